@@ -1,0 +1,33 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup test lint lock bench clean
+
+# The environment that jobs run in, with what tests and linters need on top.
+DEV := source scripts/environment.sh --dev && python="$$PAGELAKE_VENV/bin/python"
+COMPILE := -m uv pip compile -q --python-version 3.11 --custom-compile-command "make lock"
+SHELL_SCRIPTS := spark-submit.sh scripts/environment.sh .ci/run
+
+help:  ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup:  ## Make .venv and get the jars (every job does it by itself at its first start)
+	@source scripts/environment.sh && echo "Ready: $$PAGELAKE_VENV, Java in $$JAVA_HOME"
+
+test:  ## Every test that CI runs, those without a JVM first (a part: make test ARGS="tests/unit -k retry")
+	@$(DEV) && SPARK_LOCAL_IP=127.0.0.1 PYSPARK_PYTHON=$$python PYSPARK_DRIVER_PYTHON=$$python "$$python" -m pytest $(ARGS)
+
+lint:  ## ruff, mypy and shellcheck
+	@$(DEV) && "$$python" -m ruff check . && "$$python" -m ruff format --check . && "$$python" -m mypy \
+	    && "$$PAGELAKE_VENV/bin/shellcheck" -x $(SHELL_SCRIPTS)
+
+lock:  ## Pin requirements.in and requirements-dev.in anew (add ARGS=--upgrade for newer versions)
+	@$(DEV) && "$$python" $(COMPILE) $(ARGS) requirements.in -o requirements.txt \
+	    && "$$python" $(COMPILE) $(ARGS) requirements-dev.in -o requirements-dev.txt
+
+bench:  ## Measure this machine against the floors (ARGS go to benchmarks.floor)
+	@$(DEV) && "$$python" -m benchmarks.floor $(ARGS)
+
+clean:  ## Remove what tests and tools leave behind (.venv and lake/ stay)
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis spark-warehouse metastore_db derby.log
+	find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +

@@ -1,0 +1,147 @@
+"""The made-up world behind the tables: tracks, users, sessions, and the tastes that tie them together."""
+
+import random
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from demo import words
+from demo.clock import DAY, HISTORY_DAYS, HOUR, stamp
+from demo.settings import DemoSettings
+
+Row = dict[str, Any]
+"""One JSON-ready row of a table, keys in served order."""
+
+HIGHEST_ID = 899_999
+"""Ids above it are never given out, so they are safe for keys that must point at nothing."""
+
+_LOWEST_ID = 1000
+_YEARS_OF_CATALOG = 3 * 365
+
+
+@dataclass
+class World:
+    """Tables in the making, and what the tables do not say.
+
+    `appeal` is a track's weight when a play is drawn, `activity` a user's weight when a session is, `liked` a user's
+    favourite artists. Ids in `fixed` are blemished: they neither change nor leave.
+    """
+
+    settings: DemoSettings
+    artists: list[tuple[str, str]]
+    """(artist, genre), no artist twice."""
+    tracks: list[Row] = field(default_factory=list)
+    users: list[Row] = field(default_factory=list)
+    sessions: list[Row] = field(default_factory=list)
+    appeal: dict[int, float] = field(default_factory=dict)
+    activity: dict[int, float] = field(default_factory=dict)
+    liked: dict[int, list[str]] = field(default_factory=dict)
+    used_ids: set[int] = field(default_factory=set)
+    fixed: set[int] = field(default_factory=set)
+    heard_until: int = -HISTORY_DAYS * DAY - 1
+
+    @cached_property
+    def artists_of(self) -> dict[str, list[str]]:
+        """The artists of each genre that has one."""
+        grouped: dict[str, list[str]] = {}
+        for artist, genre in self.artists:
+            grouped.setdefault(genre, []).append(artist)
+        return grouped
+
+    def genres(self) -> list[str]:
+        """The genres that served tracks have; all of them where there is no track."""
+        present = {track["genres"] for track in self.tracks}
+        return [genre for genre in words.GENRES if genre in present] or list(words.GENRES)
+
+
+def rng_for(settings: DemoSettings, part: int, day: int = 0) -> random.Random:
+    """The random numbers of one part on one day: no part or day shares its numbers with another."""
+    return random.Random((settings.seed << 32) + (part << 24) + day)  # day stays below 2**24
+
+
+def populate(settings: DemoSettings) -> World:
+    """The tracks and users of day 0, without blemishes."""
+    rng = rng_for(settings, 1)
+    names = dict.fromkeys(words.artist(rng) for _ in range(max(1, settings.tracks // 10)))
+    world = World(settings, [(name, words.GENRES[place % len(words.GENRES)]) for place, name in enumerate(names)])
+    ranks = rng.sample(range(settings.tracks), settings.tracks)
+    for track_id, rank in zip(_ids(rng, settings.tracks), ranks, strict=True):
+        add_track(rng, world, track_id, rank, created=-_long_ago(rng))
+    rng = rng_for(settings, 2)
+    genres = world.genres()
+    for user_id in _ids(rng, settings.users):
+        add_user(rng, world, user_id, genres, created=-_long_ago(rng))
+    return world
+
+
+def new_id(rng: random.Random, world: World) -> int:
+    """An id that no track or user ever had."""
+    while (fresh := rng.randint(_LOWEST_ID, HIGHEST_ID)) in world.used_ids:
+        pass
+    return fresh
+
+
+def add_track(rng: random.Random, world: World, track_id: int, rank: int, *, created: int) -> None:
+    """Append a track by one of the artists, in the artist's genre; the lower its rank, the more it is played."""
+    artist, genre = rng.choice(world.artists)
+    seconds = rng.randint(95, 420)
+    world.tracks.append(
+        {
+            "id": track_id,
+            "name": words.title(rng),
+            "artist": artist,
+            "songwriters": " ".join(words.person(rng)),
+            "duration": f"{seconds // 60:02d}:{seconds % 60:02d}",
+            "genres": genre,
+            "album": words.title(rng),
+            "created_at": stamp(created),
+            "updated_at": stamp(_later(rng, created)),
+        }
+    )
+    # Zipf's law, flattened at the top so that no single track drowns the rest.
+    world.appeal[track_id] = 1 / (rank + 8)
+    world.used_ids.add(track_id)
+
+
+def add_user(rng: random.Random, world: World, user_id: int, genres: list[str], *, created: int) -> None:
+    """Append a user who prefers one to three of `genres`, and some artists of these."""
+    first_name, last_name = words.person(rng)
+    user = {
+        "id": user_id,
+        "first_name": first_name,
+        "last_name": last_name,
+        "email": words.email(rng, user_id),
+        "gender": rng.choice(words.GENDERS),
+        "favorite_genres": "",
+        "created_at": stamp(created),
+        "updated_at": stamp(_later(rng, created)),
+    }
+    choose_favourites(rng, world, user, genres)
+    world.users.append(user)
+    eagerness = rng.random()
+    world.activity[user_id] = 0.1 + 2 * eagerness * eagerness
+    world.used_ids.add(user_id)
+
+
+def choose_favourites(rng: random.Random, world: World, user: Row, genres: list[str]) -> None:
+    """Give the user new favourite genres, and up to four artists of these."""
+    favourites = rng.sample(genres, min(rng.randint(1, 3), len(genres)))
+    user["favorite_genres"] = ",".join(favourites)
+    known = [world.artists_of[genre] for genre in favourites if genre in world.artists_of]
+    picks = [rng.choice(rng.choice(known)) for _ in range(4)] if known else []
+    world.liked[user["id"]] = list(dict.fromkeys(picks))
+
+
+def _ids(rng: random.Random, count: int) -> list[int]:
+    return rng.sample(range(_LOWEST_ID, HIGHEST_ID + 1), count)
+
+
+def _long_ago(rng: random.Random) -> int:
+    # Before the first session, so that nobody listens before they signed up.
+    return HISTORY_DAYS * DAY + int(rng.random() * _YEARS_OF_CATALOG * DAY) + DAY
+
+
+def _later(rng: random.Random, created: int) -> int:
+    # Rows made after day 0 are stamped within the hour; older ones at any time before day 0 ends.
+    span = -created if created < 0 else HOUR
+    return created + 1 + int(rng.random() * (span - 1))

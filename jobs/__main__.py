@@ -1,0 +1,83 @@
+"""Starts a job, and turns its end into an exit status.
+
+0 done, 1 anything unforeseen, 2 bad usage or configuration, 3 checks failed, 4 source failed or incomplete; 130 after
+Ctrl-C and 143 after SIGTERM.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+
+import click
+
+from jobs import cli
+from lib.errors import PagelakeError
+
+INTERRUPTED = 128 + signal.SIGINT
+TERMINATED = 128 + signal.SIGTERM
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the job that the command line names, and return its exit status."""
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        return _run(cli.split(arguments))
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except cli.UsageError as error:
+        click.echo(f"{error}\n`{cli.PROGRAM} --help` lists the jobs and options.", err=True)
+        return error.exit_status
+    except PagelakeError as error:
+        _explain(error, f"{error}", arguments)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except click.Abort as error:  # what click makes of Ctrl-C, and of an input that ends
+        return INTERRUPTED if isinstance(error.__cause__, KeyboardInterrupt) else 1
+    except Exception as error:  # noqa: BLE001 - the one place where the unforeseen becomes an exit status
+        first_line = (str(error).splitlines() or [""])[0]
+        hint = "" if _wants_traceback(arguments) else " (run with --verbose for the traceback)"
+        _explain(error, f"{type(error).__name__}: {first_line}{hint}", arguments)
+        return 1
+
+
+def _run(invocation: cli.Invocation) -> int:
+    if invocation.help:
+        click.echo(cli.usage(), nl=False)
+        return 0
+    if invocation.job is None:
+        click.echo(cli.usage(), nl=False, err=True)
+        return 2
+    module = cli.module_of(invocation.job)
+    os.environ.update(cli.spark_environment(invocation.spark_options, os.environ, python=sys.executable))
+    command: click.Command = importlib.import_module(module).command
+    status = command.main(
+        args=list(invocation.job_options), prog_name=f"{cli.PROGRAM} {invocation.job}", standalone_mode=False
+    )
+    return int(status or 0)
+
+
+def _explain(error: BaseException, message: str, arguments: Sequence[str]) -> None:
+    if _wants_traceback(arguments):
+        traceback.print_exception(error)
+    click.echo(message, err=True)
+
+
+def _wants_traceback(arguments: Sequence[str]) -> bool:
+    return "--verbose" in arguments
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    """End as Ctrl-C does, by an exception, so that every `finally` runs."""
+    raise SystemExit(TERMINATED)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,136 @@
+"""The command line in front of every job: `[spark-submit options] JOB [job options]`."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib.errors import ConfigError
+
+PROGRAM = "./spark-submit.sh"
+
+JOBS = {
+    "full-ingest": ("jobs.full_ingest", "plan, fetch, land, prove, merge, check, publish"),
+    "sanity-check": ("jobs.sanity_check", "check what is merged, and publish if it passes"),
+}
+
+_FLAGS = {"--verbose", "-v", "--supervise", "--load-spark-defaults"}
+_WITH_VALUE = {
+    *("--master", "--deploy-mode", "--name", "--conf", "-c", "--properties-file", "--jars", "--packages"),
+    *("--exclude-packages", "--repositories", "--py-files", "--files", "--archives", "--driver-memory"),
+    *("--driver-java-options", "--driver-library-path", "--driver-class-path", "--driver-cores"),
+    *("--executor-memory", "--executor-cores", "--total-executor-cores", "--num-executors"),
+    *("--queue", "--principal", "--keytab", "--proxy-user"),
+}
+
+
+class UsageError(ConfigError):
+    """The command line in front of the job's own options is wrong."""
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """A command line, taken apart. `job` is None where there was none, or where help was asked for."""
+
+    spark_options: tuple[str, ...]
+    job: str | None
+    job_options: tuple[str, ...]
+    help: bool = False
+
+
+def split(arguments: Sequence[str]) -> Invocation:
+    """Take a command line apart: up to the first token that is no option of spark-submit, nor the value of one.
+
+    Raises UsageError for an option that spark-submit does not have, or one without its value.
+    """
+    spark_options: list[str] = []
+    rest = list(arguments)
+    while rest and rest[0].startswith("-"):
+        option = rest.pop(0)
+        if option in {"--help", "-h"}:
+            return Invocation(tuple(spark_options), None, (), help=True)
+        name, equals, value = option.partition("=")
+        if option in _FLAGS:
+            spark_options.append(option)
+        elif name not in _WITH_VALUE:
+            raise UsageError(f"{name} is no option of spark-submit. Options of a job come after its name.")
+        elif equals:
+            spark_options += [name, value]
+        elif rest:
+            spark_options += [name, rest.pop(0)]
+        else:
+            raise UsageError(f"{name} needs a value.")
+    if not rest:
+        return Invocation(tuple(spark_options), None, ())
+    return Invocation(tuple(spark_options), rest[0], tuple(rest[1:]))
+
+
+def spark_environment(spark_options: Sequence[str], environ: Mapping[str, str], *, python: str) -> dict[str, str]:
+    """What to add to the environment, so that the JVM which the job starts later gets these options.
+
+    Raises UsageError for cluster deploy mode.
+    """
+    settings = _settings(spark_options, environ)
+    if settings.get("spark.submit.deployMode") == "cluster":
+        raise UsageError(
+            "Deploy mode `cluster` would lose the exit status of the job. Start it in client mode, on a machine of the "
+            "cluster."
+        )
+    added = {
+        "PYSPARK_SUBMIT_ARGS": shlex.join([*spark_options, "pyspark-shell"]),
+        "PYSPARK_DRIVER_PYTHON": python,
+    }
+    if settings.get("spark.master", "local[*]").startswith("local"):
+        # A host name that resolves to an address of another day keeps a local Spark from starting.
+        return {**added, "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": python}
+    # On a cluster the executors may have their Python elsewhere.
+    return {**added, "PYSPARK_PYTHON": environ.get("PYSPARK_PYTHON", python)}
+
+
+def module_of(job: str) -> str:
+    """The module of a job. Raises UsageError with the nearest name for a job that does not exist."""
+    if job in JOBS:
+        return JOBS[job][0]
+    near = difflib.get_close_matches(job, JOBS, n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"The jobs are: {', '.join(JOBS)}."
+    raise UsageError(f"There is no job {job!r}. {hint}")
+
+
+def usage() -> str:
+    """What `--help` prints."""
+    width = max(map(len, JOBS))
+    jobs = "\n".join(f"  {name.ljust(width)}  {does}" for name, (_, does) in JOBS.items())
+    return (
+        f"Usage: {PROGRAM} [spark-submit options] JOB [job options]\n\n"
+        f"Jobs:\n{jobs}\n\n"
+        f"`{PROGRAM} JOB --help` says what a job can be told. Options of spark-submit come before JOB, such as\n"
+        "--master local[4], --driver-memory 4g or --conf spark.sql.shuffle.partitions=8.\n"
+    )
+
+
+def _settings(spark_options: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """The master and the deploy mode in force: the options, over the file of defaults."""
+    flags = {"--master": "spark.master", "--deploy-mode": "spark.submit.deployMode"}
+    file = os.path.join(environ.get("SPARK_CONF_DIR", ""), "spark-defaults.conf")
+    settings: dict[str, str] = {}
+    pairs = list(zip(spark_options, spark_options[1:], strict=False))
+    for option, value in pairs:
+        if option == "--properties-file":
+            file = value
+        elif option in {"--conf", "-c"}:
+            key, _, value_of_key = value.partition("=")
+            settings[key] = value_of_key
+    settings.update({flags[option]: value for option, value in pairs if option in flags})
+    return {**_read_properties(Path(file)), **settings}
+
+
+def _read_properties(file: Path) -> dict[str, str]:
+    if not file.is_file():
+        return {}
+    lines = (line.strip() for line in file.read_text(encoding="utf-8").splitlines())
+    words = (line.replace("=", " ", 1).split(maxsplit=1) for line in lines if line and not line.startswith("#"))
+    return {pair[0]: pair[1] for pair in words if len(pair) == 2}

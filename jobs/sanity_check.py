@@ -1,0 +1,45 @@
+"""`sanity-check`: check what the last run merged, and publish it if it passes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from jobs.options import Job, common_options, open_job
+from jobs.steps import record
+from jobs.steps.publish import check_and_publish
+from lib.errors import ConfigError
+from lib.lake import runs
+from lib.lake.runs import Run
+from lib.session import start_session
+
+
+@click.command("sanity-check", help="Check the tables that the last run merged (or the run --run-id), and publish them if they pass.")
+@common_options
+def command(**options: Any) -> None:
+    """The command line of the job."""
+    job = open_job(**options)
+    run = _merged_run(job)
+    with record.recorded(job, run):
+        record.stop_on_failed_tables(run)
+        with job.steps.step("start Spark"):
+            spark = start_session(f"pagelake sanity-check {run.run_id}", job.runtime, rows=sum(t.rows_landed or 0 for t in run.tables.values()))
+        check_and_publish(spark, job, run)
+    record.say_done(job, run)
+
+
+def _merged_run(job: Job) -> Run:
+    """The run to check.
+
+    Raises:
+        ConfigError: there is no such run, or none that merged anything.
+    """
+    known = [run for run in runs.all_runs(job.layout) if any(table.state in ("merged", "failed") for table in run.tables.values())]
+    if job.run_id is not None:
+        known = [run for run in known if run.run_id == job.run_id]
+    if not known:
+        which = f"no run {job.run_id} that merged" if job.run_id else "no run that merged"
+        message = f"{job.layout.root}: there is {which} anything; run ./spark-submit.sh full-ingest first"
+        raise ConfigError(message)
+    return known[-1]

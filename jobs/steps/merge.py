@@ -1,0 +1,120 @@
+"""Parse, reject, newest, merge: from landed pages to silver and gold, the tables side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import reduce
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from jobs.options import Job
+from lib.config import Table
+from lib.errors import ContractError, SourceError
+from lib.lake import merge as lake
+from lib.lake.quarantine import write_quarantine
+from lib.lake.read import at_version
+from lib.lake.runs import Run, TableRun
+from lib.landing.bronze import landed_pages
+from lib.tables import listens
+from lib.tables.compare import check_rejected, check_vanished, seen_keys, vanished
+from lib.tables.newest import newest
+from lib.tables.parse import parse
+from lib.tables.reject import accepted, count_rows, rejected
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """The rows of one table as parsed (kept in memory or on disk until merged), and how many cannot be keyed."""
+
+    table: Table
+    rows: DataFrame
+    n_unreadable: int
+
+
+def merge_tables(spark: SparkSession, job: Job, run: Run, *, allow_deletes: bool) -> None:
+    """Merge every landed table. One that breaks its contract fails, and takes no other with it."""
+    landed = [table for table in job.source.tables if run.tables[table.name].state == "landed"]
+    pages = landed_pages(spark, str(job.layout.pages), run.run_id)
+    with job.steps.step("parse"):
+        parsed = list(_side_by_side(run, landed, lambda table: _parse(job, pages, table, run.tables[table.name])))
+        bad = [one for one in parsed if run.tables[one.table.name].rows_rejected]
+        if bad:
+            rows = reduce(DataFrame.unionByName, [one.rows.transform(rejected(one.table.name)) for one in bad])
+            write_quarantine(rows, job.layout, run.run_id)
+    with job.steps.step("merge"):
+        good = [one.table for one in parsed]
+        by_name = {one.table.name: one for one in parsed}
+        list(
+            _side_by_side(
+                run, good, lambda table: _merge(spark, job, run, by_name[table.name], allow_deletes=allow_deletes)
+            )
+        )
+        for one in parsed:
+            one.rows.unpersist()
+
+
+def derive_tables(spark: SparkSession, job: Job, run: Run) -> None:
+    """Build `listens` from the version of listen_history that this run merged."""
+    base = run.tables.get(listens.DERIVED_FROM)
+    if base is None or base.version is None or base.path is None or not listens.can_derive(job.source):
+        return
+    with job.steps.step("derive"):
+        path = job.layout.gold(listens.NAME)
+        rows = listens.listens(at_version(spark, job.layout, base.path, base.version))
+        built = lake.overwrite(path, rows, tag=f"{listens.DERIVED_FROM}@{base.version}")
+        record = TableRun(listens.NAME, state="built", path=job.layout.relative(path), version=built.version)
+        record.rows_inserted = built.inserted
+        run.tables[listens.NAME] = record
+
+
+def _side_by_side(run: Run, tables: Iterable[Table], step: Callable[[Table], Parsed | None]) -> Iterable[Parsed]:
+    """Do the step for all tables at once. A table whose data stops it fails; anything else stops the run."""
+
+    def guarded(table: Table) -> Parsed | None:
+        try:
+            return step(table)
+        except SourceError as error:
+            run.fail(table.name, str(error))
+            return None
+
+    work = list(tables)
+    with ThreadPoolExecutor(max_workers=max(1, len(work))) as pool:
+        return [done for done in pool.map(guarded, work) if done is not None]
+
+
+def _parse(job: Job, pages: DataFrame, table: Table, record: TableRun) -> Parsed:
+    own = pages.where(F.col("table") == table.name)
+    rows = own.transform(parse(table, job.source.api.pagination.items)).persist()
+    counts = rows.transform(lambda frame: count_rows(frame, table.key)).collect()[0]
+    if counts["n_parsed"] != record.rows_landed:
+        message = (
+            f"{table.name}: {record.rows_landed} rows landed, {counts['n_parsed']} could be read from the landed pages; "
+            f"look at the pages of this run in {job.layout.pages}"
+        )
+        raise ContractError(message)
+    record.rows_rejected, record.keys = counts["n_rejected"], counts["n_keys"]
+    record.rows_repeated = counts["n_parsed"] - counts["n_rejected"] - counts["n_keys"]
+    return Parsed(table, rows, counts["n_unreadable"])
+
+
+def _merge(spark: SparkSession, job: Job, run: Run, one: Parsed, *, allow_deletes: bool) -> None:
+    table, record = one.table, run.tables[one.table.name]
+    check_rejected(table, record.rows_rejected or 0, record.rows_landed or 0)
+    path = job.layout.silver(table.name)
+    rows = one.rows.transform(accepted).transform(newest(table))
+    gone, n_gone = None, 0
+    live = lake.live(spark, path)
+    if live is not None and table.deletes == "soft" and not one.n_unreadable:
+        gone = vanished(live, seen_keys(one.rows, table.key), table.key)
+        n_gone = gone.count()
+    if live is not None and not allow_deletes and (n_gone or not record.rows_landed):
+        check_vanished(table, n_gone, live.count(), record.rows_landed or 0)
+    clock = lake.Clock(run.run_id, run.started_at)
+    merged = lake.merge(
+        spark, path, rows, key=table.key, newest_by=table.newest_by, gone=gone, n_gone=n_gone, clock=clock
+    )
+    record.state, record.path, record.version = "merged", job.layout.relative(path), merged.version
+    record.rows_inserted, record.rows_updated, record.rows_vanished = merged.inserted, merged.updated, merged.vanished

@@ -1,0 +1,99 @@
+"""Check, publish: GX on the exact versions, then docs, pages and pointers together."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from pyspark.sql import DataFrame, SparkSession
+
+from jobs.options import Job
+from jobs.steps.site import write_site
+from lib.errors import ChecksFailedError, CouldNotCheckError
+from lib.lake import runs
+from lib.lake.checks import Check, add_check
+from lib.lake.publications import Publication, PublishedTable, publish
+from lib.lake.quarantine import quarantined
+from lib.lake.read import at_version
+from lib.lake.runs import Run
+from lib.quality import site
+from lib.quality.docs import make_self_contained
+from lib.quality.references import count_pointers, register_keys
+from lib.quality.suites import Declared, build_suite, declared_by_key, declared_by_table, keys_view
+from lib.quality.validate import Findings, validate
+from lib.tables import listens
+
+
+def check_and_publish(spark: SparkSession, job: Job, run: Run) -> None:
+    """Check every table of the run at its version, and publish them together if no critical expectation fails.
+
+    The run's docs, and its line in runs.html, are made in any case.
+
+    Raises:
+        CouldNotCheckError: an expectation could not be checked, which is never shown as passed.
+        ChecksFailedError: a critical expectation failed. What was published before stays in force.
+    """
+    versions = {table.table: (str(table.path), int(table.version or 0)) for table in run.tables.values()}
+    frames = {name: at_version(spark, job.layout, *version) for name, version in versions.items()}
+    docs_id = site.free_docs_id(job.layout.site, run.run_id)
+    with job.steps.step("check"):
+        notes = _references(spark, job, run, frames)
+        suites = {name: build_suite(job.source, name, job.suites[name], _declared(job, name)) for name in frames}
+        staged = site.stage(job.layout.site, docs_id)
+        findings = validate(frames, suites, docs_id=docs_id, at=job.now, docs=staged)
+    with job.steps.step("publish"):
+        href = site.copy_assets(job.runtime.site_assets, job.layout.site)
+        make_self_contained(staged, href)
+        site.publish_run_docs(staged, job.layout.site, docs_id)
+        broken = findings.unchecked or findings.gating
+        if not broken:
+            tables = {n: PublishedTable(n, path, version, findings.rows[n]) for n, (path, version) in versions.items()}
+            publish(job.layout, Publication(docs_id, run.run_id, job.now, tables))
+        run.state = runs.CHECKS_FAILED if broken else runs.PUBLISHED
+        add_check(job.layout, _check(job, run, docs_id, findings))
+        write_site(spark, job, run, docs_id, findings, notes)
+    if broken:
+        kind = CouldNotCheckError if findings.unchecked else ChecksFailedError
+        lines = [f"  {finding}" for finding in broken]
+        raise kind("\n".join([f"{len(broken)} expectations {'could not be checked' if findings.unchecked else 'failed'}:", *lines]))
+
+
+def load_gx() -> None:
+    """Import GX now, so that checking need not wait for it."""
+    import great_expectations.expectations
+    import great_expectations.render
+
+
+def _declared(job: Job, name: str) -> Declared:
+    return declared_by_key(listens.KEY) if name == listens.NAME else declared_by_table(job.source.table(name))
+
+
+def _references(spark: SparkSession, job: Job, run: Run, frames: dict[str, DataFrame]) -> list[str]:
+    """Make the views that orphan checks look into; say how many pointers meet a row that is not live."""
+    references = [(table, reference) for table in job.source.tables for reference in table.references]
+    for name in dict.fromkeys(reference.to_table for _, reference in references):
+        merged_by = runs.merged_by(runs.all_runs(job.layout), run, name)
+        register_keys(job.source.table(name), frames[name], quarantined(spark, job.layout, name, merged_by))
+    notes = []
+    for table, reference in references:
+        live = frames[table.name].where("_deleted_at IS NULL")
+        found = count_pointers(live, reference, spark.table(keys_view(reference.to_table)))
+        for kind in ("vanished", "quarantined"):
+            if found.get(kind):
+                notes.append(f"{table.name}.{reference.column}: {found[kind]:,} point at {kind} rows of {reference.to_table}.")
+    return notes
+
+
+def _check(job: Job, run: Run, docs_id: str, findings: Findings) -> Check:
+    outcome = "could not check" if findings.unchecked else "checks failed" if findings.gating else "published"
+    worst = Counter(f"{finding.table}: {finding.expectation}" for finding in (*findings.unchecked, *findings.gating))
+    return Check(
+        docs_id=docs_id,
+        run_id=run.run_id,
+        checked_at=job.now,
+        outcome=outcome,
+        passed=findings.n_passed,
+        failed=len(findings.gating) + len(findings.unchecked),
+        warnings=len(findings.warnings),
+        rows=sum(findings.rows.values()),
+        message="; ".join(worst) or None,
+    )

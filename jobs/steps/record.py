@@ -1,0 +1,127 @@
+"""A run's record from its start to its end, and the job's last words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from jobs.options import Job
+from lib.config import new_run_id
+from lib.errors import ConfigError, PagelakeError, SourceIncompleteError
+from lib.lake import publications, runs
+from lib.lake.layout import claim
+from lib.lake.runs import Run, TableRun, new_run
+from lib.landing.plan import Plan
+from lib.observe.console import columns, say
+
+
+def open_run(job: Job, *, publishes: bool) -> Run:
+    """A new run that is not recorded yet: its tables planned, those not asked for kept at their published version.
+
+    Raises:
+        ConfigError: the run id is taken, or tables that were never published are left out of a run that publishes.
+    """
+    run_id = job.run_id or new_run_id(job.now)
+    if any(known.run_id == run_id for known in runs.all_runs(job.layout)):
+        message = f"--run-id {run_id}: this lake has a run of that name; take another one, or leave it out"
+        raise ConfigError(message)
+    run = new_run(run_id, job.source.source, job.source.settings_hash, job.source.public(), job.now)
+    published = publications.in_force(job.layout)
+    for table in job.source.tables:
+        if table.name in job.tables:
+            run.tables[table.name] = TableRun(table.name)
+        elif published is not None and table.name in published.tables:
+            entry = published.tables[table.name]
+            run.tables[table.name] = TableRun(table.name, state="kept", path=entry.path, version=entry.version)
+        elif publishes:
+            message = (
+                f"--tables {','.join(job.tables)}: {table.name} was never published in this lake, and a publication has all "
+                "tables. Run full-ingest once without --tables, or add --no-check."
+            )
+            raise ConfigError(message)
+    if published is not None:
+        for name in published.tables.keys() - run.tables.keys():
+            entry = published.tables[name]
+            run.tables[name] = TableRun(name, state="kept", path=entry.path, version=entry.version)
+    return run
+
+
+def note_plan(run: Run, plan: Plan) -> None:
+    """Record what is to be fetched, and which tables could not be planned."""
+    for table in plan.tables:
+        run.tables[table.table].rows_total, run.tables[table.table].pages = table.total, table.n_pages
+    for table_name, error in plan.failed.items():
+        run.fail(table_name, error)
+
+
+@contextmanager
+def recorded(job: Job, run: Run) -> Iterator[None]:
+    """Keep the run's record in `ops/runs` from now on, whatever happens."""
+    claim(job.layout, job.source.source, job.now)
+    publications.heal(job.layout)
+    run.save(job.layout)
+    status, message = 0, None
+    try:
+        yield
+    except PagelakeError as error:
+        status, message = error.exit_status, str(error)
+        raise
+    except BaseException as error:
+        # Recorded and passed on: also a kill by signal, which is no Exception.
+        status, message = 1, type(error).__name__
+        raise
+    finally:
+        run.ended_at, run.exit_status, run.message = datetime.now(UTC), status, message
+        if status and run.state in (runs.RUNNING, runs.MERGED):
+            run.state = runs.FAILED
+        run.save(job.layout)
+
+
+def stop_on_failed_tables(run: Run) -> None:
+    """End a run of which a table failed.
+
+    Raises:
+        SourceIncompleteError: names the tables and the reasons.
+    """
+    if run.failed:
+        merged = [name for name, table in run.tables.items() if table.state == "merged"]
+        lines = [f"{len(run.failed)} of {len(run.tables)} tables failed; nothing is published."]
+        lines += [f"  {error if error.startswith(name) else f'{name}: {error}'}" for name, error in run.failed.items()]
+        lines += [f"Merged all the same: {', '.join(merged)}." if merged else "No table was changed."]
+        raise SourceIncompleteError("\n".join(lines))
+
+
+def say_plan(job: Job, plan: Plan) -> None:
+    """What a dry run prints.
+
+    Raises:
+        SourceIncompleteError: a table could not be planned.
+    """
+    rows = [("table", "rows", "pages")]
+    rows += [(table.table, f"{table.total:,}", f"{table.n_pages:,}") for table in plan.tables]
+    say([f"Plan for {job.source.source}; nothing was written, not published.", *columns(rows)])
+    if plan.failed:
+        raise SourceIncompleteError("\n".join(f"{name}: {error}" for name, error in plan.failed.items()))
+
+
+def say_done(job: Job, run: Run) -> None:
+    """The last words of a run that went well: what happened, what to do next, where the docs are."""
+    rows = [("table", "rows landed", "rejected", "repeated", "inserted", "updated", "vanished")]
+    for table in run.tables.values():
+        counts = (table.rows_landed, table.rows_rejected, table.rows_repeated)
+        counts += (table.rows_inserted, table.rows_updated, table.rows_vanished)
+        rows.append((table.table, *("-" if count is None else f"{count:,}" for count in counts)))
+    lines = ["", *columns(rows), ""]
+    if run.state == runs.PUBLISHED:
+        lines += [
+            f"Run {run.run_id} is published.",
+            f"Docs:    {job.layout.site / 'index.html'}  (open it in a browser)",
+            f"Tables:  {job.layout.published_json}  (README.md says how to read them)",
+        ]
+    else:
+        lines += [
+            f"Run {run.run_id} is merged and not published.",
+            f"Next:    ./spark-submit.sh sanity-check --source {job.source.source} --lake {job.layout.root}",
+        ]
+    say(lines)

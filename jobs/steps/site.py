@@ -1,0 +1,77 @@
+"""The pages of the site, from what the lake's records say."""
+
+from __future__ import annotations
+
+from pyspark.sql import SparkSession
+
+from jobs.options import Job
+from lib.lake import runs
+from lib.lake.checks import all_checks
+from lib.lake.quarantine import count_reasons, quarantined
+from lib.lake.runs import Run
+from lib.quality import pages, site
+from lib.quality.validate import Findings
+
+
+def write_site(spark: SparkSession, job: Job, run: Run, docs_id: str, findings: Findings, notes: list[str]) -> None:
+    """Write runs.html; and index.html if the run is published."""
+    if run.state == runs.PUBLISHED:
+        site.write_page(job.layout.site, "index.html", _index(spark, job, run, docs_id, findings, notes))
+    lines = [
+        pages.RunLine(
+            run_id=check.run_id,
+            docs_id=check.docs_id,
+            checked_at=check.checked_at,
+            outcome=check.outcome,
+            checks_passed=check.passed,
+            checks_failed=check.failed,
+            warnings=check.warnings,
+            rows=check.rows,
+            message=check.message,
+        )
+        for check in all_checks(job.layout)
+    ]
+    site.write_page(job.layout.site, "runs.html", pages.render_runs(job.source.source, lines))
+
+
+def _index(spark: SparkSession, job: Job, run: Run, docs_id: str, findings: Findings, notes: list[str]) -> str:
+    reasons: list[tuple[str, str, int]] = []
+    for name, table in run.tables.items():
+        rows = quarantined(spark, job.layout, name, run.run_id) if table.rows_rejected else None
+        if rows is not None:
+            reasons.extend((*found, n) for found, n in sorted(count_reasons(rows).items()))
+    docs = f"runs/{docs_id}/index.html"
+    lines = tuple(_line(record, findings, docs) for record in run.tables.values())
+    return pages.render_index(
+        pages.IndexPage(
+            source=job.source.source,
+            publication_id=docs_id,
+            run_id=run.run_id,
+            published_at=job.now,
+            docs_href=docs,
+            tables=lines,
+            rejected_reasons=tuple(reasons),
+            notes=tuple(notes),
+        )
+    )
+
+
+def _line(record: runs.TableRun, findings: Findings, docs: str) -> pages.TableLine:
+    own = findings.of(record.table)
+    return pages.TableLine(
+        table=record.table,
+        rows=findings.rows[record.table],
+        version=record.version,
+        pages=record.pages,
+        landed=record.rows_landed,
+        rejected=record.rows_rejected,
+        repeated=record.rows_repeated,
+        inserted=record.rows_inserted,
+        updated=record.rows_updated,
+        vanished=record.rows_vanished,
+        proof=record.proof,
+        checks_passed=own.n_passed,
+        checks_failed=len(own.gating),
+        warnings=len(own.warnings),
+        docs_href=docs,
+    )

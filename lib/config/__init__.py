@@ -1,0 +1,49 @@
+"""Frozen settings. The only reader of `conf/` and the environment, without Spark: a mistake answers at once."""
+
+from lib.config.api import (
+    Api,
+    Auth,
+    BasicAuth,
+    BearerAuth,
+    HeaderAuth,
+    Limits,
+    NoAuth,
+    Pagination,
+    QueryAuth,
+)
+from lib.config.ddl import Array, DataType, DdlError, Decimal, Scalar, Struct, parse_ddl
+from lib.config.load import load_source
+from lib.config.runs import check_run_id, new_run_id
+from lib.config.runtime import Runtime
+from lib.config.source import Demo, Faults, Source, parse_tables
+from lib.config.tables import Column, Reference, Table
+
+__all__ = [
+    "Api",
+    "Array",
+    "Auth",
+    "BasicAuth",
+    "BearerAuth",
+    "Column",
+    "DataType",
+    "DdlError",
+    "Decimal",
+    "Demo",
+    "Faults",
+    "HeaderAuth",
+    "Limits",
+    "NoAuth",
+    "Pagination",
+    "QueryAuth",
+    "Reference",
+    "Runtime",
+    "Scalar",
+    "Source",
+    "Struct",
+    "Table",
+    "check_run_id",
+    "load_source",
+    "new_run_id",
+    "parse_ddl",
+    "parse_tables",
+]

@@ -1,0 +1,205 @@
+"""How to speak to a source's API: address, authentication, pagination, limits."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from lib.config.model import Problem, Settings, problems_error
+
+_ENV_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_DOTTED = re.compile(r"[^.\s]+(?:\.[^.\s]+)*")
+_HEADER_CHARACTERS = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+_TOTAL = re.compile(rf"header:{_HEADER_CHARACTERS}|(?!header:){_DOTTED.pattern}")
+
+
+def _from_environment(value: object, info: ValidationInfo, *, literal_ok: bool) -> object:
+    """Replace `${NAME}` by what the environment has. Text without it is refused, unless `literal_ok`."""
+    if isinstance(value, SecretStr):  # made by code, not read from a YAML
+        return value
+    if not isinstance(value, str):
+        # A TypeError would leave pydantic as it is, and not become one problem among others.
+        raise ValueError('must be written as "${ENV_NAME}", with the value in that environment variable')  # noqa: TRY004
+    match = _ENV_REFERENCE.fullmatch(value)
+    if match is None:
+        if literal_ok and value and value.isprintable() and "${" not in value:
+            return SecretStr(value)
+        if literal_ok or "${" in value:
+            raise ValueError('must be "${ENV_NAME}" alone, with nothing before or after it')
+        raise ValueError(
+            'a secret must not be written out: write "${ENV_NAME}" and put the value in that environment variable'
+        )
+    found = (info.context or {}).get("env", {}).get(match.group(1), "")
+    if not found:
+        raise ValueError(f"the environment variable {match.group(1)} is not set or is empty")
+    if not found.isprintable():
+        raise ValueError(f"the environment variable {match.group(1)} holds a line break or another control character")
+    return SecretStr(found)
+
+
+def _secret(value: object, info: ValidationInfo) -> object:
+    return _from_environment(value, info, literal_ok=False)
+
+
+def _secret_or_literal(value: object, info: ValidationInfo) -> object:
+    return _from_environment(value, info, literal_ok=True)
+
+
+_HIDDEN = PlainSerializer(lambda _: "***", return_type=str, when_used="json")
+Secret: TypeAlias = Annotated[SecretStr, BeforeValidator(_secret), _HIDDEN]
+SecretOrLiteral: TypeAlias = Annotated[SecretStr, BeforeValidator(_secret_or_literal), _HIDDEN]
+
+
+class NoAuth(Settings):
+    """The API asks for no credentials."""
+
+    type: Literal["none"] = "none"
+
+
+class BearerAuth(Settings):
+    """`Authorization: Bearer <token>`."""
+
+    type: Literal["bearer"] = "bearer"
+    token: Secret
+
+
+class HeaderAuth(Settings):
+    """A header of the API's own, such as `X-Api-Key`."""
+
+    type: Literal["header"] = "header"
+    name: Annotated[str, Field(pattern=f"^{_HEADER_CHARACTERS}$", max_length=200)]
+    value: Secret
+
+
+class BasicAuth(Settings):
+    """HTTP basic authentication. The user may stand in the YAML, the password may not."""
+
+    type: Literal["basic"] = "basic"
+    user: SecretOrLiteral
+    password: Secret
+
+
+class QueryAuth(Settings):
+    """A query parameter, such as `?api_key=`."""
+
+    type: Literal["query"] = "query"
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    value: Secret
+
+
+Auth: TypeAlias = Annotated[NoAuth | BearerAuth | HeaderAuth | BasicAuth | QueryAuth, Field(discriminator="type")]
+AUTH_TYPES: dict[str, type[Settings]] = {
+    "none": NoAuth,
+    "bearer": BearerAuth,
+    "header": HeaderAuth,
+    "basic": BasicAuth,
+    "query": QueryAuth,
+}
+
+
+class Limits(Settings):
+    """What the source is asked for at most, by the whole cluster together."""
+
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = 16
+    requests_per_second: Annotated[float, Field(gt=0)] | None = None
+    timeout_s: Annotated[float, Field(gt=0)] = 30
+    attempts: Annotated[int, Field(ge=1, le=100)] = 6
+    max_wait_s: Annotated[float, Field(ge=0)] = 120
+    max_body_mb: Annotated[float, Field(gt=0)] = 64
+
+
+class Pagination(Settings):
+    """How pages are asked for, and where the answer says what: dotted paths into its JSON, `$` for a bare list."""
+
+    style: Literal["page"] = "page"
+    page_param: Annotated[str, Field(min_length=1, max_length=200)] = "page"
+    size_param: Annotated[str, Field(min_length=1, max_length=200)] = "size"
+    size: Annotated[int, Field(ge=1)] = 100
+    first: Annotated[int, Field(ge=0)] = 1
+    items: str = "items"
+    total: str | None = "total"
+    pages: str | None = "pages"
+
+    @field_validator("style", mode="before")
+    @classmethod
+    def _only_page_yet(cls, style: object) -> object:
+        if style in ("offset", "next_url", "link_header", "cursor"):
+            raise ValueError("only 'page' works in this version")
+        return style
+
+    @field_validator("items")
+    @classmethod
+    def _items_is_a_path(cls, path: str) -> str:
+        if path != "$" and not _DOTTED.fullmatch(path):
+            raise ValueError('must be a dotted path into the answer (data.items) or "$" for a bare list')
+        return path
+
+    @field_validator("total")
+    @classmethod
+    def _total_is_a_path_or_header(cls, path: str | None) -> str | None:
+        if path is not None and not re.fullmatch(_TOTAL, path):
+            raise ValueError("must be a dotted path into the answer (meta.total), header:X-Total-Count or null")
+        return path
+
+    @field_validator("pages")
+    @classmethod
+    def _pages_is_a_path(cls, path: str | None) -> str | None:
+        if path is not None and (path.startswith("header:") or not _DOTTED.fullmatch(path)):
+            raise ValueError("must be a dotted path into the answer, such as meta.pages, or null")
+        return path
+
+    @model_validator(mode="after")
+    def _two_parameters(self) -> Pagination:
+        if self.page_param == self.size_param:
+            raise problems_error([Problem(("size_param",), "must not be the same parameter as page_param")])
+        return self
+
+
+def checked_url(url: str) -> str:
+    """Return the URL without its last slashes.
+
+    Raises:
+        ValueError: it is not an http(s) URL with a host and nothing after the path. The message never holds the URL,
+            since there may be a password in it.
+    """
+    if not url.isprintable() or re.search(r"[\s\\]", url):
+        raise ValueError("must not hold spaces, line breaks or backslashes")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("the host or port of the URL cannot be read") from None  # the cause would show the URL
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("must start with http:// or https://")
+    if "@" in parts.netloc:
+        raise ValueError("must not hold a user or password; use api.auth with type: basic")
+    if not host or re.search(r"[^\w.:%-]", host):
+        raise ValueError("has no host that can be used, such as https://api.example.com")
+    if "?" in url or "#" in url:
+        raise ValueError("must not hold a query or fragment (nothing from '?' or '#' on)")
+    return url.rstrip("/")
+
+
+class Api(Settings):
+    """The API of a source. `url` is empty only as long as the embedded demo server has not started."""
+
+    url: str = ""
+    auth: Auth = NoAuth()
+    pagination: Pagination = Pagination()
+    limits: Limits = Limits()
+
+    @field_validator("url")
+    @classmethod
+    def _checked(cls, url: str) -> str:
+        return checked_url(url)

@@ -1,0 +1,103 @@
+"""Finds, reads and checks a source YAML."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from lib.config.model import Problem, YamlPath
+from lib.config.overrides import apply_override
+from lib.config.report import lines_of, problems_of, unknown_keys, without_misspelt
+from lib.config.source import Source
+from lib.config.suggest import did_you_mean
+from lib.config.yaml_file import read_yaml, shown
+from lib.errors import ConfigError
+
+_YAML_SUFFIXES = (".yml", ".yaml")
+
+
+def load_source(
+    name_or_file: str,
+    *,
+    overrides: Sequence[str] = (),
+    api_url: str | None = None,
+    conf_dir: Path,
+    env: Mapping[str, str],
+) -> Source:
+    """Read a source: NAME is `conf_dir/sources/NAME.yml`; with a slash, .yml or .yaml it is a file.
+
+    `overrides` are `KEY=VALUE` (`--set`). `api_url` takes the place of `api.url` and of the demo server. Secrets come
+    from `env`.
+
+    Raises:
+        ConfigError: all mistakes found, one a line, each with file, line, path and what to write instead.
+    """
+    path = _find(name_or_file, conf_dir)
+    document = read_yaml(path)
+    data: dict[str, Any] = document.data
+    problems = list(document.problems)
+    complaints: list[str] = []
+    origins: dict[YamlPath, str] = {}
+    if "demo" in data and data["demo"] is None:
+        data["demo"] = {}  # `demo:` with every line below it left out still asks for the demo server
+    if api_url is not None:
+        data.pop("demo", None)
+    for text in overrides:
+        try:
+            where, label = apply_override(data, text)
+        except ConfigError as error:
+            complaints.append(str(error))
+        else:
+            origins[where] = label
+    if api_url is not None and isinstance(data.setdefault("api", {}), dict):
+        data["api"]["url"] = api_url
+        origins[("api", "url")] = "--api-url"
+    if "demo" in data and isinstance(data.get("api"), dict) and "url" in data["api"]:
+        problems.append(Problem(("api", "url"), "must be left out beside demo:, or pass --api-url to use it instead"))
+    source, found = _validate(data, env)
+    complaints = [*lines_of([*problems, *found], document, shown(path), origins), *complaints]
+    if source is None or complaints:
+        raise ConfigError("\n".join(complaints))
+    return source
+
+
+def _validate(data: dict[str, Any], env: Mapping[str, str]) -> tuple[Source | None, list[Problem]]:
+    """Check the data. Where a key is unknown, look again without it: it keeps pydantic from checks across settings."""
+    problems: list[Problem] = []
+    rest = copy.deepcopy(data)
+    while True:
+        try:
+            return Source.model_validate(rest, context={"env": env}), problems
+        except ValidationError as error:
+            problems.extend(problems_of(error, rest))
+            unknown = unknown_keys(error, rest)
+            if not unknown:
+                return None, without_misspelt(problems)
+            for path in unknown:
+                _remove(rest, path)
+
+
+def _remove(data: Any, path: YamlPath) -> None:
+    for part in path[:-1]:
+        data = data[part]
+    del data[path[-1]]
+
+
+def _find(name_or_file: str, conf_dir: Path) -> Path:
+    if not name_or_file or not name_or_file.isprintable():
+        raise ConfigError("--source: must be a name or a file")
+    if "/" in name_or_file or "\\" in name_or_file or name_or_file.endswith(_YAML_SUFFIXES):
+        return Path(name_or_file)
+    folder = conf_dir / "sources"
+    path = folder / f"{name_or_file}.yml"
+    if not path.is_file():
+        known = sorted(file.stem for file in folder.glob("*.yml"))
+        listed = f"{shown(folder)} has {', '.join(known)}" if known else f"{shown(folder)} has no source"
+        raise ConfigError(
+            f"--source: unknown source {name_or_file[:100]!r}{did_you_mean(name_or_file, known)} ({listed})"
+        )
+    return path

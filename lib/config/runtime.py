@@ -1,0 +1,61 @@
+"""What the environment says of the machine and of Spark: read once, at the start of a job."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The repo's folders, the docs' assets (None where there was no Node), Delta's jars, and the spark-submit options that the user gave before the job's name."""
+
+    conf: Path
+    expectations: Path
+    site_assets: Path | None
+    jars: tuple[str, ...]
+    submitted: Mapping[str, str]
+
+    @classmethod
+    def of(cls, env: Mapping[str, str]) -> Runtime:
+        """Read it from the environment that `spark-submit.sh` sets up."""
+        jars = sorted((REPO / ".venv" / "jars").glob("*.jar"))
+        assets = REPO / ".venv" / "site-assets"
+        return cls(
+            conf=REPO / "conf",
+            expectations=REPO / "expectations",
+            site_assets=assets if assets.is_dir() else None,
+            jars=tuple(str(jar) for jar in jars),
+            submitted=_submitted(shlex.split(env.get("PYSPARK_SUBMIT_ARGS", ""))),
+        )
+
+    @property
+    def master(self) -> str | None:
+        """The Spark master that the user chose."""
+        return self.submitted.get("spark.master")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether driver and executors share this machine and process."""
+        return self.master is None or self.master.startswith("local")
+
+
+def _submitted(words: list[str]) -> dict[str, str]:
+    """The Spark settings among spark-submit's options: `--conf k=v` and `--master m`."""
+    settings: dict[str, str] = {}
+    split = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    for option, value in zip(split, split[1:], strict=False):
+        if option in ("--conf", "-c"):
+            name, _, setting = value.partition("=")
+            settings[name] = setting
+        elif option == "--master":
+            settings["spark.master"] = value
+        elif option == "--driver-java-options":
+            settings["spark.driver.extraJavaOptions"] = value
+        elif option == "--driver-class-path":
+            settings["spark.driver.extraClassPath"] = value
+    return settings

@@ -1,0 +1,56 @@
+"""Which keys a source YAML may have, place by place: for suggestions, and for `--set`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lib.config.api import AUTH_TYPES, Api, Limits, Pagination
+from lib.config.model import Settings, YamlPath
+from lib.config.source import Demo, Faults, Source
+from lib.config.tables import Column, Reference, Table
+
+
+def keys_at(path: YamlPath, data: Any = None) -> tuple[str, ...]:
+    """Return the keys that a mapping at this path may have; none where names are free (tables, columns) and for values.
+
+    `data` is what the YAML says there: with it, `api.auth` has only the keys of its type.
+    """
+    match path:
+        case ():
+            return _fields(Source)
+        case ("api",):
+            return _fields(Api)
+        case ("api", "auth"):
+            kind = data.get("type") if isinstance(data, dict) else None
+            if isinstance(kind, str) and kind in AUTH_TYPES:
+                return _fields(AUTH_TYPES[kind])
+            return tuple(dict.fromkeys(name for model in AUTH_TYPES.values() for name in _fields(model)))
+        case ("api", "pagination"):
+            return _fields(Pagination)
+        case ("api", "limits"):
+            return _fields(Limits)
+        case ("demo",):
+            return _fields(Demo)
+        case ("demo", "faults"):
+            return _fields(Faults)
+        case ("tables", _):
+            return _fields(Table, without="name")
+        case ("tables", _, "columns", _):
+            return _fields(Column, without="name")
+        case ("tables", _, "references", _):
+            return _fields(Reference)
+    return ()
+
+
+def is_named_by_its_key(path: YamlPath) -> bool:
+    """Whether the mapping at this path is a table or column, whose name is the key before it."""
+    return (len(path) == 2 and path[0] == "tables") or is_column(path)
+
+
+def is_column(path: YamlPath) -> bool:
+    """Whether this is the path of a column, which may be written as its type alone."""
+    return len(path) == 4 and path[0] == "tables" and path[2] == "columns"
+
+
+def _fields(model: type[Settings], without: str = "") -> tuple[str, ...]:
+    return tuple(name for name in model.model_fields if name != without)

@@ -1,0 +1,205 @@
+"""A source as a whole: its API, its tables, and the embedded demo server where it has one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator, model_validator
+
+from lib.config.api import Api, checked_url
+from lib.config.ddl import Array, DataType
+from lib.config.model import Problem, Settings, YamlPath, problems_error
+from lib.config.suggest import did_you_mean, one_of
+from lib.config.tables import Table
+from lib.errors import ConfigError
+
+BLEMISHED_FROM = 20
+"""Users from which on the demo server's blemishes take one email away, as `demo.settings` has it."""
+
+
+class Faults(Settings):
+    """Faults that the demo server makes on purpose, all off by default.
+
+    `errors` is a share of pages, 0 to 1; orphans, duplicates, nulls and moving_total are numbers of rows. Bounds are
+    those of `demo.settings`, which explains each; here a mistake gets its line in the YAML.
+    """
+
+    latency_ms: Annotated[float, Field(ge=0, le=60_000)] = 0
+    errors: Annotated[float, Field(ge=0, le=1)] = 0
+    down: bool = False
+    orphans: Annotated[int, Field(ge=0, le=10_000)] = 0
+    duplicates: Annotated[int, Field(ge=0, le=100_000)] = 0
+    nulls: Annotated[int, Field(ge=0, le=400_000)] = 0
+    moving_total: Annotated[int, Field(ge=0, le=100_000)] = 0
+    rate_limit_rps: Annotated[float, Field(ge=0.001, le=1_000_000)] | None = None
+
+
+class Demo(Settings):
+    """The embedded demo server: how much data, from which seed, on which day of its life, with which faults."""
+
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 7
+    day: Annotated[int, Field(ge=0, le=3650)] = 0
+    tracks: Annotated[int, Field(ge=0, le=400_000)] = 2000
+    users: Annotated[int, Field(ge=0, le=400_000)] = 1000
+    sessions: Annotated[int, Field(ge=0, le=10_000_000)] = 20_000
+    blemishes: bool = True
+    faults: Faults = Faults()
+
+    @model_validator(mode="after")
+    def _faults_have_rows(self) -> Demo:
+        problems: list[Problem] = []
+        with_email = self.users - (1 if self.blemishes and self.users >= BLEMISHED_FROM else 0)
+        if self.faults.nulls > with_email:
+            problems.append(Problem(("faults", "nulls"), f"must be at most {with_email}, as no more have an email"))
+        if self.faults.duplicates and not self.tracks:
+            problems.append(Problem(("faults", "duplicates"), "needs demo.tracks to be at least 1"))
+        for name in ("orphans", "moving_total"):
+            if getattr(self.faults, name) and not (self.tracks and self.users):
+                problems.append(Problem(("faults", name), "needs demo.tracks and demo.users to be at least 1"))
+        if problems:
+            raise problems_error(problems)
+        return self
+
+
+class Source(Settings):
+    """Everything that a source YAML says. `tables` are in the YAML's order."""
+
+    source: Annotated[str, Field(max_length=100)]
+    api: Api
+    tables: Annotated[tuple[Table, ...], Field(strict=False, min_length=1)]
+    demo: Demo | None = None
+
+    def table(self, name: str) -> Table:
+        """Return the table of that name.
+
+        Raises:
+            ConfigError: the source has no such table.
+        """
+        for table in self.tables:
+            if table.name == name:
+                return table
+        names = [table.name for table in self.tables]
+        raise ConfigError(
+            f"source {self.source} has no table {name!r}{did_you_mean(name, names)} (it has {', '.join(names)})"
+        )
+
+    def with_url(self, url: str) -> Source:
+        """Return the same source at another address: that of the demo server, known once it has started.
+
+        Raises:
+            ConfigError: it is no usable http(s) URL.
+        """
+        try:
+            api = self.api.model_copy(update={"url": checked_url(url)})
+        except ValueError as error:
+            raise ConfigError(f"the URL of the API {error}") from error
+        return self.model_copy(update={"api": api})
+
+    @property
+    def settings_hash(self) -> str:
+        """SHA-256 (hex) over all that decides what a run does, without secrets and without a demo server's address."""
+        content = self.public()
+        if self.demo is not None:
+            del content["api"]["url"]  # its port is another one at each start
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def public(self) -> dict[str, Any]:
+        """Return all settings, defaults included, ready for JSON, with `***` in place of each secret."""
+        return self.model_dump(mode="json")
+
+    @field_validator("source")
+    @classmethod
+    def _usable_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
+            raise ValueError("is no name of a source: lower case letters, digits, '_' and '-', starting with a letter")
+        return name
+
+    @field_validator("tables", mode="before")
+    @classmethod
+    def _tables_from_a_mapping(cls, tables: Any) -> Any:
+        if not isinstance(tables, Mapping):
+            if isinstance(tables, list | tuple) and all(isinstance(table, Table) for table in tables):
+                return tables
+            raise ValueError("must be a mapping, with the name of each table as its key")
+        if named := [
+            Problem((name, "name"), "unknown key; the table's name is the key before it")
+            for name, table in tables.items()
+            if isinstance(table, Mapping) and "name" in table
+        ]:
+            raise problems_error(named)
+        return [{"name": name, **table} if isinstance(table, Mapping) else table for name, table in tables.items()]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Source:
+        problems: list[Problem] = []
+        if not self.api.url and self.demo is None:
+            problems.append(Problem(("api", "url"), "missing: write the address of the API, or pass --api-url"))
+        for table in self.tables:
+            problems.extend(_reference_problems(table, {known.name: known for known in self.tables}))
+        if problems:
+            raise problems_error(problems)
+        return self
+
+
+def _reference_problems(table: Table, tables: Mapping[str, Table]) -> Iterator[Problem]:
+    columns = {column.name: column for column in table.columns}
+    for index, reference in enumerate(table.references):
+        path: YamlPath = ("tables", table.name, "references", index)
+        column = columns.get(reference.column_name)
+        kind: DataType | None = None
+        if column is None:
+            yield Problem((*path, "column"), f"there is no such column{did_you_mean(reference.column_name, columns)}")
+        elif reference.is_array and not isinstance(column.data_type, Array):
+            yield Problem((*path, "column"), f"{column.name!r} is {column.type}, not an array; leave out the []")
+        elif not reference.is_array and isinstance(column.data_type, Array):
+            yield Problem(
+                (*path, "column"), f'{column.name!r} is {column.type}; write "{column.name}[]" for its elements'
+            )
+        else:
+            kind = column.data_type.element if isinstance(column.data_type, Array) else column.data_type
+        target = tables.get(reference.to_table)
+        if target is None:
+            yield Problem((*path, "to"), f"there is no such table{did_you_mean(reference.to_table, tables)}")
+            continue
+        yield from _target_problems((*path, "to"), reference.to_column, target, kind)
+
+
+def _target_problems(path: YamlPath, name: str, target: Table, kind: DataType | None) -> Iterator[Problem]:
+    columns = {column.name: column for column in target.columns}
+    if name not in columns:
+        yield Problem(path, f"{target.name} has no such column{did_you_mean(name, columns)}")
+    elif target.key != (name,):
+        yield Problem(
+            path, f"must be the whole key of {target.name}, which is {one_of(target.key).replace(' or ', ' and ')}"
+        )
+    elif kind is not None and not _comparable(kind.ddl, columns[name].type):
+        yield Problem(path, f"{target.name}.{name} is {columns[name].type}, which cannot be compared with {kind.ddl}")
+
+
+def _comparable(one: str, other: str) -> bool:
+    return one == other or {one, other} == {"int", "bigint"}
+
+
+def parse_tables(source: Source, text: str | None) -> tuple[str, ...]:
+    """Read `--tables a,b`: the names in the source's order, all of them for None.
+
+    Raises:
+        ConfigError: a name that the source does not have, or no name at all.
+    """
+    names = [table.name for table in source.tables]
+    if text is None:
+        return tuple(names)
+    wanted = {name.strip() for name in text.split(",")} - {""}
+    if not wanted:
+        raise ConfigError(f"--tables names no table (the source has {', '.join(names)})")
+    if unknown := sorted(wanted - set(names)):
+        lines = [
+            f"--tables: source {source.source} has no table {name!r}{did_you_mean(name, names)}" for name in unknown
+        ]
+        raise ConfigError("\n".join([*lines, f"It has {', '.join(names)}."]))
+    return tuple(name for name in names if name in wanted)

@@ -1,0 +1,55 @@
+"""The whole error tree, grouped by what the caller can do about each.
+
+Every message says what happened, where, and what to do next. `exit_status` is what a job ends with when the error
+reaches it (DESIGN: 2 usage or configuration, 3 checks failed, 4 source failed or incomplete, 1 anything else).
+"""
+
+from __future__ import annotations
+
+
+class PagelakeError(Exception):
+    """Anything that Pagelake raises on purpose."""
+
+    exit_status = 1
+
+
+class ConfigError(PagelakeError):
+    """The command line, a source YAML, a suite or the environment is wrong. Nothing was touched: mend it and start again."""
+
+    exit_status = 2
+
+
+class SourceError(PagelakeError):
+    """The source answered with something that cannot be taken. The table concerned is not merged."""
+
+    exit_status = 4
+
+
+class RetryableSourceError(SourceError):
+    """The same request may succeed a little later. Never leaves `lib.source`: the last one becomes a `SourceError`."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class SourceIncompleteError(SourceError):
+    """What landed is not all that the source had. The table is not merged: run again, or resume."""
+
+
+class ContractError(SourceError):
+    """The rows do not keep the contract of the source YAML in a way that stops the table (too many rejected, too many vanished)."""
+
+
+class ChecksFailedError(PagelakeError):
+    """A critical expectation failed. The tables are merged; the publication in force stays as it was."""
+
+    exit_status = 3
+
+
+class CouldNotCheckError(PagelakeError):
+    """A check could not be carried out, which is another thing than bad data."""
+
+
+class LakeError(PagelakeError):
+    """The lake is in a state that Pagelake does not understand or could not write."""

@@ -1,0 +1,51 @@
+"""`ops/checks`: every time a run's tables were checked, passed or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+
+from lib.lake import records
+from lib.lake.layout import Layout
+
+SCHEMA = pa.schema(
+    {
+        "docs_id": pa.string(),
+        "run_id": pa.string(),
+        "checked_at": pa.timestamp("us", tz="UTC"),
+        "outcome": pa.string(),
+        "passed": pa.int64(),
+        "failed": pa.int64(),
+        "warnings": pa.int64(),
+        "rows": pa.int64(),
+        "message": pa.string(),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of a run. Key: docs_id. `rows` of all tables together; `message` names what failed."""
+
+    docs_id: str
+    run_id: str
+    checked_at: datetime
+    outcome: str
+    passed: int
+    failed: int
+    warnings: int
+    rows: int
+    message: str | None
+
+
+def add_check(layout: Layout, check: Check) -> None:
+    """Record a check."""
+    records.append(layout.root / "ops" / "checks", SCHEMA, [vars(check)])
+
+
+def all_checks(layout: Layout) -> list[Check]:
+    """Every check of the lake, newest first."""
+    checks = [Check(**record) for record in records.read(layout.root / "ops" / "checks")]
+    return sorted(checks, key=lambda check: check.checked_at, reverse=True)

@@ -1,0 +1,131 @@
+"""Where everything is in a lake, and whose lake it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from lib.errors import ConfigError
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folders of a lake. All but `site` and the two JSON files are Delta tables that any engine can open by path."""
+
+    root: Path
+
+    @property
+    def pages(self) -> Path:
+        """Bronze: every page as it came."""
+        return self.root / "bronze" / "pages"
+
+    @property
+    def quarantine(self) -> Path:
+        """Rejected rows of all tables."""
+        return self.root / "quarantine" / "rows"
+
+    @property
+    def runs(self) -> Path:
+        """A row per run."""
+        return self.root / "ops" / "runs"
+
+    @property
+    def publications(self) -> Path:
+        """A row per publication and table."""
+        return self.root / "ops" / "publications"
+
+    @property
+    def site(self) -> Path:
+        """The pages that people look at."""
+        return self.root / "site"
+
+    @property
+    def published_json(self) -> Path:
+        """The publication in force, for readers without Spark."""
+        return self.root / "published.json"
+
+    @property
+    def lake_json(self) -> Path:
+        """The lake's source and format."""
+        return self.root / "lake.json"
+
+    def silver(self, table: str) -> Path:
+        """Typed rows of one source table."""
+        return self.root / "silver" / table
+
+    def gold(self, name: str) -> Path:
+        """A derived table."""
+        return self.root / "gold" / name
+
+    def relative(self, path: Path) -> str:
+        """The path as it stands in a publication: relative to the lake, with forward slashes."""
+        return path.relative_to(self.root).as_posix()
+
+
+def lake_at(text: str) -> Layout:
+    """The layout of the lake at a path or a `file:` URI. Nothing is touched.
+
+    Raises:
+        ConfigError: another kind of URI, or a path at which there is a file.
+    """
+    scheme, sep, rest = text.partition(":")
+    if sep and len(scheme) > 1 and scheme.isalnum():
+        if scheme != "file":
+            message = f"--lake {text}: only local paths and file: URIs work in this version"
+            raise ConfigError(message)
+        text = "/" + rest.lstrip("/")
+    root = Path(os.path.abspath(text))  # noqa: PTH100 - resolve() would follow links that the user chose
+    if root.exists() and not root.is_dir():
+        message = f"--lake {text}: there is a file at this path; a lake is a folder"
+        raise ConfigError(message)
+    return Layout(root)
+
+
+def check_owner(layout: Layout, source: str) -> None:
+    """Check that the lake, if there is one, belongs to this source and has a format that this version knows.
+
+    Raises:
+        ConfigError: another source's lake, a newer format, or a folder that holds something else.
+    """
+    if not layout.lake_json.exists():
+        if layout.root.exists() and any(layout.root.iterdir()):
+            message = f"{layout.root}: the folder is not empty and holds no lake; give another one with --lake"
+            raise ConfigError(message)
+        return
+    try:
+        known = json.loads(layout.lake_json.read_text("utf-8"))
+        owner, version = str(known["source"]), int(known["format_version"])
+    except (ValueError, KeyError, TypeError):
+        message = f"{layout.lake_json}: cannot be read; it should name the lake's source and format_version"
+        raise ConfigError(message) from None
+    if owner != source:
+        message = f"{layout.root}: this lake belongs to the source '{owner}', not to '{source}'; give another one with --lake"
+        raise ConfigError(message)
+    if version > FORMAT_VERSION:
+        message = f"{layout.root}: the lake has format {version}, this version of Pagelake knows up to {FORMAT_VERSION}; update it"
+        raise ConfigError(message)
+
+
+def claim(layout: Layout, source: str, now: datetime) -> None:
+    """Make the lake if it is not there, and record whose it is."""
+    if not layout.lake_json.exists():
+        known = {"source": source, "format_version": FORMAT_VERSION, "created_at": now.isoformat()}
+        replace_text(layout.lake_json, json.dumps(known, indent=2) + "\n")
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old one or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(name).chmod(0o644)
+    Path(name).replace(path)

@@ -1,0 +1,77 @@
+"""How people read the lake: the published tables, at the versions that passed together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import overload
+
+from pyspark.sql import DataFrame, SparkSession
+
+from lib.errors import ConfigError
+from lib.lake.layout import Layout, lake_at
+from lib.lake.publications import Publication, in_force
+
+
+@dataclass(frozen=True)
+class Lake:
+    """An open lake. `published` never shows anything unchecked, nor a mixture of two publications."""
+
+    layout: Layout
+    spark: SparkSession = field(repr=False)
+
+    @property
+    def publication(self) -> Publication:
+        """The publication in force.
+
+        Raises:
+            ConfigError: nothing was ever published here.
+        """
+        publication = in_force(self.layout)
+        if publication is None:
+            message = f"{self.layout.root}: nothing is published here; run ./spark-submit.sh full-ingest first"
+            raise ConfigError(message)
+        return publication
+
+    @overload
+    def published(self, table: str) -> DataFrame: ...
+
+    @overload
+    def published(self) -> dict[str, DataFrame]: ...
+
+    def published(self, table: str | None = None) -> DataFrame | dict[str, DataFrame]:
+        """One published table; or all of them, each also as a temporary view of its name for SQL.
+
+        Raises:
+            ConfigError: nothing is published, or no such table.
+        """
+        publication = self.publication
+        if table is not None:
+            if table not in publication.tables:
+                message = f"no table '{table}' is published; there are {', '.join(sorted(publication.tables))}"
+                raise ConfigError(message)
+            return self._at_version(publication, table)
+        frames = {name: self._at_version(publication, name) for name in publication.tables}
+        for name, frame in frames.items():
+            frame.createOrReplaceTempView(name)
+        return frames
+
+    def _at_version(self, publication: Publication, table: str) -> DataFrame:
+        entry = publication.tables[table]
+        return at_version(self.spark, self.layout, entry.path, entry.version)
+
+
+def at_version(spark: SparkSession, layout: Layout, path: str, version: int) -> DataFrame:
+    """A table of the lake (`path` relative to it) at one version."""
+    return spark.read.format("delta").option("versionAsOf", version).load(str(layout.root / path))
+
+
+def open_lake(lake: str, spark: SparkSession | None = None) -> Lake:
+    """Open the lake at a path. Without a session, one is started that can read Delta."""
+    if spark is None:
+        import os
+
+        from lib.config import Runtime
+        from lib.session import start_session
+
+        spark = start_session("pagelake-explore", Runtime.of(os.environ), rows=0)
+    return Lake(lake_at(lake), spark)

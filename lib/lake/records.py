@@ -1,0 +1,56 @@
+"""The driver's own small Delta tables (`ops/*`), written and read by delta-rs.
+
+A commit takes some 20 ms, works before a JVM is there and after it has died, and any engine reads the result: see
+docs/adr/0003-ops-tables-by-delta-rs.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from deltalake import DeltaTable, QueryBuilder
+from deltalake.exceptions import TableNotFoundError
+
+from lib.lake.tables import RETENTION
+
+Record = Mapping[str, Any]
+
+
+def _table(path: Path, schema: pa.Schema) -> DeltaTable:
+    return DeltaTable.create(str(path), schema, mode="ignore", configuration=dict(RETENTION))
+
+
+def append(path: Path, schema: pa.Schema, records: Sequence[Record]) -> None:
+    """Add the records in one commit; the table is made if it is not there."""
+    from deltalake import write_deltalake
+
+    write_deltalake(_table(path, schema), pa.Table.from_pylist([dict(record) for record in records], schema), mode="append")
+
+
+def upsert(path: Path, schema: pa.Schema, record: Record, key: str) -> None:
+    """Put the record in the place of the one with the same key, or add it, in one commit."""
+    (
+        _table(path, schema)
+        .merge(
+            pa.Table.from_pylist([dict(record)], schema),
+            predicate=f"held.{key} = new.{key}",
+            source_alias="new",
+            target_alias="held",
+        )
+        .when_matched_update_all()
+        .when_not_matched_insert_all()
+        .execute()
+    )
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """All records of the table, or none if it is not there."""
+    try:
+        table = DeltaTable(str(path))
+    except TableNotFoundError:
+        return []
+    rows = QueryBuilder().register("records", table).execute("SELECT * FROM records")
+    return pa.table(rows).to_pylist()

@@ -1,0 +1,125 @@
+"""`ops/runs`: what each run was to do, what it did, and how it ended."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from lib.lake import records
+from lib.lake.layout import Layout
+
+RUNNING, MERGED, PUBLISHED, CHECKS_FAILED, FAILED = "running", "merged", "published", "checks_failed", "failed"
+
+TABLE_RECORD = pa.struct(
+    {
+        "table": pa.string(),
+        "state": pa.string(),
+        "error": pa.string(),
+        "proof": pa.string(),
+        "pages": pa.int64(),
+        "rows_total": pa.int64(),
+        "rows_landed": pa.int64(),
+        "rows_rejected": pa.int64(),
+        "rows_repeated": pa.int64(),
+        "keys": pa.int64(),
+        "rows_inserted": pa.int64(),
+        "rows_updated": pa.int64(),
+        "rows_vanished": pa.int64(),
+        "path": pa.string(),
+        "version": pa.int64(),
+    }
+)
+SCHEMA = pa.schema(
+    {
+        "run_id": pa.string(),
+        "source": pa.string(),
+        "state": pa.string(),
+        "message": pa.string(),
+        "exit_status": pa.int32(),
+        "started_at": pa.timestamp("us", tz="UTC"),
+        "ended_at": pa.timestamp("us", tz="UTC"),
+        "settings_hash": pa.string(),
+        "settings": pa.string(),
+        "tables": pa.list_(TABLE_RECORD),
+    }
+)
+
+
+@dataclass
+class TableRun:
+    """What a run did to one table. `state`: planned, landed, merged, failed, or (derived and kept tables) built, kept."""
+
+    table: str
+    state: str = "planned"
+    error: str | None = None
+    proof: str | None = None
+    pages: int | None = None
+    rows_total: int | None = None
+    rows_landed: int | None = None
+    rows_rejected: int | None = None
+    rows_repeated: int | None = None
+    keys: int | None = None
+    rows_inserted: int | None = None
+    rows_updated: int | None = None
+    rows_vanished: int | None = None
+    path: str | None = None
+    version: int | None = None
+
+
+@dataclass
+class Run:
+    """One run. Its record is written when it starts and again whenever its state changes."""
+
+    run_id: str
+    source: str
+    started_at: datetime
+    settings_hash: str
+    settings: str
+    state: str = RUNNING
+    message: str | None = None
+    exit_status: int | None = None
+    ended_at: datetime | None = None
+    tables: dict[str, TableRun] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """The tables that failed, with the reason."""
+        return {name: table.error for name, table in self.tables.items() if table.error is not None}
+
+    def fail(self, table: str, error: str) -> None:
+        """Record that a table failed. It takes no other with it."""
+        self.tables[table].state, self.tables[table].error = "failed", error
+
+    def save(self, layout: Layout) -> None:
+        """Write the record, in place of the run's earlier one."""
+        record = {name: getattr(self, name) for name in SCHEMA.names if name != "tables"}
+        record["tables"] = [vars(table) for table in self.tables.values()]
+        records.upsert(layout.runs, SCHEMA, record, "run_id")
+
+
+def new_run(run_id: str, source: str, settings_hash: str, settings: dict[str, Any], now: datetime) -> Run:
+    """A run that has just started."""
+    return Run(run_id, source, now, settings_hash, json.dumps(settings, sort_keys=True))
+
+
+def all_runs(layout: Layout) -> list[Run]:
+    """Every run of the lake, oldest first."""
+    runs = []
+    for record in records.read(layout.runs):
+        tables = {table["table"]: TableRun(**table) for table in record.pop("tables") or []}
+        runs.append(Run(**record, tables=tables))
+    return sorted(runs, key=lambda run: (run.started_at, run.run_id))
+
+
+def merged_by(earlier: list[Run], run: Run, table: str) -> str:
+    """The id of the run that merged the version of the table which `run` holds: itself, or for a kept table an earlier one."""
+    version = run.tables[table].version
+    for known in reversed(earlier):
+        record = known.tables.get(table)
+        if record is not None and record.state == "merged" and record.version == version:
+            return known.run_id
+    return run.run_id

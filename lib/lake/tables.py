@@ -1,0 +1,41 @@
+"""What the lake's own log says of a table: its version, and what one run did to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
+
+# A published version must stay readable for years: Delta refuses to read one that is older than this, vacuumed or not.
+RETENTION = {
+    "delta.deletedFileRetentionDuration": "interval 3650 days",
+    "delta.logRetentionDuration": "interval 3650 days",
+}
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One version of a table, what was said of it (`tag`, Delta's userMetadata), and Delta's metrics of the write."""
+
+    version: int
+    tag: str | None
+    metrics: dict[str, Any]
+
+
+def exists(path: Path) -> bool:
+    """Whether there is a Delta table at the path."""
+    return DeltaTable.is_deltatable(str(path))
+
+
+def latest(path: Path) -> Commit | None:
+    """The newest version of the table, or None if there is no table."""
+    try:
+        table = DeltaTable(str(path))
+    except TableNotFoundError:
+        return None
+    entry = table.history(1)[0]
+    version = int(entry.get("version", table.version()))
+    return Commit(version, entry.get("userMetadata"), dict(entry.get("operationMetrics") or {}))

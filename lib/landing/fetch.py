@@ -1,0 +1,126 @@
+"""The fetch on executors: page ranges in, raw page rows out, several requests in flight."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from itertools import islice
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+
+from lib.landing.plan import PageRange, cut
+from lib.source.access import Access
+from lib.source.client import SourceClient
+from lib.source.page import PageRow, fetch_page
+from lib.source.pace import Pace
+
+PAGE_SCHEMA = (
+    "run_id string, table string, page bigint, url string, status int, fetched_at timestamp, attempts int, "
+    "elapsed_ms double, n_items int, n_bytes bigint, sha256 string, body string, total bigint, pages bigint, error string"
+)
+ARROW_SCHEMA = pa.schema(
+    {
+        "run_id": pa.string(),
+        "table": pa.string(),
+        "page": pa.int64(),
+        "url": pa.string(),
+        "status": pa.int32(),
+        "fetched_at": pa.timestamp("us", tz="UTC"),
+        "attempts": pa.int32(),
+        "elapsed_ms": pa.float64(),
+        "n_items": pa.int32(),
+        "n_bytes": pa.int64(),
+        "sha256": pa.string(),
+        "body": pa.string(),
+        "total": pa.int64(),
+        "pages": pa.int64(),
+        "error": pa.string(),
+    }
+)
+ROWS_A_BATCH = 16
+BYTES_A_BATCH = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class FetchPages:
+    """What an executor runs: task `i` fetches `parts[i]`. Pickles equal to itself; sessions are opened inside.
+
+    `in_flight` is the number of requests that one task may have open, `requests_per_second` its share of the source's.
+    """
+
+    access: Access
+    run_id: str
+    parts: tuple[tuple[PageRange, ...], ...]
+    in_flight: int
+    requests_per_second: float | None = None
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Arrow batches of task numbers in, Arrow batches of page rows out."""
+        for batch in batches:
+            for task in batch.column("id").to_pylist():
+                yield from _arrow(self.fetch(self.parts[task]))
+
+    def fetch(self, ranges: Iterable[PageRange]) -> Iterator[PageRow]:
+        """The pages, in the order in which they come. At most `in_flight` of them are held at any time."""
+        pace = Pace(self.requests_per_second)
+        local = threading.local()
+        clients: list[SourceClient] = []
+
+        def one(span: PageRange, page: int) -> PageRow:
+            if not hasattr(local, "client"):
+                local.client = SourceClient(self.access)
+                clients.append(local.client)
+            pace.wait()
+            return fetch_page(local.client, run_id=self.run_id, table=span.table, path=span.path, page=page)
+
+        pages = ((span, page) for span in ranges for page in range(span.first, span.last + 1))
+        flying: set[Future[PageRow]] = set()
+        with ThreadPoolExecutor(max_workers=self.in_flight) as pool:
+            try:
+                flying = {pool.submit(one, *page) for page in islice(pages, self.in_flight)}
+                while flying:
+                    done, flying = wait(flying, return_when=FIRST_COMPLETED)
+                    flying |= {pool.submit(one, *page) for page in islice(pages, len(done))}
+                    for future in done:
+                        yield future.result()
+            finally:
+                for future in flying:
+                    future.cancel()
+        for client in clients:
+            client.close()
+
+
+def fetched(spark: SparkSession, fetch: FetchPages) -> DataFrame:
+    """The pages of one wave: a lazy DataFrame of raw page rows whose every action fetches. Land it once, read the rest there."""
+    tasks = len(fetch.parts)
+    return spark.range(tasks, numPartitions=tasks).mapInArrow(fetch, PAGE_SCHEMA)
+
+
+def shared_out(
+    ranges: tuple[PageRange, ...], *, slots: int, concurrency: int, requests_per_second: float | None
+) -> tuple[tuple[tuple[PageRange, ...], ...], int, float | None]:
+    """One part a task slot, so that all run at once, and each task's share of the source's budget.
+
+    Returns the parts, the requests in flight for a task, and its requests per second. Fewer tasks than slots where the
+    concurrency, or the number of pages, is smaller.
+    """
+    n_pages = sum(span.n_pages for span in ranges)
+    tasks = max(1, min(slots, concurrency, n_pages))
+    share = None if requests_per_second is None else requests_per_second / tasks
+    return cut(ranges, tasks), max(1, concurrency // tasks), share
+
+
+def _arrow(rows: Iterable[PageRow]) -> Iterator[pa.RecordBatch]:
+    held: list[dict[str, object]] = []
+    held_bytes = 0
+    for row in rows:
+        held.append(asdict(row))
+        held_bytes += row.n_bytes or 0
+        if len(held) == ROWS_A_BATCH or held_bytes > BYTES_A_BATCH:
+            yield pa.RecordBatch.from_pylist(held, ARROW_SCHEMA)
+            held, held_bytes = [], 0
+    if held:
+        yield pa.RecordBatch.from_pylist(held, ARROW_SCHEMA)

@@ -1,0 +1,1 @@
+"""What a run says: logs for machines, progress and last words for people."""

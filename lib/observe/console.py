@@ -1,0 +1,59 @@
+"""Progress and last words: live on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from lib.observe.logs import LOGGER
+
+log = logging.getLogger(LOGGER)
+
+
+class Steps:
+    """The steps of a job: shown while they last, logged with their seconds when they end."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, soft_wrap=True)
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """One step of the job."""
+        with self.counted(name, 0):
+            yield
+
+    @contextmanager
+    def counted(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
+        """One step that can say how far it is: call what is yielded with the number done since the last call."""
+        started = time.monotonic()
+        columns = [TextColumn("{task.description}"), TimeElapsedColumn()]
+        if total:
+            columns[1:1] = [BarColumn(), MofNCompleteColumn()]  # type: ignore[list-item]
+        progress = Progress(*columns, console=self._console, transient=True, disable=not self._console.is_terminal)
+        with progress:
+            task = progress.add_task(name, total=total or None)
+            yield lambda done: progress.advance(task, done)
+        self.seconds[name] = time.monotonic() - started
+        log.info(name, extra={"seconds": round(self.seconds[name], 1)})
+
+
+def say(lines: Sequence[str]) -> None:
+    """The job's last words, on standard output."""
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    for line in lines:
+        console.print(line)
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of text in columns: the first one to the left, the others to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  " + "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))])
+        for row in rows
+    ]

@@ -1,0 +1,1 @@
+"""Great Expectations: suites, validation of exact versions, and the site with the data docs."""

@@ -1,0 +1,167 @@
+"""Runs the suites on the exact versions to be published, and has GX render the data docs of that one run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import DataFrame
+
+if TYPE_CHECKING:
+    from great_expectations import ExpectationSuite
+    from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
+    from great_expectations.data_context import EphemeralDataContext
+
+# Counts only: GX writes unexpected values raw into the docs, and they may be personal or hold markup.
+_RESULT_FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 0}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came of one expectation. `success` is None where it could not be checked; `severity` as in GX."""
+
+    table: str
+    expectation: str
+    about: str
+    severity: str
+    success: bool | None
+    said: str
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return f"{self.table}: {self.expectation} {self.about}: {self.said}"
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything that was checked of one run, and how many rows each version holds, vanished ones included."""
+
+    all: tuple[Finding, ...]
+    rows: Mapping[str, int]
+
+    @property
+    def gating(self) -> tuple[Finding, ...]:
+        """Failed critical expectations: nothing may be published."""
+        return tuple(f for f in self.all if f.success is False and f.severity == "critical")
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """Failed expectations that only report."""
+        return tuple(f for f in self.all if f.success is False and f.severity != "critical")
+
+    @property
+    def unchecked(self) -> tuple[Finding, ...]:
+        """Expectations that could not be checked, whatever their severity."""
+        return tuple(f for f in self.all if f.success is None)
+
+    def of(self, table: str) -> Findings:
+        """Those of one table."""
+        return Findings(tuple(f for f in self.all if f.table == table), {table: self.rows[table]})
+
+    @property
+    def n_passed(self) -> int:
+        """Expectations that hold."""
+        return sum(1 for finding in self.all if finding.success)
+
+
+def validate(
+    frames: Mapping[str, DataFrame], suites: Mapping[str, ExpectationSuite], *, docs_id: str, at: datetime, docs: Path
+) -> Findings:
+    """Check the live rows of each frame against its suite, and render the docs into the folder `docs`.
+
+    One after another because GX registers one fixed temporary view for queries: two at once would mix up.
+    """
+    import great_expectations as gx
+    from great_expectations.core.run_identifier import RunIdentifier
+
+    context = _context(docs)
+    source = context.data_sources.add_spark("lake", persist=False)
+    findings: list[Finding] = []
+    rows: dict[str, int] = {}
+    for table, frame in frames.items():
+        suite = context.suites.add(suites[table])
+        batch = source.add_dataframe_asset(table).add_batch_definition_whole_dataframe("version")
+        definition = context.validation_definitions.add(
+            gx.ValidationDefinition(name=suite.name, data=batch, suite=suite)
+        )
+        cached = frame.persist()
+        live = cached.where("_deleted_at IS NULL") if "_deleted_at" in cached.columns else cached
+        try:
+            rows[table] = cached.count()
+            result = definition.run(
+                batch_parameters={"dataframe": live},
+                result_format=_RESULT_FORMAT,
+                run_id=RunIdentifier(run_name=docs_id, run_time=at),
+            )
+        finally:
+            cached.unpersist()
+        findings.extend(_findings(table, result))
+    context.build_data_docs()
+    return Findings(tuple(findings), rows)
+
+
+def _context(docs: Path) -> EphemeralDataContext:
+    """A context that lives as long as the run. It keeps nothing, calls nobody, and writes only the docs."""
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
+
+    site = {
+        "class_name": "SiteBuilder",
+        "show_how_to_buttons": False,
+        "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs)},
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+    }
+    config = DataContextConfig(
+        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+        data_docs_sites={"run": site},
+        analytics_enabled=False,
+        progress_bars=ProgressBarsConfig(globally=False),
+    )
+    return gx.get_context(mode="ephemeral", project_config=config)
+
+
+def _findings(table: str, result: ExpectationSuiteValidationResult) -> list[Finding]:
+    return [_finding(table, one) for one in result.results]
+
+
+def _finding(table: str, one: ExpectationValidationResult) -> Finding:
+    config = one.expectation_config
+    assert config is not None
+    kwargs: dict[str, Any] = dict(config.kwargs)
+    about = kwargs.get("column") or ", ".join(kwargs.get("column_list", ())) or kwargs.get("column_A") or ""
+    if config.type == "unexpected_rows_expectation":
+        notes = (config.meta or {}).get("notes", "")
+        about = notes if isinstance(notes, str) else " ".join(map(str, notes.get("content", notes)))
+    broken = _broken(one.exception_info)
+    counts = dict(one.result or {})
+    return Finding(
+        table=table,
+        expectation=config.type,
+        about=str(about),
+        severity=str(getattr(config.severity, "value", config.severity)),
+        success=None if broken else bool(one.success),
+        said=broken or _said(counts),
+    )
+
+
+def _broken(info: Any) -> str | None:
+    """Why an expectation could not be checked. GX gives one such note, or one for each metric."""
+    notes = [info] if "raised_exception" in info else list(info.values())
+    for note in notes:
+        if note.get("raised_exception"):
+            lines = str(note.get("exception_message")).strip().splitlines()
+            return f"could not be checked: {lines[0][:200] if lines else 'no message'}"
+    return None
+
+
+def _said(counts: dict[str, Any]) -> str:
+    if "unexpected_count" in counts:
+        return f"{counts['unexpected_count']} of {counts.get('element_count', '?')} rows"
+    return f"observed {counts.get('observed_value', 'nothing')}"

@@ -1,0 +1,88 @@
+"""What an executor needs to know to ask the source for pages: one small object that pickles equal to itself."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lib.config import Api
+
+
+@dataclass(frozen=True)
+class Paging:
+    """How pages are asked for and where an answer keeps its rows and its counts."""
+
+    page_param: str = "page"
+    size_param: str = "size"
+    size: int = 100
+    first: int = 1
+    items: str = "items"
+    total: str | None = "total"
+    pages: str | None = "pages"
+
+
+@dataclass(frozen=True)
+class Access:
+    """The source's address, its credentials and its limits. Secrets are left out of the repr.
+
+    `timeout_s` holds for each read and for a whole exchange; `max_wait_s` is the longest pause between two attempts.
+    """
+
+    base_url: str
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    params: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    paging: Paging = Paging()
+    timeout_s: float = 30.0
+    attempts: int = 6
+    max_wait_s: float = 120.0
+    max_body_bytes: int = 64 * 1024 * 1024
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every value that must not be seen in a message, a log or a table."""
+        values = [value for _, value in (*self.headers, *self.params)]
+        return tuple(values + [value.partition(" ")[2] for value in values if " " in value])
+
+    @classmethod
+    def of(cls, api: Api) -> Access:
+        """The access that a source YAML's `api` section describes."""
+        headers, params = _credentials(api)
+        paging, limits = api.pagination, api.limits
+        return cls(
+            base_url=api.url,
+            headers=headers,
+            params=params,
+            paging=Paging(
+                page_param=paging.page_param,
+                size_param=paging.size_param,
+                size=paging.size,
+                first=paging.first,
+                items=paging.items,
+                total=paging.total,
+                pages=paging.pages,
+            ),
+            timeout_s=limits.timeout_s,
+            attempts=limits.attempts,
+            max_wait_s=limits.max_wait_s,
+            max_body_bytes=int(limits.max_body_mb * 1024 * 1024),
+        )
+
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+def _credentials(api: Api) -> tuple[Pairs, Pairs]:
+    """Headers and query parameters that carry the credentials."""
+    auth = api.auth
+    if auth.type == "bearer":
+        return (("Authorization", f"Bearer {auth.token.get_secret_value()}"),), ()
+    if auth.type == "basic":
+        pair = f"{auth.user.get_secret_value()}:{auth.password.get_secret_value()}"
+        return (("Authorization", "Basic " + base64.b64encode(pair.encode()).decode()),), ()
+    if auth.type == "header":
+        return ((auth.name, auth.value.get_secret_value()),), ()
+    if auth.type == "query":
+        return (), ((auth.name, auth.value.get_secret_value()),)
+    return (), ()

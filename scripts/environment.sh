@@ -1,0 +1,71 @@
+# shellcheck shell=bash
+# Sourced by spark-submit.sh and the Makefile: sees to the set-up, then exports what every process of Pagelake needs.
+#
+#   source scripts/environment.sh          what jobs need
+#   source scripts/environment.sh --dev    what tests and linters need as well
+#
+# Ends the calling shell with status 2 where a person must install something first.
+
+pagelake_root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+PAGELAKE_VENV=$pagelake_root/.venv
+
+# Prints the path of a Python that Pagelake runs on and that can make a venv.
+find_python() {
+    local candidate
+    local candidates=("$PAGELAKE_VENV/bin/python" python3.12 python3.11 python3
+        "$HOME"/.local/bin/python3.1[12] "$HOME"/.pyenv/versions/3.1[12].*/bin/python)
+    [[ -z ${PAGELAKE_PYTHON:-} ]] || candidates=("$PAGELAKE_PYTHON")
+    for candidate in "${candidates[@]}"; do
+        "$candidate" -E -c '
+import sys
+if not (3, 11) <= sys.version_info < (3, 13):
+    sys.exit(1)
+import ensurepip, venv  # Debian ships these apart
+print(sys._base_executable)' 2>/dev/null && return
+    done
+    say_how_to_get_python >&2
+    return 2
+}
+
+say_how_to_get_python() {
+    local sudo=''
+    [[ $(id -u) == 0 ]] || sudo='sudo '
+    if [[ -n ${PAGELAKE_PYTHON:-} ]]; then
+        echo "PAGELAKE_PYTHON=$PAGELAKE_PYTHON is no Python 3.11 or 3.12 with the venv module. Name another, or unset it."
+        return
+    fi
+    echo 'Pagelake needs Python 3.11 or 3.12 with the venv module, and found none. Type this, then start again:'
+    if command -v apt-get >/dev/null; then
+        local version
+        for version in 3.12 3.11; do
+            if apt-cache show "python$version-venv" >/dev/null 2>&1; then
+                echo "    ${sudo}apt-get install -y python$version-venv"
+                return
+            fi
+        done
+        echo "    ${sudo}apt-get update && ${sudo}apt-get install -y pipx && pipx run uv python install 3.12"
+    elif command -v dnf >/dev/null; then
+        echo "    ${sudo}dnf install -y python3.12"
+    elif [[ $(uname) == Darwin ]]; then
+        echo '    brew install python@3.12'
+    else
+        echo '    PAGELAKE_PYTHON=/path/to/python3.12 ./spark-submit.sh ...'
+    fi
+}
+
+pagelake_python=${PAGELAKE_PYTHON:-$PAGELAKE_VENV/bin/python}
+if ! [[ -x $PAGELAKE_VENV/bin/python ]] ||
+    ! pagelake_java=$("$pagelake_python" -E -S "$pagelake_root/scripts/ready.py" "$@"); then
+    pagelake_python=$(find_python) || exit
+    pagelake_java=$("$pagelake_python" -E -S "$pagelake_root/scripts/setup.py" "$@") || exit
+fi
+JAVA_HOME=$pagelake_java
+
+for SPARK_HOME in "$PAGELAKE_VENV"/lib/python3.*/site-packages/pyspark; do :; done
+# Another Spark in SPARK_HOME or PYTHONPATH would not fit the jars: ours alone counts.
+export JAVA_HOME SPARK_HOME PAGELAKE_VENV PYTHONPATH=$pagelake_root
+export SPARK_CONF_DIR=${SPARK_CONF_DIR:-$pagelake_root/conf}
+export TZ=UTC # collect() gives local time
+export GX_ANALYTICS_ENABLED=False
+# cron starts without a locale, and Java 17 then cannot name a file with an accent.
+[[ -n ${LC_ALL:-}${LC_CTYPE:-}${LANG:-} ]] || export LANG=C.UTF-8
