@@ -97,10 +97,16 @@ def _change_users(rng: random.Random, world: World, day: int) -> list[int]:
 
 
 def _replace_a_track(rng: random.Random, world: World, day: int) -> tuple[list[int], list[int]]:
-    """One track leaves and another comes, so that the number of tracks stays; a track that came today stays today."""
+    """One track leaves and another comes, so that the number of tracks stays; a track that came today stays today.
+
+    As long as there is one, a track leaves that nobody ever played: a lake that begins on a later day has no sessions then
+    that point at a track which left before.
+    """
     places = [place for place, track in enumerate(world.tracks) if track["id"] not in world.fixed]
     if not places:
         return [], []
+    heard = {track_id for session in world.sessions for track_id in session["items"]}
+    places = [place for place in places if world.tracks[place]["id"] not in heard] or places
     removed = world.tracks.pop(rng.choice(places))["id"]
     track_id = new_id(rng, world)
     add_track(rng, world, track_id, rng.randrange(len(world.tracks) + 1), created=_during(rng, day))

@@ -15,6 +15,10 @@ Row = dict[str, Any]
 HIGHEST_ID = 899_999
 """Ids above it are never given out, so they are safe for keys that must point at nothing."""
 
+UNHEARD_SHARE = 0.02
+"""Of a catalogue of 50 tracks or more, the share that nobody plays."""
+
+_UNHEARD_APPEAL = 1e-15
 _LOWEST_ID = 1000
 _YEARS_OF_CATALOG = 3 * 365
 
@@ -67,6 +71,9 @@ def populate(settings: DemoSettings) -> World:
     ranks = rng.sample(range(settings.tracks), settings.tracks)
     for track_id, rank in zip(_ids(rng, settings.tracks), ranks, strict=True):
         add_track(rng, world, track_id, rank, created=-_long_ago(rng))
+        if rank >= settings.tracks - int(settings.tracks * UNHEARD_SHARE):
+            # Not zero: the weights of a small genre must not add up to nothing.
+            world.appeal[track_id] = _UNHEARD_APPEAL
     rng = rng_for(settings, 2)
     genres = world.genres()
     for user_id in _ids(rng, settings.users):

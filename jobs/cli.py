@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import os
 import shlex
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,8 @@ from pathlib import Path
 from lib.errors import ConfigError
 
 PROGRAM = "./spark-submit.sh"
+# Given by name, not as Spark's conf folder: a folder with files on the class path would rule class data sharing out.
+SPARK_DEFAULTS = Path(__file__).resolve().parents[1] / "conf" / "spark-defaults.conf"
 
 JOBS = {
     "full-ingest": ("jobs.full_ingest", "plan, fetch, land, prove, merge, check, publish"),
@@ -74,6 +77,8 @@ def spark_environment(spark_options: Sequence[str], environ: Mapping[str, str], 
 
     Raises UsageError for cluster deploy mode.
     """
+    if "SPARK_CONF_DIR" not in environ and "--properties-file" not in spark_options:
+        spark_options = ["--properties-file", str(SPARK_DEFAULTS), *spark_options]
     settings = _settings(spark_options, environ)
     if settings.get("spark.submit.deployMode") == "cluster":
         raise UsageError(
@@ -117,7 +122,7 @@ def _settings(spark_options: Sequence[str], environ: Mapping[str, str]) -> dict[
     flags = {"--master": "spark.master", "--deploy-mode": "spark.submit.deployMode"}
     file = os.path.join(environ.get("SPARK_CONF_DIR", ""), "spark-defaults.conf")
     settings: dict[str, str] = {}
-    pairs = list(zip(spark_options, spark_options[1:], strict=False))
+    pairs = list(itertools.pairwise(spark_options))
     for option, value in pairs:
         if option == "--properties-file":
             file = value

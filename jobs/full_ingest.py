@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from jobs.options import Job, common_options, open_job
+from jobs.steps.options import Job, common_options, open_job
 from jobs.steps import record
 from jobs.steps.land import land_pages, prove_tables
 from jobs.steps.merge import derive_tables, merge_tables

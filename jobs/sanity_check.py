@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from jobs.options import Job, common_options, open_job
+from jobs.steps.options import Job, common_options, open_job
 from jobs.steps import record
 from jobs.steps.publish import check_and_publish
 from lib.errors import ConfigError

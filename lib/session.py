@@ -33,13 +33,12 @@ _LOCAL = {
 
 def start_session(app: str, runtime: Runtime, *, rows: int) -> SparkSession:
     """Start Spark for a job that moves about `rows` rows. What the user gave to spark-submit goes before what is set here."""
-    settings = dict(_ALWAYS)
+    settings = {**_ALWAYS, "spark.driver.extraJavaOptions": _java_options(runtime, rows)}
     builder = SparkSession.builder.appName(app)
     if runtime.is_local:
-        settings |= _LOCAL
-        settings["spark.driver.extraClassPath"] = ":".join(runtime.jars)
-        settings["spark.driver.extraJavaOptions"] = _java_options(rows)
+        settings |= _LOCAL | {"spark.driver.extraClassPath": ":".join(runtime.jars)}
         if runtime.master is None:
+            # Unlike local[*], this one tries a failed task again.
             builder = builder.master("local[*,4]")
     else:
         settings["spark.jars"] = ",".join(runtime.jars)
@@ -49,7 +48,14 @@ def start_session(app: str, runtime: Runtime, *, rows: int) -> SparkSession:
     return builder.getOrCreate()
 
 
-def _java_options(rows: int) -> str:
-    if rows > SMALL_RUN_ROWS:
-        return "-Duser.timezone=UTC"
-    return "-Duser.timezone=UTC -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+def _java_options(runtime: Runtime, rows: int) -> str:
+    options = ["-Duser.timezone=UTC"]
+    if runtime.log4j is not None:
+        options.append(f"-Dlog4j2.configurationFile={runtime.log4j.as_uri()}")
+    if runtime.is_local and rows <= SMALL_RUN_ROWS:
+        options += ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+    if runtime.is_local and runtime.class_archive is not None:
+        # Another Java, or changed jars: the JVM passes the archive over, and need not say so.
+        archive = f'"-XX:SharedArchiveFile={runtime.class_archive}"'
+        options += [archive, "-Xshare:auto", "-Xlog:cds=off", "-Xlog:cds+dynamic=off"]
+    return " ".join(options)

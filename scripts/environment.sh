@@ -59,13 +59,6 @@ if ! [[ -x $PAGELAKE_VENV/bin/python ]] ||
     pagelake_python=$(find_python) || exit
     pagelake_java=$("$pagelake_python" -E -S "$pagelake_root/scripts/setup.py" "$@") || exit
 fi
-JAVA_HOME=$pagelake_java
-
-for SPARK_HOME in "$PAGELAKE_VENV"/lib/python3.*/site-packages/pyspark; do :; done
-# Another Spark in SPARK_HOME or PYTHONPATH would not fit the jars: ours alone counts.
-export JAVA_HOME SPARK_HOME PAGELAKE_VENV PYTHONPATH=$pagelake_root
-export SPARK_CONF_DIR=${SPARK_CONF_DIR:-$pagelake_root/conf}
-export TZ=UTC # collect() gives local time
-export GX_ANALYTICS_ENABLED=False
-# cron starts without a locale, and Java 17 then cannot name a file with an accent.
-[[ -n ${LC_ALL:-}${LC_CTYPE:-}${LANG:-} ]] || export LANG=C.UTF-8
+export JAVA_HOME=$pagelake_java PAGELAKE_VENV
+# shellcheck source=scripts/process.sh
+source "$pagelake_root/scripts/process.sh"

@@ -50,8 +50,8 @@ def version_of(home: str) -> tuple[int | None, str]:
 
 def find(places: tuple[str, ...] = PLACES) -> tuple[str | None, list[str]]:
     """The home of the first suitable Java (None if there is none), and a line for each that was passed over."""
-    passed_over = []
-    seen = set()
+    passed_over: list[str] = []
+    seen: set[str] = set()
     for where, home in _candidates(places):
         if home in seen:
             continue

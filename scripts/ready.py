@@ -1,6 +1,6 @@
 """Says whether the set-up is done (exit 0, the Java home on stdout) or has work to do (exit 1).
 
-Runs before every start, so it costs some 20 ms: no network, no child process, and few imports.
+Runs before every start, so it must stay within some 30 ms: no network, no child process, and few imports.
 """
 
 from __future__ import annotations

@@ -15,10 +15,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 
 import apt
+import class_archive
 import find_java
 import ready
 
@@ -26,6 +28,7 @@ DELTA = "io.delta:delta-spark_4.1_2.13:4.4.0"
 # Everything else that Delta asks for is already among the jars of pyspark.
 IN_PYSPARK = "com.*:*,commons-*:*,io.airlift:*,javax.*:*,org.*:*"
 PYTHON = os.path.join(ready.VENV, "bin", "python")
+SITE_ASSETS = os.path.join(ready.VENV, "site-assets")
 # There while .venv is being changed. A set-up that finds it makes .venv anew.
 UNFINISHED = os.path.join(ready.VENV, ".pagelake-unfinished")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -83,6 +86,11 @@ def set_up(java_home: str, held: int) -> None:
     if not jars_are_right(ready.JARS):
         say("Pagelake set-up: the jars of Delta Lake")
         get_jars(java_home, held)
+    say("Pagelake set-up: what the data docs look like")
+    run(["bash", os.path.join(ready.ROOT, "scripts", "site_assets.sh"), SITE_ASSETS], held, "The docs' assets failed.")
+    say("Pagelake set-up: a faster start of Spark (a trial run of a minute)")
+    if why := class_archive.make(java_home, held):
+        say(f"Pagelake set-up: no faster start: {why}")
     write_stamp(dev=False)
     say("Pagelake set-up: done")
 
@@ -190,8 +198,8 @@ def proxy_options() -> list[str]:
     options = []
     proxies = urllib.request.getproxies_environment()
     for scheme in ("http", "https"):
-        address = urllib.request.urlsplit(proxies.get(scheme, "")) if scheme in proxies else None
-        if address and address.hostname:
+        address = urllib.parse.urlsplit(proxies.get(scheme, ""))
+        if address.hostname:
             options += [f"-D{scheme}.proxyHost={address.hostname}", f"-D{scheme}.proxyPort={address.port or 3128}"]
     return options
 

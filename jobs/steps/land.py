@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from pyspark.sql import SparkSession
 
-from jobs.options import Job
+from jobs.steps.options import Job
 from lib.errors import SourceError
 from lib.lake.runs import Run
 from lib.landing.bronze import count_landed, land, landed_pages, page_rows

@@ -10,7 +10,7 @@ from functools import reduce
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.options import Job
+from jobs.steps.options import Job
 from lib.config import Table
 from lib.errors import ContractError, SourceError
 from lib.lake import merge as lake

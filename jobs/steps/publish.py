@@ -6,7 +6,7 @@ from collections import Counter
 
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.options import Job
+from jobs.steps.options import Job
 from jobs.steps.site import write_site
 from lib.errors import ChecksFailedError, CouldNotCheckError
 from lib.lake import runs
@@ -16,7 +16,7 @@ from lib.lake.quarantine import quarantined
 from lib.lake.read import at_version
 from lib.lake.runs import Run
 from lib.quality import site
-from lib.quality.docs import make_self_contained
+from lib.quality.docs import copy_assets, make_self_contained
 from lib.quality.references import count_pointers, register_keys
 from lib.quality.suites import Declared, build_suite, declared_by_key, declared_by_table, keys_view
 from lib.quality.validate import Findings, validate
@@ -35,14 +35,17 @@ def check_and_publish(spark: SparkSession, job: Job, run: Run) -> None:
     versions = {table.table: (str(table.path), int(table.version or 0)) for table in run.tables.values()}
     frames = {name: at_version(spark, job.layout, *version) for name, version in versions.items()}
     docs_id = site.free_docs_id(job.layout.site, run.run_id)
+    site.remove_leftovers(job.layout.site, job.now)
     with job.steps.step("check"):
         notes = _references(spark, job, run, frames)
         suites = {name: build_suite(job.source, name, job.suites[name], _declared(job, name)) for name in frames}
-        staged = site.stage(job.layout.site, docs_id)
-        findings = validate(frames, suites, docs_id=docs_id, at=job.now, docs=staged)
+        staged = site.staging_folder(job.layout.site, docs_id)
+        findings = validate(
+            frames, suites, docs_id=docs_id, at=job.now, docs=staged, title=job.source.source
+        )
     with job.steps.step("publish"):
-        href = site.copy_assets(job.runtime.site_assets, job.layout.site)
-        make_self_contained(staged, href)
+        assets = job.runtime.site_assets
+        make_self_contained(staged, assets, copy_assets(assets, job.layout.site) if assets else "")
         site.publish_run_docs(staged, job.layout.site, docs_id)
         broken = findings.unchecked or findings.gating
         if not broken:

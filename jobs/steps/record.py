@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from jobs.options import Job
+from jobs.steps.options import Job
 from lib.config import new_run_id
 from lib.errors import ConfigError, PagelakeError, SourceIncompleteError
 from lib.lake import publications, runs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyspark.sql import SparkSession
 
-from jobs.options import Job
+from jobs.steps.options import Job
 from lib.lake import runs
 from lib.lake.checks import all_checks
 from lib.lake.quarantine import count_reasons, quarantined
@@ -17,6 +17,8 @@ def write_site(spark: SparkSession, job: Job, run: Run, docs_id: str, findings: 
     """Write runs.html; and index.html if the run is published."""
     if run.state == runs.PUBLISHED:
         site.write_page(job.layout.site, "index.html", _index(spark, job, run, docs_id, findings, notes))
+    elif not (job.layout.site / "index.html").exists():
+        site.write_page(job.layout.site, "index.html", pages.render_nothing_published(job.source.source))
     lines = [
         pages.RunLine(
             run_id=check.run_id,
@@ -74,4 +76,5 @@ def _line(record: runs.TableRun, findings: Findings, docs: str) -> pages.TableLi
         checks_failed=len(own.gating),
         warnings=len(own.warnings),
         docs_href=docs,
+        path=record.path,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
@@ -12,10 +13,15 @@ REPO = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Runtime:
-    """The repo's folders, the docs' assets (None where there was no Node), Delta's jars, and the spark-submit options that the user gave before the job's name."""
+    """The repo's files, Delta's jars, and the spark-submit options that the user gave before the job's name.
+
+    `class_archive` is there if the set-up could make one, `site_assets` if it found Node.
+    """
 
     conf: Path
     expectations: Path
+    log4j: Path | None
+    class_archive: Path | None
     site_assets: Path | None
     jars: tuple[str, ...]
     submitted: Mapping[str, str]
@@ -24,10 +30,13 @@ class Runtime:
     def of(cls, env: Mapping[str, str]) -> Runtime:
         """Read it from the environment that `spark-submit.sh` sets up."""
         jars = sorted((REPO / ".venv" / "jars").glob("*.jar"))
-        assets = REPO / ".venv" / "site-assets"
+        assets, archive = REPO / ".venv" / "site-assets", REPO / ".venv" / "spark.jsa"
         return cls(
             conf=REPO / "conf",
             expectations=REPO / "expectations",
+            # A conf folder that the user chose has its own.
+            log4j=None if "SPARK_CONF_DIR" in env else REPO / "conf" / "log4j2.properties",
+            class_archive=archive if archive.exists() else None,
             site_assets=assets if assets.is_dir() else None,
             jars=tuple(str(jar) for jar in jars),
             submitted=_submitted(shlex.split(env.get("PYSPARK_SUBMIT_ARGS", ""))),
@@ -48,7 +57,7 @@ def _submitted(words: list[str]) -> dict[str, str]:
     """The Spark settings among spark-submit's options: `--conf k=v` and `--master m`."""
     settings: dict[str, str] = {}
     split = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
-    for option, value in zip(split, split[1:], strict=False):
+    for option, value in pairwise(split):
         if option in ("--conf", "-c"):
             name, _, setting = value.partition("=")
             settings[name] = setting

@@ -1,4 +1,4 @@
-"""Our own two pages of the site: what is published, and every run. They need no JavaScript, no other file and no network."""
+"""Our own pages of the site: what is published, and every run. They need no script, no other file and no network."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class IndexPage:
 
 @dataclass(frozen=True)
 class RunLine:
-    """One checked run. `outcome` is "published", "checks failed" or "could not check"; an empty `docs_id` means no docs."""
+    """One checked run. `outcome` is "published", "checks failed" or "could not check"; no docs: an empty `docs_id`."""
 
     run_id: str
     docs_id: str
@@ -73,15 +73,24 @@ class RunLine:
 def render_index(page: IndexPage) -> str:
     """`index.html`: what is published, when, from which run, how it was checked, and how to open it."""
     tables = page.tables
-    return _templates().get_template("index.html").render(
-        page=page,
-        rows=sum(line.rows for line in tables),
-        passed=sum(line.checks_passed for line in tables),
-        failed=sum(line.checks_failed for line in tables),
-        warnings=sum(line.warnings for line in tables),
-        rejected=sum(line.rejected or 0 for line in tables),
-        paths={line.table: line.path or f"silver/{line.table}" for line in tables},
+    return (
+        _templates()
+        .get_template("index.html")
+        .render(
+            page=page,
+            rows=sum(line.rows for line in tables),
+            passed=sum(line.checks_passed for line in tables),
+            failed=sum(line.checks_failed for line in tables),
+            warnings=sum(line.warnings for line in tables),
+            rejected=sum(line.rejected or 0 for line in tables),
+            paths={line.table: line.path or f"silver/{line.table}" for line in tables},
+        )
     )
+
+
+def render_nothing_published(source: str) -> str:
+    """`index.html` of a lake where no run has passed yet, so that no link of the site leads nowhere."""
+    return _templates().get_template("nothing.html").render(source=source)
 
 
 def render_runs(source: str, lines: Sequence[RunLine]) -> str:

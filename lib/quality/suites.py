@@ -83,14 +83,12 @@ def not_null(column: str) -> dict[str, Any]:
 
 def no_orphans(table: Table, reference: Reference) -> dict[str, Any]:
     """Every reference points at a row: a live one, a vanished one, or one in quarantine."""
-    column = f"batch.`{reference.column_name}`"
-    exploded, value = ("", column)
-    if reference.is_array:
-        exploded, value = f" LATERAL VIEW explode({column}) element AS pointer", "element.pointer"
-    shown = ", ".join(f"batch.`{name}`" for name in table.key)
+    value = f"`{reference.column_name}`"
+    pointer = f"explode({value})" if reference.is_array else value
+    shown = ", ".join(f"`{name}`" for name in table.key)
     query = (
-        f"SELECT {shown}, {value} AS missing FROM {{batch}} batch{exploded} "
-        f"LEFT ANTI JOIN {keys_view(reference.to_table)} known ON {value} = known.key WHERE {value} IS NOT NULL"
+        f"SELECT {shown}, _pointer FROM (SELECT {shown}, {pointer} AS _pointer FROM {{batch}}) pointers "
+        f"LEFT ANTI JOIN {keys_view(reference.to_table)} known ON _pointer = known.key WHERE _pointer IS NOT NULL"
     )
     notes = (
         f"Every {table.name}.{reference.column} points at a row of {reference.to_table}. "
@@ -110,13 +108,13 @@ def build_suite(source: Source, table: str, file: Mapping[str, Any], declared: D
     from great_expectations.exceptions import GreatExpectationsError
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
-    suite = ExpectationSuite(name=f"{source.source}.{table}")
+    expectations = []
     for number, entry in enumerate([*declared, *file["expectations"]], start=1 - len(declared)):
         known = {name: value for name, value in entry.items() if name != "id"}
         try:
-            suite.add_expectation(ExpectationConfiguration(**known).to_domain_obj())
+            expectations.append(ExpectationConfiguration(**known).to_domain_obj())
         except (GreatExpectationsError, ValueError, TypeError, KeyError) as error:
             where = f"expectations/{source.source}/{table}.json: expectation {number} ({entry['type']})"
             message = f"{where}: {type(error).__name__}: {error}"
             raise ConfigError(message) from error
-    return suite
+    return ExpectationSuite(name=f"{source.source}.{table}", expectations=expectations)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame
 
+from lib.quality.docs import site_config
+
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
     from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
@@ -68,16 +70,22 @@ class Findings:
 
 
 def validate(
-    frames: Mapping[str, DataFrame], suites: Mapping[str, ExpectationSuite], *, docs_id: str, at: datetime, docs: Path
+    frames: Mapping[str, DataFrame],
+    suites: Mapping[str, ExpectationSuite],
+    *,
+    docs_id: str,
+    at: datetime,
+    docs: Path,
+    title: str,
 ) -> Findings:
-    """Check the live rows of each frame against its suite, and render the docs into the folder `docs`.
+    """Check the live rows of each frame against its suite, and render the docs, so titled, into the folder `docs`.
 
     One after another because GX registers one fixed temporary view for queries: two at once would mix up.
     """
     import great_expectations as gx
     from great_expectations.core.run_identifier import RunIdentifier
 
-    context = _context(docs)
+    context = _context(docs, title)
     source = context.data_sources.add_spark("lake", persist=False)
     findings: list[Finding] = []
     rows: dict[str, int] = {}
@@ -103,7 +111,7 @@ def validate(
     return Findings(tuple(findings), rows)
 
 
-def _context(docs: Path) -> EphemeralDataContext:
+def _context(docs: Path, title: str) -> EphemeralDataContext:
     """A context that lives as long as the run. It keeps nothing, calls nobody, and writes only the docs."""
     import great_expectations as gx
     from great_expectations.data_context.types.base import (
@@ -112,15 +120,9 @@ def _context(docs: Path) -> EphemeralDataContext:
         ProgressBarsConfig,
     )
 
-    site = {
-        "class_name": "SiteBuilder",
-        "show_how_to_buttons": False,
-        "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs)},
-        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-    }
     config = DataContextConfig(
         store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
-        data_docs_sites={"run": site},
+        data_docs_sites={title: site_config(docs)},
         analytics_enabled=False,
         progress_bars=ProgressBarsConfig(globally=False),
     )

@@ -1,0 +1,12 @@
+# shellcheck shell=bash
+# Sourced: exports what every process of Pagelake needs, once JAVA_HOME and PAGELAKE_VENV are known.
+
+pagelake_root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+for SPARK_HOME in "$PAGELAKE_VENV"/lib/python3.*/site-packages/pyspark; do :; done
+# Another Spark in SPARK_HOME or PYTHONPATH would not fit the jars: ours alone counts.
+export SPARK_HOME PYTHONPATH=$pagelake_root
+export PYTHONSAFEPATH=1 # a folder `jobs` or `lib` in the current folder is not ours: neither here nor in Spark's workers
+export TZ=UTC # collect() gives local time
+export GX_ANALYTICS_ENABLED=False
+# cron starts without a locale, and Java 17 then cannot name a file with an accent.
+[[ -n ${LC_ALL:-}${LC_CTYPE:-}${LANG:-} ]] || export LANG=C.UTF-8

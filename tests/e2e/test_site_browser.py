@@ -1,0 +1,323 @@
+"""The site in a browser, from disk and over HTTP: it works with every other host out of reach, and asks for none."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Response, Route, sync_playwright
+
+from lib.quality import docs, site
+from lib.quality.pages import IndexPage, RunLine, TableLine, render_index, render_runs
+
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = Path("/usr/bin/chromium")
+ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+DOCS_ID = "2026-03-05T01:30:00Z nightly#1"
+EVIL = "<script>alert(1)</script>"
+IMAGE = '"><img src=https://foreign.example/x.png onerror=alert(2)>'
+AT = datetime(2026, 3, 5, 1, 30, tzinfo=UTC)
+
+
+def missing(what: str) -> None:
+    message = f"{what} is not there"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        missing(f"{CHROMIUM} (Debian's package chromium)")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    held = ROOT / ".venv" / "site-assets"
+    if (held / ".stamp").exists():
+        return held
+    if shutil.which("npm") is None:
+        missing("npm (for the assets of the docs)")
+    folder = tmp_path_factory.mktemp("assets") / "assets"
+    subprocess.run([str(ROOT / "scripts" / "site_assets.sh"), str(folder)], check=True)
+    if not folder.exists():
+        missing("the npm registry (for the assets of the docs)")
+    return folder
+
+
+def render(config: dict[str, Any]) -> None:
+    """GX's docs of a suite that passes and one that fails on markup in the data. Pandas will do here."""
+    import great_expectations as gx
+    import great_expectations.expectations as gxe
+    import pandas as pd
+    from great_expectations.core.run_identifier import RunIdentifier
+
+    context = gx.get_context(mode="ephemeral")
+    for name in list(context.list_data_docs_sites()):
+        context.delete_data_docs_site(name)
+    context.add_data_docs_site("run", config)
+    source = context.data_sources.add_pandas("lake")
+    distribution = {"values": ["x", "y"], "weights": [0.5, 0.5]}
+    samples = {
+        "tracks": ({"id": [1, 2]}, [gxe.ExpectColumnValuesToBeUnique(column="id")]),
+        "users": (
+            {"name": [EVIL, IMAGE, "b"], "gender": ["x", "y", EVIL]},
+            [
+                gxe.ExpectColumnValuesToBeInSet(column="name", value_set=["b"]),
+                gxe.ExpectColumnValuesToNotBeNull(column="name"),
+                gxe.ExpectColumnKLDivergenceToBeLessThan(column="gender", threshold=0.1, partition_object=distribution),
+                gxe.ExpectColumnMeanToBeBetween(column="nowhere", min_value=1),
+            ],
+        ),
+    }
+    for table, (data, expectations) in samples.items():
+        suite = context.suites.add(gx.ExpectationSuite(name=f"demo.{table}", expectations=expectations))
+        batch = source.add_dataframe_asset(table).add_batch_definition_whole_dataframe("whole")
+        definition = context.validation_definitions.add(
+            gx.ValidationDefinition(name=f"demo.{table}", data=batch, suite=suite)
+        )
+        definition.run(
+            batch_parameters={"dataframe": pd.DataFrame(data)},
+            result_format="SUMMARY",
+            run_id=RunIdentifier(run_name="2026-03-05T01:30:00Z", run_time=AT),
+        )
+    context.build_data_docs()
+
+
+def page_of_users(folder: Path) -> str:
+    return next((folder / "validations" / "demo" / "users").rglob("*.html")).read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Docs with GX's own view, so that the data comes as raw as it can."""
+    folder = tmp_path_factory.mktemp("rendered")
+    render(docs.site_config(folder) | {"site_section_builders": None})
+    assert f">{EVIL}</div>" in page_of_users(folder)
+    return folder
+
+
+def make_site(folder: Path, rendered: Path, assets: Path | None) -> Path:
+    folder = folder / "lake" / "site"
+    href = docs.copy_assets(assets, folder) if assets else ""
+    staged = site.staging_folder(folder, DOCS_ID)
+    shutil.copytree(rendered, staged, dirs_exist_ok=True)
+    assert docs.make_self_contained(staged, assets, href) is False  # the image of the data: dropped, and reported
+    site.publish_run_docs(staged, folder, DOCS_ID)
+    docs_href = f"runs/{quote(DOCS_ID, safe='')}/index.html"
+    line = TableLine("users", 3, 1, 1, 3, 0, 0, 3, 0, 0, "counted", 1, 1, 0, docs_href)
+    page = IndexPage("demo", "p1", "r1", AT, docs_href, (line,), (), (EVIL,))
+    site.write_page(folder, "index.html", render_index(page))
+    run = RunLine("r1", DOCS_ID, AT, "checks failed", 1, 1, 0, 3, EVIL)
+    site.write_page(folder, "runs.html", render_runs("demo", [run]))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rich(tmp_path_factory: pytest.TempPathFactory, rendered: Path, assets: Path) -> Path:
+    return make_site(tmp_path_factory.mktemp("rich site"), rendered, assets)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory, rendered: Path) -> Path:
+    return make_site(tmp_path_factory.mktemp("plain site"), rendered, None)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(params=["file", "http"])
+def base(request: pytest.FixtureRequest, rich: Path) -> Iterator[str]:
+    """Where the site is, from disk and from a server on this machine."""
+    if request.param == "file":
+        yield rich.as_uri()
+        return
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(rich))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@dataclass
+class Watched:
+    """A page whose every way out is blocked and noted."""
+
+    page: Page
+    foreign: list[str] = field(default_factory=list)
+    noise: list[str] = field(default_factory=list)
+    dialogs: list[str] = field(default_factory=list)
+
+    def route(self, route: Route) -> None:
+        url = urlsplit(route.request.url)
+        if url.scheme in {"file", "data", "blob"} or url.hostname == "127.0.0.1":
+            route.continue_()
+        else:
+            self.foreign.append(route.request.url)
+            route.abort()
+
+    def dialog(self, dialog: Dialog) -> None:
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    def response(self, response: Response) -> None:
+        if response.status >= 400:
+            self.noise.append(f"{response.status} {response.url}")
+
+    def console(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self.noise.append(message.text)
+
+    def check(self) -> None:
+        assert (self.foreign, self.dialogs, self.noise) == ([], [], [])
+
+
+@pytest.fixture
+def watched(browser: Browser) -> Iterator[Watched]:
+    context = browser.new_context()
+    page = context.new_page()
+    found = Watched(page)
+    context.route("**/*", found.route)
+    page.on("dialog", found.dialog)
+    page.on("console", found.console)
+    page.on("response", found.response)
+    page.on("pageerror", lambda error: found.noise.append(str(error)))
+    page.on("requestfailed", lambda request: found.noise.append(f"failed: {request.url}"))
+    yield found
+    context.close()
+
+
+def pages_of(folder: Path) -> list[str]:
+    return sorted(quote(path.relative_to(folder).as_posix()) for path in folder.rglob("*.html"))
+
+
+def test_every_page_opens_without_another_host_a_dialog_or_an_error(base: str, rich: Path, watched: Watched) -> None:
+    pages = pages_of(rich)
+    assert len(pages) == 7
+    for name in pages:
+        watched.page.goto(f"{base}/{name}", wait_until="networkidle")
+    watched.check()
+
+
+def test_every_link_leads_to_a_page_of_the_site(base: str, rich: Path, watched: Watched) -> None:
+    for name in pages_of(rich):
+        watched.page.goto(f"{base}/{name}")
+        hrefs = watched.page.eval_on_selector_all("a[href]", "links => links.map(link => link.href)")
+        assert hrefs
+        # bootstrap-table's own buttons, which its handlers keep from being followed, are no links.
+        for href in {href.partition("#")[0] for href in hrefs} - {"javascript:void(0)"}:
+            assert href.startswith(base)
+            assert (rich / unquote(href.removeprefix(f"{base}/"))).is_file(), href
+
+
+def test_from_the_runs_to_the_expectation_that_failed_by_clicks_alone(base: str, watched: Watched) -> None:
+    page = watched.page
+    page.goto(f"{base}/runs.html")
+    page.get_by_role("link", name="Data docs of run r1").click()
+    rows = page.locator("#Validation-Results tbody tr")
+    rows.first.wait_for()
+    assert rows.count() == 2
+    assert "2026-03-05T01:30:00Z" in rows.first.inner_text()
+    failed = rows.filter(has=page.get_by_label("Failed"))
+    assert failed.count() == 1
+    failed.locator("td", has_text="users").first.click()
+    page.wait_for_url(re.compile("/validations/demo/users/"))
+    assert "values must belong to this set" in page.inner_text("body")
+    assert page.get_by_text(EVIL, exact=True).count() >= 1
+    assert page.get_by_label("Could not check").count() == 1
+    watched.check()
+
+
+def test_the_filter_for_failed_only_hides_what_passed(base: str, rich: Path, watched: Watched) -> None:
+    page = watched.page
+    name = next(name for name in pages_of(rich) if "/validations/demo/users/" in name)
+    page.goto(f"{base}/{name}", wait_until="networkidle")
+    passed = page.get_by_text("values must never be null")
+    assert passed.is_visible()
+    page.get_by_text("Failed Only").click()
+    passed.wait_for(state="hidden")
+    assert page.get_by_text("values must belong to this set").is_visible()
+    page.get_by_text("Show All").click()
+    passed.wait_for(state="visible")
+    watched.check()
+
+
+def test_search_and_filters_of_the_runs_work(base: str, watched: Watched) -> None:
+    page = watched.page
+    page.goto(f"{base}/{quote('runs/' + DOCS_ID)}/index.html", wait_until="networkidle")
+    rows = page.locator("#Validation-Results tbody tr")
+    page.locator("#Validation-Results select").first.select_option(label="Failed")
+    rows.nth(1).wait_for(state="detached")
+    assert "users" in rows.first.inner_text()
+    page.locator("#Validation-Results").get_by_role("button", name="Clear Filters").click()
+    rows.nth(1).wait_for(state="visible")
+    watched.check()
+
+
+def test_graphs_are_drawn(base: str, rich: Path, watched: Watched) -> None:
+    name = next(name for name in pages_of(rich) if "/validations/demo/users/" in name)
+    watched.page.goto(f"{base}/{name}")
+    # The graph of what was expected. That of what was found has data that ends its script: its text is shown instead.
+    watched.page.locator("canvas, svg.marks").first.wait_for()
+    assert watched.page.locator("canvas, svg.marks").count() == 1
+    watched.check()
+
+
+def test_without_assets_everything_is_still_there_to_read(plain: Path, watched: Watched) -> None:
+    page = watched.page
+    for name in pages_of(plain):
+        page.goto(f"{plain.as_uri()}/{name}")
+        if name.startswith("runs/"):
+            assert page.get_by_text(docs.PLAIN_NOTE).is_visible()
+    page.goto(f"{plain.as_uri()}/{quote('runs/' + DOCS_ID)}/index.html")
+    failed = page.get_by_role("row").filter(has=page.get_by_label("Failed"))
+    failed.get_by_role("link", name="2026-03-05T01:30:00Z").click()
+    assert page.get_by_text("values must belong to this set").is_visible()
+    assert page.get_by_text(EVIL, exact=True).first.is_visible()
+    watched.check()
+
+
+def test_the_pages_fit_a_phone(rich: Path, browser: Browser) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740})
+    page = context.new_page()
+    for name in ("index.html", "runs.html"):
+        page.goto(f"{rich.as_uri()}/{name}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    context.close()
+
+
+def test_with_our_view_the_cells_of_gx_hold_text_before_anything_is_cleaned(tmp_path: Path) -> None:
+    render(docs.site_config(tmp_path / "docs"))
+    html = page_of_users(tmp_path / "docs")
+    assert f">{escape(EVIL, quote=False)}</div>" in html
+    assert f">{EVIL}</div>" not in html
+    assert '<i class="fas fa-times text-danger"' in html
+    assert docs.make_self_contained(tmp_path / "docs", None, "")

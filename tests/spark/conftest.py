@@ -1,0 +1,39 @@
+"""One Spark session for all tests of this folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from lib.config import Runtime, Source, load_source
+from lib.session import start_session
+
+REPO = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    session = start_session("pagelake tests", Runtime.of(os.environ), rows=0)
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def demo() -> Source:
+    return load_source("demo", conf_dir=REPO / "conf", env={})
+
+
+@pytest.fixture
+def source_of(tmp_path: Path) -> Callable[[str], Source]:
+    """A source from the text of its `tables` section."""
+
+    def make(tables: str) -> Source:
+        path = tmp_path / "shop.yml"
+        path.write_text("source: shop\napi: {url: 'http://127.0.0.1:1'}\ntables:\n" + tables, "utf-8")
+        return load_source(str(path), conf_dir=REPO / "conf", env={})
+
+    return make

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
+
+from lib.config import Source, Table
+from lib.tables.parse import parse
+from lib.tables.reject import accepted, count_rows, rejected
+
+ALL_TYPES = """
+  things:
+    path: /things
+    key: [id]
+    columns:
+      id: bigint!
+      name: string
+      flag: boolean
+      small: int
+      ratio: double
+      price: "decimal(20,2)"
+      day: date
+      at: timestamp
+      tags: array<bigint>
+      place: "struct<city:string,pos:array<double>>"
+      mail: {type: string, pii: true}
+"""
+
+
+@pytest.fixture
+def things(source_of: Callable[[str], Source]) -> Table:
+    return source_of(ALL_TYPES).tables[0]
+
+
+def pages(spark: SparkSession, *bodies: str) -> DataFrame:
+    return spark.createDataFrame(
+        [("r1", number, body) for number, body in enumerate(bodies, start=1)], "run_id string, page bigint, body string"
+    )
+
+
+def parsed(spark: SparkSession, table: Table, *rows: str, items: str = "items") -> list[Row]:
+    body = '{"items":[' + ",".join(rows) + "]}"
+    return pages(spark, body).transform(parse(table, items)).orderBy("page", "position").collect()
+
+
+def one(spark: SparkSession, table: Table, **values: Any) -> Row:
+    return parsed(spark, table, json.dumps({"id": 1, **values}))[0]
+
+
+def test_every_type_is_read_as_it_was_written(spark: SparkSession, things: Table) -> None:
+    text = (
+        '{"id":9007199254740993,"name":"a\\u0000\\ud83d\\ude00 é","flag":true,"small":-2147483648,"ratio":1.5e3,'
+        '"price":123456789012345678.91,"day":"2026-02-28","at":"2026-11-25T14:09:43.168716","tags":[1,null,3],'
+        '"place":{"city":"Ulm","pos":[48.4,10]},"mail":"a@b.de"}'
+    )
+    [row] = parsed(spark, things, text)
+    assert row.problems == []
+    assert row.json is None
+    assert row.row.asDict(recursive=True) == {
+        "id": 9007199254740993,
+        "name": "a\x00😀 é",
+        "flag": True,
+        "small": -2147483648,
+        "ratio": 1500.0,
+        "price": Decimal("123456789012345678.91"),
+        "day": date(2026, 2, 28),
+        "at": datetime(2026, 11, 25, 14, 9, 43, 168716),  # noqa: DTZ001 - Spark gives local time, and the process is in UTC
+        "tags": [1, None, 3],
+        "place": {"city": "Ulm", "pos": [48.4, 10.0]},
+        "mail": "a@b.de",
+    }
+
+
+def test_a_null_and_an_absent_value_are_null(spark: SparkSession, things: Table) -> None:
+    [row] = parsed(spark, things, '{"id":1,"name":null}')
+    assert row.problems == []
+    assert row.row.asDict() == dict.fromkeys(things_names(things), None) | {"id": 1}
+
+
+def things_names(table: Table) -> list[str]:
+    return [column.name for column in table.columns]
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("flag", "yes"),
+        ("small", 1.5),
+        ("small", 2147483648),
+        ("ratio", "a lot"),
+        ("price", 1.005),
+        ("day", "2026-02-30"),
+        ("day", "today"),
+        ("at", "now"),
+        ("at", "12:30"),
+        ("at", "2026-11-25T25:00:00"),
+        ("tags", 5),
+        ("tags", [1, "x"]),
+        ("place", "Ulm"),
+        ("place", {"city": "Ulm", "pos": ["north"]}),
+    ],
+)
+def test_a_value_of_another_type_is_a_problem_and_not_a_null(
+    spark: SparkSession, things: Table, column: str, value: object
+) -> None:
+    assert one(spark, things, **{column: value}).problems == [f"wrong_type:{column}"]
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-11-25T14:09:43+02:00", "2026-11-25 12:09:43Z", "2026-11-25T12:09:43", "2026-11-25T12:09:43.000000000"]
+)
+def test_a_time_without_a_zone_is_utc_and_an_offset_counts(spark: SparkSession, things: Table, text: str) -> None:
+    row = pages(spark, '{"items":[{"id":1,"at":"' + text + '"}]}').transform(parse(things, "items"))
+    seconds = row.select(F.unix_micros("row.at").alias("at")).collect()[0]["at"]
+    assert seconds == int(datetime(2026, 11, 25, 12, 9, 43, tzinfo=UTC).timestamp()) * 1_000_000
+
+
+def test_a_required_column_without_a_value_is_missing(spark: SparkSession, things: Table) -> None:
+    rows = parsed(spark, things, '{"id":null,"name":"a"}', '{"name":"b"}', '{"id":"x"}')
+    assert [row.problems for row in rows] == [["missing_value:id"], ["missing_value:id"], ["wrong_type:id"]]
+
+
+def test_a_page_keeps_the_order_of_its_rows(spark: SparkSession, things: Table) -> None:
+    rows = parsed(spark, things, '{"id":5}', '{"id":3}', '{"id":4}')
+    assert [(row.position, row.row.id) for row in rows] == [(0, 5), (1, 3), (2, 4)]
+
+
+def test_rows_may_lie_deeper_or_be_the_whole_answer(spark: SparkSession, things: Table) -> None:
+    deep = pages(spark, '{"data":{"rows":[{"id":1},{"id":2}]}}').transform(parse(things, "data.rows"))
+    bare = pages(spark, '[{"id":1},{"id":2}]').transform(parse(things, "$"))
+    assert [row.row.id for row in deep.collect()] == [1, 2]
+    assert [row.row.id for row in bare.collect()] == [1, 2]
+
+
+def test_a_rejected_row_goes_to_quarantine_with_its_place_and_without_personal_values(
+    spark: SparkSession, things: Table
+) -> None:
+    body = '{"items":[{"id":1},{"id":2,"small":"many","mail":"ann@example.org","secret":"ann@example.org"}]}'
+    rows = pages(spark, body).transform(parse(things, "items")).transform(rejected("things")).collect()
+    assert [(r.run_id, r.table, r.page, r.position, r.reason) for r in rows] == [
+        ("r1", "things", 1, 1, "wrong_type:small")
+    ]
+    held = json.loads(rows[0].row)
+    assert (held["id"], held["small"], held["mail"]) == (2, "many", "***")
+    assert "ann" not in rows[0].row
+
+
+def test_rows_are_counted_once_each(spark: SparkSession, things: Table) -> None:
+    text = ('{"id":1}', '{"id":1}', '{"id":2,"small":"x"}', '{"id":"x"}', '{"id":3}')
+    frame = pages(spark, '{"items":[' + ",".join(text) + "]}").transform(parse(things, "items"))
+    counts = count_rows(frame, ("id",)).collect()[0].asDict()
+    assert counts == {"n_parsed": 5, "n_rejected": 2, "n_unreadable": 1, "n_keys": 2}
+    assert sorted(row.row.id for row in accepted(frame).collect()) == [1, 1, 3]

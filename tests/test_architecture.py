@@ -1,0 +1,88 @@
+"""The house rules: which way imports point, and how long a module may be."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).parents[1]
+MOST_LINES = 250
+# What a package of lib may import of lib. Siblings are joined by a job, not by each other.
+ALLOWED = {
+    "errors": set(),
+    "config": {"errors"},
+    "source": {"config", "errors"},
+    "landing": {"source", "config", "errors"},
+    "tables": {"config", "errors"},
+    "lake": {"config", "errors", "session"},
+    "quality": {"config", "errors"},
+    "observe": {"config", "errors"},
+    "session": {"config", "errors", "lake"},
+}
+MODULES = sorted(path for folder in ("jobs", "lib", "demo") for path in (REPO / folder).rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(REPO).as_posix()
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.parts[-2] != "lib" or path.name != "__init__.py"], ids=name_of)
+def test_imports_point_one_way(path: Path) -> None:
+    package, *rest = path.relative_to(REPO).with_suffix("").parts
+    imports = imported(path)
+    if package == "lib":
+        own = rest[0]
+        parts = {name.split(".")[1] for name in imports if name.startswith("lib.")}
+        assert parts <= ALLOWED[own] | {own}
+        assert not any(name == "jobs" or name.startswith("jobs.") for name in imports)
+    if package == "demo":
+        assert not any(name.split(".")[0] in ("lib", "jobs") for name in imports)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_is_one_noun_long(path: Path) -> None:
+    assert len(path.read_text("utf-8").splitlines()) <= MOST_LINES
+
+
+@pytest.mark.parametrize("path", sorted((REPO / "jobs").glob("*.py")), ids=name_of)
+def test_a_job_is_wiring_only(path: Path) -> None:
+    most = 80 if path.name not in ("__main__.py", "cli.py") else MOST_LINES
+    assert len(path.read_text("utf-8").splitlines()) <= most
+
+
+@pytest.mark.parametrize("folder", ["source"])
+def test_what_speaks_http_knows_no_spark(folder: str) -> None:
+    for path in (REPO / "lib" / folder).glob("*.py"):
+        assert not any(name.split(".")[0] in ("pyspark", "delta", "pyarrow") for name in imported(path))
+
+
+def test_transforms_know_neither_delta_nor_gx() -> None:
+    for path in (REPO / "lib" / "tables").glob("*.py"):
+        assert not any(name.split(".")[0] in ("delta", "deltalake", "great_expectations") for name in imported(path))
+
+
+def test_transforms_start_no_action() -> None:
+    actions = {"collect", "count", "toPandas", "show", "write", "save", "first", "head", "take", "foreach"}
+    for path in (REPO / "lib" / "tables").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Attribute) and node.attr in actions:
+                # F.count is an aggregate, not an action.
+                assert isinstance(node.value, ast.Name), f"{path.name}:{node.lineno}"
+                assert node.value.id == "F", f"{path.name}:{node.lineno}"
+
+
+def test_only_the_settings_and_the_jobs_read_the_environment() -> None:
+    readers = {name_of(path) for path in MODULES if "os.environ" in path.read_text("utf-8")}
+    assert all(name.startswith(("jobs/", "lib/config/")) or name == "lib/lake/read.py" for name in readers), readers

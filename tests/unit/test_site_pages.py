@@ -1,0 +1,215 @@
+"""Our own pages: what they say, and that they say it to everyone."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from html.parser import HTMLParser
+
+from lib.quality.pages import (
+    IndexPage,
+    RunLine,
+    TableLine,
+    render_index,
+    render_nothing_published,
+    render_runs,
+)
+
+AT = datetime(2026, 3, 5, 1, 30, tzinfo=timezone(timedelta(hours=2)))
+TRACKS = TableLine(
+    table="tracks",
+    rows=1234567,
+    version=4,
+    pages=12346,
+    landed=1234601,
+    rejected=31,
+    repeated=3,
+    inserted=20,
+    updated=5,
+    vanished=1,
+    proof="counted",
+    checks_passed=9,
+    checks_failed=0,
+    warnings=1,
+    docs_href="runs/r1/validations/tracks.html",
+)
+LISTENS = TableLine("listens", 10, 2, *[None] * 7, None, 3, 0, 0, None, path="gold/listens")
+
+
+class Text(HTMLParser):
+    """The words of each cell, by the id of the table."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.rows: dict[str, list[list[str]]] = {}
+        self.words = ""
+        self._table = ""
+        self._hidden = False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._hidden = tag in {"style", "script"}
+        if tag == "table":
+            self._table = str(dict(attrs).get("id"))
+            self.rows[self._table] = []
+        elif tag == "tr":
+            self.rows[self._table].append([])
+        elif tag in {"td", "th"}:
+            self.rows[self._table][-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden = False
+        if tag == "dt":
+            self.words += " "
+        if tag == "table":
+            self._table = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._hidden:
+            return
+        self.words += data
+        if self._table and self.rows[self._table] and self.rows[self._table][-1]:
+            self.rows[self._table][-1][-1] += data.strip()
+
+
+def index(*tables: TableLine, **changes: object) -> str:
+    values: dict[str, object] = {
+        "source": "demo",
+        "publication_id": "p1",
+        "run_id": "r1",
+        "published_at": AT,
+        "docs_href": "runs/r1/index.html",
+        "tables": tables or (TRACKS, LISTENS),
+        "rejected_reasons": (("tracks", "id: not a number", 31),),
+        "notes": ("items[]: 31 references to 1 vanished row of tracks",),
+    }
+    return render_index(IndexPage(**{**values, **changes}))  # type: ignore[arg-type] - built from names, for short tests
+
+
+def run(**changes: object) -> RunLine:
+    values: dict[str, object] = {
+        "run_id": "r1",
+        "docs_id": "r1",
+        "checked_at": AT,
+        "outcome": "published",
+        "checks_passed": 9,
+        "checks_failed": 0,
+        "warnings": 0,
+        "rows": 1000,
+        "message": None,
+    }
+    return RunLine(**{**values, **changes})  # type: ignore[arg-type] - built from names, for short tests
+
+
+def test_the_index_says_what_is_published_when_and_from_which_run() -> None:
+    words = " ".join(Text(index()).words.split())
+    assert "demo: 1,234,577 rows in 2 tables" in words
+    assert "Published 2026-03-04 23:30 UTC" in words
+    assert "From run r1" in words
+    assert "Rejected rows 31" in words
+    assert "All 12 checks passed" in words
+    assert "1 warning" in words
+    assert "31 references to 1 vanished row of tracks" in words
+
+
+def test_a_count_that_does_not_apply_is_a_dash_and_zero_is_zero() -> None:
+    rows = Text(index(TRACKS, LISTENS)).rows["tables"]
+    assert rows[1][3:11] == ["12,346", "1,234,601", "31", "3", "20", "5", "1", "counted"]
+    assert rows[2][3:11] == ["–"] * 8  # noqa: RUF001 - the dash that the page shows
+
+
+def test_numbers_are_aligned_to_the_right_with_figures_of_one_width() -> None:
+    html = index()
+    assert re.search(r'<td class="n" data-name="Rows">1,234,567</td>', html)
+    assert ".n { text-align: right" in html
+    assert "font-variant-numeric: tabular-nums" in html
+
+
+def test_failed_checks_are_told_in_words_and_not_only_by_colour() -> None:
+    failing = TableLine("users", 5, 1, *[None] * 7, None, 2, 3, 0, None)
+    words = " ".join(Text(index(failing)).words.split())
+    assert "3 of 5 checks failed" in words
+    assert "2 passed, 3 failed" in words
+
+
+def test_a_page_without_any_check_does_not_say_that_all_passed() -> None:
+    words = Text(index(TableLine("users", 5, 1, *[None] * 7, None, 0, 0, 0, None))).words
+    assert "Nothing was checked" in words
+    assert "All 0" not in words
+
+
+def test_rejected_rows_come_with_their_reasons() -> None:
+    assert Text(index()).rows["rejected"][1] == ["tracks", "id: not a number", "31"]
+    none = TableLine("users", 5, 1, 1, 5, 0, 0, 5, 0, 0, "counted", 1, 0, 0, None)
+    assert "No row was rejected." in Text(index(none, rejected_reasons=())).words
+
+
+def test_the_index_says_how_to_open_each_table_at_its_version() -> None:
+    words = Text(index()).words
+    assert (
+        'spark.read.format("delta").option("versionAsOf", 4).load("silver/tracks").where("_deleted_at IS NULL")'
+        in words
+    )
+    assert 'spark.read.format("delta").option("versionAsOf", 2).load("gold/listens")\n' in words
+    assert 'DeltaTable("silver/tracks", version=4).to_pandas().query("_deleted_at.isna()")' in words
+    assert 'DeltaTable("gold/listens", version=2).to_pandas()\n' in words
+
+
+def test_the_pages_link_to_each_other_and_to_the_docs() -> None:
+    html = index()
+    assert 'href="runs.html"' in html
+    assert 'href="runs/r1/index.html"' in html
+    assert 'href="runs/r1/validations/tracks.html"' in html
+    assert 'href="index.html"' in render_runs("demo", [run()])
+    assert 'href="runs.html"' in render_nothing_published("demo")
+
+
+def test_runs_are_newest_first_whatever_their_order_and_zone() -> None:
+    older = run(run_id="older", checked_at=datetime(2026, 3, 4, 23, 29, tzinfo=UTC))
+    newer = run(run_id="newer", checked_at=datetime(2026, 3, 4, 23, 31))  # noqa: DTZ001 - Spark's rows have no zone
+    rows = Text(render_runs("demo", [older, run(), newer])).rows["runs"]
+    assert [row[2] for row in rows[1:]] == ["newer", "r1", "older"]
+
+
+def test_each_outcome_has_a_shape_of_its_own() -> None:
+    shapes = {
+        outcome: re.findall(r'svg class="mark (\w+)"', render_runs("demo", [run(outcome=outcome)]))
+        for outcome in ("published", "checks failed", "could not check")
+    }
+    assert shapes == {"published": ["good"], "checks failed": ["bad"], "could not check": ["open"]}
+
+
+def test_an_outcome_that_is_not_known_never_looks_good() -> None:
+    assert 'class="status open"' in render_runs("demo", [run(outcome="cancelled")])
+
+
+def test_the_id_of_docs_is_escaped_in_its_link() -> None:
+    assert 'href="runs/2026-03-05T01%3A30%20%23x/index.html"' in render_runs(
+        "demo", [run(docs_id="2026-03-05T01:30 #x")]
+    )
+
+
+def test_a_run_without_docs_has_no_link() -> None:
+    html = render_runs("demo", [run(docs_id="", outcome="could not check", message="no table")])
+    assert 'href="runs/' not in html
+    assert "no table" in html
+
+
+def test_no_run_yet_is_said_in_words() -> None:
+    assert "No run has been checked yet." in render_runs("demo", [])
+
+
+def test_what_comes_from_data_stays_text() -> None:
+    evil = "<script>alert(1)</script>"
+    html = index(rejected_reasons=((evil, evil, 1),), notes=(evil,), run_id=evil) + render_runs(
+        evil, [run(message=evil, run_id='" onmouseover="x')]
+    )
+    assert "<script" not in html
+    assert '" onmouseover="' not in html
+    assert html.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 5
+
+
+def test_the_pages_load_nothing_and_run_nothing() -> None:
+    for html in (index(), render_runs("demo", [run()]), render_nothing_published("demo")):
+        assert "default-src 'none'" in html
+        assert not re.search(r"<script|@import|url\(|\ssrc=|https?:", html)
