@@ -53,7 +53,7 @@ def ingest(job: Job, access: Access, plan: Plan, run: Run, *, no_check: bool, al
         with job.steps.step("start Spark"):
             spark = start_session(f"pagelake full-ingest {run.run_id}", job.runtime, rows=plan.n_rows)
         land_pages(spark, job, access, plan, run)
-        prove_tables(spark, job, access, plan, run)
+        prove_tables(job, access, plan, run)
         merge_tables(spark, job, run, allow_deletes=allow_deletes)
         derive_tables(spark, job, run)
         run.state = runs.MERGED

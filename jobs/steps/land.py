@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from jobs.steps.options import Job
 from lib.errors import SourceError
 from lib.lake.runs import Run
-from lib.landing.bronze import count_landed, land, landed_pages, page_rows
+from lib.landing.bronze import count_landed, land, page_rows
 from lib.landing.fetch import FetchPages, fetched, shared_out
 from lib.landing.plan import Plan, waves
 from lib.landing.prove import closing_probe, prove
@@ -33,11 +33,10 @@ def land_pages(spark: SparkSession, job: Job, access: Access, plan: Plan, run: R
             done(sum(span.n_pages for span in wave) + (len(plan.tables) if number == 0 else 0))
 
 
-def prove_tables(spark: SparkSession, job: Job, access: Access, plan: Plan, run: Run) -> None:
+def prove_tables(job: Job, access: Access, plan: Plan, run: Run) -> None:
     """Prove each table's copy complete; one that cannot be proved fails, and takes no other with it."""
     with job.steps.step("prove"):
-        pages = landed_pages(spark, str(job.layout.pages), run.run_id)
-        counted = count_landed(pages, [table.table for table in plan.tables])
+        counted = count_landed(str(job.layout.pages), run.run_id, [table.table for table in plan.tables])
         with ThreadPoolExecutor(max_workers=max(1, len(plan.tables))) as pool:
             closings = list(pool.map(lambda table: closing_probe(access, table, run.run_id), plan.tables))
         for table, closing in zip(plan.tables, closings, strict=True):

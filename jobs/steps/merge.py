@@ -20,9 +20,9 @@ from lib.lake.runs import Run, TableRun
 from lib.landing.bronze import landed_pages
 from lib.tables import listens
 from lib.tables.compare import check_rejected, check_vanished, seen_keys, vanished
-from lib.tables.newest import newest
+from lib.tables.newest import newest, ranked
 from lib.tables.parse import parse
-from lib.tables.reject import accepted, count_rows, rejected
+from lib.tables.reject import count_rows, rejected
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _side_by_side(run: Run, tables: Iterable[Table], step: Callable[[Table], Par
 
 def _parse(job: Job, pages: DataFrame, table: Table, record: TableRun) -> Parsed:
     own = pages.where(F.col("table") == table.name)
-    rows = own.transform(parse(table, job.source.api.pagination.items)).persist()
+    rows = own.transform(parse(table, job.source.api.pagination.items)).transform(ranked(table)).persist()
     counts = rows.transform(lambda frame: count_rows(frame, table.key)).collect()[0]
     if counts["n_parsed"] != record.rows_landed:
         message = (
@@ -104,7 +104,7 @@ def _merge(spark: SparkSession, job: Job, run: Run, one: Parsed, *, allow_delete
     table, record = one.table, run.tables[one.table.name]
     check_rejected(table, record.rows_rejected or 0, record.rows_landed or 0)
     path = job.layout.silver(table.name)
-    rows = one.rows.transform(accepted).transform(newest(table))
+    rows = one.rows.transform(newest(table))
     gone, n_gone = None, 0
     live = lake.live(spark, path)
     if live is not None and table.deletes == "soft" and not one.n_unreadable:

@@ -33,7 +33,8 @@ def check_and_publish(spark: SparkSession, job: Job, run: Run) -> None:
         ChecksFailedError: a critical expectation failed. What was published before stays in force.
     """
     versions = {table.table: (str(table.path), int(table.version or 0)) for table in run.tables.values()}
-    frames = {name: at_version(spark, job.layout, *version) for name, version in versions.items()}
+    # Read once, for the references and for GX.
+    frames = {name: at_version(spark, job.layout, *version).persist() for name, version in versions.items()}
     docs_id = site.free_docs_id(job.layout.site, run.run_id)
     site.remove_leftovers(job.layout.site, job.now)
     with job.steps.step("check"):
@@ -43,6 +44,8 @@ def check_and_publish(spark: SparkSession, job: Job, run: Run) -> None:
         findings = validate(
             frames, suites, docs_id=docs_id, at=job.now, docs=staged, title=job.source.source
         )
+        for frame in frames.values():
+            frame.unpersist()
     with job.steps.step("publish"):
         assets = job.runtime.site_assets
         make_self_contained(staged, assets, copy_assets(assets, job.layout.site) if assets else "")

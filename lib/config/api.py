@@ -7,9 +7,11 @@ from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     PlainSerializer,
+    PrivateAttr,
     SecretStr,
     ValidationInfo,
     field_validator,
@@ -17,6 +19,7 @@ from pydantic import (
 )
 
 from lib.config.model import Problem, Settings, problems_error
+from lib.config.network import checked_host, pem_of
 
 _ENV_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _DOTTED = re.compile(r"[^.\s]+(?:\.[^.\s]+)*")
@@ -57,8 +60,20 @@ def _secret_or_literal(value: object, info: ValidationInfo) -> object:
 
 
 _HIDDEN = PlainSerializer(lambda _: "***", return_type=str, when_used="json")
+
+
+def _proxy(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, str) and "@" in value:
+        raise ValueError('must not hold a user or password: write "${ENV_NAME}" and put the whole URL there')
+    found = _from_environment(value, info, literal_ok=True)
+    if isinstance(found, SecretStr):
+        checked_url(re.sub(r"//[^/]*@", "//", found.get_secret_value(), count=1))
+    return found
+
+
 Secret: TypeAlias = Annotated[SecretStr, BeforeValidator(_secret), _HIDDEN]
 SecretOrLiteral: TypeAlias = Annotated[SecretStr, BeforeValidator(_secret_or_literal), _HIDDEN]
+Proxy: TypeAlias = Annotated[SecretStr, BeforeValidator(_proxy), _HIDDEN]
 
 
 class NoAuth(Settings):
@@ -192,14 +207,36 @@ def checked_url(url: str) -> str:
 
 
 class Api(Settings):
-    """The API of a source. `url` is empty only as long as the embedded demo server has not started."""
+    """The API of a source. `url` is empty only as long as the embedded demo server has not started.
+
+    `allowed_hosts` may be asked too, where the API redirects to them. `ca_file` holds the certificates (PEM) to trust
+    in place of the public ones; `ca_pem` is its text, for executors, which read no file.
+    """
 
     url: str = ""
     auth: Auth = NoAuth()
     pagination: Pagination = Pagination()
     limits: Limits = Limits()
+    allowed_hosts: Annotated[tuple[Annotated[str, AfterValidator(checked_host)], ...], Field(strict=False)] = ()
+    ca_file: str | None = None
+    proxy: Proxy | None = None
+    _ca_pem: str | None = PrivateAttr(None)
+
+    @property
+    def ca_pem(self) -> str | None:
+        """What `ca_file` held when the settings were read."""
+        return self._ca_pem
 
     @field_validator("url")
     @classmethod
     def _checked(cls, url: str) -> str:
         return checked_url(url)
+
+    @model_validator(mode="after")
+    def _read_ca_file(self, info: ValidationInfo) -> Api:
+        if self.ca_file is not None:
+            try:
+                self._ca_pem = pem_of(self.ca_file, (info.context or {}).get("folder"))
+            except ValueError as error:
+                raise problems_error([Problem(("ca_file",), str(error))]) from None
+        return self

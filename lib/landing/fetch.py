@@ -19,7 +19,8 @@ from lib.source.pace import Pace
 
 PAGE_SCHEMA = (
     "run_id string, table string, page bigint, url string, status int, fetched_at timestamp, attempts int, "
-    "elapsed_ms double, n_items int, n_bytes bigint, sha256 string, body string, total bigint, pages bigint, error string"
+    "elapsed_ms double, n_items int, n_bytes bigint, sha256 string, body string, total bigint, pages bigint, "
+    "error string, waited_ms double, retries string"
 )
 ARROW_SCHEMA = pa.schema(
     {
@@ -38,6 +39,8 @@ ARROW_SCHEMA = pa.schema(
         "total": pa.int64(),
         "pages": pa.int64(),
         "error": pa.string(),
+        "waited_ms": pa.float64(),
+        "retries": pa.string(),
     }
 )
 ROWS_A_BATCH = 16

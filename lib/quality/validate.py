@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame
 
+from lib.errors import CouldNotCheckError
 from lib.quality.docs import site_config
 
 if TYPE_CHECKING:
@@ -80,7 +81,10 @@ def validate(
 ) -> Findings:
     """Check the live rows of each frame against its suite, and render the docs, so titled, into the folder `docs`.
 
-    One after another because GX registers one fixed temporary view for queries: two at once would mix up.
+    A suite makes some ten Spark jobs: the frames had better be cached.
+
+    GX reads a run's name as a date where it can, and fails on some; hence the word before it. One table after another
+    because GX registers one fixed temporary view for queries: two at once would mix up.
     """
     import great_expectations as gx
     from great_expectations.core.run_identifier import RunIdentifier
@@ -95,20 +99,29 @@ def validate(
         definition = context.validation_definitions.add(
             gx.ValidationDefinition(name=suite.name, data=batch, suite=suite)
         )
-        cached = frame.persist()
-        live = cached.where("_deleted_at IS NULL") if "_deleted_at" in cached.columns else cached
-        try:
-            rows[table] = cached.count()
-            result = definition.run(
-                batch_parameters={"dataframe": live},
-                result_format=_RESULT_FORMAT,
-                run_id=RunIdentifier(run_name=docs_id, run_time=at),
-            )
-        finally:
-            cached.unpersist()
+        rows[table] = frame.count()
+        live = frame.where("_deleted_at IS NULL") if "_deleted_at" in frame.columns else frame
+        result = definition.run(
+            batch_parameters={"dataframe": live},
+            result_format=_RESULT_FORMAT,
+            run_id=RunIdentifier(run_name=f"run {docs_id}", run_time=at),
+        )
         findings.extend(_findings(table, result))
     context.build_data_docs()
+    _check_docs(docs, len(frames))
     return Findings(tuple(findings), rows)
+
+
+def _check_docs(docs: Path, n_tables: int) -> None:
+    """GX only logs that a page could not be rendered, and leaves it out.
+
+    Raises:
+        CouldNotCheckError: a page is missing.
+    """
+    pages = [path for path in docs.glob("validations/**/*.html") if path.is_file()]
+    if len(pages) < n_tables or not (docs / "index.html").exists():
+        message = f"the data docs have {len(pages)} pages for {n_tables} tables: GX could not render them (see its log above)"
+        raise CouldNotCheckError(message)
 
 
 def _context(docs: Path, title: str) -> EphemeralDataContext:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
     from lib.config import Api
@@ -27,7 +28,9 @@ class Paging:
 class Access:
     """The source's address, its credentials and its limits. Secrets are left out of the repr.
 
-    `timeout_s` holds for each read and for a whole exchange; `max_wait_s` is the longest pause between two attempts.
+    `timeout_s` holds for a whole exchange, and so for each read; `max_wait_s` is the longest pause between two
+    attempts. `ca_pem` is the text of the certificates to trust, as executors read no file; without it the public ones
+    are trusted.
     """
 
     base_url: str
@@ -38,12 +41,25 @@ class Access:
     attempts: int = 6
     max_wait_s: float = 120.0
     max_body_bytes: int = 64 * 1024 * 1024
+    allowed_hosts: tuple[str, ...] = ()
+    ca_pem: str | None = field(default=None, repr=False)
+    proxy: str | None = field(default=None, repr=False)
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every value that must not be seen in a message, a log or a table."""
-        values = [value for _, value in (*self.headers, *self.params)]
-        return tuple(values + [value.partition(" ")[2] for value in values if " " in value])
+        found = [value for _, value in self.params]
+        for _, value in self.headers:
+            scheme, _, credentials = value.partition(" ")
+            found += [value, credentials]
+            if scheme == "Basic":
+                pair = base64.b64decode(credentials).decode()
+                found += [pair, pair.partition(":")[2]]
+        if self.proxy is not None:
+            login = urlsplit(self.proxy).netloc.rpartition("@")[0]
+            password = login.partition(":")[2]
+            found += [login, unquote(login), password, unquote(password)]
+        return tuple(dict.fromkeys(value for value in found if value))
 
     @classmethod
     def of(cls, api: Api) -> Access:
@@ -67,6 +83,9 @@ class Access:
             attempts=limits.attempts,
             max_wait_s=limits.max_wait_s,
             max_body_bytes=int(limits.max_body_mb * 1024 * 1024),
+            allowed_hosts=api.allowed_hosts,
+            ca_pem=api.ca_pem,
+            proxy=None if api.proxy is None else api.proxy.get_secret_value(),
         )
 
 

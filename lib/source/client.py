@@ -2,167 +2,244 @@
 
 from __future__ import annotations
 
+import json
 import time
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
 from types import TracebackType
-from typing import Self
-from urllib.parse import urljoin, urlsplit
+from typing import Generic, Self, TypeVar
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 import requests
-import urllib3
 
 from lib.errors import RetryableSourceError, SourceError
 from lib.source.access import Access
-from lib.source.redact import redacted, redacted_url
-from lib.source.retry import RETRIED_STATUS, check_asked_pause, exchange_retries, retry_after_s
+from lib.source.body import read_raw, read_start, unpacked
+from lib.source.failures import NETWORK_ERRORS, failure_of
+from lib.source.hosts import check_allowed, origin_of
+from lib.source.redact import holds, redacted, redacted_url
+from lib.source.retry import TryAgainError, check_asked_pause, exchange_retries, is_retried, retry_after_s
+from lib.source.transport import LEAST_S, Transport
 
 MAX_REDIRECTS = 5
-CHUNK_BYTES = 64 * 1024
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+SAID_BYTES = 64 * 1024
+SHOWN_MESSAGE = 1000
+HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "pagelake/0.1"}
+
+T = TypeVar("T")
+Params = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An answer with status 200, read to its end. `url` is redacted; `elapsed_ms` is that of the last attempt."""
+class Reply:
+    """An answer with status 200, read to its end and unpacked. Names of headers are in lower case."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What it took. `url` is redacted; `elapsed_ms` is that of the last attempt, `waited_ms` the pauses between all.
+
+    `retries` is a JSON object, reason to count, of the failures that were followed by another attempt; None for none.
+    """
 
     url: str
-    status: int
-    headers: dict[str, str]
-    body: bytes
-    fetched_at: datetime
+    status: int | None
     attempts: int
     elapsed_ms: float
+    waited_ms: float
+    retries: str | None
+
+
+@dataclass(frozen=True)
+class Answer(Generic[T]):
+    """What was read from an answer, when, and what it took."""
+
+    content: T
+    fetched_at: datetime
+    tried: Tried
 
 
 class ExchangeFailedError(SourceError):
     """An exchange that failed for good, with what a page row records of it."""
 
-    def __init__(self, message: str, *, url: str, status: int | None, attempts: int) -> None:
+    def __init__(self, message: str, tried: Tried) -> None:
         super().__init__(message)
-        self.url = url
-        self.status = status
-        self.attempts = attempts
+        self.tried = tried
+
+
+@dataclass
+class _Tally:
+    attempts: int = 0
+    status: int | None = None
+    elapsed_s: float = 0.0
+    waited_s: float = 0.0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def paused(self, failure: RetryableSourceError, pause_s: float) -> None:
+        self.waited_s += pause_s
+        self.reasons[failure.reason if isinstance(failure, TryAgainError) else "other"] += 1
+
+    def tried(self, url: str) -> Tried:
+        retries = json.dumps(dict(sorted(self.reasons.items()))) if self.reasons else None
+        return Tried(url, self.status, self.attempts, self.elapsed_s * 1000, self.waited_s * 1000, retries)
 
 
 class SourceClient:
     """Asks one source. One client a thread; the connection is kept open between requests.
 
-    No proxy, no netrc and no certificate store from the environment: only what the source YAML says is used. A redirect is
-    followed only to the same scheme, host and port.
+    No proxy, no netrc and no certificate store from the environment: only what the source YAML says is used. Requests
+    go to the source's own scheme, host and port, and to those listed; its credentials go to its own alone.
     """
 
     def __init__(self, access: Access) -> None:
         self.access = access
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.headers.update({"Accept": "application/json", "User-Agent": "pagelake/0.1"})
-        self._session.headers.update(dict(access.headers))
+        self._transport = Transport(access.ca_pem)
+        self._proxies = {} if access.proxy is None else {"http": access.proxy, "https": access.proxy}
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self._transport.close()
 
-    def get(self, path: str, params: tuple[tuple[str, str], ...] = ()) -> Answer:
-        """GET `path` below the source's address, with retries around the whole exchange.
+    def get(self, path: str, params: Params, read: Callable[[Reply], T]) -> Answer[T]:
+        """GET `path` below the source's address, and what `read` makes of it, with retries around all of it.
+
+        `read` raises a TryAgainError for an answer that is worth another attempt, a SourceError for one that is not.
 
         Raises:
-            ExchangeFailedError: no whole answer with status 200 could be had; the message is redacted.
+            ExchangeFailedError: no answer that can be used was to be had; the message is redacted.
         """
         url = self.access.base_url + path
         shown = redacted_url(url, params, self.access.params)
-        attempts, status = 0, None
+        tally = _Tally()
+        message = "no attempt was made"
         try:
-            for attempt in exchange_retries(self.access.attempts, self.access.max_wait_s):
+            for attempt in exchange_retries(self.access.attempts, self.access.max_wait_s, tally.paused):
                 with attempt:
-                    attempts = attempt.retry_state.attempt_number
+                    tally.attempts, tally.status = attempt.retry_state.attempt_number, None
                     started = time.monotonic()
-                    response, body = self._exchange(url, params, shown)
-                    status = response.status_code
-                    self._check_status(response, body, shown)
-                    return Answer(
-                        url=shown,
-                        status=status,
-                        headers={name.lower(): value for name, value in response.headers.items()},
-                        body=body,
-                        fetched_at=datetime.now(UTC),
-                        attempts=attempts,
-                        elapsed_ms=(time.monotonic() - started) * 1000,
-                    )
+                    try:
+                        reply = self._exchange(url, params, tally)
+                    finally:
+                        tally.elapsed_s = time.monotonic() - started
+                    fetched_at = datetime.now(UTC)
+                    return Answer(read(reply), fetched_at, tally.tried(shown))
         except SourceError as error:
-            tried = f" (after {attempts} attempts)" if attempts > 1 else ""
-            raise ExchangeFailedError(f"{error}{tried}", url=shown, status=status, attempts=attempts) from None
-        message = f"{shown}: no attempt was made"
-        raise ExchangeFailedError(message, url=shown, status=None, attempts=0)
+            message = str(error)
+        after = f" (after {tally.attempts} attempts)" if tally.attempts > 1 else ""
+        message = redacted(message, self.access.secrets, shown=SHOWN_MESSAGE)
+        # Not raised in the handler: an exception's context is kept, pickled and printed with it.
+        raise ExchangeFailedError(f"{shown}: {message}{after}", tally.tried(shown))
 
-    def _exchange(self, url: str, params: tuple[tuple[str, str], ...], shown: str) -> tuple[requests.Response, bytes]:
-        """One request and its whole body, redirects on the same host included."""
+    def _exchange(self, url: str, params: Params, tally: _Tally) -> Reply:
+        """One request and its whole body, redirects included, within the time for the whole exchange."""
         deadline = time.monotonic() + self.access.timeout_s
-        query: tuple[tuple[str, str], ...] | None = (*params, *self.access.params)
+        target = _with_query(url, params)
         for _ in range(MAX_REDIRECTS + 1):
-            try:
-                response = self._session.get(
-                    url, params=query, timeout=self.access.timeout_s, allow_redirects=False, stream=True
-                )
-                with response:
-                    if not response.is_redirect:
-                        return response, self._body(response, deadline, shown)
-                    target = urljoin(url, response.headers["location"])
-            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-                # The exception's own text may hold the query string, so only its kind is passed on.
-                message = f"{shown}: {_plain(error)}"
-                raise RetryableSourceError(message) from None
-            if _origin(target) != _origin(url):
-                message = f"{shown}: redirects to another server ({redacted_url(target)}), which the source does not name"
-                raise SourceError(message)
-            url, query = target, query if not urlsplit(target).query else None
-        message = f"{shown}: redirects more than {MAX_REDIRECTS} times"
-        raise SourceError(message)
+            request = self._request(target)
+            with self._sent(request, deadline) as response:
+                tally.status = response.status_code
+                if response.status_code not in REDIRECTS:
+                    return self._reply(response)
+                location = response.headers.get("location")
+            if not location:
+                raise SourceError(f"status {response.status_code} redirects, but does not say where to")
+            target = self._redirected(str(request.url), location, params)
+        raise SourceError(f"the source redirects more than {MAX_REDIRECTS} times")
 
-    def _body(self, response: requests.Response, deadline: float, shown: str) -> bytes:
-        """The decoded body, within the cap on its size and the time for the whole exchange."""
-        body = bytearray()
-        for chunk in response.iter_content(CHUNK_BYTES):
-            body += chunk
-            if len(body) > self.access.max_body_bytes:
-                limit_mb = self.access.max_body_bytes / 1024 / 1024
-                message = f"{shown}: the answer is larger than api.limits.max_body_mb allows ({limit_mb:g} MB)"
-                raise SourceError(message)
-            if time.monotonic() > deadline:
-                message = f"{shown}: no whole answer within {self.access.timeout_s:g} s (api.limits.timeout_s)"
-                raise RetryableSourceError(message)
-        return bytes(body)
+    def _request(self, url: str) -> requests.PreparedRequest:
+        """The request for an address that may be asked. Credentials only go to the source's own."""
+        try:
+            request: requests.PreparedRequest | None = requests.Request("GET", url, headers=HEADERS).prepare()
+        except (requests.RequestException, ValueError):
+            request = None
+        if request is None:
+            raise SourceError("the address cannot be read as a URL")
+        # Looked at as it will be sent: requests rewrites hosts that are not ASCII, and quotes what must be quoted.
+        final = str(request.url)
+        home, origin = origin_of(self.access.base_url), origin_of(final)
+        check_allowed(origin, home, self.access.allowed_hosts)
+        if origin == home:
+            # UTF-8, in the form that http.client sends as it is: other text would raise an error that shows it.
+            request.headers.update({name: value.encode().decode("latin-1") for name, value in self.access.headers})
+            request.prepare_url(_with_query(final, self.access.params), None)
+        return request
 
-    def _check_status(self, response: requests.Response, body: bytes, shown: str) -> None:
-        if response.status_code == 200:  # noqa: PLR2004 - the one status that means a page
-            return
-        said = redacted(body[:2000].decode("utf-8", errors="replace"), self.access.secrets)
-        message = f"{shown}: status {response.status_code}: {said or 'no message'}"
-        if response.status_code not in RETRIED_STATUS:
-            raise SourceError(message)
-        asked = retry_after_s(response.headers.get("retry-after"), datetime.now(UTC))
-        check_asked_pause(asked, self.access.max_wait_s, shown)
-        raise RetryableSourceError(message, retry_after_s=asked)
+    def _redirected(self, url: str, location: str, params: Params) -> str:
+        """The address that a redirect names. The page's own parameters are kept where it has none."""
+        try:
+            target: str | None = urljoin(url, location.strip())
+        except ValueError:
+            target = None
+        if target is None:
+            raise SourceError("the source redirects to something that is no URL")
+        origin_of(target)
+        parts = urlsplit(target)
+        names = {name for name, _ in self.access.params}
+        kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in names]
+        target = urlunsplit(parts._replace(query=urlencode(kept) if parts.query else urlencode(params), fragment=""))
+        if holds(target, self.access.secrets):
+            raise SourceError("the source redirects to an address that holds a credential")
+        return target
+
+    def _sent(self, request: requests.PreparedRequest, deadline: float) -> requests.Response:
+        left_s = max(LEAST_S, deadline - time.monotonic())
+        try:
+            return self._transport.send(request, stream=True, timeout=(left_s, left_s), proxies=self._proxies)
+        except NETWORK_ERRORS as error:
+            failure = failure_of(error, self.access.timeout_s)
+        raise failure
+
+    def _reply(self, response: requests.Response) -> Reply:
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        if response.status_code != HTTPStatus.OK:
+            raise self._refusal(response, headers)
+        encoding = headers.get("content-encoding", "")
+        try:
+            raw = read_raw(response.raw, headers.get("content-length"), self.access.max_body_bytes)
+            return Reply(headers, unpacked(raw, encoding, self.access.max_body_bytes))
+        except NETWORK_ERRORS as error:
+            failure = failure_of(error, self.access.timeout_s, in_body=True)
+        raise failure
+
+    def _refusal(self, response: requests.Response, headers: Mapping[str, str]) -> SourceError:
+        """What a status other than 200 means, with the first of what the server says of it."""
+        status = response.status_code
+        body = b""
+        with suppress(*NETWORK_ERRORS, SourceError):  # the status says enough
+            raw = read_start(response.raw, SAID_BYTES)
+            # A secret that the cut halves would not be found, so a text that is cut is not shown.
+            body = b"" if len(raw) == SAID_BYTES else unpacked(raw, headers.get("content-encoding", ""), SAID_BYTES)
+        text = body.decode("utf-8", errors="replace")
+        said = redacted(text, self.access.secrets)
+        message = f"status {status}: {said or 'no message'}"
+        if not is_retried(status):
+            return SourceError(message)
+        asked_s = retry_after_s(headers.get("retry-after"), datetime.now(UTC))
+        try:
+            check_asked_pause(asked_s, self.access.max_wait_s)
+        except SourceError as error:
+            return SourceError(f"status {status}: {error}")
+        return TryAgainError(message, reason=str(status), retry_after_s=asked_s)
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
+def _with_query(url: str, params: Params) -> str:
+    if not params:
+        return url
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port
-
-
-def _plain(error: Exception) -> str:
-    """What went wrong, in words, by the kind of the exception."""
-    if isinstance(error, requests.Timeout):
-        return "no answer in time (api.limits.timeout_s)"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "the TLS certificate could not be verified"
-    if isinstance(error, requests.ConnectionError):
-        return "no connection (is the server running, and the address right?)"
-    if isinstance(error, requests.exceptions.ContentDecodingError):
-        return "the body is not in the encoding that its header names"
-    return f"the body ended early or could not be read ({type(error).__name__})"
+    return urlunsplit(parts._replace(query="&".join(part for part in (parts.query, urlencode(params)) if part)))

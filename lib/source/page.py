@@ -6,23 +6,25 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeAlias, cast
-
-import orjson
 
 from lib.errors import SourceError
 from lib.source.access import Paging
-from lib.source.client import Answer, ExchangeFailedError, SourceClient
+from lib.source.body import text_of
+from lib.source.client import ExchangeFailedError, Reply, SourceClient, Tried
+from lib.source.json_text import SHOWN_KEY, Json, parsed
 
-BOM = b"\xef\xbb\xbf"
-Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
+MAX_COUNT = 2**63 - 1
+SHOWN_KEYS = 10
+_KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
 
 
 @dataclass(frozen=True)
 class PageRow:
     """One page as it came. Grain: one per table and page of a run; `error` says why a page has no body.
 
-    `total` and `pages` are the source's own claims on this page; `elapsed_ms` is that of the last attempt.
+    `total` and `pages` are the source's own claims on this page. `n_bytes` and `sha256` are those of `body` in UTF-8,
+    so that anybody can check them. `elapsed_ms` is that of the last attempt, `waited_ms` the pauses between all of
+    them, `retries` a JSON object of reason and count of the attempts that another one followed (None for none).
     """
 
     run_id: str
@@ -40,6 +42,8 @@ class PageRow:
     total: int | None
     pages: int | None
     error: str | None
+    waited_ms: float
+    retries: str | None
 
 
 @dataclass(frozen=True)
@@ -55,53 +59,34 @@ def fetch_page(client: SourceClient, *, run_id: str, table: str, path: str, page
     """The page, or a row that says why it could not be had. An error of the source raises nothing."""
     paging = client.access.paging
     params = ((paging.page_param, str(page)), (paging.size_param, str(paging.size)))
+
+    def read(reply: Reply) -> tuple[str, PageShape]:
+        body = text_of(reply.body, reply.headers.get("content-type", ""))
+        return body, look_at(body, paging, reply.headers)
+
     try:
-        answer = client.get(path, params)
+        answer = client.get(path, params, read)
     except ExchangeFailedError as error:
-        return _failed_row(run_id, table, page, error.url, error.status, error.attempts, None, str(error))
-    try:
-        body = _text(answer)
-        shape = look_at(body, paging, answer.headers)
-    except SourceError as error:
-        message = f"{answer.url}: {error}"
-        return _failed_row(run_id, table, page, answer.url, answer.status, answer.attempts, answer.elapsed_ms, message)
-    return PageRow(
-        run_id=run_id,
-        table=table,
-        page=page,
-        url=answer.url,
-        status=answer.status,
-        fetched_at=answer.fetched_at,
-        attempts=answer.attempts,
-        elapsed_ms=answer.elapsed_ms,
-        n_items=shape.n_items,
-        n_bytes=len(answer.body),
-        sha256=hashlib.sha256(answer.body).hexdigest(),
-        body=body,
-        total=shape.total,
-        pages=shape.pages,
-        error=None,
-    )
+        return _row(run_id, table, page, error.tried, datetime.now(UTC), error=str(error))
+    return _row(run_id, table, page, answer.tried, answer.fetched_at, *answer.content)
 
 
 def look_at(body: str, paging: Paging, headers: Mapping[str, str]) -> PageShape:
     """The shape of a page, from a strict reading of its JSON.
 
     Raises:
-        SourceError: no JSON, rows missing or not a list of objects, counts that are no whole numbers.
+        TryAgainError: no JSON; another attempt may bring it whole.
+        SourceError: rows missing or not a list of objects, counts that are no whole numbers, a key twice in an object.
+            The message names keys, and never shows a value.
     """
-    try:
-        answer = cast("Json", orjson.loads(body))
-    except orjson.JSONDecodeError as error:
-        message = f"the answer is no valid JSON ({error})"
-        raise SourceError(message) from None
+    answer = parsed(body)
     items = answer if paging.items == "$" else _at(answer, paging.items)
     if not isinstance(items, list):
-        message = f"the answer has no list of rows at api.pagination.items: {paging.items}"
+        message = f"the answer has no list of rows at api.pagination.items: {paging.items} ({_outline(answer, items)})"
         raise SourceError(message)
     odd = next((position for position, item in enumerate(items) if not isinstance(item, dict)), None)
     if odd is not None:
-        message = f"row {odd} of the page is no JSON object"
+        message = f"row {odd} of the page (counted from 0) is {_kind(items[odd])} and no JSON object"
         raise SourceError(message)
     return PageShape(
         n_items=len(items),
@@ -110,13 +95,18 @@ def look_at(body: str, paging: Paging, headers: Mapping[str, str]) -> PageShape:
     )
 
 
-def _text(answer: Answer) -> str:
-    """The body as text. JSON between systems is UTF-8 (RFC 8259, section 8.1); a byte order mark is passed over."""
-    try:
-        return answer.body.removeprefix(BOM).decode("utf-8")
-    except UnicodeDecodeError as error:
-        message = f"the answer is not UTF-8 (byte {error.start})"
-        raise SourceError(message) from None
+def _outline(answer: Json, found: Json) -> str:
+    """What is there instead, without any of its values."""
+    if found is not None:
+        return f"there is {_kind(found)}"
+    if not isinstance(answer, dict):
+        return f"it is {_kind(answer)}"
+    names = ", ".join(name[:SHOWN_KEY] for name in list(answer)[:SHOWN_KEYS])
+    return f"its keys are {names}{', ...' if len(answer) > SHOWN_KEYS else ''}" if answer else "it has no keys"
+
+
+def _kind(value: Json) -> str:
+    return _KINDS.get(type(value), "a number")
 
 
 def _at(answer: Json, dotted: str) -> Json:
@@ -133,34 +123,45 @@ def _count(answer: Json, place: str | None, headers: Mapping[str, str], what: st
         return None
     if place.startswith("header:"):
         text = headers.get(place.removeprefix("header:").strip().lower())
-        value: Json = int(text) if text is not None and text.isdecimal() else text
+        is_count = text is not None and text.isascii() and text.isdigit() and len(text) <= len(str(MAX_COUNT))
+        value: Json = int(text or "") if is_count else text
     else:
         value = _at(answer, place)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        message = f"api.pagination.{what}: {place} is no whole number in the answer"
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_COUNT:
+        message = f"api.pagination.{what}: {place} is no whole number of rows or pages in the answer"
         raise SourceError(message)
     return value
 
 
-def _failed_row(
-    run_id: str, table: str, page: int, url: str, status: int | None, attempts: int, elapsed_ms: float | None, error: str
+def _row(
+    run_id: str,
+    table: str,
+    page: int,
+    tried: Tried,
+    fetched_at: datetime,
+    body: str | None = None,
+    shape: PageShape | None = None,
+    error: str | None = None,
 ) -> PageRow:
+    as_bytes = None if body is None else body.encode()
     return PageRow(
         run_id=run_id,
         table=table,
         page=page,
-        url=url,
-        status=status,
-        fetched_at=datetime.now(UTC),
-        attempts=attempts,
-        elapsed_ms=elapsed_ms,
-        n_items=None,
-        n_bytes=None,
-        sha256=None,
-        body=None,
-        total=None,
-        pages=None,
+        url=tried.url,
+        status=tried.status,
+        fetched_at=fetched_at,
+        attempts=tried.attempts,
+        elapsed_ms=tried.elapsed_ms,
+        n_items=shape.n_items if shape else None,
+        n_bytes=None if as_bytes is None else len(as_bytes),
+        sha256=None if as_bytes is None else hashlib.sha256(as_bytes).hexdigest(),
+        body=body,
+        total=shape.total if shape else None,
+        pages=shape.pages if shape else None,
         error=error,
+        waited_ms=tried.waited_ms,
+        retries=tried.retries,
     )

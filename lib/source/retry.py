@@ -2,63 +2,95 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 
 import tenacity
 
 from lib.errors import RetryableSourceError, SourceError
 
-RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 FIRST_WAIT_S = 0.5
+_RETRIED_BELOW_500 = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?")
+
+
+class TryAgainError(RetryableSourceError):
+    """An attempt failed in a way that another one may not.
+
+    `reason` is a short word that is counted in page rows: a status, or "timeout", "connection", "body_ended_early",
+    "encoding", "not_json", "protocol" (no HTTP that can be read), "tls" or "proxy".
+    """
+
+    def __init__(self, message: str, *, reason: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.reason = reason
+
+
+def is_retried(status: int) -> bool:
+    """Whether an answer with this status may be another one a little later."""
+    return status in _RETRIED_BELOW_500 or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def retry_after_s(header: str | None, now: datetime) -> float | None:
-    """Seconds that a `Retry-After` header asks for: delta-seconds or an HTTP date (RFC 9110, section 10.2.3).
+    """Seconds that a `Retry-After` header asks for: a number of them or an HTTP date (RFC 9110, section 10.2.3).
 
-    A date in the past and a negative number ask for no pause; what cannot be read asks for nothing.
+    A date in the past and a negative number ask for no pause; what cannot be read asks for nothing. A number too large
+    for a float is infinite.
     """
-    if header is None:
-        return None
+    text = (header or "").strip()
+    if _NUMBER.fullmatch(text):
+        return max(0.0, float(text))
     try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
-    try:
-        moment = parsedate_to_datetime(header)
-    except ValueError:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, (moment - now).total_seconds())
 
 
-def exchange_retries(attempts: int, max_wait_s: float) -> tenacity.Retrying:
+def exchange_retries(
+    attempts: int, max_wait_s: float, on_pause: Callable[[RetryableSourceError, float], None]
+) -> tenacity.Retrying:
     """Retries around a whole exchange, body included; the last failure is raised as it is.
 
-    Pauses are exponential with full jitter, or what the source asked for. A source that asks for more than `max_wait_s`
-    is not waited for: that failure is no longer retryable.
+    Pauses are exponential with full jitter, on top of what the source asked for, so that many tasks that were told the
+    same do not come back at the same moment; and never more than `max_wait_s`. `on_pause` hears why, and how long.
     """
     jitter = tenacity.wait_random_exponential(multiplier=FIRST_WAIT_S, max=max_wait_s)
 
     def wait(state: tenacity.RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        asked = error.retry_after_s if isinstance(error, RetryableSourceError) else None
-        return jitter(state) if asked is None else min(asked, max_wait_s)
+        return min(max_wait_s, (_failure(state).retry_after_s or 0.0) + jitter(state))
+
+    def tell(state: tenacity.RetryCallState) -> None:
+        on_pause(_failure(state), state.upcoming_sleep)
 
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(RetryableSourceError),
         stop=tenacity.stop_after_attempt(attempts),
         wait=wait,
+        before_sleep=tell,
         reraise=True,
     )
 
 
-def check_asked_pause(asked_s: float | None, max_wait_s: float, where: str) -> None:
+def check_asked_pause(asked_s: float | None, max_wait_s: float) -> None:
     """Refuse a pause that is longer than the source YAML allows.
 
     Raises:
         SourceError: the source asks for more than `max_wait_s`.
     """
-    if asked_s is not None and asked_s > max_wait_s:
-        message = f"{where}: the source asks to wait {asked_s:.0f} s; api.limits.max_wait_s allows {max_wait_s:.0f} s"
-        raise SourceError(message)
+    if asked_s is None or asked_s <= max_wait_s:
+        return
+    asked = f"{asked_s:.6g} s" if math.isfinite(asked_s) else "for ever"
+    raise SourceError(f"the source asks to wait {asked}; api.limits.max_wait_s allows {max_wait_s:g} s")
+
+
+def _failure(state: tenacity.RetryCallState) -> RetryableSourceError:
+    error = state.outcome.exception() if state.outcome else None
+    if not isinstance(error, RetryableSourceError):
+        raise TypeError("only a retryable failure is waited for")
+    return error

@@ -18,17 +18,26 @@ def row_hash(columns: tuple[str, ...]) -> Column:
     return F.sha2(F.to_json(F.struct(*columns), _JSON_OPTIONS), 256)
 
 
-def newest(table: Table) -> Callable[[DataFrame], DataFrame]:
-    """Accepted rows to one row per key, with its `_row_hash`.
+def ranked(table: Table) -> Callable[[DataFrame], DataFrame]:
+    """Parsed rows with their `_row_hash` and their `_rank` among the rows of one key, 1 for the newest.
 
-    The newest by `newest_by` wins (nulls last); a tie is broken by content, so that the same rows give the same winner
-    whatever their order and partitions. Key: the table's key. Columns: the declared ones and `_row_hash`.
+    The newest by `newest_by` goes first (nulls last); a tie is broken by content, so that the same rows give the same
+    winner whatever their order and partitions. Rows with problems go last. Grain and key as in `parse`.
     """
-    names = tuple(column.name for column in table.columns)
-    order = [F.col("_row_hash").desc()]
+    order = [F.size("problems") > 0, F.col("_row_hash").desc()]
     if table.newest_by is not None:
-        order.insert(0, F.col(table.newest_by).desc_nulls_last())
-    window = Window.partitionBy(*table.key).orderBy(*order)
+        order.insert(1, F.col(f"row.{table.newest_by}").desc_nulls_last())
+    window = Window.partitionBy(*(F.col(f"row.{name}") for name in table.key)).orderBy(*order)
+    columns = tuple(f"row.{column.name}" for column in table.columns)
+
+    def transform(rows: DataFrame) -> DataFrame:
+        return rows.withColumn("_row_hash", row_hash(columns)).withColumn("_rank", F.row_number().over(window))
+
+    return transform
+
+
+def newest(table: Table) -> Callable[[DataFrame], DataFrame]:
+    """Ranked rows to the newest of each key. Key: the table's key. Columns: the declared ones and `_row_hash`."""
 
     def transform(rows: DataFrame) -> DataFrame:
         described = [
@@ -37,12 +46,6 @@ def newest(table: Table) -> Callable[[DataFrame], DataFrame]:
             else F.col(f"row.{column.name}")
             for column in table.columns
         ]
-        return (
-            rows.select(*described)
-            .withColumn("_row_hash", row_hash(names))
-            .withColumn("_rank", F.row_number().over(window))
-            .where(F.col("_rank") == 1)
-            .drop("_rank")
-        )
+        return rows.where((F.size("problems") == 0) & (F.col("_rank") == 1)).select(*described, "_row_hash")
 
     return transform

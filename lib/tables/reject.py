@@ -10,11 +10,6 @@ from pyspark.sql import functions as F
 QUARANTINE_SCHEMA = "run_id string, table string, page bigint, position bigint, reason string, row string"
 
 
-def accepted(rows: DataFrame) -> DataFrame:
-    """Parsed rows without a problem. Grain and key as in `parse`."""
-    return rows.where(F.size("problems") == 0)
-
-
 def rejected(table: str) -> Callable[[DataFrame], DataFrame]:
     """Parsed rows to rows of the quarantine. Grain: one per rejected row; key: run_id, table, page, position."""
 
@@ -32,7 +27,7 @@ def rejected(table: str) -> Callable[[DataFrame], DataFrame]:
 
 
 def count_rows(rows: DataFrame, key: tuple[str, ...]) -> DataFrame:
-    """One row: n_parsed, n_rejected, n_keys (distinct, of accepted rows), n_unreadable (rejected rows without a readable key)."""
+    """One row from ranked ones: n_parsed, n_rejected, n_unreadable (rejected without a readable key), n_keys (distinct)."""
     bad = F.size("problems") > 0
     keys = [F.col(f"row.{name}") for name in key]
     unreadable = F.lit(False)
@@ -42,5 +37,5 @@ def count_rows(rows: DataFrame, key: tuple[str, ...]) -> DataFrame:
         F.count("*").alias("n_parsed"),
         F.count_if(bad).alias("n_rejected"),
         F.count_if(bad & unreadable).alias("n_unreadable"),
-        F.countDistinct(F.when(~bad, F.struct(*keys))).alias("n_keys"),
+        F.count_if(~bad & (F.col("_rank") == 1)).alias("n_keys"),
     )

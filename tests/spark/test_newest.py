@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from lib.config import Source, Table
 from lib.tables.compare import seen_keys, vanished
 from lib.tables.listens import listens
-from lib.tables.newest import newest, row_hash
+from lib.tables.newest import newest, ranked, row_hash
 
 DDL = "id bigint, name string, tags array<bigint>, at timestamp"
 
@@ -25,24 +25,24 @@ def table(source_of: Callable[[str], Source]) -> Table:
 
 def rows(spark: SparkSession, *values: tuple[object, ...]) -> DataFrame:
     frame = spark.createDataFrame([(*v[:3], v[3]) for v in values], "id bigint, name string, tags array<bigint>, at string")
-    return frame.select(F.struct("id", "name", "tags", F.col("at").cast("timestamp").alias("at")).alias("row"))
+    return frame.select(F.struct("id", "name", "tags", F.col("at").cast("timestamp").alias("at")).alias("row"), F.array().alias("problems"))
 
 
 def test_the_newest_row_of_a_key_wins(spark: SparkSession, table: Table) -> None:
     frame = rows(spark, (1, "old", None, "2026-01-01"), (1, "new", None, "2026-01-02"), (2, "only", None, "2026-01-01"))
-    held = frame.transform(newest(table)).select("id", "name")
+    held = frame.transform(ranked(table)).transform(newest(table)).select("id", "name")
     assert_df_equality(held, spark.createDataFrame([(1, "new"), (2, "only")], "id bigint, name string"), ignore_row_order=True)
 
 
 def test_a_row_with_a_time_goes_before_one_without(spark: SparkSession, table: Table) -> None:
     frame = rows(spark, (1, "none", None, None), (1, "some", None, "1970-01-01"))
-    assert [row.name for row in frame.transform(newest(table)).collect()] == ["some"]
+    assert [row.name for row in frame.transform(ranked(table)).transform(newest(table)).collect()] == ["some"]
 
 
 def test_a_tie_has_the_same_winner_in_any_order(spark: SparkSession, table: Table) -> None:
     values = [(1, name, None, "2026-01-01") for name in "abcdefgh"]
     winners = {
-        frame.transform(newest(table)).collect()[0].name
+        frame.transform(ranked(table)).transform(newest(table)).collect()[0].name
         for frame in (rows(spark, *values), rows(spark, *reversed(values)), rows(spark, *values).repartition(5))
     }
     assert len(winners) == 1

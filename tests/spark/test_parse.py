@@ -12,7 +12,8 @@ from pyspark.sql import functions as F
 
 from lib.config import Source, Table
 from lib.tables.parse import parse
-from lib.tables.reject import accepted, count_rows, rejected
+from lib.tables.newest import newest, ranked
+from lib.tables.reject import count_rows, rejected
 
 ALL_TYPES = """
   things:
@@ -154,6 +155,7 @@ def test_a_rejected_row_goes_to_quarantine_with_its_place_and_without_personal_v
 def test_rows_are_counted_once_each(spark: SparkSession, things: Table) -> None:
     text = ('{"id":1}', '{"id":1}', '{"id":2,"small":"x"}', '{"id":"x"}', '{"id":3}')
     frame = pages(spark, '{"items":[' + ",".join(text) + "]}").transform(parse(things, "items"))
+    frame = frame.transform(ranked(things))
     counts = count_rows(frame, ("id",)).collect()[0].asDict()
     assert counts == {"n_parsed": 5, "n_rejected": 2, "n_unreadable": 1, "n_keys": 2}
-    assert sorted(row.row.id for row in accepted(frame).collect()) == [1, 1, 3]
+    assert sorted(row.id for row in frame.transform(newest(things)).collect()) == [1, 3]
