@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lib.config import Table
-from lib.tables.typed import typed
+from lib.config import Column, Table
+from lib.tables.typed import fits, raw_type, value_of
 
 MASK = "***"
 MISSING_VALUE = "missing_value"
@@ -26,36 +27,63 @@ def parse(table: Table, items: str) -> Callable[[DataFrame], DataFrame]:
     path = "$" if items == "$" else "$." + items
 
     def transform(pages: DataFrame) -> DataFrame:
-        rows = pages.select(
-            "run_id", "page", F.posexplode(F.try_variant_get(F.try_parse_json("body"), path, "array<variant>"))
-        ).withColumnsRenamed({"pos": "position", "col": "json"})
-        columns = {column.name: typed(F.col("json"), f"$.{column.name}", column.data_type) for column in table.columns}
-        return (
-            rows.withColumn("row", F.struct(*(part.value.alias(name) for name, part in columns.items())))
-            .withColumn("wrong", F.array(*(F.when(~part.fits, F.lit(name)) for name, part in columns.items())))
-            .select(
-                "run_id", "page", F.col("position").cast("bigint"), "row", _problems(table), _shown(table).alias("json")
-            )
-            .withColumn("json", F.when(F.size("problems") > 0, F.col("json")))
+        answer = F.try_variant_get(F.try_parse_json("body"), path, "array<variant>")
+        place = ["run_id", "page", "position"]
+        rows = pages.select("run_id", "page", F.posexplode(answer).alias("position", "json"))
+        taken = rows.select(*place, "json", _struct(table, _taken).alias("raw"))
+        # A step of its own: what follows refers to the values, and does not work them out again.
+        valued = taken.select(*place, "json", "raw", _struct(table, _value).alias("row"))
+        judged = valued.select(*place, "json", "row", _wrong(table).alias("wrong"))
+        return judged.select(*place, "json", "row", _problems(table).alias("problems")).select(
+            "run_id",
+            "page",
+            F.col("position").cast("bigint"),
+            "row",
+            "problems",
+            F.when(F.size("problems") > 0, _shown(table)).alias("json"),
         )
 
     return transform
 
 
-def _problems(table: Table) -> F.Column:
+def _struct(table: Table, part: Callable[[Column], SparkColumn]) -> SparkColumn:
+    return F.struct(*(part(column).alias(column.name) for column in table.columns))
+
+
+def _taken(column: Column) -> SparkColumn:
+    return F.try_variant_get("json", f"$.{column.name}", raw_type(column.data_type))
+
+
+def _value(column: Column) -> SparkColumn:
+    return value_of(F.col(f"raw.{column.name}"), column.data_type)
+
+
+def _wrong(table: Table) -> SparkColumn:
+    """The names of the columns whose value does not fit their type."""
+    names = []
+    for column in table.columns:
+        if column.type == "string":
+            continue
+        raw = F.col(f"raw.{column.name}")
+        bad = ~fits(raw, F.col(f"row.{column.name}"), column.data_type)
+        if raw_type(column.data_type) == "array<string>":
+            # Something else than a list is null as a list, and must not be lost.
+            bad = bad | (raw.isNull() & F.try_variant_get("json", f"$.{column.name}", "string").isNotNull())
+        names.append(F.when(bad, F.lit(column.name)))
+    return F.array_compact(F.array(*names)) if names else F.array().cast("array<string>")
+
+
+def _problems(table: Table) -> SparkColumn:
     """The codes of what is wrong with a row. A required value of a wrong type is wrong, not missing."""
-    wrong = F.transform(F.array_compact("wrong"), lambda name: F.concat(F.lit(WRONG_TYPE + ":"), name))
+    codes = F.transform("wrong", lambda name: F.concat(F.lit(WRONG_TYPE + ":"), name))
     absent = [
-        F.when(
-            F.col(f"row.{name}").isNull() & ~F.coalesce(F.array_contains(F.array_compact("wrong"), name), F.lit(False)),
-            F.lit(f"{MISSING_VALUE}:{name}"),
-        )
+        F.when(F.col(f"row.{name}").isNull() & ~F.array_contains("wrong", name), F.lit(f"{MISSING_VALUE}:{name}"))
         for name in table.required
     ]
-    return F.concat(wrong, F.array_compact(F.array(*absent))).alias("problems")
+    return F.concat(codes, F.array_compact(F.array(*absent)))
 
 
-def _shown(table: Table) -> F.Column:
+def _shown(table: Table) -> SparkColumn:
     """The row's declared columns as JSON, as they came, with a mask where a personal value is."""
     values = []
     for column in table.columns:
