@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lib.config.runtime import read_properties
 from lib.errors import ConfigError
 
 PROGRAM = "./spark-submit.sh"
@@ -130,12 +131,4 @@ def _settings(spark_options: Sequence[str], environ: Mapping[str, str]) -> dict[
             key, _, value_of_key = value.partition("=")
             settings[key] = value_of_key
     settings.update({flags[option]: value for option, value in pairs if option in flags})
-    return {**_read_properties(Path(file)), **settings}
-
-
-def _read_properties(file: Path) -> dict[str, str]:
-    if not file.is_file():
-        return {}
-    lines = (line.strip() for line in file.read_text(encoding="utf-8").splitlines())
-    words = (line.replace("=", " ", 1).split(maxsplit=1) for line in lines if line and not line.startswith("#"))
-    return {pair[0]: pair[1] for pair in words if len(pair) == 2}
+    return {**read_properties(Path(file)), **settings}

@@ -7,20 +7,21 @@ from typing import Any
 
 import click
 
-from jobs.steps.options import Job, common_options, open_job
 from jobs.steps import record
 from jobs.steps.land import land_pages, prove_tables
 from jobs.steps.merge import derive_tables, merge_tables
-from jobs.steps.publish import check_and_publish, load_gx
+from jobs.steps.options import Job, common_options, open_job
+from jobs.steps.publish import check_and_publish, prepare_checks
 from jobs.steps.serve import served
-from lib.lake import runs
 from lib.lake.runs import Run
 from lib.landing.plan import Plan, make_plan
 from lib.session import start_session
 from lib.source.access import Access
 
 
-@click.command("full-ingest", help="Copy every table of the source into the lake, check it, and publish it if it passes.")
+@click.command(
+    "full-ingest", help="Copy every table of the source into the lake, check it, and publish it if it passes."
+)
 @common_options
 @click.option("--dry-run", is_flag=True, help="Ask for the first page of each table and print the plan; write nothing.")
 @click.option("--no-check", is_flag=True, help="Merge, and leave checking and publishing to sanity-check.")
@@ -31,15 +32,20 @@ def command(*, dry_run: bool, no_check: bool, allow_deletes: bool, **options: An
     run = record.open_run(job, publishes=not (no_check or dry_run))
     with served(job.source) as source:
         access = Access.of(source.api)
-        with job.steps.step("plan"):
-            plan = make_plan(access, run.run_id, [(name, job.source.table(name).path) for name in job.tables])
         if dry_run:
-            record.say_plan(job, plan)
+            record.say_plan(job, plan_tables(job, access, run))
             return
         with record.recorded(job, run):
-            record.note_plan(run, plan)
+            plan = plan_tables(job, access, run)
+            record.note_plan(job, run, plan)
             ingest(job, access, plan, run, no_check=no_check, allow_deletes=allow_deletes)
     record.say_done(job, run)
+
+
+def plan_tables(job: Job, access: Access, run: Run) -> Plan:
+    """Ask for the first page of each table."""
+    with job.steps.step("plan"):
+        return make_plan(access, run.run_id, [(name, job.source.table(name).path) for name in job.tables])
 
 
 def ingest(job: Job, access: Access, plan: Plan, run: Run, *, no_check: bool, allow_deletes: bool) -> None:
@@ -47,17 +53,15 @@ def ingest(job: Job, access: Access, plan: Plan, run: Run, *, no_check: bool, al
     if not plan.tables:
         record.stop_on_failed_tables(run)
     with ThreadPoolExecutor(max_workers=1) as background:
-        if not no_check:
-            # GX takes seconds to import; Spark's start leaves Python idle for as long.
-            background.submit(load_gx)
+        suites = background.submit(prepare_checks, job)
         with job.steps.step("start Spark"):
             spark = start_session(f"pagelake full-ingest {run.run_id}", job.runtime, rows=plan.n_rows)
-        land_pages(spark, job, access, plan, run)
-        prove_tables(job, access, plan, run)
-        merge_tables(spark, job, run, allow_deletes=allow_deletes)
-        derive_tables(spark, job, run)
-        run.state = runs.MERGED
-        run.save(job.layout)
-        record.stop_on_failed_tables(run)
-        if not no_check:
-            check_and_publish(spark, job, run)
+            suites.result()
+    land_pages(spark, job, access, plan, run)
+    prove_tables(job, access, plan, run)
+    merge_tables(spark, job, run, allow_deletes=allow_deletes)
+    derive_tables(spark, job, run)
+    record.note_merged(job, run)
+    record.stop_on_failed_tables(run)
+    if not no_check:
+        check_and_publish(spark, job, run, suites.result())

@@ -6,16 +6,20 @@ from typing import Any
 
 import click
 
-from jobs.steps.options import Job, common_options, open_job
 from jobs.steps import record
-from jobs.steps.publish import check_and_publish
+from jobs.steps.options import Job, common_options, open_job
+from jobs.steps.publish import check_and_publish, prepare_checks
 from lib.errors import ConfigError
 from lib.lake import runs
 from lib.lake.runs import Run
 from lib.session import start_session
 
 
-@click.command("sanity-check", help="Check the tables that the last run merged (or the run --run-id), and publish them if they pass.")
+@click.command(
+    "sanity-check",
+    help="Check what the last run merged (or the run of --run-id), and publish it if it passes. A publication always has "
+    "all tables: --tables is taken, so that both jobs can be given the same options, and changes nothing here.",
+)
 @common_options
 def command(**options: Any) -> None:
     """The command line of the job."""
@@ -23,9 +27,14 @@ def command(**options: Any) -> None:
     run = _merged_run(job)
     with record.recorded(job, run):
         record.stop_on_failed_tables(run)
+        suites = prepare_checks(job)
         with job.steps.step("start Spark"):
-            spark = start_session(f"pagelake sanity-check {run.run_id}", job.runtime, rows=sum(t.rows_landed or 0 for t in run.tables.values()))
-        check_and_publish(spark, job, run)
+            spark = start_session(
+                f"pagelake sanity-check {run.run_id}",
+                job.runtime,
+                rows=sum(t.rows_landed or 0 for t in run.tables.values()),
+            )
+        check_and_publish(spark, job, run, suites)
     record.say_done(job, run)
 
 
@@ -35,7 +44,11 @@ def _merged_run(job: Job) -> Run:
     Raises:
         ConfigError: there is no such run, or none that merged anything.
     """
-    known = [run for run in runs.all_runs(job.layout) if any(table.state in ("merged", "failed") for table in run.tables.values())]
+    known = [
+        run
+        for run in runs.all_runs(job.layout)
+        if any(table.state in ("merged", "failed") for table in run.tables.values())
+    ]
     if job.run_id is not None:
         known = [run for run in known if run.run_id == job.run_id]
     if not known:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+
 from pyspark.sql import SparkSession
 
 from lib.config import Runtime
-from lib.lake.tables import RETENTION
 
+# A published version must stay readable for years: Delta refuses to read one that is older than this, vacuumed or not.
+RETENTION = {
+    "delta.deletedFileRetentionDuration": "interval 3650 days",
+    "delta.logRetentionDuration": "interval 3650 days",
+}
 # Up to this many rows a run is over before the optimising compiler has paid for itself (benchmarks/README.md).
 SMALL_RUN_ROWS = 300_000
 
@@ -19,8 +26,13 @@ _ALWAYS = {
     # commits nothing.
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "true",
     "spark.databricks.delta.properties.defaults.enableChangeDataFeed": "true",
-    **{f"spark.databricks.delta.properties.defaults.{name.removeprefix('delta.')}": value for name, value in RETENTION.items()},
+    **{
+        f"spark.databricks.delta.properties.defaults.{name.removeprefix('delta.')}": value
+        for name, value in RETENTION.items()
+    },
 }
+# Planning again after every stage costs a small run more than it saves.
+_SMALL = {"spark.sql.adaptive.enabled": "false"}
 # On one machine a table of this size is one or two files: more tasks only cost more starts.
 _LOCAL = {
     "spark.sql.shuffle.partitions": "2",
@@ -36,7 +48,11 @@ def start_session(app: str, runtime: Runtime, *, rows: int) -> SparkSession:
     settings = {**_ALWAYS, "spark.driver.extraJavaOptions": _java_options(runtime, rows)}
     builder = SparkSession.builder.appName(app)
     if runtime.is_local:
-        settings |= _LOCAL | {"spark.driver.extraClassPath": ":".join(runtime.jars)}
+        settings |= (
+            _LOCAL
+            | (_SMALL if rows <= SMALL_RUN_ROWS else {})
+            | {"spark.driver.extraClassPath": ":".join(runtime.jars)}
+        )
         if runtime.master is None:
             # Unlike local[*], this one tries a failed task again.
             builder = builder.master("local[*,4]")
@@ -45,7 +61,12 @@ def start_session(app: str, runtime: Runtime, *, rows: int) -> SparkSession:
     for name, value in settings.items():
         if name not in runtime.submitted:
             builder = builder.config(name, value)
-    return builder.getOrCreate()
+    on_ctrl_c = signal.getsignal(signal.SIGINT)
+    session = builder.getOrCreate()
+    if threading.current_thread() is threading.main_thread():
+        # Spark's own handler calls the JVM on the connection where another call waits: that breaks it, and hides the Ctrl-C.
+        signal.signal(signal.SIGINT, on_ctrl_c)
+    return session
 
 
 def _java_options(runtime: Runtime, rows: int) -> str:

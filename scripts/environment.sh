@@ -4,7 +4,7 @@
 #   source scripts/environment.sh          what jobs need
 #   source scripts/environment.sh --dev    what tests and linters need as well
 #
-# Ends the calling shell with status 2 where a person must install something first.
+# Returns status 2 (under `set -e` that ends the calling script) where a person must install something first.
 
 pagelake_root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 PAGELAKE_VENV=$pagelake_root/.venv
@@ -56,8 +56,8 @@ say_how_to_get_python() {
 pagelake_python=${PAGELAKE_PYTHON:-$PAGELAKE_VENV/bin/python}
 if ! [[ -x $PAGELAKE_VENV/bin/python ]] ||
     ! pagelake_java=$("$pagelake_python" -E -S "$pagelake_root/scripts/ready.py" "$@"); then
-    pagelake_python=$(find_python) || exit
-    pagelake_java=$("$pagelake_python" -E -S "$pagelake_root/scripts/setup.py" "$@") || exit
+    pagelake_python=$(find_python) || return
+    pagelake_java=$("$pagelake_python" -E -S "$pagelake_root/scripts/setup.py" "$@") || return
 fi
 export JAVA_HOME=$pagelake_java PAGELAKE_VENV
 # shellcheck source=scripts/process.sh

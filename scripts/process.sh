@@ -6,6 +6,9 @@ for SPARK_HOME in "$PAGELAKE_VENV"/lib/python3.*/site-packages/pyspark; do :; do
 # Another Spark in SPARK_HOME or PYTHONPATH would not fit the jars: ours alone counts.
 export SPARK_HOME PYTHONPATH=$pagelake_root
 export PYTHONSAFEPATH=1 # a folder `jobs` or `lib` in the current folder is not ours: neither here nor in Spark's workers
+# Our modules are compiled once, and not in the tree.
+export PYTHONPYCACHEPREFIX=$PAGELAKE_VENV/pycache
+unset PYTHONDONTWRITEBYTECODE
 export TZ=UTC # collect() gives local time
 export GX_ANALYTICS_ENABLED=False
 # cron starts without a locale, and Java 17 then cannot name a file with an accent.

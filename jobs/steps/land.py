@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from jobs.steps.options import Job
 from lib.errors import SourceError
 from lib.lake.runs import Run
-from lib.landing.bronze import count_landed, land, page_rows
+from lib.landing.bronze import count_landed, land
 from lib.landing.fetch import FetchPages, fetched, shared_out
 from lib.landing.plan import Plan, waves
 from lib.landing.prove import closing_probe, prove
@@ -20,7 +20,7 @@ def land_pages(spark: SparkSession, job: Job, access: Access, plan: Plan, run: R
     """Land every planned page, the probed ones with the first wave."""
     limits = job.source.api.limits
     with job.steps.counted("fetch and land", plan.n_pages) as done:
-        probes = page_rows(spark, [table.probe for table in plan.tables])
+        probes = tuple(table.probe for table in plan.tables)
         for number, wave in enumerate(waves(plan, limits.concurrency)):
             parts, in_flight, per_second = shared_out(
                 wave,
@@ -28,9 +28,10 @@ def land_pages(spark: SparkSession, job: Job, access: Access, plan: Plan, run: R
                 concurrency=limits.concurrency,
                 requests_per_second=limits.requests_per_second,
             )
-            pages = fetched(spark, FetchPages(access, run.run_id, parts, in_flight, per_second))
-            land(probes.unionAll(pages) if number == 0 else pages, str(job.layout.pages))
-            done(sum(span.n_pages for span in wave) + (len(plan.tables) if number == 0 else 0))
+            here = probes if number == 0 else ()
+            fetch = FetchPages(access, run.run_id, parts, in_flight, per_second, here)
+            land(fetched(spark, fetch), str(job.layout.pages))
+            done(sum(span.n_pages for span in wave) + len(here))
 
 
 def prove_tables(job: Job, access: Access, plan: Plan, run: Run) -> None:

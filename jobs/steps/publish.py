@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -17,13 +18,28 @@ from lib.lake.read import at_version
 from lib.lake.runs import Run
 from lib.quality import site
 from lib.quality.docs import copy_assets, make_self_contained
-from lib.quality.references import count_pointers, register_keys
-from lib.quality.suites import Declared, build_suite, declared_by_key, declared_by_table, keys_view
+from lib.quality.references import NOTHING, count_strays, register_strays
+from lib.quality.suites import Declared, build_suite, declared_by_key, declared_by_table
 from lib.quality.validate import Findings, validate
 from lib.tables import listens
 
+if TYPE_CHECKING:
+    from great_expectations import ExpectationSuite
 
-def check_and_publish(spark: SparkSession, job: Job, run: Run) -> None:
+
+Suites = dict[str, "ExpectationSuite"]
+
+
+def prepare_checks(job: Job) -> Suites:
+    """Import GX and build every suite. Both take a moment in which Spark can start.
+
+    Raises:
+        ConfigError: an expectation that GX does not take.
+    """
+    return {name: build_suite(job.source, name, file, _declared(job, name)) for name, file in job.suites.items()}
+
+
+def check_and_publish(spark: SparkSession, job: Job, run: Run, suites: Suites) -> None:
     """Check every table of the run at its version, and publish them together if no critical expectation fails.
 
     The run's docs, and its line in runs.html, are made in any case.
@@ -39,11 +55,8 @@ def check_and_publish(spark: SparkSession, job: Job, run: Run) -> None:
     site.remove_leftovers(job.layout.site, job.now)
     with job.steps.step("check"):
         notes = _references(spark, job, run, frames)
-        suites = {name: build_suite(job.source, name, job.suites[name], _declared(job, name)) for name in frames}
         staged = site.staging_folder(job.layout.site, docs_id)
-        findings = validate(
-            frames, suites, docs_id=docs_id, at=job.now, docs=staged, title=job.source.source
-        )
+        findings = validate(frames, suites, docs_id=docs_id, at=job.now, docs=staged, title=job.source.source)
         for frame in frames.values():
             frame.unpersist()
     with job.steps.step("publish"):
@@ -56,17 +69,14 @@ def check_and_publish(spark: SparkSession, job: Job, run: Run) -> None:
             publish(job.layout, Publication(docs_id, run.run_id, job.now, tables))
         run.state = runs.CHECKS_FAILED if broken else runs.PUBLISHED
         add_check(job.layout, _check(job, run, docs_id, findings))
-        write_site(spark, job, run, docs_id, findings, notes)
+        write_site(job, run, docs_id, findings, notes)
     if broken:
-        kind = CouldNotCheckError if findings.unchecked else ChecksFailedError
-        lines = [f"  {finding}" for finding in broken]
-        raise kind("\n".join([f"{len(broken)} expectations {'could not be checked' if findings.unchecked else 'failed'}:", *lines]))
-
-
-def load_gx() -> None:
-    """Import GX now, so that checking need not wait for it."""
-    import great_expectations.expectations
-    import great_expectations.render
+        what = "could not be checked" if findings.unchecked else "failed"
+        lines = [f"{len(broken)} expectations {what}:", *(f"  {finding}" for finding in broken)]
+        lines += ["What was published before stays in force."]
+        lines += [f"Docs:    {job.layout.site / 'runs' / docs_id / 'index.html'}"]
+        lines += ["Next:    mend the source or the suite, then full-ingest; for a mended suite sanity-check is enough"]
+        raise (CouldNotCheckError if findings.unchecked else ChecksFailedError)("\n".join(lines))
 
 
 def _declared(job: Job, name: str) -> Declared:
@@ -74,18 +84,20 @@ def _declared(job: Job, name: str) -> Declared:
 
 
 def _references(spark: SparkSession, job: Job, run: Run, frames: dict[str, DataFrame]) -> list[str]:
-    """Make the views that orphan checks look into; say how many pointers meet a row that is not live."""
-    references = [(table, reference) for table in job.source.tables for reference in table.references]
-    for name in dict.fromkeys(reference.to_table for _, reference in references):
-        merged_by = runs.merged_by(runs.all_runs(job.layout), run, name)
-        register_keys(job.source.table(name), frames[name], quarantined(spark, job.layout, name, merged_by))
+    """Find the pointers that meet no live row, for GX to look at; say how many of them meet a row all the same."""
+    earlier = runs.all_runs(job.layout)
+    pointing = [table for table in job.source.tables if table.references]
+    targets = {}
+    for name in {reference.to_table for table in pointing for reference in table.references}:
+        rejected = quarantined(spark, job.layout, name, runs.merged_by(earlier, run, name))
+        targets[name] = (job.source.table(name), frames[name], rejected)
     notes = []
-    for table, reference in references:
-        live = frames[table.name].where("_deleted_at IS NULL")
-        found = count_pointers(live, reference, spark.table(keys_view(reference.to_table)))
-        for kind in ("vanished", "quarantined"):
-            if found.get(kind):
-                notes.append(f"{table.name}.{reference.column}: {found[kind]:,} point at {kind} rows of {reference.to_table}.")
+    for table in pointing:
+        found = count_strays(register_strays(table, frames[table.name], targets))
+        for (column, meets), number in sorted(found.items()):
+            if meets != NOTHING:
+                to = next(reference.to_table for reference in table.references if reference.column == column)
+                notes.append(f"{table.name}.{column}: {number:,} point at {meets} rows of {to}.")
     return notes
 
 

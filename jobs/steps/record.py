@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -47,12 +48,19 @@ def open_run(job: Job, *, publishes: bool) -> Run:
     return run
 
 
-def note_plan(run: Run, plan: Plan) -> None:
+def note_plan(job: Job, run: Run, plan: Plan) -> None:
     """Record what is to be fetched, and which tables could not be planned."""
     for table in plan.tables:
         run.tables[table.table].rows_total, run.tables[table.table].pages = table.total, table.n_pages
     for table_name, error in plan.failed.items():
         run.fail(table_name, error)
+    run.save(job.layout)
+
+
+def note_merged(job: Job, run: Run) -> None:
+    """Record that every table that could be merged is."""
+    run.state = runs.MERGED
+    run.save(job.layout)
 
 
 @contextmanager
@@ -67,8 +75,17 @@ def recorded(job: Job, run: Run) -> Iterator[None]:
     except PagelakeError as error:
         status, message = error.exit_status, str(error)
         raise
+    except (KeyboardInterrupt, SystemExit) as stop:
+        status = int(stop.code or 0) if isinstance(stop, SystemExit) else 128 + signal.SIGINT
+        message = "stopped by Ctrl-C" if isinstance(stop, KeyboardInterrupt) else "stopped by a signal"
+        say(
+            [
+                f"Run {run.run_id} was {message}. What is published is as it was, and the lake can be read.",
+                "Next:    start the same command again, without --run-id or with another one (./spark-submit.sh full-ingest ...)",
+            ]
+        )
+        raise
     except BaseException as error:
-        # Recorded and passed on: also a kill by signal, which is no Exception.
         status, message = 1, type(error).__name__
         raise
     finally:
@@ -89,6 +106,7 @@ def stop_on_failed_tables(run: Run) -> None:
         lines = [f"{len(run.failed)} of {len(run.tables)} tables failed; nothing is published."]
         lines += [f"  {error if error.startswith(name) else f'{name}: {error}'}" for name, error in run.failed.items()]
         lines += [f"Merged all the same: {', '.join(merged)}." if merged else "No table was changed."]
+        lines += ["Next:    see to the reason, then start the same command again"]
         raise SourceIncompleteError("\n".join(lines))
 
 
@@ -107,11 +125,11 @@ def say_plan(job: Job, plan: Plan) -> None:
 
 def say_done(job: Job, run: Run) -> None:
     """The last words of a run that went well: what happened, what to do next, where the docs are."""
-    rows = [("table", "rows landed", "rejected", "repeated", "inserted", "updated", "vanished")]
+    rows = [["table", "rows landed", "rejected", "repeated", "inserted", "updated", "vanished"]]
     for table in run.tables.values():
-        counts = (table.rows_landed, table.rows_rejected, table.rows_repeated)
-        counts += (table.rows_inserted, table.rows_updated, table.rows_vanished)
-        rows.append((table.table, *("-" if count is None else f"{count:,}" for count in counts)))
+        copied = [table.rows_landed, table.rows_rejected, table.rows_repeated]
+        counts = [*copied, table.rows_inserted, table.rows_updated, table.rows_vanished]
+        rows.append([table.table, *("-" if count is None else f"{count:,}" for count in counts)])
     lines = ["", *columns(rows), ""]
     if run.state == runs.PUBLISHED:
         lines += [

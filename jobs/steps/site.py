@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from pyspark.sql import SparkSession
-
 from jobs.steps.options import Job
 from lib.lake import runs
 from lib.lake.checks import all_checks
-from lib.lake.quarantine import count_reasons, quarantined
+from lib.lake.quarantine import count_reasons
 from lib.lake.runs import Run
 from lib.quality import pages, site
 from lib.quality.validate import Findings
 
 
-def write_site(spark: SparkSession, job: Job, run: Run, docs_id: str, findings: Findings, notes: list[str]) -> None:
+def write_site(job: Job, run: Run, docs_id: str, findings: Findings, notes: list[str]) -> None:
     """Write runs.html; and index.html if the run is published."""
     if run.state == runs.PUBLISHED:
-        site.write_page(job.layout.site, "index.html", _index(spark, job, run, docs_id, findings, notes))
+        site.write_page(job.layout.site, "index.html", _index(job, run, docs_id, findings, notes))
     elif not (job.layout.site / "index.html").exists():
         site.write_page(job.layout.site, "index.html", pages.render_nothing_published(job.source.source))
     lines = [
@@ -36,12 +34,8 @@ def write_site(spark: SparkSession, job: Job, run: Run, docs_id: str, findings: 
     site.write_page(job.layout.site, "runs.html", pages.render_runs(job.source.source, lines))
 
 
-def _index(spark: SparkSession, job: Job, run: Run, docs_id: str, findings: Findings, notes: list[str]) -> str:
-    reasons: list[tuple[str, str, int]] = []
-    for name, table in run.tables.items():
-        rows = quarantined(spark, job.layout, name, run.run_id) if table.rows_rejected else None
-        if rows is not None:
-            reasons.extend((*found, n) for found, n in sorted(count_reasons(rows).items()))
+def _index(job: Job, run: Run, docs_id: str, findings: Findings, notes: list[str]) -> str:
+    reasons = tuple((*found, number) for found, number in count_reasons(job.layout, run.run_id).items())
     docs = f"runs/{docs_id}/index.html"
     lines = tuple(_line(record, findings, docs) for record in run.tables.values())
     return pages.render_index(
@@ -52,7 +46,7 @@ def _index(spark: SparkSession, job: Job, run: Run, docs_id: str, findings: Find
             published_at=job.now,
             docs_href=docs,
             tables=lines,
-            rejected_reasons=tuple(reasons),
+            rejected_reasons=reasons,
             notes=tuple(notes),
         )
     )

@@ -58,20 +58,20 @@ def load_source(
         origins[("api", "url")] = "--api-url"
     if "demo" in data and isinstance(data.get("api"), dict) and "url" in data["api"]:
         problems.append(Problem(("api", "url"), "must be left out beside demo:, or pass --api-url to use it instead"))
-    source, found = _validate(data, env)
+    source, found = _validate(data, env, path.parent)
     complaints = [*lines_of([*problems, *found], document, shown(path), origins), *complaints]
     if source is None or complaints:
         raise ConfigError("\n".join(complaints))
     return source
 
 
-def _validate(data: dict[str, Any], env: Mapping[str, str]) -> tuple[Source | None, list[Problem]]:
+def _validate(data: dict[str, Any], env: Mapping[str, str], folder: Path) -> tuple[Source | None, list[Problem]]:
     """Check the data. Where a key is unknown, look again without it: it keeps pydantic from checks across settings."""
     problems: list[Problem] = []
     rest = copy.deepcopy(data)
     while True:
         try:
-            return Source.model_validate(rest, context={"env": env}), problems
+            return Source.model_validate(rest, context={"env": env, "folder": folder}), problems
         except ValidationError as error:
             problems.extend(problems_of(error, rest))
             unknown = unknown_keys(error, rest)

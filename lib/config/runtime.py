@@ -54,11 +54,13 @@ class Runtime:
 
 
 def _submitted(words: list[str]) -> dict[str, str]:
-    """The Spark settings among spark-submit's options: `--conf k=v` and `--master m`."""
+    """The Spark settings that spark-submit's options give: `--conf k=v`, `--master m`, a properties file of the user's."""
     settings: dict[str, str] = {}
     split = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
     for option, value in pairwise(split):
-        if option in ("--conf", "-c"):
+        if option == "--properties-file":
+            settings = {**read_properties(Path(value)), **settings}
+        elif option in ("--conf", "-c"):
             name, _, setting = value.partition("=")
             settings[name] = setting
         elif option == "--master":
@@ -68,3 +70,12 @@ def _submitted(words: list[str]) -> dict[str, str]:
         elif option == "--driver-class-path":
             settings["spark.driver.extraClassPath"] = value
     return settings
+
+
+def read_properties(file: Path) -> dict[str, str]:
+    """The settings of a properties file; none of our own defaults, which what Pagelake sets goes before."""
+    if file == REPO / "conf" / "spark-defaults.conf" or not file.is_file():
+        return {}
+    lines = (line.strip() for line in file.read_text("utf-8").splitlines())
+    words = (line.replace("=", " ", 1).split(maxsplit=1) for line in lines if line and not line.startswith("#"))
+    return {pair[0]: pair[1] for pair in words if len(pair) == 2}

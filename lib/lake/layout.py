@@ -80,7 +80,7 @@ def lake_at(text: str) -> Layout:
             message = f"--lake {text}: only local paths and file: URIs work in this version"
             raise ConfigError(message)
         text = "/" + rest.lstrip("/")
-    root = Path(os.path.abspath(text))  # noqa: PTH100 - resolve() would follow links that the user chose
+    root = Path(os.path.abspath(text))
     if root.exists() and not root.is_dir():
         message = f"--lake {text}: there is a file at this path; a lake is a folder"
         raise ConfigError(message)
@@ -105,7 +105,9 @@ def check_owner(layout: Layout, source: str) -> None:
         message = f"{layout.lake_json}: cannot be read; it should name the lake's source and format_version"
         raise ConfigError(message) from None
     if owner != source:
-        message = f"{layout.root}: this lake belongs to the source '{owner}', not to '{source}'; give another one with --lake"
+        message = (
+            f"{layout.root}: this lake belongs to the source '{owner}', not to '{source}'; give another one with --lake"
+        )
         raise ConfigError(message)
     if version > FORMAT_VERSION:
         message = f"{layout.root}: the lake has format {version}, this version of Pagelake knows up to {FORMAT_VERSION}; update it"

@@ -94,11 +94,11 @@ def _same_key(key: tuple[str, ...]) -> Column:
 
 
 def _is_change(newest_by: str | None) -> Column:
-    differs = (F.col("held._row_hash") != F.col("new._row_hash")) | F.col("held._deleted_at").isNotNull()
-    if newest_by is None:
-        return differs
-    held, new = F.col(f"held.`{newest_by}`"), F.col(f"new.`{newest_by}`")
-    return differs & F.coalesce(new >= held, F.lit(True))
+    """The content differs and is not older; or the row had vanished and is back, whatever its age."""
+    differs = F.col("held._row_hash") != F.col("new._row_hash")
+    if newest_by is not None:
+        differs = differs & F.coalesce(F.col(f"new.`{newest_by}`") >= F.col(f"held.`{newest_by}`"), F.lit(True))
+    return differs | F.col("held._deleted_at").isNotNull()
 
 
 def _commit_of(path: Path, clock: Clock) -> tables.Commit:

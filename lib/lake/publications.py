@@ -27,7 +27,7 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """One table of a publication: its path below the lake, the version that was checked, and the rows that live in it."""
+    """One table of a publication: its path below the lake, the version that was checked, and the rows a reader finds there."""
 
     table: str
     path: str

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lib.lake import tables
+from lib.config import check_run_id
+from lib.lake import records, tables
 from lib.lake.layout import Layout
 
 
@@ -30,6 +29,12 @@ def quarantined(spark: SparkSession, layout: Layout, table: str, run_id: str) ->
     return rows.where((F.col("run_id") == run_id) & (F.col("table") == table))
 
 
-def count_reasons(rows: DataFrame) -> Mapping[tuple[str, str], int]:
-    """Rejected rows by table and reason."""
-    return {(row["table"], row["reason"]): row["count"] for row in rows.groupBy("table", "reason").count().collect()}
+def count_reasons(layout: Layout, run_id: str) -> dict[tuple[str, str], int]:
+    """Rows that a run rejected, by table and reason."""
+    if not tables.exists(layout.quarantine):
+        return {}
+    query = f"""
+        SELECT "table", reason, count(*) AS n FROM rejected WHERE run_id = '{check_run_id(run_id)}'
+        GROUP BY "table", reason ORDER BY "table", reason
+    """
+    return {(row["table"], row["reason"]): row["n"] for row in records.query(layout.quarantine, "rejected", query)}

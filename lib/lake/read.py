@@ -7,9 +7,11 @@ from typing import overload
 
 from pyspark.sql import DataFrame, SparkSession
 
+from lib.config import Runtime
 from lib.errors import ConfigError
 from lib.lake.layout import Layout, lake_at
 from lib.lake.publications import Publication, in_force
+from lib.session import start_session
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,6 @@ def open_lake(lake: str, spark: SparkSession | None = None) -> Lake:
     """Open the lake at a path. Without a session, one is started that can read Delta."""
     if spark is None:
         import os
-
-        from lib.config import Runtime
-        from lib.session import start_session
 
         spark = start_session("pagelake-explore", Runtime.of(os.environ), rows=0)
     return Lake(lake_at(lake), spark)

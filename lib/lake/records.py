@@ -12,9 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
-from deltalake.exceptions import TableNotFoundError
 
-from lib.lake.tables import RETENTION
+from lib.session import RETENTION
 
 Record = Mapping[str, Any]
 
@@ -27,7 +26,9 @@ def append(path: Path, schema: pa.Schema, records: Sequence[Record]) -> None:
     """Add the records in one commit; the table is made if it is not there."""
     from deltalake import write_deltalake
 
-    write_deltalake(_table(path, schema), pa.Table.from_pylist([dict(record) for record in records], schema), mode="append")
+    write_deltalake(
+        _table(path, schema), pa.Table.from_pylist([dict(record) for record in records], schema), mode="append"
+    )
 
 
 def upsert(path: Path, schema: pa.Schema, record: Record, key: str) -> None:
@@ -48,9 +49,10 @@ def upsert(path: Path, schema: pa.Schema, record: Record, key: str) -> None:
 
 def read(path: Path) -> list[dict[str, Any]]:
     """All records of the table, or none if it is not there."""
-    try:
-        table = DeltaTable(str(path))
-    except TableNotFoundError:
-        return []
-    rows = QueryBuilder().register("records", table).execute("SELECT * FROM records")
-    return pa.table(rows).to_pylist()
+    return query(path, "records", "SELECT * FROM records") if DeltaTable.is_deltatable(str(path)) else []
+
+
+def query(path: Path, name: str, sql: str) -> list[dict[str, Any]]:
+    """The rows of a query on one table, which it calls `name`."""
+    rows: list[dict[str, Any]] = pa.table(QueryBuilder().register(name, DeltaTable(str(path))).execute(sql)).to_pylist()
+    return rows

@@ -9,12 +9,6 @@ from typing import Any
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
-# A published version must stay readable for years: Delta refuses to read one that is older than this, vacuumed or not.
-RETENTION = {
-    "delta.deletedFileRetentionDuration": "interval 3650 days",
-    "delta.logRetentionDuration": "interval 3650 days",
-}
-
 
 @dataclass(frozen=True)
 class Commit:

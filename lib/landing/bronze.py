@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -12,8 +12,6 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lib.config import check_run_id
-from lib.landing.fetch import PAGE_SCHEMA
-from lib.source.page import PageRow
 
 # So many failed pages are named; their number is always told.
 MOST_FAILURES = 20
@@ -31,11 +29,6 @@ class Landed:
     n_failed: int
     failed_pages: tuple[int, ...]
     first_error: str | None
-
-
-def page_rows(spark: SparkSession, pages: Sequence[PageRow]) -> DataFrame:
-    """Pages that the driver fetched itself (the probes), as a DataFrame."""
-    return spark.createDataFrame([tuple(asdict(page).values()) for page in pages], PAGE_SCHEMA)
 
 
 def land(pages: DataFrame, path: str) -> None:
@@ -67,12 +60,22 @@ def count_landed(path: str, run_id: str, tables: Iterable[str]) -> dict[str, Lan
         ORDER BY "table", page LIMIT {MOST_FAILURES}
     """
     failed = pa.table(reader.execute(failures)).to_pylist() if any(row["n_failed"] for row in rows) else []
-    return {table: _landed(table, counted.get(table), [row for row in failed if row["table"] == table]) for table in tables}
+    return {
+        table: _landed(table, counted.get(table), [row for row in failed if row["table"] == table]) for table in tables
+    }
 
 
 def _landed(table: str, counts: Mapping[str, int] | None, failed: Sequence[Mapping[str, Any]]) -> Landed:
     if counts is None:
         return Landed(table, 0, 0, 0, 0, 0, (), None)
     pages = tuple(row["page"] for row in failed)
-    names = ("n_rows", "n_pages", "n_items", "n_bytes", "n_failed")
-    return Landed(table, *(counts[name] for name in names), pages, failed[0]["error"] if failed else None)
+    return Landed(
+        table=table,
+        n_rows=counts["n_rows"],
+        n_pages=counts["n_pages"],
+        n_items=counts["n_items"],
+        n_bytes=counts["n_bytes"],
+        n_failed=counts["n_failed"],
+        failed_pages=pages,
+        first_error=failed[0]["error"] if failed else None,
+    )

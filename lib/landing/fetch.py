@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass
-from itertools import islice
+from dataclasses import asdict, dataclass, field
+from itertools import chain, islice
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -14,8 +14,8 @@ from pyspark.sql import DataFrame, SparkSession
 from lib.landing.plan import PageRange, cut
 from lib.source.access import Access
 from lib.source.client import SourceClient
-from lib.source.page import PageRow, fetch_page
 from lib.source.pace import Pace
+from lib.source.page import PageRow, fetch_page
 
 PAGE_SCHEMA = (
     "run_id string, table string, page bigint, url string, status int, fetched_at timestamp, attempts int, "
@@ -51,7 +51,8 @@ BYTES_A_BATCH = 8 * 1024 * 1024
 class FetchPages:
     """What an executor runs: task `i` fetches `parts[i]`. Pickles equal to itself; sessions are opened inside.
 
-    `in_flight` is the number of requests that one task may have open, `requests_per_second` its share of the source's.
+    `here` are pages that the driver has fetched already: task 0 hands them on. `in_flight` is the number of requests that
+    one task may have open, `requests_per_second` its share of the source's.
     """
 
     access: Access
@@ -59,12 +60,13 @@ class FetchPages:
     parts: tuple[tuple[PageRange, ...], ...]
     in_flight: int
     requests_per_second: float | None = None
+    here: tuple[PageRow, ...] = field(default=(), repr=False)
 
-    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
         """Arrow batches of task numbers in, Arrow batches of page rows out."""
         for batch in batches:
             for task in batch.column("id").to_pylist():
-                yield from _arrow(self.fetch(self.parts[task]))
+                yield from _arrow(chain(self.here if task == 0 else (), self.fetch(self.parts[task])))
 
     def fetch(self, ranges: Iterable[PageRange]) -> Iterator[PageRow]:
         """The pages, in the order in which they come. At most `in_flight` of them are held at any time."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 from lib.source.access import Access
 from lib.source.client import SourceClient
@@ -101,7 +102,9 @@ def _table_plan(access: Access, table: str, path: str, probe: PageRow) -> TableP
 def page_ranges(plan: Plan) -> tuple[PageRange, ...]:
     """What is still to be fetched: every page but the probed first ones."""
     return tuple(
-        PageRange(table.table, table.path, table.first + 1, table.last) for table in plan.tables if table.last > table.first
+        PageRange(table.table, table.path, table.first + 1, table.last)
+        for table in plan.tables
+        if table.last > table.first
     )
 
 
@@ -119,12 +122,14 @@ def cut(ranges: Sequence[PageRange], parts: int) -> tuple[tuple[PageRange, ...],
     n_pages = sum(span.n_pages for span in ranges)
     bounds = [n_pages * part // parts for part in range(parts + 1)]
     cuts: list[tuple[PageRange, ...]] = []
-    for low, high in zip(bounds, bounds[1:], strict=False):
+    for low, high in pairwise(bounds):
         part, offset = [], 0
         for span in ranges:
             start, end = max(low, offset), min(high, offset + span.n_pages)
             if start < end:
-                part.append(PageRange(span.table, span.path, span.first + start - offset, span.first + end - offset - 1))
+                part.append(
+                    PageRange(span.table, span.path, span.first + start - offset, span.first + end - offset - 1)
+                )
             offset += span.n_pages
         cuts.append(tuple(part))
     return tuple(cuts)

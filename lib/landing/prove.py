@@ -39,12 +39,12 @@ def prove(plan: TablePlan, landed: Landed, closing: PageRow) -> Proof:
     again = "Run again; if it stays so, look at what the source changes while it is read."
     if landed.n_failed:
         pages = ", ".join(str(page) for page in landed.failed_pages)
-        message = f"{plan.table}: {landed.n_failed} of {plan.n_pages} pages failed (pages {pages}): {landed.first_error}"
+        message = (
+            f"{plan.table}: {landed.n_failed} of {plan.n_pages} pages failed (pages {pages}): {landed.first_error}"
+        )
         raise SourceIncompleteError(message)
     if landed.n_rows != plan.n_pages or landed.n_pages != plan.n_pages:
-        message = (
-            f"{plan.table}: {plan.n_pages} pages planned, {landed.n_rows} landed, {landed.n_pages} of them distinct. {again}"
-        )
+        message = f"{plan.table}: {plan.n_pages} pages planned, {landed.n_rows} landed, {landed.n_pages} of them distinct. {again}"
         raise SourceIncompleteError(message)
     if closing.error is not None:
         message = f"{plan.table}: the total could not be read again at the end: {closing.error}"

@@ -34,7 +34,7 @@ class Steps:
         started = time.monotonic()
         columns = [TextColumn("{task.description}"), TimeElapsedColumn()]
         if total:
-            columns[1:1] = [BarColumn(), MofNCompleteColumn()]  # type: ignore[list-item]
+            columns[1:1] = [BarColumn(), MofNCompleteColumn()]
         progress = Progress(*columns, console=self._console, transient=True, disable=not self._console.is_terminal)
         with progress:
             task = progress.add_task(name, total=total or None)
@@ -54,6 +54,9 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Rows of text in columns: the first one to the left, the others to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
-        "  " + "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))])
+        "  "
+        + "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
         for row in rows
     ]

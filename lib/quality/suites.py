@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 Declared = list[dict[str, Any]]
 
 
-def keys_view(table: str) -> str:
-    """The temporary view of all keys that a reference to the table may point at (column `key`)."""
-    return f"keys_of_{table}"
+def strays_view(table: str) -> str:
+    """The temporary view of the table's pointers that meet no live row (see `lib.quality.references`)."""
+    return f"stray_pointers_of_{table}"
 
 
 def read_suite_files(folder: Path, tables: tuple[str, ...]) -> dict[str, dict[str, Any]]:
@@ -39,10 +39,52 @@ def _read(path: Path) -> dict[str, Any]:
         message = f"{path}: cannot be read as JSON: {error}"
         raise ConfigError(message) from None
     expectations = suite.get("expectations") if isinstance(suite, dict) else None
-    if not isinstance(expectations, list) or not all(isinstance(e, dict) and "type" in e for e in expectations):
+    if (
+        not isinstance(suite, dict)
+        or not isinstance(expectations, list)
+        or not all(isinstance(e, dict) and "type" in e for e in expectations)
+    ):
         message = f"{path}: is no GX suite; it needs a list 'expectations' whose entries have a 'type' and 'kwargs'"
         raise ConfigError(message)
     return suite
+
+
+# Kinds that give counts alone. Others show a value of the data (a maximum, a most common value) or hold one themselves.
+_SAFE_FOR_PERSONAL = frozenset(
+    {
+        "expect_column_values_to_not_be_null",
+        "expect_column_values_to_be_null",
+        "expect_column_values_to_be_unique",
+        "expect_column_values_to_match_regex",
+        "expect_column_values_to_not_match_regex",
+        "expect_column_value_lengths_to_be_between",
+        "expect_column_value_lengths_to_equal",
+        "expect_column_values_to_be_of_type",
+        "expect_compound_columns_to_be_unique",
+    }
+)
+
+
+def check_personal(source: Source, suites: Mapping[str, Mapping[str, Any]]) -> None:
+    """Keep personal values out of the docs: only some kinds of expectation may name a `pii` column.
+
+    Raises:
+        ConfigError: names the suite, the expectation and the column.
+    """
+    for table in source.tables:
+        for entry in suites[table.name]["expectations"]:
+            named = {str(name) for value in entry.get("kwargs", {}).values() for name in _names(value)}
+            personal = sorted(named & set(table.pii))
+            if personal and entry["type"] not in _SAFE_FOR_PERSONAL:
+                message = (
+                    f"expectations/{source.source}/{table.name}.json: {entry['type']} may show values of {personal[0]}, "
+                    f"which is personal (pii). For such a column take one of: {', '.join(sorted(_SAFE_FOR_PERSONAL))}"
+                )
+                raise ConfigError(message)
+
+
+def _names(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def declared_by_table(table: Table) -> Declared:
@@ -83,12 +125,11 @@ def not_null(column: str) -> dict[str, Any]:
 
 def no_orphans(table: Table, reference: Reference) -> dict[str, Any]:
     """Every reference points at a row: a live one, a vanished one, or one in quarantine."""
-    value = f"`{reference.column_name}`"
-    pointer = f"explode({value})" if reference.is_array else value
     shown = ", ".join(f"`{name}`" for name in table.key)
+    # GX wants {batch} in every query. The pointers were taken from that batch before, for all references in one pass.
     query = (
-        f"SELECT {shown}, _pointer FROM (SELECT {shown}, {pointer} AS _pointer FROM {{batch}}) pointers "
-        f"LEFT ANTI JOIN {keys_view(reference.to_table)} known ON _pointer = known.key WHERE _pointer IS NOT NULL"
+        f"SELECT {shown}, _pointer FROM {strays_view(table.name)} /* of {{batch}} */ "
+        f"WHERE _reference = '{reference.column}' AND _meets = 'nothing'"
     )
     notes = (
         f"Every {table.name}.{reference.column} points at a row of {reference.to_table}. "

@@ -120,7 +120,9 @@ def _check_docs(docs: Path, n_tables: int) -> None:
     """
     pages = [path for path in docs.glob("validations/**/*.html") if path.is_file()]
     if len(pages) < n_tables or not (docs / "index.html").exists():
-        message = f"the data docs have {len(pages)} pages for {n_tables} tables: GX could not render them (see its log above)"
+        message = (
+            f"the data docs have {len(pages)} pages for {n_tables} tables: GX could not render them (see its log above)"
+        )
         raise CouldNotCheckError(message)
 
 

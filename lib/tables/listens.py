@@ -17,12 +17,16 @@ def listens(listen_history: DataFrame) -> DataFrame:
     """One row per track of a session that has not vanished. Key: user_id, listened_at, position (from 0)."""
     return (
         listen_history.where(F.col("_deleted_at").isNull())
-        .select("user_id", F.col("created_at").alias("listened_at"), F.posexplode("items").alias("position", "track_id"))
+        .select(
+            "user_id", F.col("created_at").alias("listened_at"), F.posexplode("items").alias("position", "track_id")
+        )
         .select("user_id", "listened_at", F.col("position").cast("bigint"), "track_id")
     )
 
 
 def can_derive(source: Source) -> bool:
     """Whether the source has the sessions that listens are made of: a table listen_history with the columns needed."""
-    columns = {column.name: column.type for table in source.tables if table.name == DERIVED_FROM for column in table.columns}
+    columns = {
+        column.name: column.type for table in source.tables if table.name == DERIVED_FROM for column in table.columns
+    }
     return all(columns.get(name) == kind for name, kind in NEEDS.items())

@@ -24,7 +24,6 @@ _PATTERNS = {
 }
 
 
-
 def raw_type(kind: DataType) -> str:
     """The type as which a value is taken out of the JSON, before it is looked at: text, a list of texts, or JSON still."""
     if isinstance(kind, Array) and not isinstance(kind.element, Array | Struct):

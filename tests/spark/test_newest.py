@@ -24,14 +24,21 @@ def table(source_of: Callable[[str], Source]) -> Table:
 
 
 def rows(spark: SparkSession, *values: tuple[object, ...]) -> DataFrame:
-    frame = spark.createDataFrame([(*v[:3], v[3]) for v in values], "id bigint, name string, tags array<bigint>, at string")
-    return frame.select(F.struct("id", "name", "tags", F.col("at").cast("timestamp").alias("at")).alias("row"), F.array().alias("problems"))
+    frame = spark.createDataFrame(
+        [(*v[:3], v[3]) for v in values], "id bigint, name string, tags array<bigint>, at string"
+    )
+    return frame.select(
+        F.struct("id", "name", "tags", F.col("at").cast("timestamp").alias("at")).alias("row"),
+        F.array().alias("problems"),
+    )
 
 
 def test_the_newest_row_of_a_key_wins(spark: SparkSession, table: Table) -> None:
     frame = rows(spark, (1, "old", None, "2026-01-01"), (1, "new", None, "2026-01-02"), (2, "only", None, "2026-01-01"))
     held = frame.transform(ranked(table)).transform(newest(table)).select("id", "name")
-    assert_df_equality(held, spark.createDataFrame([(1, "new"), (2, "only")], "id bigint, name string"), ignore_row_order=True)
+    assert_df_equality(
+        held, spark.createDataFrame([(1, "new"), (2, "only")], "id bigint, name string"), ignore_row_order=True
+    )
 
 
 def test_a_row_with_a_time_goes_before_one_without(spark: SparkSession, table: Table) -> None:

@@ -11,8 +11,8 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from lib.config import Source, Table
-from lib.tables.parse import parse
 from lib.tables.newest import newest, ranked
+from lib.tables.parse import parse
 from lib.tables.reject import count_rows, rejected
 
 ALL_TYPES = """
@@ -114,7 +114,8 @@ def test_a_value_of_another_type_is_a_problem_and_not_a_null(
 
 
 @pytest.mark.parametrize(
-    "text", ["2026-11-25T14:09:43+02:00", "2026-11-25 12:09:43Z", "2026-11-25T12:09:43", "2026-11-25T12:09:43.000000000"]
+    "text",
+    ["2026-11-25T14:09:43+02:00", "2026-11-25 12:09:43Z", "2026-11-25T12:09:43", "2026-11-25T12:09:43.000000000"],
 )
 def test_a_time_without_a_zone_is_utc_and_an_offset_counts(spark: SparkSession, things: Table, text: str) -> None:
     row = pages(spark, '{"items":[{"id":1,"at":"' + text + '"}]}').transform(parse(things, "items"))

@@ -55,7 +55,9 @@ def test_an_option_without_its_value_is_refused() -> None:
 def test_spark_options_survive_the_quoting_of_pyspark() -> None:
     options = ["--conf", "spark.app.name=it's a test", "--driver-java-options", '-Da="b c"']
     added = cli.spark_environment(options, {}, python="/venv/bin/python")
-    assert shlex.split(added["PYSPARK_SUBMIT_ARGS"]) == [*options, "pyspark-shell"]
+    assert shlex.split(added["PYSPARK_SUBMIT_ARGS"]) == [
+        "--properties-file", str(cli.SPARK_DEFAULTS), *options, "pyspark-shell",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("options", [(), ("--master", "local[2]"), ("--conf", "spark.master=local[*,4]")])
