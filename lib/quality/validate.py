@@ -104,7 +104,7 @@ def validate(
         result = definition.run(
             batch_parameters={"dataframe": live},
             result_format=_RESULT_FORMAT,
-            run_id=RunIdentifier(run_name=f"run {docs_id}", run_time=at),
+            run_id=RunIdentifier(run_name=f"run_{docs_id}", run_time=at),
         )
         findings.extend(_findings(table, result))
     context.build_data_docs()
