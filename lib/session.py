@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import threading
+from types import FrameType
 
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from lib.config import Runtime
@@ -61,12 +63,29 @@ def start_session(app: str, runtime: Runtime, *, rows: int) -> SparkSession:
     for name, value in settings.items():
         if name not in runtime.submitted:
             builder = builder.config(name, value)
-    on_ctrl_c = signal.getsignal(signal.SIGINT)
     session = builder.getOrCreate()
     if threading.current_thread() is threading.main_thread():
         # Spark's own handler calls the JVM on the connection where another call waits: that breaks it, and hides the Ctrl-C.
-        signal.signal(signal.SIGINT, on_ctrl_c)
+        signal.signal(signal.SIGINT, _on_ctrl_c)
     return session
+
+
+def _on_ctrl_c(_signal: int, _frame: FrameType | None) -> None:
+    """Raise as Python does, with the JVM silenced first: the exception breaks what it is at."""
+    silence_spark()
+    raise KeyboardInterrupt
+
+
+def silence_spark() -> None:
+    """Let the JVM say nothing more: for a run that is being stopped, whose broken Spark jobs are no news.
+
+    From a thread of its own, as the connection of this one may be waiting for an answer that nobody will read.
+    """
+    context = SparkContext._active_spark_context
+    if context is not None:
+        thread = threading.Thread(target=context.setLogLevel, args=["OFF"], daemon=True)
+        thread.start()
+        thread.join(timeout=5)
 
 
 def _java_options(runtime: Runtime, rows: int) -> str:

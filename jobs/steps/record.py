@@ -15,6 +15,7 @@ from lib.lake.layout import claim
 from lib.lake.runs import Run, TableRun, new_run
 from lib.landing.plan import Plan
 from lib.observe.console import columns, say
+from lib.session import silence_spark
 
 
 def open_run(job: Job, *, publishes: bool) -> Run:
@@ -76,6 +77,7 @@ def recorded(job: Job, run: Run) -> Iterator[None]:
         status, message = error.exit_status, str(error)
         raise
     except (KeyboardInterrupt, SystemExit) as stop:
+        silence_spark()
         status = int(stop.code or 0) if isinstance(stop, SystemExit) else 128 + signal.SIGINT
         message = "stopped by Ctrl-C" if isinstance(stop, KeyboardInterrupt) else "stopped by a signal"
         say(

@@ -28,6 +28,8 @@ def set_up_logs(*, as_json: bool, verbose: bool) -> None:
         handler.setFormatter(JsonFormatter(fields, rename_fields={"asctime": "time", "levelname": "level"}))
     else:
         handler.setFormatter(_TextFormatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    # Py4J logs tracebacks, some by the root logger, for a call that Ctrl-C cuts short; its failures reach us as exceptions.
+    handler.addFilter(lambda record: record.module not in ("java_gateway", "clientserver"))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)

@@ -176,9 +176,11 @@ def test_a_stopped_run_ends_soon_says_what_to_do_and_is_recorded(
     done: Step = request.getfixturevalue(name)
     assert done.ended.status == status, done.ended.err
     assert done.ended.seconds < 30
-    said = done.ended.out + done.ended.err
-    assert f"{name}" in said
-    assert "full-ingest" in said
+    happened, to_do = done.ended.out.splitlines()[-2:]
+    assert f"Run {name} was stopped" in happened
+    assert "full-ingest" in to_do
+    # No traceback of Python, no stack of Java.
+    assert [line for line in done.ended.err.splitlines() if line.startswith(("Traceback", "\tat "))] == []
     run = done.lake.run(name)
     assert (run["state"], run["exit_status"]) == ("failed", status)
     assert run["ended_at"] is not None

@@ -19,7 +19,9 @@ from tests.e2e.conftest import ROOT, printed, read
 pytestmark = pytest.mark.e2e
 
 MARK = "<!-- tested -->"
-FENCE = re.compile(rf"^{MARK}\n(?P<fence>`{{3,}})(?P<language>\w+)\n(?P<text>.*?)^(?P=fence)$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(
+    rf"^{MARK}\n(?P<fence>`{{3,}})(?P<language>\w+)\n(?P<text>.*?)^(?P=fence)$", re.MULTILINE | re.DOTALL
+)
 README = (ROOT / "README.md").read_text("utf-8")
 
 
@@ -63,7 +65,7 @@ def ran(clone: Path) -> list[Ran]:
             program = clone / "explore.py"
             program.write_text(block["text"], "utf-8")
             # As README says: in the environment of the jobs.
-            start = f"source {shlex.quote(str(ROOT))}/scripts/environment.sh && \"$PAGELAKE_VENV/bin/python\" explore.py"
+            start = f'source {shlex.quote(str(ROOT))}/scripts/environment.sh && "$PAGELAKE_VENV/bin/python" explore.py'
             done.append(run(["bash", "-c", start], block["text"], clone))
         else:
             done += [run(["bash", "-c", line], line, clone) for line in commands(block["text"])]
