@@ -21,7 +21,10 @@ import sys
 if not (3, 11) <= sys.version_info < (3, 13):
     sys.exit(1)
 import ensurepip, venv  # Debian ships these apart
-print(sys._base_executable)' 2>/dev/null && return
+base = sys._base_executable
+if base.startswith(sys.argv[1] + "/"):  # half a venv: it will be emptied
+    sys.exit(1)
+print(base)' "$PAGELAKE_VENV" 2>/dev/null && return
     done
     say_how_to_get_python >&2
     return 2

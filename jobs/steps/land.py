@@ -2,49 +2,177 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from pyspark.sql import SparkSession
 
+from jobs.steps.failpoints import reached
 from jobs.steps.options import Job
-from lib.errors import SourceError
+from jobs.steps.record import note_plan
+from lib.errors import SourceIncompleteError
 from lib.lake.runs import Run
-from lib.landing.bronze import count_landed, land
+from lib.landing import prove
+from lib.landing.bronze import Bronze, land
+from lib.landing.budget import Budget
 from lib.landing.fetch import FetchPages, fetched, shared_out
-from lib.landing.plan import Plan, waves
-from lib.landing.prove import closing_probe, prove
+from lib.landing.plan import PageRange, Plan, TablePlan, look_at_pages, probe_first_pages, waves
+from lib.landing.prove import Case, Doubt
 from lib.source.access import Access
+from lib.source.gate import Gate
+from lib.source.page import PageRow
+
+# A source that tells no total is walked this many pages at a time for each request that may be open.
+PAGES_AHEAD = 4
+# So many pages in doubt are looked at by the driver; more of them are a round of their own.
+MOST_LOOKS = 32
 
 
-def land_pages(spark: SparkSession, job: Job, access: Access, plan: Plan, run: Run) -> None:
-    """Land every planned page, the probed ones with the first wave."""
-    limits = job.source.api.limits
-    with job.steps.counted("fetch and land", plan.n_pages) as done:
-        probes = tuple(table.probe for table in plan.tables)
-        for number, wave in enumerate(waves(plan, limits.concurrency)):
-            parts, in_flight, per_second = shared_out(
-                wave,
-                slots=spark.sparkContext.defaultParallelism,
-                concurrency=limits.concurrency,
-                requests_per_second=limits.requests_per_second,
-            )
-            here = probes if number == 0 else ()
-            fetch = FetchPages(access, run.run_id, parts, in_flight, per_second, here)
-            land(fetched(spark, fetch), str(job.layout.pages))
-            done(sum(span.n_pages for span in wave) + len(here))
+@dataclass
+class Landing:
+    """The landing of one run: what lands pages, and how far each table is."""
+
+    spark: SparkSession
+    job: Job
+    access: Access
+    run: Run
+    budget: Budget
+    gate: Gate
+    accept_incomplete: bool
+    cases: dict[str, Case] = field(default_factory=dict)
+    moved: set[str] = field(default_factory=set)
+    answer_s: float = 0.0
+
+    @property
+    def bronze(self) -> Bronze:
+        """What has landed so far."""
+        return Bronze(str(self.job.layout.pages), self.run.run_id)
+
+    def land(self, ranges: Sequence[PageRange], round_: int, here: tuple[PageRow, ...] = ()) -> None:
+        """Land these pages in waves, and those that are here already with the first."""
+        limits = self.job.source.api.limits
+        with self.job.steps.counted("fetch and land", sum(span.n_pages for span in ranges) + len(here)) as done:
+            for wave in list(waves(ranges, limits.concurrency, self.answer_s)) or [()] * bool(here):
+                slots = self.spark.sparkContext.defaultParallelism
+                parts, in_flight = shared_out(wave, slots=slots, concurrency=limits.concurrency)
+                fetch = FetchPages(self.access, self.run.run_id, parts, in_flight, self.gate, here, round_)
+                land(fetched(self.spark, fetch), str(self.job.layout.pages))
+                done(sum(span.n_pages for span in wave) + len(here))
+                here = ()
+                reached("wave landed")
 
 
-def prove_tables(job: Job, access: Access, plan: Plan, run: Run) -> None:
-    """Prove each table's copy complete; one that cannot be proved fails, and takes no other with it."""
-    with job.steps.step("prove"):
-        counted = count_landed(str(job.layout.pages), run.run_id, [table.table for table in plan.tables])
-        with ThreadPoolExecutor(max_workers=max(1, len(plan.tables))) as pool:
-            closings = list(pool.map(lambda table: closing_probe(access, table, run.run_id), plan.tables))
-        for table, closing in zip(plan.tables, closings, strict=True):
-            landed, record = counted[table.table], run.tables[table.table]
-            record.pages, record.rows_landed = landed.n_pages, landed.n_items
-            try:
-                record.proof = prove(table, landed, closing).level
-                record.state = "landed"
-            except SourceError as error:
-                run.fail(table.table, str(error))
+def land_pages(landing: Landing, plan: Plan) -> None:
+    """Land every planned page that has not landed yet, the probed ones with the first wave."""
+    took = [probe.elapsed_ms or 0.0 for probe in plan.probes]
+    landing.answer_s = sum(took) / len(took) / 1000 if took else 0.0
+    ranges: list[PageRange] = []
+    rounds = [0]
+    for planned in plan.tables:
+        table = planned
+        probed = sum(1 for probe in plan.probes if probe.table == table.table)
+        progress = landing.bronze.progress(table.table)
+        if progress is None:
+            ranges += table.pages(range(table.first + probed, table.last + 1))
+        else:
+            # A resumed run: what has landed well is not fetched again; once pages were in doubt, all of them are.
+            last_round, last_page = progress
+            table = table if table.total is not None else replace(table, last=last_page)
+            ranges += [table.whole] if last_round else table.pages(landing.bronze.missing(table))
+            rounds.append(last_round + 1)
+        landing.cases[table.table] = Case(table, landing.job.source.table(table.table).prove)
+    landing.land(ranges, max(rounds), plan.probes)
+    _walk_to_the_end(landing, [case.plan for case in landing.cases.values() if case.plan.total is None])
+
+
+def prove_tables(landing: Landing, doubts: Sequence[Doubt] = ()) -> None:
+    """Prove each table complete, reading again what is in doubt. One that cannot be proved fails, and takes no other with it.
+
+    Starts from `doubts`, if there are any. `landing.moved` then names the tables of which a page changed.
+    """
+    rounds, run = landing.job.source.api.limits.proof_rounds, landing.run
+    again = list(doubts)
+    asked = [doubt.case.plan.table for doubt in doubts] or list(landing.cases)
+    for number in range(rounds + 1):
+        if again:
+            _read_again(landing, again)
+            asked = [doubt.case.plan.table for doubt in again]
+        open_cases = [landing.cases[name] for name in asked if name not in run.failed]
+        with landing.job.steps.step("prove"):
+            again = _judge(landing, open_cases, rounds if number == rounds else None)
+        if not again:
+            break
+
+
+def moved_since(landing: Landing, doubt: Doubt) -> bool:
+    """Whether pages in doubt hold other rows than those that landed. A few are looked at by the driver, and not landed.
+
+    Many are taken to have moved: they are read again as a round.
+    """
+    plan = doubt.case.plan
+    pages = [page for span in doubt.ranges for page in range(span.first, span.last + 1)]
+    if len(pages) > MOST_LOOKS:
+        return True
+    landing.job.steps.note(f"{plan.table}: {doubt.why}; looking at {len(pages)} pages again")
+    landed = landing.bronze.rows_hashes(plan, pages)
+    now = look_at_pages(landing.access, landing.run.run_id, doubt.ranges, landing.budget)
+    return {page.page: page.items_sha256 for page in now} != landed
+
+
+def _judge(landing: Landing, cases: Sequence[Case], rounds: int | None) -> list[Doubt]:
+    """Judge each case; what stays in doubt is returned, or fails its table if `rounds` says that these were the last."""
+    paths = [(case.plan.table, case.plan.path) for case in cases]
+    doubts = []
+    for case, closing in zip(
+        cases, probe_first_pages(landing.access, landing.run.run_id, paths, landing.budget), strict=True
+    ):
+        name = case.plan.table
+        record, seen = landing.run.tables[name], landing.bronze.see(case.plan)
+        if seen.n_moved:
+            landing.moved.add(name)
+        record.pages, record.rows_landed, record.rounds = seen.n_pages, seen.n_items, seen.last_round
+        try:
+            verdict = prove.judge(case, seen, closing)
+            if isinstance(verdict, prove.Proof):
+                record.proof, record.state = verdict.level, "landed"
+            elif rounds is None:
+                doubts.append(verdict)
+            elif landing.accept_incomplete:
+                record.proof, record.state = prove.INCOMPLETE, "landed"
+            else:
+                landing.run.fail(name, prove.report(verdict, seen, rounds))
+        except SourceIncompleteError as error:
+            landing.run.fail(name, str(error))
+    return doubts
+
+
+def _read_again(landing: Landing, doubts: Sequence[Doubt]) -> None:
+    """Land one more reading of the pages in doubt, all tables in one round."""
+    for doubt in doubts:
+        plan = doubt.case.plan
+        landing.cases[plan.table] = doubt.case.read_again(doubt.ranges)
+        landing.job.steps.note(f"{plan.table}: reading {sum(s.n_pages for s in doubt.ranges)} pages again: {doubt.why}")
+    last = max((landing.bronze.progress(doubt.case.plan.table) or (0, 0))[0] for doubt in doubts)
+    note_plan(landing.job, landing.run, [case.plan for case in landing.cases.values()])
+    landing.land([span for doubt in doubts for span in doubt.ranges], last + 1)
+    reached("read again")
+
+
+def _walk_to_the_end(landing: Landing, tables: Sequence[TablePlan]) -> None:
+    """Fetch on and on, until each table has met its end. A source that gives the same page for ever is stopped by that."""
+    ahead = PAGES_AHEAD * landing.job.source.api.limits.concurrency
+    walking = list(tables)
+    while walking:
+        further = []
+        for plan in walking:
+            end = landing.bronze.end_of(plan)
+            seen = landing.bronze.see(plan)
+            if end is not None:
+                case = landing.cases[plan.table]
+                landing.cases[plan.table] = replace(case, plan=replace(plan, last=end))
+            elif seen.twins or seen.failed:
+                landing.cases[plan.table] = replace(landing.cases[plan.table], plan=plan)
+            else:
+                further.append(replace(plan, last=plan.last + ahead))
+        landing.land([PageRange(p.table, p.path, p.last - ahead + 1, p.last) for p in further], 0)
+        walking = further

@@ -10,6 +10,8 @@ from functools import reduce
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from jobs.steps.failpoints import reached
+from jobs.steps.land import Landing, moved_since, prove_tables
 from jobs.steps.options import Job
 from lib.config import Table
 from lib.errors import ContractError, SourceError
@@ -17,10 +19,11 @@ from lib.lake import merge as lake
 from lib.lake.quarantine import write_quarantine
 from lib.lake.read import at_version
 from lib.lake.runs import Run, TableRun
-from lib.landing.bronze import landed_pages
+from lib.landing.bronze import MOST_NAMED, landed_pages
+from lib.landing.prove import COUNTED, PROVED, doubt_repeats
 from lib.tables import listens
 from lib.tables.compare import check_rejected, check_vanished, seen_keys, vanished
-from lib.tables.newest import newest, ranked
+from lib.tables.newest import newest, pages_sharing_keys, ranked
 from lib.tables.parse import parse
 from lib.tables.reject import count_rows, rejected
 
@@ -34,26 +37,55 @@ class Parsed:
     n_unreadable: int
 
 
-def merge_tables(spark: SparkSession, job: Job, run: Run, *, allow_deletes: bool) -> None:
+def merge_tables(landing: Landing, *, allow_deletes: bool) -> None:
     """Merge every landed table. One that breaks its contract fails, and takes no other with it."""
-    landed = [table for table in job.source.tables if run.tables[table.name].state == "landed"]
-    pages = landed_pages(spark, str(job.layout.pages), run.run_id)
+    job, run = landing.job, landing.run
     with job.steps.step("parse"):
-        parsed = list(_side_by_side(run, landed, lambda table: _parse(job, pages, table, run.tables[table.name])))
-        bad = [one for one in parsed if run.tables[one.table.name].rows_rejected]
+        parsed = _parse_all(landing, list(run.tables))
+        parsed |= _settle_repeats(landing, parsed)
+        reached("parsed")
+        bad = [one for one in parsed.values() if run.tables[one.table.name].rows_rejected]
         if bad:
             rows = reduce(DataFrame.unionByName, [one.rows.transform(rejected(one.table.name)) for one in bad])
             write_quarantine(rows, job.layout, run.run_id)
+            reached("rejected")
     with job.steps.step("merge"):
-        good = [one.table for one in parsed]
-        by_name = {one.table.name: one for one in parsed}
-        list(
-            _side_by_side(
-                run, good, lambda table: _merge(spark, job, run, by_name[table.name], allow_deletes=allow_deletes)
-            )
-        )
-        for one in parsed:
+        good = [one.table for name, one in parsed.items() if name not in run.failed]
+        _side_by_side(run, good, lambda table: _merge(landing, parsed[table.name], allow_deletes=allow_deletes))
+        for one in parsed.values():
             one.rows.unpersist()
+
+
+def _parse_all(landing: Landing, names: Iterable[str]) -> dict[str, Parsed]:
+    """Parse those of the tables that have landed."""
+    job, run = landing.job, landing.run
+    tables = [table for table in job.source.tables if table.name in names and run.tables[table.name].state == "landed"]
+    reread = any(record.rounds for record in run.tables.values())
+    pages = landed_pages(landing.spark, str(job.layout.pages), run.run_id, reread=reread)
+    done = _side_by_side(run, tables, lambda table: _parse(landing, pages, table))
+    return {one.table.name: one for one in done}
+
+
+def _settle_repeats(landing: Landing, parsed: dict[str, Parsed]) -> dict[str, Parsed]:
+    """Read pages again that share a key. What moved is parsed anew; where nothing moved, the source itself repeats a row."""
+    open_tables, newer = dict(parsed), dict[str, Parsed]()
+    for _ in range(landing.job.source.api.limits.proof_rounds):
+        doubts = []
+        for name, one in open_tables.items():
+            case = landing.cases[name]
+            if case.level == COUNTED and landing.run.tables[name].rows_repeated and case.plan.n_pages > 1:
+                pages = one.rows.transform(pages_sharing_keys(one.table.key)).limit(MOST_NAMED).collect()
+                doubt = doubt_repeats(case, [row["page"] for row in pages])
+                doubts += [doubt] if pages and moved_since(landing, doubt) else []
+        if not doubts:
+            break
+        landing.moved.clear()
+        prove_tables(landing, doubts)
+        for name in landing.moved & open_tables.keys():
+            open_tables[name].rows.unpersist()
+        open_tables = _parse_all(landing, landing.moved)
+        newer |= open_tables
+    return newer
 
 
 def derive_tables(spark: SparkSession, job: Job, run: Run) -> None:
@@ -70,7 +102,7 @@ def derive_tables(spark: SparkSession, job: Job, run: Run) -> None:
         run.tables[listens.NAME] = record
 
 
-def _side_by_side(run: Run, tables: Iterable[Table], step: Callable[[Table], Parsed | None]) -> Iterable[Parsed]:
+def _side_by_side(run: Run, tables: Iterable[Table], step: Callable[[Table], Parsed | None]) -> list[Parsed]:
     """Do the step for all tables at once. A table whose data stops it fails; anything else stops the run."""
 
     def guarded(table: Table) -> Parsed | None:
@@ -85,8 +117,10 @@ def _side_by_side(run: Run, tables: Iterable[Table], step: Callable[[Table], Par
         return [done for done in pool.map(guarded, work) if done is not None]
 
 
-def _parse(job: Job, pages: DataFrame, table: Table, record: TableRun) -> Parsed:
-    own = pages.where(F.col("table") == table.name)
+def _parse(landing: Landing, pages: DataFrame, table: Table) -> Parsed:
+    job, record, plan = landing.job, landing.run.tables[table.name], landing.cases[table.name].plan
+    # Pages behind the last one were read when the source was longer, or when its end was looked for.
+    own = pages.where((F.col("table") == table.name) & F.col("page").between(plan.first, plan.last))
     rows = own.transform(parse(table, job.source.api.pagination.items)).transform(ranked(table)).persist()
     counts = rows.transform(lambda frame: count_rows(frame, table.key)).collect()[0]
     if counts["n_parsed"] != record.rows_landed:
@@ -100,14 +134,15 @@ def _parse(job: Job, pages: DataFrame, table: Table, record: TableRun) -> Parsed
     return Parsed(table, rows, counts["n_unreadable"])
 
 
-def _merge(spark: SparkSession, job: Job, run: Run, one: Parsed, *, allow_deletes: bool) -> None:
+def _merge(landing: Landing, one: Parsed, *, allow_deletes: bool) -> None:
+    spark, job, run = landing.spark, landing.job, landing.run
     table, record = one.table, run.tables[one.table.name]
     check_rejected(table, record.rows_rejected or 0, record.rows_landed or 0)
     path = job.layout.silver(table.name)
     rows = one.rows.transform(newest(table))
     gone, n_gone = None, 0
     live = lake.live(spark, path)
-    if live is not None and table.deletes == "soft" and not one.n_unreadable:
+    if live is not None and table.deletes == "soft" and record.proof in PROVED and not one.n_unreadable:
         gone = vanished(live, seen_keys(one.rows, table.key), table.key)
         n_gone = gone.count()
     if live is not None and not allow_deletes and (n_gone or not record.rows_landed):
@@ -118,3 +153,4 @@ def _merge(spark: SparkSession, job: Job, run: Run, one: Parsed, *, allow_delete
     )
     record.state, record.path, record.version = "merged", job.layout.relative(path), merged.version
     record.rows_inserted, record.rows_updated, record.rows_vanished = merged.inserted, merged.updated, merged.vanished
+    reached("merged")

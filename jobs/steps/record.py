@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -13,49 +14,76 @@ from lib.errors import ConfigError, PagelakeError, SourceIncompleteError
 from lib.lake import publications, runs
 from lib.lake.layout import claim
 from lib.lake.runs import Run, TableRun, new_run
-from lib.landing.plan import Plan
+from lib.landing.plan import Plan, TablePlan
+from lib.landing.prove import INCOMPLETE, UNPROVED
 from lib.observe.console import columns, say
 from lib.session import silence_spark
 
 
-def open_run(job: Job, *, publishes: bool) -> Run:
-    """A new run that is not recorded yet: its tables planned, those not asked for kept at their published version.
+def open_run(job: Job, *, publishes: bool, resume: str | None = None) -> Run:
+    """A new run that is not recorded yet, or the one to be resumed.
 
     Raises:
-        ConfigError: the run id is taken, or tables that were never published are left out of a run that publishes.
+        ConfigError: the run id is taken, the run to be resumed had other settings, or tables that were never published are
+            left out of a run that publishes.
     """
-    run_id = job.run_id or new_run_id(job.now)
-    if any(known.run_id == run_id for known in runs.all_runs(job.layout)):
-        message = f"--run-id {run_id}: this lake has a run of that name; take another one, or leave it out"
+    known = {run.run_id: run for run in runs.all_runs(job.layout)}
+    if resume in known:
+        return _resumed(job, known[str(resume)])
+    _mention_unfinished(job, list(known.values()))
+    run_id = resume or job.run_id or new_run_id(job.now)
+    if run_id in known:
+        message = f"--run-id {run_id}: this lake has a run of that name; take another one, or --resume it"
         raise ConfigError(message)
     run = new_run(run_id, job.source.source, job.source.settings_hash, job.source.public(), job.now)
     published = publications.in_force(job.layout)
     for table in job.source.tables:
         if table.name in job.tables:
             run.tables[table.name] = TableRun(table.name)
-        elif published is not None and table.name in published.tables:
-            entry = published.tables[table.name]
-            run.tables[table.name] = TableRun(table.name, state="kept", path=entry.path, version=entry.version)
-        elif publishes:
+        elif publishes and (published is None or table.name not in published.tables):
             message = (
                 f"--tables {','.join(job.tables)}: {table.name} was never published in this lake, and a publication has all "
                 "tables. Run full-ingest once without --tables, or add --no-check."
             )
             raise ConfigError(message)
-    if published is not None:
-        for name in published.tables.keys() - run.tables.keys():
-            entry = published.tables[name]
+    for name, entry in (published.tables if published else {}).items():
+        if name not in run.tables:
             run.tables[name] = TableRun(name, state="kept", path=entry.path, version=entry.version)
     return run
 
 
-def note_plan(job: Job, run: Run, plan: Plan) -> None:
-    """Record what is to be fetched, and which tables could not be planned."""
-    for table in plan.tables:
+def _resumed(job: Job, run: Run) -> Run:
+    """The run with everything still to be shown again, but for what has landed."""
+    if run.settings_hash != job.source.settings_hash:
+        message = f"--resume {run.run_id}: the settings are not those of that run any more; start a new run"
+        raise ConfigError(message)
+    job.tables = tuple(name for name in run.tables if run.tables[name].state not in ("kept", "built"))
+    run.tables = {name: table for name, table in run.tables.items() if table.state == "kept"}
+    run.tables |= {name: TableRun(name) for name in job.tables}
+    if run.state != runs.PUBLISHED:
+        run.state, run.ended_at, run.exit_status, run.message = runs.RUNNING, None, None, None
+    return run
+
+
+def _mention_unfinished(job: Job, known: list[Run]) -> None:
+    """Say that the last run did not finish, and how to go on with it."""
+    if known and known[-1].state in (runs.RUNNING, runs.FAILED) and known[-1].plan:
+        job.steps.note(
+            f"run {known[-1].run_id} did not finish; to go on with it: full-ingest --resume {known[-1].run_id}"
+        )
+
+
+def note_plan(job: Job, run: Run, plans: Sequence[TablePlan]) -> None:
+    """Record what is to be fetched, so that a run can be resumed."""
+    for table in plans:
         run.tables[table.table].rows_total, run.tables[table.table].pages = table.total, table.n_pages
-    for table_name, error in plan.failed.items():
-        run.fail(table_name, error)
+    run.plan = json.dumps([vars(table) for table in plans])
     run.save(job.layout)
+
+
+def planned_before(run: Run) -> tuple[TablePlan, ...]:
+    """The plan that a resumed run already had."""
+    return tuple(TablePlan(**table) for table in json.loads(run.plan or "[]"))
 
 
 def note_merged(job: Job, run: Run) -> None:
@@ -83,7 +111,7 @@ def recorded(job: Job, run: Run) -> Iterator[None]:
         say(
             [
                 f"Run {run.run_id} was {message}. What is published is as it was, and the lake can be read.",
-                "Next:    start the same command again, without --run-id or with another one (./spark-submit.sh full-ingest ...)",
+                f"Next:    go on with it: the same command with --resume {run.run_id}",
             ]
         )
         raise
@@ -119,7 +147,10 @@ def say_plan(job: Job, plan: Plan) -> None:
         SourceIncompleteError: a table could not be planned.
     """
     rows = [("table", "rows", "pages")]
-    rows += [(table.table, f"{table.total:,}", f"{table.n_pages:,}") for table in plan.tables]
+    rows += [
+        (table.table, "unknown" if table.total is None else f"{table.total:,}", f"{table.n_pages:,}")
+        for table in plan.tables
+    ]
     say([f"Plan for {job.source.source}; nothing was written, not published.", *columns(rows)])
     if plan.failed:
         raise SourceIncompleteError("\n".join(f"{name}: {error}" for name, error in plan.failed.items()))
@@ -133,6 +164,11 @@ def say_done(job: Job, run: Run) -> None:
         counts = [*copied, table.rows_inserted, table.rows_updated, table.rows_vanished]
         rows.append([table.table, *("-" if count is None else f"{count:,}" for count in counts)])
     lines = ["", *columns(rows), ""]
+    lines += [
+        f"Not proved complete: {table.table} ({table.proof}); no row of it was taken for vanished."
+        for table in run.tables.values()
+        if table.proof in (UNPROVED, INCOMPLETE)
+    ]
     if run.state == runs.PUBLISHED:
         lines += [
             f"Run {run.run_id} is published.",

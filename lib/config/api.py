@@ -131,6 +131,7 @@ class Limits(Settings):
     timeout_s: Annotated[float, Field(gt=0)] = 30
     attempts: Annotated[int, Field(ge=1, le=100)] = 6
     max_wait_s: Annotated[float, Field(ge=0)] = 120
+    proof_rounds: Annotated[int, Field(ge=0, le=20)] = 3
     max_body_mb: Annotated[float, Field(gt=0)] = 64
 
 

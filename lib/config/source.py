@@ -103,6 +103,7 @@ class Source(Settings):
     def settings_hash(self) -> str:
         """SHA-256 (hex) over all that decides what a run does, without secrets and without a demo server's address."""
         content = self.public()
+        del content["api"]["limits"]  # they decide how fast and how patiently, not what
         if self.demo is not None:
             del content["api"]["url"]  # its port is another one at each start
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

@@ -101,6 +101,7 @@ class Table(Settings):
     path: str
     key: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
     newest_by: str | None = None
+    prove: Literal["counted", "reread"] = "counted"
     deletes: Literal["ignore", "soft"] = "ignore"
     max_delete_fraction: Annotated[float, Field(ge=0, le=1)] = 0.2
     max_rejected_fraction: Annotated[float, Field(ge=0, le=1)] = 0.05

@@ -21,6 +21,7 @@ TABLE_RECORD = pa.struct(
         "error": pa.string(),
         "proof": pa.string(),
         "pages": pa.int64(),
+        "rounds": pa.int64(),
         "rows_total": pa.int64(),
         "rows_landed": pa.int64(),
         "rows_rejected": pa.int64(),
@@ -44,6 +45,7 @@ SCHEMA = pa.schema(
         "ended_at": pa.timestamp("us", tz="UTC"),
         "settings_hash": pa.string(),
         "settings": pa.string(),
+        "plan": pa.string(),
         "tables": pa.list_(TABLE_RECORD),
     }
 )
@@ -58,6 +60,7 @@ class TableRun:
     error: str | None = None
     proof: str | None = None
     pages: int | None = None
+    rounds: int | None = None
     rows_total: int | None = None
     rows_landed: int | None = None
     rows_rejected: int | None = None
@@ -79,6 +82,7 @@ class Run:
     started_at: datetime
     settings_hash: str
     settings: str
+    plan: str | None = None
     state: str = RUNNING
     message: str | None = None
     exit_status: int | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,23 +12,33 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lib.config import check_run_id
+from lib.landing.plan import TablePlan
 
-# So many failed pages are named; their number is always told.
-MOST_FAILURES = 20
+# So many pages are named or asked for one by one; their number is always told.
+MOST_NAMED = 1000
 
 
 @dataclass(frozen=True)
-class Landed:
-    """What bronze holds of one table of a run, counted. `failed_pages` are the first of them, with the message of the first."""
+class Seen:
+    """What bronze holds of one table of a run: the last reading of each page counts.
 
-    table: str
-    n_rows: int
+    `failed`, `missing`, `odd` (another number of rows than planned, or another page's number on it) and `twins` (the same
+    rows as another page) are pages; `n_moved` counts pages whose last two readings differ, `n_reread` those that were read
+    twice at least, `last_round` is the highest round.
+    """
+
     n_pages: int
     n_items: int
-    n_bytes: int
-    n_failed: int
-    failed_pages: tuple[int, ...]
+    n_twice: int
+    last_round: int
+    n_moved: int
+    n_reread: int
+    failed: tuple[int, ...]
     first_error: str | None
+    missing: tuple[int, ...]
+    odd: tuple[int, ...]
+    twins: tuple[int, ...]
+    first_page_sha256: str | None
 
 
 def land(pages: DataFrame, path: str) -> None:
@@ -36,46 +46,111 @@ def land(pages: DataFrame, path: str) -> None:
     pages.write.format("delta").mode("append").partitionBy("run_id", "table").save(path)
 
 
-def landed_pages(spark: SparkSession, path: str, run_id: str) -> DataFrame:
-    """The pages of a run. Grain: one row a page; key: table, page."""
-    return spark.read.format("delta").load(path).where(F.col("run_id") == run_id)
+def landed_pages(spark: SparkSession, path: str, run_id: str, *, reread: bool) -> DataFrame:
+    """The pages of a run, each as it was read last. Grain: one row a page; key: table, page.
 
-
-def count_landed(path: str, run_id: str, tables: Iterable[str]) -> dict[str, Landed]:
-    """Count what landed, by table, without reading a body. A table of which nothing landed has zeros.
-
-    Counted by delta-rs, in a moment: another reader than the engine that wrote the pages.
+    `reread` says whether some were read more than once.
     """
-    query = f"""
-        SELECT "table", count(*) AS n_rows, count(DISTINCT page) AS n_pages,
-            coalesce(sum(n_items), 0) AS n_items, coalesce(sum(n_bytes), 0) AS n_bytes,
-            count(error) AS n_failed
-        FROM pages WHERE run_id = '{check_run_id(run_id)}' GROUP BY "table"
-    """
-    reader = QueryBuilder().register("pages", DeltaTable(path))
-    rows = pa.table(reader.execute(query)).to_pylist()
-    counted = {row["table"]: row for row in rows}
-    failures = f"""
-        SELECT "table", page, error FROM pages WHERE run_id = '{check_run_id(run_id)}' AND error IS NOT NULL
-        ORDER BY "table", page LIMIT {MOST_FAILURES}
-    """
-    failed = pa.table(reader.execute(failures)).to_pylist() if any(row["n_failed"] for row in rows) else []
-    return {
-        table: _landed(table, counted.get(table), [row for row in failed if row["table"] == table]) for table in tables
-    }
+    pages = spark.read.format("delta").load(path).where(F.col("run_id") == run_id)
+    if not reread:
+        return pages
+    last = pages.groupBy("table", "page").agg(F.max("round").alias("round"))
+    return pages.join(F.broadcast(last), on=["table", "page", "round"], how="left_semi")
 
 
-def _landed(table: str, counts: Mapping[str, int] | None, failed: Sequence[Mapping[str, Any]]) -> Landed:
-    if counts is None:
-        return Landed(table, 0, 0, 0, 0, 0, (), None)
-    pages = tuple(row["page"] for row in failed)
-    return Landed(
-        table=table,
-        n_rows=counts["n_rows"],
-        n_pages=counts["n_pages"],
-        n_items=counts["n_items"],
-        n_bytes=counts["n_bytes"],
-        n_failed=counts["n_failed"],
-        failed_pages=pages,
-        first_error=failed[0]["error"] if failed else None,
-    )
+class Bronze:
+    """What has landed of one run, read by delta-rs in a moment: another reader than the engine that wrote it."""
+
+    def __init__(self, path: str, run_id: str) -> None:
+        self._path, self._run = path, f"run_id = '{check_run_id(run_id)}'"
+
+    def missing(self, plan: TablePlan) -> list[int]:
+        """The planned pages that have not landed, or only as failures."""
+        if not DeltaTable.is_deltatable(self._path):
+            return list(range(plan.first, plan.last + 1))
+        query = f"""
+            SELECT value AS page FROM generate_series({plan.first}, {plan.last})
+            EXCEPT SELECT page FROM pages WHERE {self._run} AND "table" = '{plan.table}' AND error IS NULL
+            ORDER BY page
+        """
+        return [row["page"] for row in self._rows(query)]
+
+    def progress(self, table: str) -> tuple[int, int] | None:
+        """The highest round and the highest page that have landed of a table, or None where nothing has."""
+        if not DeltaTable.is_deltatable(self._path):
+            return None
+        [row] = self._rows(
+            f"SELECT max(round) AS round, max(page) AS page FROM pages WHERE {self._run} AND \"table\" = '{table}'"
+        )
+        return None if row["round"] is None else (int(row["round"]), int(row["page"]))
+
+    def end_of(self, plan: TablePlan) -> int | None:
+        """Of a table walked to its end: its last page, if the end was met: an empty page, or status 404 behind a page."""
+        [end] = self._rows(f"""{self._reads(plan)}
+            SELECT min(CASE WHEN n_items = 0 THEN page WHEN status = 404 THEN page - 1 END) AS page
+            FROM reads WHERE back = 1""")
+        return None if end["page"] is None else max(plan.first, int(end["page"]))
+
+    def see(self, plan: TablePlan) -> Seen:
+        """Everything that the proof asks of one table."""
+        reads = self._reads(plan)
+        [counts] = self._rows(f"""{reads}
+            SELECT count(*) AS n_pages, coalesce(sum(n_items), 0) AS n_items, coalesce(max(round), 0) AS last_round,
+                count(CASE WHEN before IS NOT NULL AND before <> items_sha256 THEN 1 END) AS n_moved,
+                count(before) AS n_reread, count(error) AS n_failed,
+                max(CASE WHEN page = {plan.first} THEN items_sha256 END) AS first_page_sha256
+            FROM reads WHERE back = 1""")
+        [twice] = self._rows(f"""{reads}
+            SELECT count(*) AS n FROM (SELECT page, round FROM reads GROUP BY page, round HAVING count(*) > 1)""")
+        failures = self._rows(f"{reads} SELECT page, error FROM reads WHERE back = 1 AND error IS NOT NULL {_LIMIT}")
+        end = plan.last_with_rows
+        rest = (plan.total or 0) - plan.given * (end - plan.first)
+        belong = f"CASE WHEN page < {end} THEN {plan.given} WHEN page = {end} THEN {rest} ELSE 0 END"
+        another = "FALSE" if plan.total is None else f"n_items <> {belong}"
+        odd = self._rows(f"""{reads}
+            SELECT page FROM reads WHERE back = 1 AND error IS NULL
+                AND ({another} OR (own_number IS NOT NULL AND own_number <> page)) {_LIMIT}""")
+        twins = self._rows(f"""{reads}
+            SELECT page FROM reads WHERE back = 1 AND n_items > 0 AND items_sha256 IN (
+                SELECT items_sha256 FROM reads WHERE back = 1 AND n_items > 0
+                GROUP BY items_sha256 HAVING count(*) > 1) {_LIMIT}""")
+        return Seen(
+            n_pages=counts["n_pages"],
+            n_items=counts["n_items"],
+            n_twice=twice["n"],
+            last_round=counts["last_round"],
+            n_moved=counts["n_moved"],
+            n_reread=counts["n_reread"],
+            failed=tuple(row["page"] for row in failures),
+            first_error=failures[0]["error"] if failures else None,
+            missing=tuple(self.missing(plan)[:MOST_NAMED]) if counts["n_pages"] != plan.n_pages else (),
+            odd=tuple(row["page"] for row in odd),
+            twins=tuple(row["page"] for row in twins),
+            first_page_sha256=counts["first_page_sha256"],
+        )
+
+    def rows_hashes(self, plan: TablePlan, pages: Sequence[int]) -> dict[int, str]:
+        """The hash of the rows of some pages, as they were read last."""
+        wanted = ", ".join(str(page) for page in pages)
+        query = (
+            f"{self._reads(plan)} SELECT page, items_sha256 AS hash FROM reads WHERE back = 1 AND page IN ({wanted})"
+        )
+        return {row["page"]: row["hash"] for row in self._rows(query)}
+
+    def _reads(self, plan: TablePlan) -> str:
+        """Every reading of the planned pages: `back` counts from the last one, `before` is the rows' hash of the one before."""
+        last_first = "PARTITION BY page ORDER BY round DESC"
+        return f"""
+            WITH reads AS (
+                SELECT page, round, status, error, n_items, own_number, items_sha256,
+                    row_number() OVER ({last_first}) AS back, lead(items_sha256) OVER ({last_first}) AS before
+                FROM pages WHERE {self._run} AND "table" = '{plan.table}' AND page BETWEEN {plan.first} AND {plan.last}
+            )"""
+
+    def _rows(self, query: str) -> list[dict[str, Any]]:
+        reader = QueryBuilder().register("pages", DeltaTable(self._path))
+        rows: list[dict[str, Any]] = pa.table(reader.execute(query)).to_pylist()
+        return rows
+
+
+_LIMIT = f"ORDER BY page LIMIT {MOST_NAMED}"

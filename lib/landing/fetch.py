@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -14,13 +15,13 @@ from pyspark.sql import DataFrame, SparkSession
 from lib.landing.plan import PageRange, cut
 from lib.source.access import Access
 from lib.source.client import SourceClient
-from lib.source.pace import Pace
+from lib.source.gate import OPEN_GATE, Gate
 from lib.source.page import PageRow, fetch_page
 
 PAGE_SCHEMA = (
     "run_id string, table string, page bigint, url string, status int, fetched_at timestamp, attempts int, "
     "elapsed_ms double, n_items int, n_bytes bigint, sha256 string, body string, total bigint, pages bigint, "
-    "error string, waited_ms double, retries string"
+    "error string, waited_ms double, retries string, round int, items_sha256 string, own_number bigint"
 )
 ARROW_SCHEMA = pa.schema(
     {
@@ -41,10 +42,14 @@ ARROW_SCHEMA = pa.schema(
         "error": pa.string(),
         "waited_ms": pa.float64(),
         "retries": pa.string(),
+        "round": pa.int32(),
+        "items_sha256": pa.string(),
+        "own_number": pa.int64(),
     }
 )
 ROWS_A_BATCH = 16
 BYTES_A_BATCH = 8 * 1024 * 1024
+SPARE = 4
 
 
 @dataclass(frozen=True)
@@ -52,15 +57,16 @@ class FetchPages:
     """What an executor runs: task `i` fetches `parts[i]`. Pickles equal to itself; sessions are opened inside.
 
     `here` are pages that the driver has fetched already: task 0 hands them on. `in_flight` is the number of requests that
-    one task may have open, `requests_per_second` its share of the source's.
+    one task may have open at most; the `gate` holds what all tasks together may.
     """
 
     access: Access
     run_id: str
     parts: tuple[tuple[PageRange, ...], ...]
     in_flight: int
-    requests_per_second: float | None = None
+    gate: Gate = field(default=OPEN_GATE, repr=False)
     here: tuple[PageRow, ...] = field(default=(), repr=False)
+    round_: int = 0
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
         """Arrow batches of task numbers in, Arrow batches of page rows out."""
@@ -70,16 +76,16 @@ class FetchPages:
 
     def fetch(self, ranges: Iterable[PageRange]) -> Iterator[PageRow]:
         """The pages, in the order in which they come. At most `in_flight` of them are held at any time."""
-        pace = Pace(self.requests_per_second)
         local = threading.local()
         clients: list[SourceClient] = []
 
         def one(span: PageRange, page: int) -> PageRow:
             if not hasattr(local, "client"):
-                local.client = SourceClient(self.access)
+                local.client = SourceClient(self.access, self.gate)
                 clients.append(local.client)
-            pace.wait()
-            return fetch_page(local.client, run_id=self.run_id, table=span.table, path=span.path, page=page)
+            return fetch_page(
+                local.client, run_id=self.run_id, table=span.table, path=span.path, page=page, round_=self.round_
+            )
 
         pages = ((span, page) for span in ranges for page in range(span.first, span.last + 1))
         flying: set[Future[PageRow]] = set()
@@ -105,17 +111,18 @@ def fetched(spark: SparkSession, fetch: FetchPages) -> DataFrame:
 
 
 def shared_out(
-    ranges: tuple[PageRange, ...], *, slots: int, concurrency: int, requests_per_second: float | None
-) -> tuple[tuple[tuple[PageRange, ...], ...], int, float | None]:
-    """One part a task slot, so that all run at once, and each task's share of the source's budget.
+    ranges: tuple[PageRange, ...], *, slots: int, concurrency: int
+) -> tuple[tuple[tuple[PageRange, ...], ...], int]:
+    """One part a task slot, so that all run at once, and the requests that each task may have in flight.
 
-    Returns the parts, the requests in flight for a task, and its requests per second. Fewer tasks than slots where the
-    concurrency, or the number of pages, is smaller.
+    What all of them together may have is the gate's to say, so a task may have more than its share: it takes over what
+    the tasks that have ended, or wait, leave. `SPARE` bounds by how much, as each is a thread with two connections.
+    Fewer tasks than slots where the concurrency, or the number of pages, is smaller.
     """
     n_pages = sum(span.n_pages for span in ranges)
-    tasks = max(1, min(slots, concurrency, n_pages))
-    share = None if requests_per_second is None else requests_per_second / tasks
-    return cut(ranges, tasks), max(1, concurrency // tasks), share
+    parts = cut(ranges, max(1, min(slots, concurrency, n_pages)))
+    largest = max((sum(span.n_pages for span in part) for part in parts), default=0)
+    return parts, max(1, min(concurrency, largest, math.ceil(SPARE * concurrency / max(1, len(parts)))))
 
 
 def _arrow(rows: Iterable[PageRow]) -> Iterator[pa.RecordBatch]:

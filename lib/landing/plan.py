@@ -3,36 +3,58 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from lib.source.access import Access
 from lib.source.client import SourceClient
+from lib.source.gate import Gate
 from lib.source.page import PageRow, fetch_page
 
 # A wave is one Spark job and one commit. It should take about this long, so that a killed run loses no more than that.
 WAVE_S = 30.0
 # Shorter than any answer over a network: waves of a fast source are cut by this, not by a measured time near zero.
 LEAST_ANSWER_S = 0.02
+# So many requests the driver makes at a time for its own looks at pages.
+MOST_AT_ONCE = 8
+# A page count this much above what total and size give is a fault of the source, and is not walked.
+MOST_EXTRA_PAGES = 1000
 
 
 @dataclass(frozen=True)
 class TablePlan:
-    """What is to be fetched of one table: pages `first` to `last`, of which `first` is here already. `total` in rows."""
+    """What is to be fetched of one table: pages `first` to `last`, `given` rows on each but the last, `total` rows.
+
+    A `total` of None is that of a source that tells none: it is walked to its end, and `last` is what is known so far.
+    """
 
     table: str
     path: str
     first: int
     last: int
+    given: int
     total: int | None
-    probe: PageRow
 
     @property
     def n_pages(self) -> int:
         """Pages that bronze must hold when the table has landed."""
         return self.last - self.first + 1
+
+    @property
+    def last_with_rows(self) -> int:
+        """The last page that should hold rows; a source may claim more pages than its total fills."""
+        return self.first + max(1, math.ceil((self.total or 0) / self.given) if self.given else 1) - 1
+
+    @property
+    def whole(self) -> PageRange:
+        """All of its pages."""
+        return PageRange(self.table, self.path, self.first, self.last)
+
+    def pages(self, numbers: Iterable[int]) -> tuple[PageRange, ...]:
+        """Some of its pages, as ranges."""
+        return tuple(PageRange(self.table, self.path, first, last) for first, last in _runs(sorted(set(numbers))))
 
 
 @dataclass(frozen=True)
@@ -52,10 +74,11 @@ class PageRange:
 
 @dataclass(frozen=True)
 class Plan:
-    """The plan of a run. `failed` names the tables whose first page could not be had, with the reason."""
+    """The plan of a run. `probes` are the first pages, fetched already; `failed` has the tables without one, and why."""
 
     tables: tuple[TablePlan, ...]
     failed: dict[str, str]
+    probes: tuple[PageRow, ...] = ()
 
     @property
     def n_pages(self) -> int:
@@ -68,53 +91,68 @@ class Plan:
         return sum(table.total or 0 for table in self.tables)
 
 
-def make_plan(access: Access, run_id: str, tables: Sequence[tuple[str, str]]) -> Plan:
+def make_plan(access: Access, run_id: str, tables: Sequence[tuple[str, str]], gate: Gate) -> Plan:
     """Ask for the first page of each `(table, path)` and work out which pages follow."""
-
-    def probe(table_and_path: tuple[str, str]) -> PageRow:
-        table, path = table_and_path
-        with SourceClient(access) as client:
-            return fetch_page(client, run_id=run_id, table=table, path=path, page=access.paging.first)
-
-    with ThreadPoolExecutor(max_workers=max(1, len(tables))) as pool:
-        probes = list(pool.map(probe, tables))
+    probes = probe_first_pages(access, run_id, tables, gate)
     planned: list[TablePlan] = []
     failed: dict[str, str] = {}
     for (table, path), page in zip(tables, probes, strict=True):
         if page.error is not None:
             failed[table] = page.error
-        elif page.total is None:
-            failed[table] = (
-                f"{page.url}: the answer gives no total (api.pagination.total), so it cannot be known which pages there are"
-            )
-        else:
-            planned.append(_table_plan(access, table, path, page))
-    return Plan(tuple(planned), failed)
+            continue
+        try:
+            planned.append(plan_table(path, page))
+        except ValueError as error:
+            failed[table] = f"{page.url}: {error}"
+    return Plan(tuple(planned), failed, tuple(page for page in probes if page.table not in failed))
 
 
-def _table_plan(access: Access, table: str, path: str, probe: PageRow) -> TablePlan:
-    """The pages that the first one announces. What the server gave on it counts, not the size that was asked for."""
-    first, total, given = access.paging.first, probe.total or 0, probe.n_items or 0
-    n_pages = math.ceil(total / given) if given else 1
-    return TablePlan(table=table, path=path, first=first, last=first + n_pages - 1, total=total, probe=probe)
+def probe_first_pages(access: Access, run_id: str, tables: Sequence[tuple[str, str]], gate: Gate) -> list[PageRow]:
+    """The first page of each `(table, path)`, or the row that says why it could not be had."""
+    first = access.paging.first
+    return look_at_pages(access, run_id, [PageRange(table, path, first, first) for table, path in tables], gate)
 
 
-def page_ranges(plan: Plan) -> tuple[PageRange, ...]:
-    """What is still to be fetched: every page but the probed first ones."""
-    return tuple(
-        PageRange(table.table, table.path, table.first + 1, table.last)
-        for table in plan.tables
-        if table.last > table.first
-    )
+def look_at_pages(access: Access, run_id: str, ranges: Sequence[PageRange], gate: Gate) -> list[PageRow]:
+    """A few pages, fetched by the driver itself."""
+
+    def look(span_and_page: tuple[PageRange, int]) -> PageRow:
+        span, page = span_and_page
+        with SourceClient(access, gate) as client:
+            return fetch_page(client, run_id=run_id, table=span.table, path=span.path, page=page)
+
+    wanted = [(span, page) for span in ranges for page in range(span.first, span.last + 1)]
+    with ThreadPoolExecutor(max_workers=max(1, min(MOST_AT_ONCE, len(wanted)))) as pool:
+        return list(pool.map(look, wanted))
 
 
-def waves(plan: Plan, concurrency: int) -> Iterator[tuple[PageRange, ...]]:
-    """The ranges, cut into waves of about 30 s by how long the probes took. At least one wave, be it empty."""
-    took = [table.probe.elapsed_ms or 0.0 for table in plan.tables]
-    answer_s = max(LEAST_ANSWER_S, sum(took) / len(took) / 1000 if took else 0.0)
-    pages_a_wave = max(1, int(WAVE_S / answer_s * concurrency))
-    n_pages = sum(span.n_pages for span in page_ranges(plan))
-    yield from cut(page_ranges(plan), max(1, math.ceil(n_pages / pages_a_wave)))
+def plan_table(path: str, first: PageRow) -> TablePlan:
+    """The pages that the first one announces. What the server gave on it counts, not the size that was asked for.
+
+    Raises:
+        ValueError: its numbers cannot be true together.
+    """
+    total, given = first.total, first.n_items or 0
+    if total is None:
+        return TablePlan(first.table, path, first.page, first.page, given, None)
+    if total and not given:
+        message = f"the source claims {total} rows, and gives none on its first page"
+        raise ValueError(message)
+    n_pages = max(1, math.ceil(total / given) if given else 1)
+    claimed = first.pages or 0
+    if claimed > n_pages + MOST_EXTRA_PAGES:
+        message = f"the source claims {claimed} pages for {total} rows, of which it gives {given} a page"
+        raise ValueError(message)
+    last = first.page + max(n_pages, claimed) - 1
+    return TablePlan(first.table, path, first.page, last, given, total)
+
+
+def waves(ranges: Sequence[PageRange], concurrency: int, answer_s: float) -> Iterator[tuple[PageRange, ...]]:
+    """The ranges, cut into waves of about 30 s when an answer takes `answer_s`. Nothing to fetch: no wave."""
+    n_pages = sum(span.n_pages for span in ranges)
+    if n_pages:
+        pages_a_wave = max(1, int(WAVE_S / max(LEAST_ANSWER_S, answer_s) * concurrency))
+        yield from cut(ranges, math.ceil(n_pages / pages_a_wave))
 
 
 def cut(ranges: Sequence[PageRange], parts: int) -> tuple[tuple[PageRange, ...], ...]:
@@ -133,3 +171,10 @@ def cut(ranges: Sequence[PageRange], parts: int) -> tuple[tuple[PageRange, ...],
             offset += span.n_pages
         cuts.append(tuple(part))
     return tuple(cuts)
+
+
+def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Runs of neighbouring numbers, each as its first and last."""
+    for _, group in groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0]):
+        run = [number for _, number in group]
+        yield run[0], run[-1]

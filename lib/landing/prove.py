@@ -1,58 +1,151 @@
-"""The proof that what landed is all that the source had.
+"""The proof that what landed is all that the source had: looked at, read again where it is in doubt, a bounded number of times.
 
-What counting cannot see: a row removed before the page we were on and one added after it leave every count as it was.
+`counted`: every planned page landed once, each with the number of rows that belongs on it, and rows landed = total at the start
+= total at the end. What counting cannot see: a row removed before the page we were on and one added after it leave every count
+as it was. `reread`: two whole walks, one after the other, gave the same rows page by page; so at the moment between the two the
+source held just these. `unproved`: the source tells no total, and was walked to its end.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from lib.errors import SourceIncompleteError
-from lib.landing.bronze import Landed
-from lib.landing.plan import TablePlan
-from lib.source.access import Access
-from lib.source.client import SourceClient
-from lib.source.page import PageRow, fetch_page
+from lib.landing.bronze import Seen
+from lib.landing.plan import PageRange, TablePlan, plan_table
+from lib.source.page import PageRow
+
+COUNTED, REREAD, UNPROVED, INCOMPLETE = "counted", "reread", "unproved", "incomplete"
+# Only of these may a row that is not there be taken for one that has vanished.
+PROVED = (COUNTED, REREAD)
+SHOWN_PAGES = 20
+
+
+@dataclass(frozen=True)
+class Case:
+    """One table on its way to a proof. `walks` counts the whole walks in a row, `whole` says whether the last reading was one."""
+
+    plan: TablePlan
+    level: str
+    walks: int = 1
+    whole: bool = True
+
+    def read_again(self, ranges: Iterable[PageRange]) -> Case:
+        """The case after these pages were read again."""
+        whole = tuple(ranges) == (self.plan.whole,)
+        return replace(self, walks=self.walks + 1 if whole else 0, whole=whole)
 
 
 @dataclass(frozen=True)
 class Proof:
-    """How complete one table's copy is known to be: `counted` is the level, `rows` what the source had and bronze holds."""
+    """How complete one table's copy is known to be, and the rows that it holds."""
 
     table: str
     level: str
     rows: int
 
 
-def closing_probe(access: Access, plan: TablePlan, run_id: str) -> PageRow:
-    """The first page once more, after everything has landed: does the source still claim the same total?"""
-    with SourceClient(access) as client:
-        return fetch_page(client, run_id=run_id, table=plan.table, path=plan.path, page=plan.first)
+@dataclass(frozen=True)
+class Doubt:
+    """Pages to be read again, under a plan that may be new, and why."""
+
+    case: Case
+    ranges: tuple[PageRange, ...]
+    why: str
 
 
-def prove(plan: TablePlan, landed: Landed, closing: PageRow) -> Proof:
-    """Every planned page landed once, and rows landed = total at the start = total at the end.
+def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
+    """What is known of a table after a reading. `closing` is its first page, read once more at the end.
 
     Raises:
-        SourceIncompleteError: with what is missing, by how much, and what to do.
+        SourceIncompleteError: pages failed, or could not be written once each; reading again will not help here.
     """
-    again = "Run again; if it stays so, look at what the source changes while it is read."
-    if landed.n_failed:
-        pages = ", ".join(str(page) for page in landed.failed_pages)
-        message = (
-            f"{plan.table}: {landed.n_failed} of {plan.n_pages} pages failed (pages {pages}): {landed.first_error}"
-        )
-        raise SourceIncompleteError(message)
-    if landed.n_rows != plan.n_pages or landed.n_pages != plan.n_pages:
-        message = f"{plan.table}: {plan.n_pages} pages planned, {landed.n_rows} landed, {landed.n_pages} of them distinct. {again}"
+    plan = case.plan
+    if seen.failed:
+        message = f"{plan.table}: {_pages(seen.failed)} of {plan.n_pages} failed: {seen.first_error}"
         raise SourceIncompleteError(message)
     if closing.error is not None:
-        message = f"{plan.table}: the total could not be read again at the end: {closing.error}"
+        message = f"{plan.table}: the first page could not be read again at the end: {closing.error}"
         raise SourceIncompleteError(message)
-    if not plan.total == landed.n_items == closing.total:
-        message = (
-            f"{plan.table}: the source claimed {plan.total} rows at the start and {closing.total} at the end, and gave "
-            f"{landed.n_items} rows on {landed.n_pages} pages. {again}"
-        )
+    if seen.n_twice:
+        message = f"{plan.table}: {seen.n_twice} pages stand twice in bronze; run again, this run cannot be used"
         raise SourceIncompleteError(message)
-    return Proof(plan.table, "counted", landed.n_items)
+    if closing.total != plan.total:
+        why = f"the source claimed {plan.total} rows at the start and {closing.total} at the end"
+        return _walk_again(replace(case, plan=_planned_anew(plan, closing)), why)
+    if closing.items_sha256 != seen.first_page_sha256:
+        return _walk_again(case, "the first page changed while the others were read")
+    if not case.whole and seen.n_moved:
+        return _walk_again(case, f"{seen.n_moved} pages held other rows when they were read again")
+    if seen.missing:
+        return _ask(case, seen.missing, f"{_pages(seen.missing)} have not landed", around=False)
+    if plan.total is None:
+        if seen.twins:
+            message = (
+                f"{plan.table}: the same rows on {_pages(seen.twins)}: does the source take api.pagination.page_param?"
+            )
+            raise SourceIncompleteError(message)
+        return Proof(plan.table, UNPROVED, seen.n_items)
+    doubtful = sorted({*seen.odd, *seen.twins})
+    if doubtful or seen.n_items != plan.total:
+        return _ask(case, doubtful or range(plan.first, plan.last + 1), _account(plan, seen), around=True)
+    if case.level == REREAD:
+        if case.walks < 2 or seen.n_moved or seen.n_reread < plan.n_pages:
+            return _walk_again(case, "two whole walks must agree, and have not yet")
+        return Proof(plan.table, REREAD, seen.n_items)
+    return Proof(plan.table, COUNTED, seen.n_items)
+
+
+def doubt_repeats(case: Case, pages: Iterable[int]) -> Doubt:
+    """Keys stand on more than one page: those pages are read again. If nothing moved, it is the source's own repetition."""
+    return _ask(case, pages, "keys stand on more than one page", around=False)
+
+
+def report(doubt: Doubt, seen: Seen, rounds: int) -> str:
+    """What is said of a table that could not be proved: which pages, how many rows, and what to try."""
+    plan = doubt.case.plan
+    return (
+        f"{plan.table}: not proved complete after {rounds} rounds of reading again: {doubt.why}. {_account(plan, seen)}. "
+        "Try again when the source is at rest, with more api.limits.proof_rounds, or go on knowingly with --accept-incomplete"
+    )
+
+
+def _account(plan: TablePlan, seen: Seen) -> str:
+    parts = [f"{seen.n_items} rows landed of {plan.total} on {seen.n_pages} of {plan.n_pages} pages"]
+    difference = seen.n_items - (plan.total or 0)
+    if plan.total is not None and difference:
+        parts.append(f"{abs(difference)} {'missing' if difference < 0 else 'too many'}")
+    if seen.odd:
+        parts.append(f"not the rows that belong there: {_pages(seen.odd)}")
+    if seen.twins:
+        parts.append(f"the same rows on {_pages(seen.twins)} (does the source take api.pagination.page_param?)")
+    return "; ".join(parts)
+
+
+def _walk_again(case: Case, why: str) -> Doubt:
+    return Doubt(case, (case.plan.whole,), why)
+
+
+def _ask(case: Case, pages: Iterable[int], why: str, *, around: bool) -> Doubt:
+    plan = case.plan
+    wanted = {near for page in pages for near in ((page - 1, page, page + 1) if around else (page,))}
+    inside = [page for page in wanted if plan.first <= page <= plan.last]
+    if len(inside) == plan.n_pages or (around and not case.whole):
+        # Asked before, and still in doubt: only a whole walk can tell.
+        return _walk_again(case, why)
+    return Doubt(case, plan.pages(inside), why)
+
+
+def _planned_anew(plan: TablePlan, closing: PageRow) -> TablePlan:
+    try:
+        return plan_table(plan.path, closing)
+    except ValueError as error:
+        message = f"{plan.table}: {error}"
+        raise SourceIncompleteError(message) from error
+
+
+def _pages(pages: Iterable[int]) -> str:
+    known = list(pages)
+    shown = ", ".join(str(page) for page in known[:SHOWN_PAGES])
+    return f"page {shown}" if len(known) == 1 else f"pages {shown}{', ...' if len(known) > SHOWN_PAGES else ''}"

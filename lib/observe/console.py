@@ -28,6 +28,10 @@ class Steps:
         with self.counted(name, 0):
             yield
 
+    def note(self, text: str) -> None:
+        """Say something in between."""
+        log.info(text)
+
     @contextmanager
     def counted(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
         """One step that can say how far it is: call what is yielded with the number done since the last call."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from types import TracebackType
@@ -16,13 +14,15 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 import requests
 
-from lib.errors import RetryableSourceError, SourceError
+from lib.errors import SourceError
 from lib.source.access import Access
 from lib.source.body import read_raw, read_start, unpacked
 from lib.source.failures import NETWORK_ERRORS, failure_of
+from lib.source.gate import OPEN_GATE, Gate
 from lib.source.hosts import check_allowed, origin_of
 from lib.source.redact import holds, redacted, redacted_url
 from lib.source.retry import TryAgainError, check_asked_pause, exchange_retries, is_retried, retry_after_s
+from lib.source.tally import Tally
 from lib.source.transport import LEAST_S, Transport
 
 MAX_REDIRECTS = 5
@@ -75,32 +75,17 @@ class ExchangeFailedError(SourceError):
         self.tried = tried
 
 
-@dataclass
-class _Tally:
-    attempts: int = 0
-    status: int | None = None
-    elapsed_s: float = 0.0
-    waited_s: float = 0.0
-    reasons: Counter[str] = field(default_factory=Counter)
-
-    def paused(self, failure: RetryableSourceError, pause_s: float) -> None:
-        self.waited_s += pause_s
-        self.reasons[failure.reason if isinstance(failure, TryAgainError) else "other"] += 1
-
-    def tried(self, url: str) -> Tried:
-        retries = json.dumps(dict(sorted(self.reasons.items()))) if self.reasons else None
-        return Tried(url, self.status, self.attempts, self.elapsed_s * 1000, self.waited_s * 1000, retries)
-
-
 class SourceClient:
     """Asks one source. One client a thread; the connection is kept open between requests.
 
     No proxy, no netrc and no certificate store from the environment: only what the source YAML says is used. Requests
-    go to the source's own scheme, host and port, and to those listed; its credentials go to its own alone.
+    go to the source's own scheme, host and port, and to those listed; its credentials go to its own alone. Each attempt,
+    its redirects included, holds a permit of the gate; a pause before the next one holds none.
     """
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, gate: Gate = OPEN_GATE) -> None:
         self.access = access
+        self._gate = gate
         self._transport = Transport(access.ca_pem)
         self._proxies = {} if access.proxy is None else {"http": access.proxy, "https": access.proxy}
 
@@ -126,27 +111,26 @@ class SourceClient:
         """
         url = self.access.base_url + path
         shown = redacted_url(url, params, self.access.params)
-        tally = _Tally()
+        tally = Tally(self._gate)
         message = "no attempt was made"
         try:
             for attempt in exchange_retries(self.access.attempts, self.access.max_wait_s, tally.paused):
                 with attempt:
                     tally.attempts, tally.status = attempt.retry_state.attempt_number, None
-                    started = time.monotonic()
-                    try:
+                    with self._gate.permit(), tally.timed():
                         reply = self._exchange(url, params, tally)
-                    finally:
-                        tally.elapsed_s = time.monotonic() - started
                     fetched_at = datetime.now(UTC)
-                    return Answer(read(reply), fetched_at, tally.tried(shown))
+                    return Answer(read(reply), fetched_at, _tried(shown, tally))
         except SourceError as error:
             message = str(error)
+            if isinstance(error, TryAgainError) and error.retry_after_s:  # the last attempt; the others pause too
+                self._gate.slow_down(error.retry_after_s)
         after = f" (after {tally.attempts} attempts)" if tally.attempts > 1 else ""
         message = redacted(message, self.access.secrets, shown=SHOWN_MESSAGE)
         # Not raised in the handler: an exception's context is kept, pickled and printed with it.
-        raise ExchangeFailedError(f"{shown}: {message}{after}", tally.tried(shown))
+        raise ExchangeFailedError(f"{shown}: {message}{after}", _tried(shown, tally))
 
-    def _exchange(self, url: str, params: Params, tally: _Tally) -> Reply:
+    def _exchange(self, url: str, params: Params, tally: Tally) -> Reply:
         """One request and its whole body, redirects included, within the time for the whole exchange."""
         deadline = time.monotonic() + self.access.timeout_s
         target = _with_query(url, params)
@@ -243,3 +227,7 @@ def _with_query(url: str, params: Params) -> str:
         return url
     parts = urlsplit(url)
     return urlunsplit(parts._replace(query="&".join(part for part in (parts.query, urlencode(params)) if part)))
+
+
+def _tried(url: str, tally: Tally) -> Tried:
+    return Tried(url, tally.status, tally.attempts, tally.elapsed_s * 1000, tally.waited_s * 1000, tally.retries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,8 +21,10 @@ _KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false",
 
 @dataclass(frozen=True)
 class PageRow:
-    """One page as it came. Grain: one per table and page of a run; `error` says why a page has no body.
+    """One page as it came. Grain: one per table, page and round of a run; `error` says why a page has no body.
 
+    `round` is 0 for the first reading, and one more each time that the page is read again for the proof. `own_number` is the
+    number that the page gives itself, `items_sha256` a hash of its rows alone (two readings of unchanged rows agree in it).
     `total` and `pages` are the source's own claims on this page. `n_bytes` and `sha256` are those of `body` in UTF-8,
     so that anybody can check them. `elapsed_ms` is that of the last attempt, `waited_ms` the pauses between all of
     them, `retries` a JSON object of reason and count of the attempts that another one followed (None for none).
@@ -44,18 +47,23 @@ class PageRow:
     error: str | None
     waited_ms: float
     retries: str | None
+    round: int
+    items_sha256: str | None
+    own_number: int | None
 
 
 @dataclass(frozen=True)
 class PageShape:
-    """What an answer says of itself: how many rows it holds, and the counts that the source claims."""
+    """What an answer says of itself: how many rows it holds, a hash of them, and the numbers that the source claims."""
 
     n_items: int
+    items_sha256: str
     total: int | None
     pages: int | None
+    own_number: int | None
 
 
-def fetch_page(client: SourceClient, *, run_id: str, table: str, path: str, page: int) -> PageRow:
+def fetch_page(client: SourceClient, *, run_id: str, table: str, path: str, page: int, round_: int = 0) -> PageRow:
     """The page, or a row that says why it could not be had. An error of the source raises nothing."""
     paging = client.access.paging
     params = ((paging.page_param, str(page)), (paging.size_param, str(paging.size)))
@@ -67,8 +75,8 @@ def fetch_page(client: SourceClient, *, run_id: str, table: str, path: str, page
     try:
         answer = client.get(path, params, read)
     except ExchangeFailedError as error:
-        return _row(run_id, table, page, error.tried, datetime.now(UTC), error=str(error))
-    return _row(run_id, table, page, answer.tried, answer.fetched_at, *answer.content)
+        return _row(run_id, table, page, round_, error.tried, datetime.now(UTC), error=str(error))
+    return _row(run_id, table, page, round_, answer.tried, answer.fetched_at, *answer.content)
 
 
 def look_at(body: str, paging: Paging, headers: Mapping[str, str]) -> PageShape:
@@ -88,10 +96,13 @@ def look_at(body: str, paging: Paging, headers: Mapping[str, str]) -> PageShape:
     if odd is not None:
         message = f"row {odd} of the page (counted from 0) is {_kind(items[odd])} and no JSON object"
         raise SourceError(message)
+    own = _at(answer, paging.page_param)
     return PageShape(
         n_items=len(items),
+        items_sha256=hashlib.sha256(json.dumps(items).encode()).hexdigest(),
         total=_count(answer, paging.total, headers, "total"),
         pages=_count(answer, paging.pages, headers, "pages"),
+        own_number=own if isinstance(own, int) and not isinstance(own, bool) and 0 <= own <= MAX_COUNT else None,
     )
 
 
@@ -139,6 +150,7 @@ def _row(
     run_id: str,
     table: str,
     page: int,
+    round_: int,
     tried: Tried,
     fetched_at: datetime,
     body: str | None = None,
@@ -164,4 +176,7 @@ def _row(
         error=error,
         waited_ms=tried.waited_ms,
         retries=tried.retries,
+        round=round_,
+        items_sha256=shape.items_sha256 if shape else None,
+        own_number=shape.own_number if shape else None,
     )

@@ -49,3 +49,15 @@ def newest(table: Table) -> Callable[[DataFrame], DataFrame]:
         return rows.where((F.size("problems") == 0) & (F.col("_rank") == 1)).select(*described, "_row_hash")
 
     return transform
+
+
+def pages_sharing_keys(key: tuple[str, ...]) -> Callable[[DataFrame], DataFrame]:
+    """Ranked rows to the pages that share a key with another page. Grain: one row a page; column: page."""
+    keys = [F.col(f"row.{name}") for name in key]
+
+    def transform(rows: DataFrame) -> DataFrame:
+        window = Window.partitionBy(*keys)
+        spread = (F.max("page").over(window) != F.min("page").over(window)) & (F.size("problems") == 0)
+        return rows.withColumn("_spread", spread).where("_spread").select("page").distinct()
+
+    return transform

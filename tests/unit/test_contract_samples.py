@@ -9,7 +9,7 @@ import pytest
 
 from lib.config import Source, load_source
 from lib.source.access import Access
-from lib.source.page import PageShape, look_at
+from lib.source.page import look_at
 
 REPO = Path(__file__).parents[2]
 SAMPLES = REPO / "tests" / "data" / "moovitamix"
@@ -25,14 +25,14 @@ def source() -> Source:
 def test_a_recorded_page_has_three_of_a_thousand_rows(source: Source, table: str) -> None:
     body = (SAMPLES / f"{table}.page1.size3.json").read_text("utf-8")
     shape = look_at(body, Access.of(source.api).paging, {})
-    assert shape == PageShape(n_items=3, total=1000, pages=334)
+    assert (shape.n_items, shape.total, shape.pages, shape.own_number) == (3, 1000, 334, 1)
 
 
 @pytest.mark.parametrize("table", TABLES)
 def test_a_recorded_page_past_the_end_is_empty_and_still_says_the_total(source: Source, table: str) -> None:
     body = (SAMPLES / f"{table}.past_the_end.json").read_text("utf-8")
     shape = look_at(body, Access.of(source.api).paging, {})
-    assert shape == PageShape(n_items=0, total=1000, pages=10)
+    assert (shape.n_items, shape.total, shape.pages, shape.own_number) == (0, 1000, 10, 11)
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -138,6 +139,79 @@ def test_the_pause_that_the_source_asks_for_is_kept_and_recorded(server: Scripte
     row = fetch(server, Reply(status=429, headers={"Retry-After": "0.3"}), GOOD, max_wait_s=0.4)
     assert server.asked[1].at - server.asked[0].at >= 0.3
     assert 300 <= row.waited_ms <= 400
+
+
+class NotedGate:
+    """Notes what happens at the gate, and when."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+        self.pauses: list[float] = []
+        self.moments: list[float] = []
+
+    @contextmanager
+    def permit(self) -> Iterator[None]:
+        self._note("in")
+        try:
+            yield
+        finally:
+            self._note("out")
+
+    def slow_down(self, pause_s: float) -> None:
+        self._note("slow")
+        self.pauses.append(pause_s)
+
+    def _note(self, event: str) -> None:
+        self.events.append(event)
+        self.moments.append(time.monotonic())
+
+
+def fetch_through(gate: NotedGate, server: ScriptedServer, *behaviours: Behaviour, attempts: int = 3) -> PageRow:
+    server.play("/t", *behaviours)
+    access = Access(base_url=server.url, attempts=attempts, max_wait_s=0.4)
+    with SourceClient(access, gate) as client:
+        return fetch_page(client, run_id="r", table="t", path="/t", page=1)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_pause_that_the_source_asks_for_is_one_for_all_and_is_waited_without_a_permit(
+    status: int, server: ScriptedServer
+) -> None:
+    gate = NotedGate()
+    row = fetch_through(gate, server, Reply(status=status, headers={"Retry-After": "0.3"}), GOOD)
+    assert gate.events == ["in", "out", "slow", "in", "out"]
+    assert gate.pauses == [row.waited_ms / 1000]
+    assert gate.moments[3] - gate.moments[1] >= 0.3
+    assert gate.moments[2] - gate.moments[1] < 0.25
+
+
+def test_a_429_slows_all_even_where_it_names_no_pause(server: ScriptedServer) -> None:
+    gate = NotedGate()
+    row = fetch_through(gate, server, Reply(status=429), GOOD)
+    assert gate.events == ["in", "out", "slow", "in", "out"]
+    assert gate.pauses == [row.waited_ms / 1000]
+
+
+@pytest.mark.parametrize("behaviour", [Reply(status=503), Reply(b"no json"), Reset(), Cut(PAGE, 20)])
+def test_a_failure_of_one_request_slows_nobody_else(behaviour: Behaviour, server: ScriptedServer) -> None:
+    gate = NotedGate()
+    assert fetch_through(gate, server, behaviour, GOOD).attempts == 2
+    assert gate.events == ["in", "out", "in", "out"]
+
+
+def test_a_pause_asked_for_after_the_last_attempt_still_holds_for_the_others(server: ScriptedServer) -> None:
+    gate = NotedGate()
+    row = fetch_through(gate, server, Reply(status=429, headers={"Retry-After": "0.3"}), attempts=1)
+    assert row.status == 429
+    assert (gate.events, gate.pauses) == (["in", "out", "slow"], [0.3])
+
+
+def test_redirects_are_part_of_the_attempt_that_holds_the_permit(server: ScriptedServer) -> None:
+    gate = NotedGate()
+    server.play("/u", GOOD)
+    row = fetch_through(gate, server, Reply(status=302, headers={"Location": "/u"}))
+    assert (row.error, len(server.asked)) == (None, 2)
+    assert gate.events == ["in", "out"]
 
 
 @pytest.mark.parametrize("asked", ["0", "-5", "soon", "", "nan", "1_0", "Wed, 99 Foo 2026 99:99:99 GMT"])

@@ -1,0 +1,211 @@
+"""The budget over the network: a server on the driver, and the gate that executors pass.
+
+The protocol is lines of ASCII over one connection a thread. The client begins with the token and is answered `ok`; then
+`acquire` is answered `ok` when its turn has come, with a `wait` now and then until it has; `release` and
+`pause SECONDS` are not answered. A connection that ends gives its permit back.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import socket
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from lib.landing.budget import Budget, Turn
+
+HELLO_S = 10.0  # for a new connection to show its token
+BEAT_S = 15.0  # between two signs of life to a client that waits
+SILENCE_S = 60.0  # without any of them, the driver is gone
+LONGEST_LINE = 100
+# Seconds of silence, seconds between questions, and their number, until a machine that has vanished is given up.
+KEEP_ALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+
+
+class BudgetServer:
+    """Serves a budget to executors while its `with` block lasts.
+
+    `host` is the driver's address as executors know it; `bind` the one to listen on where that is another; `port` 0 takes
+    any that is free.
+    """
+
+    def __init__(self, budget: Budget, *, host: str, bind: str | None = None, port: int = 0) -> None:
+        host = host.strip("[]")  # Spark writes IPv6 addresses as URLs do
+        token = secrets.token_hex(16)
+        self._server = _Server(budget, token, bind or host, port)
+        self.gate = RemoteGate(host, int(self._server.server_address[1]), token)
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), name="budget", daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.hang_up()
+        self._server.server_close()
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    request_queue_size = 1024  # every thread of every task connects at the start
+
+    def __init__(self, budget: Budget, token: str, host: str, port: int) -> None:
+        self.budget = budget
+        self.token = token.encode()
+        self.clients: set[_Client] = set()
+        self.is_over = False
+        self.address_family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        super().__init__((host, port), _Client)
+
+    def hang_up(self) -> None:
+        self.is_over = True
+        for client in list(self.clients):
+            client.hang_up()
+
+
+class _Client(socketserver.StreamRequestHandler):
+    """One connection, in a thread of its own."""
+
+    server: _Server
+    timeout = HELLO_S
+    disable_nagle_algorithm = True
+    turn: Turn | None = None
+
+    def handle(self) -> None:
+        self.server.clients.add(self)
+        if self.server.is_over:
+            return
+        with suppress(OSError, ValueError):  # it is gone or talks nonsense; its permit is given back below
+            if hmac.compare_digest(self.rfile.readline(LONGEST_LINE).strip(), self.server.token):
+                self._serve()
+
+    def finish(self) -> None:
+        self.server.clients.discard(self)
+        if self.turn is not None:
+            self.turn.end()
+        with suppress(OSError):
+            super().finish()
+
+    def hang_up(self) -> None:
+        """Called by another thread."""
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+        if self.turn is not None:
+            self.turn.end()
+
+    def _serve(self) -> None:
+        self.connection.settimeout(None)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in KEEP_ALIVE:
+            if hasattr(socket, name):
+                self.connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        self.wfile.write(b"ok\n")
+        while line := self.rfile.readline(LONGEST_LINE):
+            word, _, rest = line.strip().partition(b" ")
+            if word == b"acquire" and self.turn is None:
+                self.turn = self.server.budget.turn()
+                while not self.turn.wait(BEAT_S):
+                    self.wfile.write(b"wait\n")
+                self.wfile.write(b"ok\n")
+            elif word == b"release" and self.turn is not None:
+                self.turn.end()
+                self.turn = None
+            elif word == b"pause":
+                self.server.budget.slow_down(float(rest))
+            else:
+                return
+
+
+@dataclass(frozen=True)
+class RemoteGate:
+    """The gate of a `BudgetServer`, for executors. Pickles equal to itself; each thread has a connection of its own."""
+
+    host: str
+    port: int
+    token: str = field(repr=False)
+
+    @contextmanager
+    def permit(self) -> Iterator[None]:
+        """A permit for one request: waited for on the way in, given back on the way out.
+
+        Raises:
+            RuntimeError: the driver cannot be reached. The task has to fail: there is nobody to hand its pages to.
+        """
+        try:
+            connection = self._connection()
+            connection.acquire()
+        except OSError as error:
+            self._hang_up()
+            raise RuntimeError(
+                f"the budget of requests at {self.host}:{self.port} cannot be reached: "
+                "the driver has ended, or executors have no way to this address (spark.driver.host)"
+            ) from error
+        try:
+            yield
+        finally:
+            self._tell(connection, "release")
+
+    def slow_down(self, pause_s: float) -> None:
+        """Nobody, in any task, gets a permit for that long from now."""
+        with suppress(OSError):  # the next permit's failure says why
+            self._tell(self._connection(), f"pause {pause_s:.6f}")
+
+    def _connection(self) -> _Connection:
+        if self not in _HERE.connections:
+            _HERE.connections[self] = _Connection(self)
+        return _HERE.connections[self]
+
+    def _tell(self, connection: _Connection, line: str) -> None:
+        """Say what is not answered. A connection on which it cannot be said is dropped, and its permit is free with it."""
+        try:
+            connection.say(line)
+        except OSError:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        _HERE.connections.pop(self, None)
+
+
+class _Connection:
+    """A connection that has shown its token. Closed when its thread ends, or when it is dropped."""
+
+    def __init__(self, gate: RemoteGate) -> None:
+        self._socket = socket.create_connection((gate.host, gate.port), timeout=SILENCE_S)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._answers = self._socket.makefile("rb")
+        self.say(gate.token)
+        self._expect_ok()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_answers"):
+            self._answers.close()
+            self._socket.close()
+
+    def say(self, line: str) -> None:
+        self._socket.sendall(f"{line}\n".encode())
+
+    def acquire(self) -> None:
+        self.say("acquire")
+        self._expect_ok()
+
+    def _expect_ok(self) -> None:
+        while (answer := self._answers.readline(LONGEST_LINE)) == b"wait\n":
+            pass
+        if answer != b"ok\n":
+            raise ConnectionError("the connection was closed" if not answer else f"{answer!r} is no answer")
+
+
+class _Here(threading.local):
+    def __init__(self) -> None:
+        self.connections: dict[RemoteGate, _Connection] = {}
+
+
+_HERE = _Here()

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib.landing.plan import PageRange, TablePlan, cut, plan_table, waves
+from lib.source.page import PageRow
+
+
+def first_page(*, page: int = 1, total: int | None, given_rows: int, pages: int | None = None) -> PageRow:
+    return PageRow(
+        run_id="r", table="t", page=page, url="http://h/t", status=200, fetched_at=datetime(2026, 1, 1, tzinfo=UTC),
+        attempts=1, elapsed_ms=1.0, n_items=given_rows, n_bytes=2, sha256="s", body="{}", total=total, pages=pages,
+        error=None, waited_ms=0.0, retries=None, round=0, items_sha256="i", own_number=page,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("total", "given_rows", "pages", "last"),
+    [
+        (1000, 100, 10, 10),
+        (1001, 100, None, 11),
+        (99, 99, 1, 1),
+        # The server caps the size: what it gave counts.
+        (1000, 50, None, 20),
+        # It claims more pages than its total fills: they are looked at.
+        (1000, 100, 12, 12),
+        # It claims fewer: the total counts.
+        (1000, 100, 3, 10),
+        (0, 0, 0, 1),
+    ],
+)
+def test_the_plan_follows_what_the_server_gave(total: int, given_rows: int, pages: int | None, last: int) -> None:
+    plan = plan_table("/t", first_page(total=total, given_rows=given_rows, pages=pages))
+    assert (plan.first, plan.last) == (1, last)
+
+
+def test_pages_may_be_counted_from_0() -> None:
+    plan = plan_table("/t", first_page(page=0, total=250, given_rows=100))
+    assert (plan.first, plan.last, plan.n_pages, plan.last_with_rows) == (0, 2, 3, 2)
+
+
+def test_a_source_without_a_total_is_planned_page_by_page() -> None:
+    plan = plan_table("/t", first_page(total=None, given_rows=100))
+    assert (plan.last, plan.total) == (1, None)
+
+
+def test_a_total_over_an_empty_first_page_cannot_be_true() -> None:
+    with pytest.raises(ValueError, match="claims 10 rows, and gives none"):
+        plan_table("/t", first_page(total=10, given_rows=0))
+
+
+def test_a_wild_page_count_is_not_walked() -> None:
+    with pytest.raises(ValueError, match="claims 1000000 pages for 1000 rows"):
+        plan_table("/t", first_page(total=1000, given_rows=100, pages=1_000_000))
+
+
+def test_single_pages_become_ranges() -> None:
+    plan = TablePlan("t", "/t", 1, 10, 100, 1000)
+    assert [(span.first, span.last) for span in plan.pages([5, 2, 3, 4, 9, 2])] == [(2, 5), (9, 9)]
+
+
+@given(
+    lengths=st.lists(st.integers(1, 50), min_size=1, max_size=5),
+    parts=st.integers(1, 20),
+)
+def test_a_cut_keeps_every_page_once_and_differs_by_one_page_at_most(lengths: list[int], parts: int) -> None:
+    ranges = [PageRange(f"t{i}", "/t", 1, length) for i, length in enumerate(lengths)]
+    pieces = cut(ranges, parts)
+    pages = [(span.table, page) for piece in pieces for span in piece for page in range(span.first, span.last + 1)]
+    sizes = [sum(span.n_pages for span in piece) for piece in pieces]
+    assert sorted(pages) == sorted((span.table, page) for span in ranges for page in range(1, span.last + 1))
+    assert len(pages) == len(set(pages))
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_a_wave_is_as_long_as_half_a_minute_of_answers() -> None:
+    # 30 s at 0.1 s an answer and 2 at once are 600 pages.
+    made = list(waves([PageRange("t", "/t", 1, 1500)], concurrency=2, answer_s=0.1))
+    assert [sum(span.n_pages for span in wave) for wave in made] == [500, 500, 500]
+
+
+def test_nothing_to_fetch_is_no_wave() -> None:
+    assert list(waves([], concurrency=16, answer_s=0.1)) == []
