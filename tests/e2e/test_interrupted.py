@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.e2e.conftest import ROOT, TABLES, Ended, Lake, Row, Step, command, good, ingest, read, served_rows, step
+from tests.e2e.conftest import ROOT, TABLES, Ended, Lake, Row, Step, command, good, read, served_rows, step
 
 pytestmark = pytest.mark.e2e
 
@@ -164,9 +164,18 @@ def interrupted(terminated: Step, api: Guarded, root: Path, options: list[str]) 
 
 
 @pytest.fixture(scope="module")
-def after(interrupted: Step, api: Guarded, root: Path, options: list[str]) -> Step:
+def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where Spark writes its event log, which holds all that its UI shows."""
+    return tmp_path_factory.mktemp("events")
+
+
+@pytest.fixture(scope="module")
+def after(interrupted: Step, api: Guarded, root: Path, events: Path, options: list[str]) -> Step:
     api.struck.clear()
-    return step(ingest(root, "after", *options, SHOP_KEY=SECRET), root)
+    log = ["--conf", "spark.eventLog.enabled=true", "--conf", f"spark.eventLog.dir={events.as_uri()}"]
+    plain = ["--conf", "spark.eventLog.compress=false"]
+    run = ["full-ingest", "--lake", str(root), "--run-id", "after"]
+    return step(job(*log, *plain, *run, *options, SHOP_KEY=SECRET), root)
 
 
 @pytest.mark.parametrize(("name", "status"), [("terminated", 143), ("interrupted", 130)])
@@ -209,6 +218,12 @@ def test_no_secret_is_in_the_lake_or_in_what_was_said(
     lake = Lake.seen(root)
     for table in lake.versions:  # what is compressed on disk
         assert SECRET not in json.dumps(read(root / table), default=str), table
+
+
+def test_no_secret_is_in_what_the_spark_ui_shows(after: Step, events: Path) -> None:
+    shown = b"".join(path.read_bytes() for path in events.rglob("*") if path.is_file())
+    assert b"SparkListenerSQLExecutionStart" in shown
+    assert SECRET.encode() not in shown
 
 
 def test_each_page_failed_once_and_was_asked_for_again(after: Step) -> None:
