@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.e2e.conftest import ROOT, TABLES, Ended, Lake, Row, Step, command, good, read, served_rows, step
+from tests.e2e.conftest import ROOT, TABLES, Ended, Lake, Row, Step, command, good, job, read, served_rows, step
 
 pytestmark = pytest.mark.e2e
 
