@@ -137,13 +137,20 @@ def _judge(landing: Landing, cases: Sequence[Case], rounds: int | None) -> list[
                 record.proof, record.state = verdict.level, "landed"
             elif rounds is None:
                 doubts.append(verdict)
-            elif landing.accept_incomplete:
-                record.proof, record.state = prove.INCOMPLETE, "landed"
             else:
-                landing.run.fail(name, prove.report(verdict, seen, rounds))
+                _give_up(landing, name, prove.report(verdict, seen, rounds))
         except SourceIncompleteError as error:
-            landing.run.fail(name, str(error))
+            _give_up(landing, name, str(error))
     return doubts
+
+
+def _give_up(landing: Landing, table: str, why: str) -> None:
+    """Fail the table; or go on with what has landed of it, where the operator chose to."""
+    if landing.accept_incomplete:
+        landing.job.steps.note(f"going on though incomplete: {why}")
+        landing.run.tables[table].proof, landing.run.tables[table].state = prove.INCOMPLETE, "landed"
+    else:
+        landing.run.fail(table, why)
 
 
 def _read_again(landing: Landing, doubts: Sequence[Doubt]) -> None:
