@@ -187,7 +187,7 @@ def test_a_stopped_run_ends_soon_says_what_to_do_and_is_recorded(
     assert done.ended.seconds < 30
     happened, to_do = done.ended.out.splitlines()[-2:]
     assert f"Run {name} was stopped" in happened
-    assert "full-ingest" in to_do
+    assert f"--resume {name}" in to_do
     # No traceback of Python, no stack of Java.
     assert [line for line in done.ended.err.splitlines() if line.startswith(("Traceback", "\tat "))] == []
     run = done.lake.run(name)

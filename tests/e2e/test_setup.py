@@ -96,6 +96,7 @@ def make_tree(tmp_path: Path) -> Tree:
     for file in (ROOT / "scripts").iterdir():
         if file.is_file():
             shutil.copy(file, root / "scripts")
+    (root / "scripts" / "site_assets.sh").write_text('mkdir -p "$1"\n', encoding="utf-8")  # has tests of its own
     (root / "jobs" / "__main__.py").write_text(JOB, encoding="utf-8")
     (root / "requirements.txt").write_text("pyspark==4.1.4\n", encoding="utf-8")
     (root / "requirements-dev.txt").write_text("-r requirements.txt\n", encoding="utf-8")
@@ -153,7 +154,7 @@ def test_the_first_start_makes_everything_and_runs_the_job(tree: Tree, tmp_path:
         "JAVA_HOME": str(tmp_path / "java 17"),
         "TZ": "UTC",
         "PYTHONPATH": str(tree.root),
-        "SPARK_CONF_DIR": str(tree.root / "conf"),
+        "SPARK_CONF_DIR": None,
         "GX_ANALYTICS_ENABLED": "False",
     }
     assert {name: said["env"].get(name) for name in expected} == expected
