@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from jobs.steps import record
+from jobs.steps.failpoints import reached
 from jobs.steps.land import Landing, land_pages, prove_tables
 from jobs.steps.merge import derive_tables, merge_tables
 from jobs.steps.options import Job, common_options, open_job
@@ -59,6 +60,7 @@ def ingest(job: Job, access: Access, budget: Budget, run: Run, choices: Choices)
     record.note_plan(job, run, plan.tables)
     for name, reason in plan.failed.items():
         run.fail(name, reason)
+    reached("planned")
     if not plan.tables:
         record.stop_on_failed_tables(run)
     with ThreadPoolExecutor(max_workers=1) as background:

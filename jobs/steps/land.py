@@ -138,13 +138,13 @@ def _judge(landing: Landing, cases: Sequence[Case], rounds: int | None) -> list[
             elif rounds is None:
                 doubts.append(verdict)
             else:
-                _give_up(landing, name, prove.report(verdict, seen, rounds))
+                give_up(landing, name, prove.report(verdict, seen, rounds))
         except SourceIncompleteError as error:
-            _give_up(landing, name, str(error))
+            give_up(landing, name, str(error))
     return doubts
 
 
-def _give_up(landing: Landing, table: str, why: str) -> None:
+def give_up(landing: Landing, table: str, why: str) -> None:
     """Fail the table; or go on with what has landed of it, where the operator chose to."""
     if landing.accept_incomplete:
         landing.job.steps.note(f"going on though incomplete: {why}")
@@ -177,7 +177,7 @@ def _walk_to_the_end(landing: Landing, tables: Sequence[TablePlan]) -> None:
             if end is not None:
                 case = landing.cases[plan.table]
                 landing.cases[plan.table] = replace(case, plan=replace(plan, last=end))
-            elif seen.twins or seen.failed:
+            elif seen.twins or any(page < plan.last for page in seen.failed):
                 landing.cases[plan.table] = replace(landing.cases[plan.table], plan=plan)
             else:
                 further.append(replace(plan, last=plan.last + ahead))

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.steps.failpoints import reached
-from jobs.steps.land import Landing, moved_since, prove_tables
+from jobs.steps.land import Landing, give_up, moved_since, prove_tables
 from jobs.steps.options import Job
 from lib.config import Table
 from lib.errors import ContractError, SourceError
@@ -20,7 +20,7 @@ from lib.lake.quarantine import write_quarantine
 from lib.lake.read import at_version
 from lib.lake.runs import Run, TableRun
 from lib.landing.bronze import MOST_NAMED, landed_pages
-from lib.landing.prove import COUNTED, PROVED, doubt_repeats
+from lib.landing.prove import COUNTED, PROVED, doubt_repeats, report
 from lib.tables import listens
 from lib.tables.compare import check_rejected, check_vanished, seen_keys, vanished
 from lib.tables.newest import newest, pages_sharing_keys, ranked
@@ -69,7 +69,8 @@ def _parse_all(landing: Landing, names: Iterable[str]) -> dict[str, Parsed]:
 def _settle_repeats(landing: Landing, parsed: dict[str, Parsed]) -> dict[str, Parsed]:
     """Read pages again that share a key. What moved is parsed anew; where nothing moved, the source itself repeats a row."""
     open_tables, newer = dict(parsed), dict[str, Parsed]()
-    for _ in range(landing.job.source.api.limits.proof_rounds):
+    rounds = landing.job.source.api.limits.proof_rounds
+    for number in range(rounds + 1):
         doubts = []
         for name, one in open_tables.items():
             case = landing.cases[name]
@@ -78,6 +79,11 @@ def _settle_repeats(landing: Landing, parsed: dict[str, Parsed]) -> dict[str, Pa
                 doubt = doubt_repeats(case, [row["page"] for row in pages])
                 doubts += [doubt] if pages and moved_since(landing, doubt) else []
         if not doubts:
+            break
+        if number == rounds:
+            for doubt in doubts:
+                name = doubt.case.plan.table
+                give_up(landing, name, report(doubt, landing.bronze.see(doubt.case.plan), rounds))
             break
         landing.moved.clear()
         prove_tables(landing, doubts)
@@ -100,6 +106,7 @@ def derive_tables(spark: SparkSession, job: Job, run: Run) -> None:
         record = TableRun(listens.NAME, state="built", path=job.layout.relative(path), version=built.version)
         record.rows_inserted = built.inserted
         run.tables[listens.NAME] = record
+        reached("derived")
 
 
 def _side_by_side(run: Run, tables: Iterable[Table], step: Callable[[Table], Parsed | None]) -> list[Parsed]:

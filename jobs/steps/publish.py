@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame, SparkSession
 
+from jobs.steps.failpoints import reached
 from jobs.steps.options import Job
 from jobs.steps.site import write_site
 from lib.errors import ChecksFailedError, CouldNotCheckError
@@ -63,10 +64,12 @@ def check_and_publish(spark: SparkSession, job: Job, run: Run, suites: Suites) -
         assets = job.runtime.site_assets
         make_self_contained(staged, assets, copy_assets(assets, job.layout.site) if assets else "")
         site.publish_run_docs(staged, job.layout.site, docs_id)
+        reached("docs moved in")
         broken = findings.unchecked or findings.gating
         if not broken:
             tables = {n: PublishedTable(n, path, version, findings.rows[n]) for n, (path, version) in versions.items()}
             publish(job.layout, Publication(docs_id, run.run_id, job.now, tables))
+            reached("published")
         run.state = runs.CHECKS_FAILED if broken else runs.PUBLISHED
         add_check(job.layout, _check(job, run, docs_id, findings))
         write_site(job, run, docs_id, findings, notes)

@@ -67,7 +67,8 @@ def _resumed(job: Job, run: Run) -> Run:
 
 def _mention_unfinished(job: Job, known: list[Run]) -> None:
     """Say that the last run did not finish, and how to go on with it."""
-    if known and known[-1].state in (runs.RUNNING, runs.FAILED) and known[-1].plan:
+    # A run that was killed has no end, however far it came.
+    if known and (known[-1].ended_at is None or known[-1].state == runs.FAILED) and known[-1].plan:
         job.steps.note(
             f"run {known[-1].run_id} did not finish; to go on with it: full-ingest --resume {known[-1].run_id}"
         )

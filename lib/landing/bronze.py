@@ -23,8 +23,9 @@ class Seen:
     """What bronze holds of one table of a run: the last reading of each page counts.
 
     `failed`, `missing`, `odd` (another number of rows than planned, or another page's number on it) and `twins` (the same
-    rows as another page) are pages; `n_moved` counts pages whose last two readings differ, `n_reread` those that were read
-    twice at least, `last_round` is the highest round.
+    rows as another page) are pages; `n_moved` counts pages whose last two readings differ, and `moved` names them; `n_reread`
+    counts those that were read twice at least, `n_retold` those that told another total than the plan's; `last_round` is the
+    highest round.
     """
 
     n_pages: int
@@ -39,6 +40,8 @@ class Seen:
     odd: tuple[int, ...]
     twins: tuple[int, ...]
     first_page_sha256: str | None
+    moved: tuple[int, ...] = ()
+    n_retold: int = 0
 
 
 def land(pages: DataFrame, path: str) -> None:
@@ -85,10 +88,15 @@ class Bronze:
         return None if row["round"] is None else (int(row["round"]), int(row["page"]))
 
     def end_of(self, plan: TablePlan) -> int | None:
-        """Of a table walked to its end: its last page, if the end was met: an empty page, or status 404 behind a page."""
+        """Of a table walked to its end: its last page, if the end was met: an empty page, or the page before a 404.
+
+        There are no rows behind an end, so at least one page behind it must have been read: an answer that is empty by
+        mistake is no end.
+        """
         [end] = self._rows(f"""{self._reads(plan)}
             SELECT min(CASE WHEN n_items = 0 THEN page WHEN status = 404 THEN page - 1 END) AS page
-            FROM reads WHERE back = 1""")
+            FROM reads WHERE back = 1 AND page < {plan.last} AND page > (
+                SELECT coalesce(max(page), {plan.first - 1}) FROM reads WHERE back = 1 AND n_items > 0)""")
         return None if end["page"] is None else max(plan.first, int(end["page"]))
 
     def see(self, plan: TablePlan) -> Seen:
@@ -97,7 +105,7 @@ class Bronze:
         [counts] = self._rows(f"""{reads}
             SELECT count(*) AS n_pages, coalesce(sum(n_items), 0) AS n_items, coalesce(max(round), 0) AS last_round,
                 count(CASE WHEN before IS NOT NULL AND before <> items_sha256 THEN 1 END) AS n_moved,
-                count(before) AS n_reread, count(error) AS n_failed,
+                count(before) AS n_reread, count(CASE WHEN total <> {plan.total or 0} THEN 1 END) AS n_retold,
                 max(CASE WHEN page = {plan.first} THEN items_sha256 END) AS first_page_sha256
             FROM reads WHERE back = 1""")
         [twice] = self._rows(f"""{reads}
@@ -110,6 +118,8 @@ class Bronze:
         odd = self._rows(f"""{reads}
             SELECT page FROM reads WHERE back = 1 AND error IS NULL
                 AND ({another} OR (own_number IS NOT NULL AND own_number <> page)) {_LIMIT}""")
+        moved = self._rows(f"""{reads}
+            SELECT page FROM reads WHERE back = 1 AND before <> items_sha256 {_LIMIT}""")
         twins = self._rows(f"""{reads}
             SELECT page FROM reads WHERE back = 1 AND n_items > 0 AND items_sha256 IN (
                 SELECT items_sha256 FROM reads WHERE back = 1 AND n_items > 0
@@ -127,6 +137,8 @@ class Bronze:
             odd=tuple(row["page"] for row in odd),
             twins=tuple(row["page"] for row in twins),
             first_page_sha256=counts["first_page_sha256"],
+            moved=tuple(row["page"] for row in moved),
+            n_retold=0 if plan.total is None else counts["n_retold"],
         )
 
     def rows_hashes(self, plan: TablePlan, pages: Sequence[int]) -> dict[int, str]:
@@ -142,7 +154,7 @@ class Bronze:
         last_first = "PARTITION BY page ORDER BY round DESC"
         return f"""
             WITH reads AS (
-                SELECT page, round, status, error, n_items, own_number, items_sha256,
+                SELECT page, round, status, error, n_items, total, own_number, items_sha256,
                     row_number() OVER ({last_first}) AS back, lead(items_sha256) OVER ({last_first}) AS before
                 FROM pages WHERE {self._run} AND "table" = '{plan.table}' AND page BETWEEN {plan.first} AND {plan.last}
             )"""

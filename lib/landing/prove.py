@@ -24,12 +24,17 @@ SHOWN_PAGES = 20
 
 @dataclass(frozen=True)
 class Case:
-    """One table on its way to a proof. `walks` counts the whole walks in a row, `whole` says whether the last reading was one."""
+    """One table on its way to a proof. `walks` counts the whole walks in a row, `whole` says whether the last reading was one.
+
+    `doubted` are pages before the last one that held the wrong rows. Rows that move fill such pages, and make the last one
+    short; so where these pages come right and their neighbours stay as they were, it was the answers that were wrong.
+    """
 
     plan: TablePlan
     level: str
     walks: int = 1
     whole: bool = True
+    doubted: frozenset[int] = frozenset()
 
     def read_again(self, ranges: Iterable[PageRange]) -> Case:
         """The case after these pages were read again."""
@@ -62,7 +67,8 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
         SourceIncompleteError: pages failed, or could not be written once each; reading again will not help here.
     """
     plan = case.plan
-    if seen.failed:
+    is_resized = closing.error is None and closing.total != plan.total
+    if seen.failed and not is_resized:  # where the source became shorter, its last pages may be no more
         message = f"{plan.table}: {_pages(seen.failed)} of {plan.n_pages} failed: {seen.first_error}"
         raise SourceIncompleteError(message)
     if closing.error is not None:
@@ -71,12 +77,14 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
     if seen.n_twice:
         message = f"{plan.table}: {seen.n_twice} pages stand twice in bronze; run again, this run cannot be used"
         raise SourceIncompleteError(message)
-    if closing.total != plan.total:
+    if is_resized:
         why = f"the source claimed {plan.total} rows at the start and {closing.total} at the end"
         return _walk_again(replace(case, plan=_planned_anew(plan, closing)), why)
     if closing.items_sha256 != seen.first_page_sha256:
         return _walk_again(case, "the first page changed while the others were read")
-    if not case.whole and seen.n_moved:
+    if seen.n_retold:
+        return _walk_again(case, f"{seen.n_retold} pages told another total than {plan.total}")
+    if not case.whole and seen.n_moved > len(case.doubted & set(seen.moved)):
         return _walk_again(case, f"{seen.n_moved} pages held other rows when they were read again")
     if seen.missing:
         return _ask(case, seen.missing, f"{_pages(seen.missing)} have not landed", around=False)
@@ -89,7 +97,9 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
         return Proof(plan.table, UNPROVED, seen.n_items)
     doubtful = sorted({*seen.odd, *seen.twins})
     if doubtful or seen.n_items != plan.total:
-        return _ask(case, doubtful or range(plan.first, plan.last + 1), _account(plan, seen), around=True)
+        inner = frozenset(doubtful) if max(doubtful, default=plan.last) < plan.last_with_rows else frozenset[int]()
+        again = replace(case, doubted=inner)
+        return _ask(again, doubtful or range(plan.first, plan.last + 1), _account(plan, seen), around=True)
     if case.level == REREAD:
         if case.walks < 2 or seen.n_moved or seen.n_reread < plan.n_pages:
             return _walk_again(case, "two whole walks must agree, and have not yet")
@@ -99,7 +109,8 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
 
 def doubt_repeats(case: Case, pages: Iterable[int]) -> Doubt:
     """Keys stand on more than one page: those pages are read again. If nothing moved, it is the source's own repetition."""
-    return _ask(case, pages, "keys stand on more than one page", around=False)
+    again = replace(case, doubted=frozenset())
+    return _ask(again, pages, "keys stand on more than one page", around=False)
 
 
 def report(doubt: Doubt, seen: Seen, rounds: int) -> str:

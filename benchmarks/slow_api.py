@@ -1,0 +1,45 @@
+"""A paginated API that answers each page after a fixed time: `python -m benchmarks.slow_api PAGES LATENCY_MS`.
+
+Prints its address on the first line and ends when its standard input does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from urllib.parse import parse_qs, urlsplit
+
+SIZE = 100
+
+
+def answer(page: int, pages: int) -> bytes:
+    """One page of rows, each with a key of its own."""
+    first = (page - 1) * SIZE
+    rows = ",".join(f'{{"id":{first + i},"name":"row {first + i}","at":"2026-01-01T00:00:00"}}' for i in range(SIZE))
+    items = rows if 1 <= page <= pages else ""
+    return f'{{"items":[{items}],"total":{pages * SIZE},"page":{page},"size":{SIZE},"pages":{pages}}}'.encode()
+
+
+async def serve(pages: int, latency_s: float) -> None:
+    """Serve until standard input ends."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while request := await reader.readline():
+            while (await reader.readline()).strip():
+                pass
+            await asyncio.sleep(latency_s)
+            query = parse_qs(urlsplit(request.split()[1].decode()).query)
+            body = answer(int(query.get("page", ["1"])[0]), pages)
+            head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+            writer.write(head.encode() + body)
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, backlog=512)
+    print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+    server.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(int(sys.argv[1]), float(sys.argv[2]) / 1000))

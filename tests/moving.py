@@ -1,0 +1,258 @@
+"""A paginated API whose rows move while they are read: mutations and faults to order, and a count of what was asked."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+from socketserver import TCPServer
+from types import TracebackType
+from typing import Any, Literal, Self
+from urllib.parse import parse_qs, urlsplit
+
+Row = dict[str, Any]
+Mutation = Callable[[list[Row]], None]
+
+
+@dataclass(frozen=True)
+class Manners:
+    """How a table is served.
+
+    `cap` is the most rows on a page, whatever is asked for; `pages` a number claimed in place of the right one;
+    `past_the_end` the status of a page without rows; a `deaf` table gives its first page whatever is asked for, a `stuck`
+    one its last page for ever.
+    """
+
+    cap: int = 1000
+    first: int = 1
+    total: Literal["always", "on the first page", "null", "absent"] = "always"
+    pages: Literal["right", "absent"] | int = "right"
+    numbered: bool = True
+    bare: bool = False
+    past_the_end: int = 200
+    deaf: bool = False
+    stuck: bool = False
+
+
+@dataclass(frozen=True)
+class Short:
+    """The page without its last rows."""
+
+    by: int = 1
+
+
+@dataclass(frozen=True)
+class Another:
+    """Another page in its place, number and all."""
+
+    page: int
+
+
+@dataclass(frozen=True)
+class Fails:
+    """No page."""
+
+    status: int = 503
+
+
+Fault = Short | Another | Fails
+
+
+@dataclass
+class MovingTable:
+    """Rows that are served in pages.
+
+    `states` holds the rows of every moment, the present one last; `log` each page that was given, with the number of the
+    state that it was given from.
+    """
+
+    rows: list[Row]
+    manners: Manners = field(default_factory=Manners)
+
+    def __post_init__(self) -> None:
+        self.asked: Counter[int] = Counter()
+        self.states = [list(self.rows)]
+        self.log: list[tuple[int, int]] = []
+        self._faults: dict[int, deque[Fault]] = {}
+        self._mutations: dict[int, list[Mutation]] = {}
+        self._always: list[tuple[int, Mutation]] = []
+
+    @property
+    def n_asked(self) -> int:
+        """Requests so far."""
+        return self.asked.total()
+
+    def after(self, k: int, *mutations: Mutation) -> None:
+        """Change the rows when the k-th request, counted from 1, has been answered."""
+        self._mutations.setdefault(k, []).extend(mutations)
+
+    def every(self, k: int, mutation: Mutation) -> None:
+        """Change the rows after every k-th request, and never rest."""
+        self._always.append((k, mutation))
+
+    def once(self, page: int, *faults: Fault) -> None:
+        """Answer this page so, one time each, before it is answered well."""
+        self._faults.setdefault(page, deque()).extend(faults)
+
+    def change(self, *mutations: Mutation) -> None:
+        """Change the rows now."""
+        for mutation in mutations:
+            mutation(self.rows)
+        if self.rows != self.states[-1]:
+            self.states.append(list(self.rows))
+
+    def answer(self, page: int, size: int) -> tuple[int, Any]:
+        """Status and content for one request, and what follows from it."""
+        self.asked[page] += 1
+        waiting = self._faults.get(page)
+        given = self._answer(page, size, waiting.popleft() if waiting else None)
+        if given[0] == 200:
+            self.log.append((page, len(self.states) - 1))
+        self.change(
+            *self._mutations.get(self.n_asked, ()),
+            *(mutation for k, mutation in self._always if self.n_asked % k == 0),
+        )
+        return given
+
+    def _answer(self, page: int, size: int, fault: Fault | None) -> tuple[int, Any]:
+        if isinstance(fault, Fails):
+            return fault.status, {"detail": "out of order"}
+        manners, size = self.manners, min(size, self.manners.cap)
+        n_pages = -(-len(self.rows) // size)
+        shown = fault.page if isinstance(fault, Another) else page
+        position = shown - manners.first
+        if manners.deaf:
+            position = 0
+        elif manners.stuck:
+            position = min(position, max(0, n_pages - 1))
+        items = self.rows[position * size : (position + 1) * size]
+        if not items and manners.past_the_end != 200:
+            return manners.past_the_end, {"detail": "no such page"}
+        if isinstance(fault, Short):
+            items = items[: len(items) - fault.by]
+        if manners.bare:
+            return 200, items
+        answer: Row = {"items": items, "size": size}
+        if manners.numbered:
+            answer["page"] = shown
+        if manners.total == "null":
+            answer["total"] = None
+        elif manners.total == "always" or (manners.total == "on the first page" and shown == manners.first):
+            answer["total"] = len(self.rows)
+        if manners.pages != "absent":
+            answer["pages"] = n_pages if manners.pages == "right" else manners.pages
+        return 200, answer
+
+
+class MovingServer(ThreadingHTTPServer):
+    """Serves tables at `/<name>` on a free port of 127.0.0.1. Requests are answered one after the other."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 256
+
+    def __init__(self, tables: Mapping[str, MovingTable]) -> None:
+        self.tables = dict(tables)
+        self.lock = threading.Lock()
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+    def server_bind(self) -> None:
+        # HTTPServer would look the host's name up.
+        TCPServer.server_bind(self)
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.shutdown()
+        self.server_close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that went away."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: MovingServer
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        query = parse_qs(parts.query)
+        with self.server.lock:
+            table = self.server.tables[parts.path.removeprefix("/")]
+            status, content = table.answer(int(query["page"][0]), int(query["size"][0]))
+            body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+def row(number: int, name: str = "") -> Row:
+    """A row whose name tells its number."""
+    return {"id": number, "name": name or f"row {number}"}
+
+
+def rows_of(numbers: Iterable[int]) -> list[Row]:
+    """Rows with these numbers, in this order."""
+    return [row(number) for number in numbers]
+
+
+def append(*numbers: int) -> Mutation:
+    """New rows at the end."""
+    return lambda rows: rows.extend(rows_of(numbers))
+
+
+def insert(position: int, *numbers: int) -> Mutation:
+    """New rows in front of the row at this position, counted from 0."""
+
+    def mutate(rows: list[Row]) -> None:
+        rows[position:position] = rows_of(numbers)
+
+    return mutate
+
+
+def delete(*numbers: int) -> Mutation:
+    """The rows with these numbers are gone."""
+
+    def mutate(rows: list[Row]) -> None:
+        rows[:] = [row for row in rows if row["id"] not in numbers]
+
+    return mutate
+
+
+def replace(number: int, name: str) -> Mutation:
+    """The row with this number has another content."""
+
+    def mutate(rows: list[Row]) -> None:
+        rows[:] = [{**row, "name": name} if row["id"] == number else row for row in rows]
+
+    return mutate
+
+
+def swap(one: int, two: int) -> Mutation:
+    """The rows at these two positions, counted from 0, change places."""
+
+    def mutate(rows: list[Row]) -> None:
+        rows[one], rows[two] = rows[two], rows[one]
+
+    return mutate
+
+
+def append_anew(first: int = 1000) -> Mutation:
+    """One more new row each time."""
+    numbers = count(first)
+    return lambda rows: rows.append(row(next(numbers)))

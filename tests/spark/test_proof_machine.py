@@ -1,0 +1,159 @@
+"""Any source that moves, any faults, a kill: what is merged is what the source held, or counting could not have told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import SparkSession
+
+from jobs.steps import land, merge
+from tests.moving import (
+    Another,
+    Fails,
+    Fault,
+    Manners,
+    MovingServer,
+    MovingTable,
+    Row,
+    Short,
+    rows_of,
+)
+from tests.spark.test_landing import Copies, Killed, by_number
+
+SIZE = 3
+PLACES = ("wave landed", "read again", "parsed", "merged")
+
+
+@dataclass(frozen=True)
+class Move:
+    """A change of the rows after the k-th request. Positions are taken modulo the number of rows; numbers are new ones."""
+
+    k: int
+    kind: str
+    position: int
+    number: int
+
+    def __call__(self, rows: list[Row]) -> None:
+        at = self.position % (len(rows) + 1)
+        new = rows_of([self.number])
+        if self.kind == "insert":
+            rows[at:at] = new
+        elif self.kind == "append":
+            rows += new
+        elif rows:
+            at %= len(rows)
+            if self.kind == "change":
+                rows[at] = {**rows[at], "name": f"changed to {self.number}"}
+            elif self.kind == "swap":
+                rows[at], rows[-1] = rows[-1], rows[at]
+            else:
+                del rows[at]
+                if self.kind == "delete one, append one":
+                    rows += new
+
+
+@dataclass(frozen=True)
+class Story:
+    """What happens to one source while it is copied."""
+
+    n_rows: int
+    level: str
+    manners: Manners
+    moves: tuple[Move, ...]
+    faults: tuple[tuple[int, Fault], ...]
+    killed_at: str | None
+
+
+KINDS = ("insert", "append", "delete", "change", "swap", "delete one, append one")
+moves = st.builds(Move, st.integers(1, 14), st.sampled_from(KINDS), st.integers(0, 12), st.just(0))
+faults = st.tuples(
+    st.integers(1, 5), st.one_of(st.builds(Short), st.builds(Another, st.integers(1, 5)), st.builds(Fails))
+)
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> Story:
+    drawn = draw(st.lists(moves, max_size=4))
+    return Story(
+        n_rows=draw(st.integers(0, 14)),
+        level=draw(st.sampled_from(("counted", "reread"))),
+        manners=draw(st.builds(Manners, numbered=st.booleans(), past_the_end=st.sampled_from((200, 404)))),
+        moves=tuple(Move(move.k, move.kind, move.position, 100 + n) for n, move in enumerate(drawn)),
+        faults=tuple(draw(st.lists(faults, max_size=2))),
+        killed_at=draw(st.sampled_from((None, None, *PLACES))),
+    )
+
+
+def counts_could_not_tell(table: MovingTable) -> bool:
+    """Whether the rows moved in the last walk so that every page of it told the same total, and the first one did not change."""
+    pages = [page for page, _ in table.log]
+    begins = [n for n in range(len(pages) - 1) if pages[n : n + 2] == [1, 2]]
+    if not begins:
+        return False  # one page is given from one moment
+    walk = table.log[begins[-1] :]
+    first, last = walk[0][1], max(state for page, state in walk if page == 1)
+    landed = dict(reversed([given for given in walk if given[0] != 1]))
+    latest = {**dict(walk), 1: first}
+    totals = {len(table.states[state]) for state in (first, last, *latest.values())}
+    moved = len({first, last, *landed.values(), *latest.values()}) > 1
+    return moved and len(totals) == 1 and table.states[first][:SIZE] == table.states[last][:SIZE]
+
+
+def once_killed(copies: Copies, place: str | None) -> str | None:
+    """A run that is killed at this place, if it comes there; its id, or None where it did not start."""
+    if place is None:
+        return None
+
+    def reached(name: str) -> None:
+        if name == place:
+            raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(land, "reached", reached)
+        patch.setattr(merge, "reached", reached)
+        try:
+            run = copies.run()
+        except Killed:
+            return "run-1"
+    # It ended before it came there.
+    return run.run_id
+
+
+@settings(
+    max_examples=20,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(story=stories())
+def test_what_is_merged_is_what_the_source_held_or_counting_could_not_tell_or_nothing_is_merged(
+    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, story: Story
+) -> None:
+    table = MovingTable(rows_of(range(1, story.n_rows + 1)), story.manners)
+    for move in story.moves:
+        table.after(move.k, move)
+    for page, fault in story.faults:
+        table.once(page, fault)
+    with MovingServer({"things": table}) as server:
+        copies = Copies(spark, tmp_path_factory.mktemp("story"), server, story.level, {"size": SIZE}, {"attempts": 2})
+        killed = once_killed(copies, story.killed_at)
+        before = copies.version()
+        run = copies.run(resume=killed)
+    record = run.tables["things"]
+    if record.state == "failed":
+        event("failed")
+        assert copies.version() == before
+        return
+    assert max(copies.landed().values()) == 1
+    assert record.proof == story.level
+    held = copies.silver()
+    if held in map(by_number, table.states):
+        event(f"{story.level}: what the source held")
+        return
+    event(f"{story.level}: counts could not tell")
+    assert story.level == "counted"
+    assert counts_could_not_tell(table)
