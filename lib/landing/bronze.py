@@ -22,10 +22,10 @@ MOST_NAMED = 1000
 class Seen:
     """What bronze holds of one table of a run: the last reading of each page counts.
 
-    `failed`, `missing`, `odd` (another number of rows than planned, or another page's number on it) and `twins` (the same
-    rows as another page) are pages; `n_moved` counts pages whose last two readings differ, and `moved` names them; `n_reread`
-    counts those that were read twice at least, `n_retold` those that told another total than the plan's; `last_round` is the
-    highest round.
+    Pages are `failed`, `missing`, `odd` (another number of rows than planned, short in the middle where the source tells no
+    total, or another page's number on it), `twins` (the same rows as another page) and `moved` (their last two readings
+    differ; `n_moved` counts them). `n_reread` counts pages that were read twice at least, `n_retold` those that told another
+    total than the plan's; `last_round` is the highest round.
     """
 
     n_pages: int
@@ -114,7 +114,11 @@ class Bronze:
         end = plan.last_with_rows
         rest = (plan.total or 0) - plan.given * (end - plan.first)
         belong = f"CASE WHEN page < {end} THEN {plan.given} WHEN page = {end} THEN {rest} ELSE 0 END"
-        another = "FALSE" if plan.total is None else f"n_items <> {belong}"
+        another = f"n_items <> {belong}"
+        if plan.total is None:
+            # Nobody knows how many rows belong on a page, but those in the middle should be full.
+            another = """n_items < (SELECT max(n_items) FROM reads WHERE back = 1)
+                AND page < (SELECT max(page) FROM reads WHERE back = 1 AND n_items > 0)"""
         odd = self._rows(f"""{reads}
             SELECT page FROM reads WHERE back = 1 AND error IS NULL
                 AND ({another} OR (own_number IS NOT NULL AND own_number <> page)) {_LIMIT}""")

@@ -94,6 +94,8 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
                 f"{plan.table}: the same rows on {_pages(seen.twins)}: does the source take api.pagination.page_param?"
             )
             raise SourceIncompleteError(message)
+        if set(seen.odd) - case.doubted:
+            return _ask(replace(case, doubted=frozenset(seen.odd)), seen.odd, _account(plan, seen), around=True)
         return Proof(plan.table, UNPROVED, seen.n_items)
     doubtful = sorted({*seen.odd, *seen.twins})
     if doubtful or seen.n_items != plan.total:
@@ -123,7 +125,8 @@ def report(doubt: Doubt, seen: Seen, rounds: int) -> str:
 
 
 def _account(plan: TablePlan, seen: Seen) -> str:
-    parts = [f"{seen.n_items} rows landed of {plan.total} on {seen.n_pages} of {plan.n_pages} pages"]
+    of_total = "" if plan.total is None else f" of {plan.total}"
+    parts = [f"{seen.n_items} rows landed{of_total} on {seen.n_pages} of {plan.n_pages} pages"]
     difference = seen.n_items - (plan.total or 0)
     if plan.total is not None and difference:
         parts.append(f"{abs(difference)} {'missing' if difference < 0 else 'too many'}")
