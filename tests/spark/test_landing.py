@@ -412,6 +412,19 @@ def test_a_page_that_goes_on_failing_stops_its_table_alone_and_is_all_that_a_res
     assert broken.asked == {1: 1, 3: 1}
 
 
+def test_a_page_that_cannot_be_had_is_left_out_where_the_operator_accepts_that(copies: Copies) -> None:
+    table = things(copies, range(1, 11))
+    copies.run()
+    table.once(3, Fails(503), Fails(503))
+    table.change(replace(1, "changed"))
+    run = copies.run(accept_incomplete=True)
+    assert proved(run) == ("incomplete", 0)
+    # Rows 7 to 9 stand on the page that failed: they stay as they were, and have not vanished.
+    assert run.tables["things"].rows_vanished == 0
+    assert {row["id"] for row in copies.silver()} == set(range(1, 11))
+    assert {row["name"] for row in copies.silver() if row["id"] == 1} == {"changed"}
+
+
 def test_a_404_in_the_middle_is_no_end(copies: Copies) -> None:
     things(copies, range(1, 11)).once(2, Fails(404))
     assert "status 404" in failed(copies.run())
