@@ -40,7 +40,6 @@ class Landing:
     gate: Gate
     accept_incomplete: bool
     cases: dict[str, Case] = field(default_factory=dict)
-    moved: set[str] = field(default_factory=set)
     answer_s: float = 0.0
 
     @property
@@ -88,7 +87,7 @@ def land_pages(landing: Landing, plan: Plan) -> None:
 def prove_tables(landing: Landing, doubts: Sequence[Doubt] = ()) -> None:
     """Prove each table complete, reading again what is in doubt. One that cannot be proved fails, and takes no other with it.
 
-    Starts from `doubts`, if there are any. `landing.moved` then names the tables of which a page changed.
+    Starts from `doubts`, if there are any: then only their tables are looked at.
     """
     rounds, run = landing.job.source.api.limits.proof_rounds, landing.run
     again = list(doubts)
@@ -128,8 +127,6 @@ def _judge(landing: Landing, cases: Sequence[Case], rounds: int | None) -> list[
     ):
         name = case.plan.table
         record, seen = landing.run.tables[name], landing.bronze.see(case.plan)
-        if seen.n_moved:
-            landing.moved.add(name)
         record.pages, record.rows_landed, record.rounds = seen.n_pages, seen.n_items, seen.last_round
         try:
             verdict = prove.judge(case, seen, closing)

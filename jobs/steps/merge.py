@@ -20,7 +20,7 @@ from lib.lake.quarantine import write_quarantine
 from lib.lake.read import at_version
 from lib.lake.runs import Run, TableRun
 from lib.landing.bronze import MOST_NAMED, landed_pages
-from lib.landing.prove import COUNTED, PROVED, doubt_repeats, report
+from lib.landing.prove import COUNTED, PROVED, doubt_repeats, report, walk_again
 from lib.tables import listens
 from lib.tables.compare import check_rejected, check_vanished, seen_keys, vanished
 from lib.tables.newest import newest, pages_sharing_keys, ranked
@@ -67,7 +67,7 @@ def _parse_all(landing: Landing, names: Iterable[str]) -> dict[str, Parsed]:
 
 
 def _settle_repeats(landing: Landing, parsed: dict[str, Parsed]) -> dict[str, Parsed]:
-    """Read pages again that share a key. What moved is parsed anew; where nothing moved, the source itself repeats a row."""
+    """Look again at pages that share a key. Where they moved, the table is read anew; else the source itself repeats a row."""
     open_tables, newer = dict(parsed), dict[str, Parsed]()
     rounds = landing.job.source.api.limits.proof_rounds
     for number in range(rounds + 1):
@@ -77,7 +77,8 @@ def _settle_repeats(landing: Landing, parsed: dict[str, Parsed]) -> dict[str, Pa
             if case.level == COUNTED and landing.run.tables[name].rows_repeated and case.plan.n_pages > 1:
                 pages = one.rows.transform(pages_sharing_keys(one.table.key)).limit(MOST_NAMED).collect()
                 doubt = doubt_repeats(case, [row["page"] for row in pages])
-                doubts += [doubt] if pages and moved_since(landing, doubt) else []
+                if pages and moved_since(landing, doubt):
+                    doubts.append(walk_again(case, f"{doubt.why}, and rows moved"))
         if not doubts:
             break
         if number == rounds:
@@ -85,11 +86,11 @@ def _settle_repeats(landing: Landing, parsed: dict[str, Parsed]) -> dict[str, Pa
                 name = doubt.case.plan.table
                 give_up(landing, name, report(doubt, landing.bronze.see(doubt.case.plan), rounds))
             break
-        landing.moved.clear()
         prove_tables(landing, doubts)
-        for name in landing.moved & open_tables.keys():
+        read_again = [doubt.case.plan.table for doubt in doubts]
+        for name in read_again:
             open_tables[name].rows.unpersist()
-        open_tables = _parse_all(landing, landing.moved)
+        open_tables = _parse_all(landing, read_again)
         newer |= open_tables
     return newer
 

@@ -79,13 +79,13 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
         raise SourceIncompleteError(message)
     if is_resized:
         why = f"the source claimed {plan.total} rows at the start and {closing.total} at the end"
-        return _walk_again(replace(case, plan=_planned_anew(plan, closing)), why)
+        return walk_again(replace(case, plan=_planned_anew(plan, closing)), why)
     if closing.items_sha256 != seen.first_page_sha256:
-        return _walk_again(case, "the first page changed while the others were read")
+        return walk_again(case, "the first page changed while the others were read")
     if seen.n_retold:
-        return _walk_again(case, f"{seen.n_retold} pages told another total than {plan.total}")
+        return walk_again(case, f"{seen.n_retold} pages told another total than {plan.total}")
     if not case.whole and seen.n_moved > len(case.doubted & set(seen.moved)):
-        return _walk_again(case, f"{seen.n_moved} pages held other rows when they were read again")
+        return walk_again(case, f"{seen.n_moved} pages held other rows when they were read again")
     if seen.missing:
         return _ask(case, seen.missing, f"{_pages(seen.missing)} have not landed", around=False)
     if plan.total is None:
@@ -104,15 +104,20 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
         return _ask(again, doubtful or range(plan.first, plan.last + 1), _account(plan, seen), around=True)
     if case.level == REREAD:
         if case.walks < 2 or seen.n_moved or seen.n_reread < plan.n_pages:
-            return _walk_again(case, "two whole walks must agree, and have not yet")
+            return walk_again(case, "two whole walks must agree, and have not yet")
         return Proof(plan.table, REREAD, seen.n_items)
     return Proof(plan.table, COUNTED, seen.n_items)
 
 
 def doubt_repeats(case: Case, pages: Iterable[int]) -> Doubt:
-    """Keys stand on more than one page: those pages are read again. If nothing moved, it is the source's own repetition."""
+    """Keys stand on more than one page. If those pages are as they were when they are looked at, the source repeats itself."""
     again = replace(case, doubted=frozenset())
     return _ask(again, pages, "keys stand on more than one page", around=False)
+
+
+def walk_again(case: Case, why: str) -> Doubt:
+    """The whole table is in doubt."""
+    return Doubt(case, (case.plan.whole,), why)
 
 
 def report(doubt: Doubt, seen: Seen, rounds: int) -> str:
@@ -137,21 +142,22 @@ def _account(plan: TablePlan, seen: Seen) -> str:
     return "; ".join(parts)
 
 
-def _walk_again(case: Case, why: str) -> Doubt:
-    return Doubt(case, (case.plan.whole,), why)
-
-
 def _ask(case: Case, pages: Iterable[int], why: str, *, around: bool) -> Doubt:
     plan = case.plan
     wanted = {near for page in pages for near in ((page - 1, page, page + 1) if around else (page,))}
     inside = [page for page in wanted if plan.first <= page <= plan.last]
     if len(inside) == plan.n_pages or (around and not case.whole):
         # Asked before, and still in doubt: only a whole walk can tell.
-        return _walk_again(case, why)
+        return walk_again(case, why)
     return Doubt(case, plan.pages(inside), why)
 
 
 def _planned_anew(plan: TablePlan, closing: PageRow) -> TablePlan:
+    if closing.total is None:
+        message = (
+            f"{plan.table}: the source claimed {plan.total} rows at the start, and tells no number of rows at the end"
+        )
+        raise SourceIncompleteError(message)
     try:
         return plan_table(plan.path, closing)
     except ValueError as error:
