@@ -412,6 +412,17 @@ def test_a_page_that_goes_on_failing_stops_its_table_alone_and_is_all_that_a_res
     assert broken.asked == {1: 1, 3: 1}
 
 
+def test_a_total_that_is_told_at_the_start_and_not_at_the_end_is_no_proof(copies: Copies) -> None:
+    table = things(copies, range(1, 11))
+
+    def tell_no_total(rows: list[Row]) -> None:
+        table.manners = Manners(total="null")
+
+    table.after(4, tell_no_total)
+    assert "claimed 10 rows at the start, and tells no number of rows at the end" in failed(copies.run())
+    assert copies.version() is None
+
+
 def test_a_page_that_cannot_be_had_is_left_out_where_the_operator_accepts_that(copies: Copies) -> None:
     table = things(copies, range(1, 11))
     copies.run()
