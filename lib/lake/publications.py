@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 
@@ -90,10 +91,10 @@ def write_published_json(layout: Layout, publication: Publication) -> None:
     replace_text(layout.published_json, json.dumps(content, indent=2) + "\n")
 
 
-def _publication(rows: Sequence[dict[str, object]]) -> Publication:
+def _publication(rows: Sequence[dict[str, Any]]) -> Publication:
     tables = {
-        str(row["table"]): PublishedTable(str(row["table"]), str(row["path"]), row["version"], row["rows"])  # type: ignore[arg-type]
+        str(row["table"]): PublishedTable(str(row["table"]), str(row["path"]), row["version"], row["rows"])
         for row in rows
     }
     first = rows[0]
-    return Publication(str(first["publication_id"]), str(first["run_id"]), first["published_at"], tables)  # type: ignore[arg-type]
+    return Publication(str(first["publication_id"]), str(first["run_id"]), first["published_at"], tables)

@@ -21,7 +21,7 @@ def source() -> Source:
 
 
 def at(*parts: int) -> datetime:
-    return datetime(*parts)  # type: ignore[arg-type]  # noqa: DTZ001 - Spark gives local time, and the process is in UTC
+    return datetime(*parts)  # noqa: DTZ001 - Spark gives local time, and the process is in UTC
 
 
 TRACKS = [

@@ -128,7 +128,7 @@ def job(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         return int(end)
 
     module = types.ModuleType("job_of_the_test")
-    module.command = command  # type: ignore[attr-defined]
+    module.command = command
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setitem(cli.JOBS, "a-job", (module.__name__, "ends as it is told"))
     for name in ("PYSPARK_SUBMIT_ARGS", "PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON", "SPARK_LOCAL_IP"):

@@ -42,7 +42,7 @@ tables:
 
 def load(text: str, folder: Path, *, env: dict[str, str] | None = None, **options: object) -> Source:
     (folder / "shop.yml").write_text(text, encoding="utf-8")
-    return load_source("./shop.yml", conf_dir=CONF, env=env or {}, **options)  # type: ignore[arg-type]  # tests pass any option
+    return load_source("./shop.yml", conf_dir=CONF, env=env or {}, **options)
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +53,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def mistakes(text: str, folder: Path, **options: object) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        load(text, folder, **options)  # type: ignore[arg-type]  # as above
+        load(text, folder, **options)
     assert caught.value.exit_status == 2
     return str(caught.value).splitlines()
 

@@ -6,7 +6,7 @@ SIZES = {"tracks": 300, "users": 400, "sessions": 500}
 
 
 def day(number: int, **settings: object) -> Catalog:
-    return build(DemoSettings(day=number, **{**SIZES, **settings}))  # type: ignore[arg-type]  # sizes and faults
+    return build(DemoSettings(day=number, **{**SIZES, **settings}))
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ TABLES = ["tracks", "users", "listen_history"]
 
 
 def get(server: DemoServer, path: str, **options: object) -> requests.Response:
-    return requests.get(server.url + path, timeout=10, **options)  # type: ignore[arg-type]  # passed on as they are
+    return requests.get(server.url + path, timeout=10, **options)
 
 
 def spoiled(**faults: object) -> DemoServer:
-    return DemoServer(DemoSettings(**SMALL, faults=Faults(**faults)))  # type: ignore[arg-type]  # one fault a test
+    return DemoServer(DemoSettings(**SMALL, faults=Faults(**faults)))
 
 
 def test_an_error_strikes_each_page_once_and_a_repeat_heals_it() -> None:

@@ -27,11 +27,11 @@ def server() -> Iterator[DemoServer]:
 
 
 def get(server: DemoServer, path: str, **options: object) -> requests.Response:
-    return requests.get(server.url + path, timeout=10, **options)  # type: ignore[arg-type]  # passed on as they are
+    return requests.get(server.url + path, timeout=10, **options)
 
 
 def spoiled(**faults: object) -> DemoServer:
-    return DemoServer(DemoSettings(**SMALL, faults=Faults(**faults)))  # type: ignore[arg-type]  # one fault a test
+    return DemoServer(DemoSettings(**SMALL, faults=Faults(**faults)))
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -126,7 +126,7 @@ def test_a_refused_body_does_not_spoil_the_next_request_on_the_connection(server
 
 
 def test_a_connection_serves_many_requests(server: DemoServer) -> None:
-    with socket.create_connection(server.url.removeprefix("http://").split(":"), timeout=10) as connection:  # type: ignore[arg-type]  # the port as text
+    with socket.create_connection(server.url.removeprefix("http://").split(":"), timeout=10) as connection:
         stream = connection.makefile("rb")
         for _ in range(3):
             connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -137,7 +137,7 @@ def test_a_connection_serves_many_requests(server: DemoServer) -> None:
 
 
 def test_a_folded_host_header_cannot_add_headers_to_a_redirect(server: DemoServer) -> None:
-    with socket.create_connection(server.url.removeprefix("http://").split(":"), timeout=10) as connection:  # type: ignore[arg-type]  # the port as text
+    with socket.create_connection(server.url.removeprefix("http://").split(":"), timeout=10) as connection:
         connection.sendall(b"GET /tracks/ HTTP/1.1\r\nHost: x\r\n evil: 1\r\nConnection: close\r\n\r\n")
         answer = connection.makefile("rb").read().decode()
     assert f"location: {server.url}/tracks\r\n" in answer

@@ -31,7 +31,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
 )
 def test_a_setting_out_of_range_is_named_with_its_range(name: str, value: object, message: str) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
-        DemoSettings(**{name: value})  # type: ignore[arg-type]  # a wrong type is what is tested
+        DemoSettings(**{name: value})
     assert str(caught.value) == message
 
 
@@ -51,7 +51,7 @@ def test_a_setting_out_of_range_is_named_with_its_range(name: str, value: object
 )
 def test_a_fault_out_of_range_is_named_with_its_range(name: str, value: object, message: str) -> None:
     with pytest.raises(ValueError, match=r".") as caught:
-        Faults(**{name: value})  # type: ignore[arg-type]  # a wrong type is what is tested
+        Faults(**{name: value})
     assert str(caught.value) == message
 
 

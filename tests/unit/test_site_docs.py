@@ -131,7 +131,7 @@ def test_an_unknown_foreign_script_is_dropped_and_reported(
     (staged / "index.html").write_text(in_page("", '<script src="https://new.example/x.js"></script>'))
     assert not docs.make_self_contained(staged, assets, "assets/abc")
     assert "new.example" not in (staged / "index.html").read_text("utf-8")
-    assert caplog.records[0].references == ["<script src=https://new.example/x.js>"]  # type: ignore[attr-defined]
+    assert caplog.records[0].references == ["<script src=https://new.example/x.js>"]
 
 
 @pytest.mark.parametrize(

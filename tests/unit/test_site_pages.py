@@ -83,7 +83,7 @@ def index(*tables: TableLine, **changes: object) -> str:
         "rejected_reasons": (("tracks", "id: not a number", 31),),
         "notes": ("items[]: 31 references to 1 vanished row of tracks",),
     }
-    return render_index(IndexPage(**{**values, **changes}))  # type: ignore[arg-type] - built from names, for short tests
+    return render_index(IndexPage(**{**values, **changes}))
 
 
 def run(**changes: object) -> RunLine:
@@ -98,7 +98,7 @@ def run(**changes: object) -> RunLine:
         "rows": 1000,
         "message": None,
     }
-    return RunLine(**{**values, **changes})  # type: ignore[arg-type] - built from names, for short tests
+    return RunLine(**{**values, **changes})
 
 
 def test_the_index_says_what_is_published_when_and_from_which_run() -> None:

@@ -31,7 +31,7 @@ def server() -> Iterator[ScriptedServer]:
 def fetch(server: ScriptedServer, *behaviours: Behaviour, **limits: float) -> PageRow:
     server.play("/t", *behaviours)
     settings = {"timeout_s": 5.0, "attempts": 3, "max_wait_s": 0.02, **limits}
-    with SourceClient(Access(base_url=server.url, **settings)) as client:  # type: ignore[arg-type]  # limits by name
+    with SourceClient(Access(base_url=server.url, **settings)) as client:
         return fetch_page(client, run_id="r", table="t", path="/t", page=1)
 
 
