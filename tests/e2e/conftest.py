@@ -24,6 +24,7 @@ import uvicorn
 from deltalake import DeltaTable, QueryBuilder
 from fastapi import FastAPI, HTTPException, Request
 from fastapi_pagination import Page, add_pagination, paginate
+from fastapi_pagination.utils import disable_installed_extensions_check
 
 from demo import DemoSettings, build
 from demo.data import KEYS, REQUIRED
@@ -196,6 +197,9 @@ class Service:
     requests: list[str] = field(default_factory=list)
 
     def app(self) -> FastAPI:
+        # The check tries to import each extension at each request. Two requests at once can meet in a half-made import, and the
+        # warning that follows is an error here.
+        disable_installed_extensions_check()
         app = FastAPI()
 
         def endpoint(table: str) -> None:
