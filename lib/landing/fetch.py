@@ -6,7 +6,7 @@ import math
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import chain, islice
 
 import pyarrow as pa
@@ -129,7 +129,7 @@ def _arrow(rows: Iterable[PageRow]) -> Iterator[pa.RecordBatch]:
     held: list[dict[str, object]] = []
     held_bytes = 0
     for row in rows:
-        held.append(asdict(row))
+        held.append(vars(row))
         held_bytes += row.n_bytes or 0
         if len(held) == ROWS_A_BATCH or held_bytes > BYTES_A_BATCH:
             yield pa.RecordBatch.from_pylist(held, ARROW_SCHEMA)

@@ -86,6 +86,7 @@ class SourceClient:
     def __init__(self, access: Access, gate: Gate = OPEN_GATE) -> None:
         self.access = access
         self._gate = gate
+        self._home = origin_of(access.base_url)
         self._transport = Transport(access.ca_pem)
         self._proxies = {} if access.proxy is None else {"http": access.proxy, "https": access.proxy}
 
@@ -156,12 +157,13 @@ class SourceClient:
             raise SourceError("the address cannot be read as a URL")
         # Looked at as it will be sent: requests rewrites hosts that are not ASCII, and quotes what must be quoted.
         final = str(request.url)
-        home, origin = origin_of(self.access.base_url), origin_of(final)
-        check_allowed(origin, home, self.access.allowed_hosts)
-        if origin == home:
+        origin = origin_of(final)
+        check_allowed(origin, self._home, self.access.allowed_hosts)
+        if origin == self._home:
             # UTF-8, in the form that http.client sends as it is: other text would raise an error that shows it.
             request.headers.update({name: value.encode().decode("latin-1") for name, value in self.access.headers})
-            request.prepare_url(_with_query(final, self.access.params), None)
+            if self.access.params:
+                request.prepare_url(_with_query(final, self.access.params), None)
         return request
 
     def _redirected(self, url: str, location: str, params: Params) -> str:

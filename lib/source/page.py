@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import orjson
+
 from lib.errors import SourceError
 from lib.source.access import Paging
 from lib.source.body import text_of
@@ -99,11 +101,19 @@ def look_at(body: str, paging: Paging, headers: Mapping[str, str]) -> PageShape:
     own = _at(answer, paging.page_param)
     return PageShape(
         n_items=len(items),
-        items_sha256=hashlib.sha256(json.dumps(items).encode()).hexdigest(),
+        items_sha256=hashlib.sha256(_canonical(items)).hexdigest(),
         total=_count(answer, paging.total, headers, "total"),
         pages=_count(answer, paging.pages, headers, "pages"),
         own_number=own if isinstance(own, int) and not isinstance(own, bool) and 0 <= own <= MAX_COUNT else None,
     )
+
+
+def _canonical(items: Json) -> bytes:
+    """The rows as bytes: the same for the same rows, however the answer was spaced."""
+    try:
+        return orjson.dumps(items)
+    except TypeError:  # a whole number of more than 64 bits
+        return json.dumps(items).encode()
 
 
 def _outline(answer: Json, found: Json) -> str:
