@@ -53,13 +53,20 @@ class Another:
 
 
 @dataclass(frozen=True)
+class Sized:
+    """The page as it should be, which says of itself that it was cut by another size."""
+
+    size: int
+
+
+@dataclass(frozen=True)
 class Fails:
     """No page."""
 
     status: int = 503
 
 
-Fault = Short | Another | Fails
+Fault = Short | Another | Sized | Fails
 
 
 @dataclass
@@ -136,7 +143,7 @@ class MovingTable:
             items = items[: len(items) - fault.by]
         if manners.bare:
             return 200, items
-        answer: Row = {"items": items, "size": size}
+        answer: Row = {"items": items, "size": fault.size if isinstance(fault, Sized) else size}
         if manners.numbered:
             answer["page"] = shown
         if manners.total == "null":

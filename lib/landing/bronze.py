@@ -23,7 +23,7 @@ class Seen:
     """What bronze holds of one table of a run: the last reading of each page counts.
 
     Pages are `failed`, `missing`, `odd` (another number of rows than planned, short in the middle where the source tells no
-    total, or another page's number on it), `twins` (the same rows as another page) and `moved` (their last two readings
+    total, or another page's number or size on it), `twins` (the same rows as another page) and `moved` (their last two readings
     differ; `n_moved` counts them). `n_reread` counts pages that were read twice at least, `n_retold` those that told another
     total than the plan's; `last_round` is the highest round.
     """
@@ -121,7 +121,7 @@ class Bronze:
                 AND page < (SELECT max(page) FROM reads WHERE back = 1 AND n_items > 0)"""
         odd = self._rows(f"""{reads}
             SELECT page FROM reads WHERE back = 1 AND error IS NULL
-                AND ({another} OR (own_number IS NOT NULL AND own_number <> page)) {_LIMIT}""")
+                AND ({another} OR own_number <> page OR ({_OTHER_SIZE})) {_LIMIT}""")
         moved = self._rows(f"""{reads}
             SELECT page FROM reads WHERE back = 1 AND before <> items_sha256 {_LIMIT}""")
         twins = self._rows(f"""{reads}
@@ -158,7 +158,7 @@ class Bronze:
         last_first = "PARTITION BY page ORDER BY round DESC"
         return f"""
             WITH reads AS (
-                SELECT page, round, status, error, n_items, total, own_number, items_sha256,
+                SELECT page, round, status, error, n_items, total, own_number, own_size, items_sha256,
                     row_number() OVER ({last_first}) AS back, lead(items_sha256) OVER ({last_first}) AS before
                 FROM pages WHERE {self._run} AND "table" = '{plan.table}' AND page BETWEEN {plan.first} AND {plan.last}
             )"""
@@ -169,4 +169,7 @@ class Bronze:
         return rows
 
 
+# Another size than the first page's, unless it is that of the rows on the page: some sources name these.
+_OTHER_SIZE = """own_size <> n_items
+    AND own_size <> (SELECT own_size FROM reads WHERE back = 1 ORDER BY page LIMIT 1)"""
 _LIMIT = f"ORDER BY page LIMIT {MOST_NAMED}"

@@ -21,7 +21,7 @@ from lib.source.page import PageRow, fetch_page
 PAGE_SCHEMA = (
     "run_id string, table string, page bigint, url string, status int, fetched_at timestamp, attempts int, "
     "elapsed_ms double, n_items int, n_bytes bigint, sha256 string, body string, total bigint, pages bigint, "
-    "error string, waited_ms double, retries string, round int, items_sha256 string, own_number bigint"
+    "error string, waited_ms double, retries string, round int, items_sha256 string, own_number bigint, own_size bigint"
 )
 ARROW_SCHEMA = pa.schema(
     {
@@ -45,6 +45,7 @@ ARROW_SCHEMA = pa.schema(
         "round": pa.int32(),
         "items_sha256": pa.string(),
         "own_number": pa.int64(),
+        "own_size": pa.int64(),
     }
 )
 ROWS_A_BATCH = 16

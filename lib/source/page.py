@@ -25,11 +25,11 @@ _KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false",
 class PageRow:
     """One page as it came. Grain: one per table, page and round of a run; `error` says why a page has no body.
 
-    `round` is 0 for the first reading, and one more each time that the page is read again for the proof. `own_number` is the
-    number that the page gives itself, `items_sha256` a hash of its rows alone (two readings of unchanged rows agree in it).
-    `total` and `pages` are the source's own claims on this page. `n_bytes` and `sha256` are those of `body` in UTF-8,
-    so that anybody can check them. `elapsed_ms` is that of the last attempt, `waited_ms` the pauses between all of
-    them, `retries` a JSON object of reason and count of the attempts that another one followed (None for none).
+    `round` is 0 for the first reading, and one more each time that the page is read again for the proof. `own_number` and
+    `own_size` are the number and the size that the page gives itself, `items_sha256` a hash of its rows alone (two readings of
+    unchanged rows agree in it). `total` and `pages` are the source's own claims on this page. `n_bytes` and `sha256` are those
+    of `body` in UTF-8, so that anybody can check them. `elapsed_ms` is that of the last attempt, `waited_ms` the pauses
+    between all of them, `retries` a JSON object of reason and count of the attempts that another one followed (None for none).
     """
 
     run_id: str
@@ -52,6 +52,7 @@ class PageRow:
     round: int
     items_sha256: str | None
     own_number: int | None
+    own_size: int | None
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class PageShape:
     total: int | None
     pages: int | None
     own_number: int | None
+    own_size: int | None
 
 
 def fetch_page(client: SourceClient, *, run_id: str, table: str, path: str, page: int, round_: int = 0) -> PageRow:
@@ -98,13 +100,13 @@ def look_at(body: str, paging: Paging, headers: Mapping[str, str]) -> PageShape:
     if odd is not None:
         message = f"row {odd} of the page (counted from 0) is {_kind(items[odd])} and no JSON object"
         raise SourceError(message)
-    own = _at(answer, paging.page_param)
     return PageShape(
         n_items=len(items),
         items_sha256=hashlib.sha256(_canonical(items)).hexdigest(),
         total=_count(answer, paging.total, headers, "total"),
         pages=_count(answer, paging.pages, headers, "pages"),
-        own_number=own if isinstance(own, int) and not isinstance(own, bool) and 0 <= own <= MAX_COUNT else None,
+        own_number=_whole(_at(answer, paging.page_param)),
+        own_size=_whole(_at(answer, paging.size_param)),
     )
 
 
@@ -150,10 +152,16 @@ def _count(answer: Json, place: str | None, headers: Mapping[str, str], what: st
         value = _at(answer, place)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_COUNT:
+    if _whole(value) is None:
         message = f"api.pagination.{what}: {place} is no whole number of rows or pages in the answer"
         raise SourceError(message)
-    return value
+    return _whole(value)
+
+
+def _whole(value: Json) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if 0 <= value <= MAX_COUNT else None
 
 
 def _row(
@@ -189,4 +197,5 @@ def _row(
         round=round_,
         items_sha256=shape.items_sha256 if shape else None,
         own_number=shape.own_number if shape else None,
+        own_size=shape.own_size if shape else None,
     )

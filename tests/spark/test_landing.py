@@ -24,6 +24,7 @@ from lib.config import Runtime, load_source
 from lib.errors import SourceError
 from lib.lake.layout import lake_at
 from lib.lake.runs import Run, TableRun
+from lib.landing import plan
 from lib.landing.budget import Budget
 from lib.landing.fetch import FetchPages
 from lib.observe.console import Steps
@@ -36,6 +37,7 @@ from tests.moving import (
     MovingTable,
     Row,
     Short,
+    Sized,
     append,
     append_anew,
     delete,
@@ -378,6 +380,14 @@ def test_a_page_that_came_as_another_page_once_is_read_again(copies: Copies, *, 
     assert copies.silver() == rows_of(range(1, 22))
 
 
+def test_a_page_that_says_it_was_cut_by_another_size_is_read_again(copies: Copies) -> None:
+    table = things(copies, range(1, 22))
+    table.once(5, Sized(4))
+    assert proved(copies.run()) == ("counted", 1)
+    assert copies.silver() == rows_of(range(1, 22))
+    assert table.asked == {1: 3, 2: 1, 3: 1, 4: 2, 5: 2, 6: 2, 7: 1}
+
+
 def test_a_page_that_stays_short_is_no_proof(copies: Copies) -> None:
     table = things(copies, range(1, 22))
     table.once(4, *[Short()] * 10)
@@ -580,6 +590,34 @@ def test_a_run_that_is_killed_while_it_lands_asks_for_no_page_again_when_it_is_r
     else:
         # Pages had been in doubt, and nobody remembers which: all are read once more.
         assert table.asked - before == {1: 2, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1, 7: 1}
+
+
+def test_a_run_that_is_killed_between_waves_fetches_only_the_pages_of_the_waves_that_did_not_land(
+    copies: Copies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = things(copies, range(1, 22))
+    # Two pages a wave: (1, 2, 3), (4, 5), (6, 7), the first with the page of the plan.
+    monkeypatch.setattr(plan, "LEAST_ANSWER_S", 1000.0)
+    monkeypatch.setattr(plan, "WAVE_S", 2000.0)
+    waves = 0
+
+    def reached(name: str) -> None:
+        nonlocal waves
+        waves += name == "wave landed"
+        if waves == 2:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(land, "reached", reached)
+        with pytest.raises(Killed):
+            copies.run()
+    assert copies.landed() == {("things", page, 0): 1 for page in range(1, 6)}
+    before = Counter(table.asked)
+    assert proved(copies.run(resume="run-1"))[0] == "counted"
+    assert copies.silver() == rows_of(range(1, 22))
+    # Page 1 is looked at once more at the end.
+    assert table.asked - before == {1: 1, 6: 1, 7: 1}
+    assert max(copies.landed().values()) == 1
 
 
 # Spark's own failures
