@@ -6,16 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import click
+from pyspark.sql import SparkSession
 
 from jobs.steps import record
+from jobs.steps.derive import derive_tables
 from jobs.steps.failpoints import reached
+from jobs.steps.fits import check_columns_held
 from jobs.steps.land import Landing, land_pages, prove_tables
-from jobs.steps.merge import derive_tables, merge_tables
-from jobs.steps.options import Job, common_options, open_job
-from jobs.steps.plan import Choices, plan_tables
-from jobs.steps.publish import check_and_publish, prepare_checks
+from jobs.steps.merge import merge_tables
+from jobs.steps.options import Choices, Job, common_options, full_ingest_options, open_job
+from jobs.steps.plan import plan_tables
+from jobs.steps.publish import Suites, check_and_publish, prepare_checks
+from jobs.steps.replay import landed_runs, replay
 from jobs.steps.serve import served
-from lib.config import check_run_id
 from lib.lake import runs
 from lib.lake.runs import Run
 from lib.landing.budget import Budget
@@ -28,21 +31,17 @@ from lib.source.access import Access
     "full-ingest", help="Copy every table of the source into the lake, check it, and publish it if it passes."
 )
 @common_options
-@click.option("--dry-run", is_flag=True, help="Ask for the first page of each table and print the plan; write nothing.")
-@click.option(
-    "--resume", metavar="RUN_ID", help="Go on with that run: only what has not landed is fetched. New: start it."
-)
-@click.option("--no-check", is_flag=True, help="Merge, and leave checking and publishing to sanity-check.")
-@click.option("--allow-deletes", is_flag=True, help="Let this run mark any number of rows as vanished.")
-@click.option(
-    "--accept-incomplete", is_flag=True, help="Merge tables that could not be proved complete; nothing vanishes."
-)
-def command(*, dry_run: bool, resume: str | None, no_check: bool, **options: Any) -> None:
+@full_ingest_options
+def command(*, dry_run: bool, resume: str | None, from_landed: str | None, choices: Choices, **options: Any) -> None:
     """The command line of the job."""
-    choices = Choices(no_check, options.pop("allow_deletes"), options.pop("accept_incomplete"))
     job = open_job(**options)
-    run = record.open_run(job, publishes=not (no_check or dry_run), resume=resume and check_run_id(resume))
-    if run.state != runs.PUBLISHED:
+    run = record.open_run(job, publishes=not (choices.no_check or dry_run), resume=resume, replay_of=from_landed)
+    check_columns_held(job, run)
+    if run.replay_of is not None and run.state != runs.PUBLISHED:
+        landed = landed_runs(job, run.replay_of)
+        with record.recorded(job, run):
+            take_landed(job, run, landed, choices)
+    elif run.state != runs.PUBLISHED:
         with served(job.source) as source:
             access, limits = Access.of(source.api), source.api.limits
             budget = Budget(limits.concurrency, limits.requests_per_second, max_wait_s=limits.max_wait_s)
@@ -63,18 +62,33 @@ def ingest(job: Job, access: Access, budget: Budget, run: Run, choices: Choices)
     reached("planned")
     if not plan.tables:
         record.stop_on_failed_tables(run)
-    with ThreadPoolExecutor(max_workers=1) as background:
-        suites = background.submit(prepare_checks, job)
-        with job.steps.step("start Spark"):
-            spark = start_session(f"pagelake full-ingest {run.run_id}", job.runtime, rows=plan.n_rows)
-            suites.result()
+    spark, suites = _start(job, run, plan.n_rows)
     with BudgetServer(budget, host=spark.conf.get("spark.driver.host") or "127.0.0.1") as server:
         landing = Landing(spark, job, access, run, budget, server.gate, choices.accept_incomplete)
         land_pages(landing, plan)
         prove_tables(landing)
         merge_tables(landing, allow_deletes=choices.allow_deletes)
+    _finish(spark, job, run, suites, choices)
+
+
+def take_landed(job: Job, run: Run, landed: list[Run], choices: Choices) -> None:
+    """Merge pages that have landed before, check, publish. The source is not asked for anything."""
+    n_rows = sum(table.rows_landed or 0 for one in landed for table in one.tables.values())
+    spark, suites = _start(job, run, n_rows)
+    replay(spark, job, run, landed, allow_deletes=choices.allow_deletes)
+    _finish(spark, job, run, suites, choices)
+
+
+def _start(job: Job, run: Run, n_rows: int) -> tuple[SparkSession, Suites]:
+    with ThreadPoolExecutor(max_workers=1) as background:
+        suites = background.submit(prepare_checks, job)
+        with job.steps.step("start Spark"):
+            return start_session(f"pagelake full-ingest {run.run_id}", job.runtime, rows=n_rows), suites.result()
+
+
+def _finish(spark: SparkSession, job: Job, run: Run, suites: Suites, choices: Choices) -> None:
     derive_tables(spark, job, run)
     record.note_merged(job, run)
     record.stop_on_failed_tables(run)
     if not choices.no_check:
-        check_and_publish(spark, job, run, suites.result())
+        check_and_publish(spark, job, run, suites)

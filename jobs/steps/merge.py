@@ -1,72 +1,74 @@
-"""Parse, reject, newest, merge: from landed pages to silver and gold, the tables side by side."""
+"""Parse, reject, newest, merge: from landed pages to silver, the tables side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs.steps.batch import Batch, Parsed, parse_tables, side_by_side
 from jobs.steps.failpoints import reached
 from jobs.steps.land import Landing, give_up, moved_since, prove_tables
-from jobs.steps.options import Job
+from jobs.steps.record import note_plan
 from lib.config import Table
-from lib.errors import ContractError, SourceError
 from lib.lake import merge as lake
-from lib.lake.quarantine import write_quarantine
-from lib.lake.read import at_version
-from lib.lake.runs import Run, TableRun
-from lib.landing.bronze import MOST_NAMED, landed_pages
+from lib.lake import quarantine, runs
+from lib.lake.columns import add_columns, held_columns, widen_columns
+from lib.lake.conflicts import from_a_fresh_snapshot
+from lib.lake.merge import Clock
+from lib.lake.runs import TableRun
+from lib.landing.bronze import MOST_NAMED
 from lib.landing.prove import COUNTED, PROVED, doubt_repeats, report, walk_again
-from lib.tables import listens
 from lib.tables.compare import check_rejected, check_vanished, seen_keys, vanished
-from lib.tables.newest import newest, pages_sharing_keys, ranked
-from lib.tables.parse import parse
-from lib.tables.reject import count_rows, rejected
-
-
-@dataclass(frozen=True)
-class Parsed:
-    """The rows of one table as parsed (kept in memory or on disk until merged), and how many cannot be keyed."""
-
-    table: Table
-    rows: DataFrame
-    n_unreadable: int
+from lib.tables.fit import fit
+from lib.tables.newest import newest, pages_sharing_keys, rehashed
+from lib.tables.reject import key_hash, rejected
 
 
 def merge_tables(landing: Landing, *, allow_deletes: bool) -> None:
     """Merge every landed table. One that breaks its contract fails, and takes no other with it."""
     job, run = landing.job, landing.run
+    batch = Batch(
+        landing.spark,
+        job,
+        run,
+        job.layout,
+        Clock(run.run_id, run.started_at),
+        lambda name: landing.cases[name].plan,
+        [known for known in runs.all_runs(job.layout) if known.run_id != run.run_id],
+        allow_deletes,
+    )
     with job.steps.step("parse"):
-        parsed = _parse_all(landing, list(run.tables))
-        parsed |= _settle_repeats(landing, parsed)
+        parsed = parse_tables(batch, list(run.tables))
+        parsed |= _settle_repeats(landing, batch, parsed)
+        # What belongs to each table is known only now; a replay goes by it.
+        note_plan(job, run, [case.plan for case in landing.cases.values()])
         reached("parsed")
-        bad = [one for one in parsed.values() if run.tables[one.table.name].rows_rejected]
-        if bad:
-            rows = reduce(DataFrame.unionByName, [one.rows.transform(rejected(one.table.name)) for one in bad])
-            write_quarantine(rows, job.layout, run.run_id)
-            reached("rejected")
+    merge_parsed(batch, parsed)
+
+
+def merge_parsed(batch: Batch, parsed: dict[str, Parsed]) -> None:
+    """Put bad rows into quarantine and good ones into silver, and see what became of those that were in quarantine before."""
+    job, run = batch.job, batch.run
+    with job.steps.step("quarantine"):
+        _write_quarantine(batch, list(parsed.values()))
     with job.steps.step("merge"):
         good = [one.table for name, one in parsed.items() if name not in run.failed]
-        _side_by_side(run, good, lambda table: _merge(landing, parsed[table.name], allow_deletes=allow_deletes))
-        for one in parsed.values():
-            one.rows.unpersist()
+        side_by_side(run, good, lambda table: _merge(batch, parsed[table.name]))
+    merged = [one for name, one in parsed.items() if run.tables[name].state == "merged"]
+    if still_open := quarantine.open_earlier(batch.layout, batch.clock) & {one.table.name for one in merged}:
+        with job.steps.step("quarantine"):
+            _resolve(batch, [one for one in merged if one.table.name in still_open])
+    for one in parsed.values():
+        one.rows.unpersist()
+    for name, number in quarantine.count_resolved(batch.layout, run.run_id).items():
+        run.tables[name].rows_resolved = number
 
 
-def _parse_all(landing: Landing, names: Iterable[str]) -> dict[str, Parsed]:
-    """Parse those of the tables that have landed."""
-    job, run = landing.job, landing.run
-    tables = [table for table in job.source.tables if table.name in names and run.tables[table.name].state == "landed"]
-    reread = any(record.rounds for record in run.tables.values())
-    pages = landed_pages(landing.spark, str(job.layout.pages), run.run_id, reread=reread)
-    done = _side_by_side(run, tables, lambda table: _parse(landing, pages, table))
-    return {one.table.name: one for one in done}
-
-
-def _settle_repeats(landing: Landing, parsed: dict[str, Parsed]) -> dict[str, Parsed]:
+def _settle_repeats(landing: Landing, batch: Batch, parsed: dict[str, Parsed]) -> dict[str, Parsed]:
     """Look again at pages that share a key. Where they moved, the table is read anew; else the source itself repeats a row."""
     open_tables, newer = dict(parsed), dict[str, Parsed]()
     rounds = landing.job.source.api.limits.proof_rounds
@@ -90,75 +92,122 @@ def _settle_repeats(landing: Landing, parsed: dict[str, Parsed]) -> dict[str, Pa
         read_again = [doubt.case.plan.table for doubt in doubts]
         for name in read_again:
             open_tables[name].rows.unpersist()
-        open_tables = _parse_all(landing, read_again)
+        open_tables = parse_tables(batch, read_again)
         newer |= open_tables
     return newer
 
 
-def derive_tables(spark: SparkSession, job: Job, run: Run) -> None:
-    """Build `listens` from the version of listen_history that this run merged."""
-    base = run.tables.get(listens.DERIVED_FROM)
-    if base is None or base.version is None or base.path is None or not listens.can_derive(job.source):
-        return
-    with job.steps.step("derive"):
-        path = job.layout.gold(listens.NAME)
-        rows = listens.listens(at_version(spark, job.layout, base.path, base.version))
-        built = lake.overwrite(path, rows, tag=f"{listens.DERIVED_FROM}@{base.version}")
-        record = TableRun(listens.NAME, state="built", path=job.layout.relative(path), version=built.version)
-        record.rows_inserted = built.inserted
-        run.tables[listens.NAME] = record
-        reached("derived")
+def _write_quarantine(batch: Batch, parsed: Sequence[Parsed]) -> None:
+    """Write the rejected rows, if there are any now or were when these pages were read before."""
+    records = batch.run.tables
+    before = quarantine.count_rejected(batch.layout, batch.clock.run_id)
+    concerned = [one for one in parsed if records[one.table.name].rows_rejected or before.get(one.table.name)]
+    if concerned:
+        rows = [one.rows.transform(rejected(one.table.name, one.table.key)) for one in concerned]
+        names = [one.table.name for one in concerned]
+        for attempt in from_a_fresh_snapshot():
+            with attempt:
+                quarantine.write_quarantine(
+                    batch.spark,
+                    reduce(DataFrame.unionByName, rows),
+                    batch.layout,
+                    batch.clock,
+                    names,
+                    by=batch.run.run_id,
+                )
+        reached("rejected")
 
 
-def _side_by_side(run: Run, tables: Iterable[Table], step: Callable[[Table], Parsed | None]) -> list[Parsed]:
-    """Do the step for all tables at once. A table whose data stops it fails; anything else stops the run."""
-
-    def guarded(table: Table) -> Parsed | None:
-        try:
-            return step(table)
-        except SourceError as error:
-            run.fail(table.name, str(error))
-            return None
-
-    work = list(tables)
-    with ThreadPoolExecutor(max_workers=max(1, len(work))) as pool:
-        return [done for done in pool.map(guarded, work) if done is not None]
-
-
-def _parse(landing: Landing, pages: DataFrame, table: Table) -> Parsed:
-    job, record, plan = landing.job, landing.run.tables[table.name], landing.cases[table.name].plan
-    # Pages behind the last one were read when the source was longer, or when its end was looked for.
-    own = pages.where((F.col("table") == table.name) & F.col("page").between(plan.first, plan.last))
-    rows = own.transform(parse(table, job.source.api.pagination.items)).transform(ranked(table)).persist()
-    counts = rows.transform(lambda frame: count_rows(frame, table.key)).collect()[0]
-    if counts["n_parsed"] != record.rows_landed:
-        message = (
-            f"{table.name}: {record.rows_landed} rows landed, {counts['n_parsed']} could be read from the landed pages; "
-            f"look at the pages of this run in {job.layout.pages}"
-        )
-        raise ContractError(message)
-    record.rows_rejected, record.keys = counts["n_rejected"], counts["n_keys"]
-    record.rows_repeated = counts["n_parsed"] - counts["n_rejected"] - counts["n_keys"]
-    return Parsed(table, rows, counts["n_unreadable"])
+def _resolve(batch: Batch, merged: Sequence[Parsed]) -> None:
+    """Say of rows that earlier runs rejected what this one found of them."""
+    found = [_found(one) for one in merged]
+    complete = [one.table.name for one in merged if batch.run.tables[one.table.name].proof in PROVED]
+    for attempt in from_a_fresh_snapshot():
+        with attempt:
+            quarantine.resolve(
+                batch.spark,
+                batch.layout,
+                reduce(DataFrame.unionByName, found),
+                complete,
+                batch.clock,
+                by=batch.run.run_id,
+            )
 
 
-def _merge(landing: Landing, one: Parsed, *, allow_deletes: bool) -> None:
-    spark, job, run = landing.spark, landing.job, landing.run
-    table, record = one.table, run.tables[one.table.name]
+def _found(one: Parsed) -> DataFrame:
+    """What this run has of each key: a row that was taken, or only rejected ones. Key: table, key_hash."""
+    is_bad = F.size("problems") > 0
+    keys = one.rows.select(key_hash(one.table.key).alias("key_hash"), is_bad.alias("_bad")).where(
+        "key_hash IS NOT NULL"
+    )
+    resolution = F.when(F.bool_and("_bad"), F.lit(quarantine.AGAIN)).otherwise(F.lit(quarantine.ARRIVED))
+    return keys.groupBy("key_hash").agg(resolution.alias("resolution")).withColumn("table", F.lit(one.table.name))
+
+
+def _merge(batch: Batch, one: Parsed) -> None:
+    table, record = one.table, batch.run.tables[one.table.name]
     check_rejected(table, record.rows_rejected or 0, record.rows_landed or 0)
-    path = job.layout.silver(table.name)
+    for attempt in from_a_fresh_snapshot():
+        with attempt:
+            merged = _merged(batch, one)
+    path = batch.layout.silver(table.name)
+    record.state, record.path, record.version = "merged", batch.layout.relative(path), merged.version
+    record.rows_inserted, record.rows_updated, record.rows_vanished = merged.inserted, merged.updated, merged.vanished
+    record.as_of = batch.clock.at
+    reached("merged")
+
+
+def _merged(batch: Batch, one: Parsed) -> lake.Merged:
+    spark, table, record = batch.spark, one.table, batch.run.tables[one.table.name]
+    path = batch.layout.silver(table.name)
     rows = one.rows.transform(newest(table))
+    _fit(batch, table, rows)
+    later = runs.merged_later(batch.known, table.name, batch.clock.at)
     gone, n_gone = None, 0
     live = lake.live(spark, path)
-    if live is not None and table.deletes == "soft" and record.proof in PROVED and not one.n_unreadable:
-        gone = vanished(live, seen_keys(one.rows, table.key), table.key)
-        n_gone = gone.count()
-    if live is not None and not allow_deletes and (n_gone or not record.rows_landed):
-        check_vanished(table, n_gone, live.count(), record.rows_landed or 0)
-    clock = lake.Clock(run.run_id, run.started_at)
-    merged = lake.merge(
+    if live is not None and not later:
+        if table.deletes == "soft" and record.proof in PROVED and not one.n_unreadable:
+            gone = vanished(live, seen_keys(one.rows, table.key), table.key)
+            n_gone = gone.count()
+        if not batch.allow_deletes and (n_gone or not record.rows_landed):
+            check_vanished(table, n_gone, live.count(), record.rows_landed or 0)
+    if table.deletes == "soft" and any(known.proof in PROVED for known in later):
+        rows = _with_gone_since(batch, table, rows, later[-1])
+    clock = replace(batch.clock, is_behind=bool(later))
+    return lake.merge(
         spark, path, rows, key=table.key, newest_by=table.newest_by, gone=gone, n_gone=n_gone, clock=clock
     )
-    record.state, record.path, record.version = "merged", job.layout.relative(path), merged.version
-    record.rows_inserted, record.rows_updated, record.rows_vanished = merged.inserted, merged.updated, merged.vanished
-    reached("merged")
+
+
+def _fit(batch: Batch, table: Table, rows: DataFrame) -> None:
+    """Give the silver table the columns that the rows have and it has not, and the types that are wider now."""
+    path = batch.layout.silver(table.name)
+    held = held_columns(path)
+    if held is None:
+        return
+    fitted = fit(table, held)
+    if fitted.widened:
+        hashed = rehashed((*(column.name for column in table.columns if column.name in held),))
+        widen_columns(batch.spark, path, fitted.widened, hashed, batch.clock.run_id)
+    if fitted.added:
+        add_columns(batch.spark, path, rows, batch.clock.run_id)
+
+
+def _with_gone_since(batch: Batch, table: Table, rows: DataFrame, last: TableRun) -> DataFrame:
+    """Rows of a run that is behind: those that the table does not know have vanished since, unless they are in quarantine now."""
+    since = F.lit(last.as_of or batch.clock.at).cast("timestamp")
+    there = quarantine.quarantined(batch.spark, batch.layout, table.name, batch.clock.run_id)
+    if there is None:
+        return rows.withColumn(lake.GONE_SINCE, since)
+    later = there.where(
+        (F.col("run_id") != batch.clock.run_id) & (F.col("rejected_at") > F.lit(batch.clock.at).cast("timestamp"))
+    )
+    hashes = later.select(F.col("key_hash").alias("_key_hash"), F.lit(True).alias("_is_there")).dropDuplicates(
+        ["_key_hash"]
+    )
+    return (
+        rows.withColumn("_key_hash", key_hash(table.key, within=""))
+        .join(hashes, on="_key_hash", how="left")
+        .withColumn(lake.GONE_SINCE, F.when(F.col("_is_there").isNull(), since))
+        .drop("_key_hash", "_is_there")
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 import click
 
 from lib.config import Runtime, Source, check_run_id, load_source, parse_tables
+from lib.errors import ConfigError
 from lib.lake.layout import Layout, check_owner, lake_at
 from lib.observe.console import Steps
 from lib.observe.logs import set_up_logs
@@ -47,11 +49,66 @@ _OPTIONS = (
 )
 
 
+_FULL_INGEST_OPTIONS = (
+    click.option(
+        "--dry-run", is_flag=True, help="Ask for the first page of each table and print the plan; write nothing."
+    ),
+    click.option(
+        "--resume", metavar="RUN_ID", help="Go on with that run: only what has not landed is fetched. New: start it."
+    ),
+    click.option(
+        "--from-landed",
+        metavar="RUN_ID|all",
+        help="Merge the pages that this run has landed once more, without asking the source: after the source YAML is mended. "
+        "all: make the tables anew from the pages of every run, in their order.",
+    ),
+    click.option("--no-check", is_flag=True, help="Merge, and leave checking and publishing to sanity-check."),
+    click.option("--allow-deletes", is_flag=True, help="Let this run mark any number of rows as vanished."),
+    click.option(
+        "--accept-incomplete", is_flag=True, help="Merge tables that could not be proved complete; nothing vanishes."
+    ),
+)
+
+
+def full_ingest_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of full-ingest: three of them as its `choices`, the others checked.
+
+    Raises:
+        ConfigError: options that cannot go together.
+    """
+
+    @functools.wraps(command)
+    def checked(**options: Any) -> Any:
+        if options["from_landed"] is not None:
+            for name in ("dry_run", "resume", "accept_incomplete"):
+                if options[name]:
+                    message = f"--from-landed asks the source for nothing, so --{name.replace('_', '-')} has no meaning beside it"
+                    raise ConfigError(message)
+        for name in ("resume", "from_landed"):
+            if options[name] is not None:
+                check_run_id(options[name])
+        choices = Choices(**{name: options.pop(name) for name in ("no_check", "allow_deletes", "accept_incomplete")})
+        return command(choices=choices, **options)
+
+    for option in reversed(_FULL_INGEST_OPTIONS):
+        checked = option(checked)
+    return checked
+
+
 def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that every job has."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the operator chose for this one run."""
+
+    no_check: bool
+    allow_deletes: bool
+    accept_incomplete: bool
 
 
 @dataclass

@@ -1,8 +1,8 @@
-"""The plan of a run, and what the operator chose for it."""
+"""The plan of a run."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from jobs.steps import record
 from jobs.steps.options import Job
@@ -10,15 +10,6 @@ from lib.lake.runs import Run
 from lib.landing.budget import Budget
 from lib.landing.plan import Plan, make_plan
 from lib.source.access import Access
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What the operator chose for this one run."""
-
-    no_check: bool
-    allow_deletes: bool
-    accept_incomplete: bool
 
 
 def plan_tables(job: Job, access: Access, budget: Budget, run: Run) -> Plan:

@@ -13,6 +13,7 @@ from lib.config import new_run_id
 from lib.errors import ConfigError, PagelakeError, SourceIncompleteError
 from lib.lake import publications, runs
 from lib.lake.layout import claim
+from lib.lake.lock import writing
 from lib.lake.runs import Run, TableRun, new_run
 from lib.landing.plan import Plan, TablePlan
 from lib.landing.prove import INCOMPLETE, UNPROVED
@@ -20,7 +21,7 @@ from lib.observe.console import columns, say
 from lib.session import silence_spark
 
 
-def open_run(job: Job, *, publishes: bool, resume: str | None = None) -> Run:
+def open_run(job: Job, *, publishes: bool, resume: str | None = None, replay_of: str | None = None) -> Run:
     """A new run that is not recorded yet, or the one to be resumed.
 
     Raises:
@@ -36,6 +37,7 @@ def open_run(job: Job, *, publishes: bool, resume: str | None = None) -> Run:
         message = f"--run-id {run_id}: this lake has a run of that name; take another one, or --resume it"
         raise ConfigError(message)
     run = new_run(run_id, job.source.source, job.source.settings_hash, job.source.public(), job.now)
+    run.replay_of = replay_of
     published = publications.in_force(job.layout)
     for table in job.source.tables:
         if table.name in job.tables:
@@ -95,10 +97,22 @@ def note_merged(job: Job, run: Run) -> None:
 
 @contextmanager
 def recorded(job: Job, run: Run) -> Iterator[None]:
-    """Keep the run's record in `ops/runs` from now on, whatever happens."""
-    claim(job.layout, job.source.source, job.now)
-    publications.heal(job.layout)
-    run.save(job.layout)
+    """Keep the run's record in `ops/runs` from now on, whatever happens, and other runs out of the lake.
+
+    Raises:
+        LakeError: another run is at work on this lake.
+    """
+    with writing(job.layout, run.run_id, datetime.now(UTC)):
+        claim(job.layout, job.source.source, job.now)
+        publications.heal(job.layout)
+        run.save(job.layout)
+        with _ended(job, run):
+            yield
+
+
+@contextmanager
+def _ended(job: Job, run: Run) -> Iterator[None]:
+    """Record how the run ended."""
     status, message = 0, None
     try:
         yield
@@ -170,6 +184,13 @@ def say_done(job: Job, run: Run) -> None:
         for table in run.tables.values()
         if table.proof in (UNPROVED, INCOMPLETE)
     ]
+    for table in run.tables.values():
+        if table.new_columns:
+            lines.append(
+                f"Columns of {table.table} that are new to its contract: {', '.join(map(repr, table.new_columns))}."
+            )
+        if table.rows_resolved:
+            lines.append(f"Rows of {table.table} that left quarantine: {table.rows_resolved:,}.")
     if run.state == runs.PUBLISHED:
         lines += [
             f"Run {run.run_id} is published.",

@@ -16,9 +16,10 @@ from lib.config.load import load_source
 from lib.config.runs import check_run_id, new_run_id
 from lib.config.runtime import Runtime
 from lib.config.source import Demo, Faults, Source, parse_tables
-from lib.config.tables import Column, Reference, Table
+from lib.config.tables import SYSTEM_COLUMNS, Column, Reference, Table, is_column_name
 
 __all__ = [
+    "SYSTEM_COLUMNS",
     "Api",
     "Array",
     "Auth",
@@ -42,6 +43,7 @@ __all__ = [
     "Struct",
     "Table",
     "check_run_id",
+    "is_column_name",
     "load_source",
     "new_run_id",
     "parse_ddl",

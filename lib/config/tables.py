@@ -14,10 +14,17 @@ from lib.config.ddl import DataType, Decimal, Scalar, parse_ddl
 from lib.config.model import Problem, Settings, problems_error
 from lib.config.suggest import did_you_mean
 
-SYSTEM_COLUMNS = ("_row_hash", "_run_id", "_first_seen_at", "_changed_at", "_deleted_at")
+SYSTEM_COLUMNS = ("_row_hash", "_run_id", "_first_seen_at", "_changed_at", "_deleted_at", "_gone", "_gone_since")
 DERIVED_TABLES = ("listens",)
 FLOW_TRAP = "a comma inside braces starts a new key; write the type in quotes or one column a line"
+MAX_NAME = 255
 _COLUMN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def is_column_name(name: str) -> bool:
+    """Whether a column of a source can have this name in every engine, beside Pagelake's own columns."""
+    usable = _COLUMN_NAME.fullmatch(name) is not None and len(name) <= MAX_NAME
+    return usable and name.lower() not in SYSTEM_COLUMNS
 
 
 class Column(Settings):
@@ -57,7 +64,7 @@ class Column(Settings):
     def _usable_name(cls, name: str) -> str:
         if not _COLUMN_NAME.fullmatch(name):
             raise ValueError("is no column name: letters, digits and '_', the first no digit")
-        if name.lower() in SYSTEM_COLUMNS:
+        if not is_column_name(name):
             raise ValueError("is a name that Pagelake uses for a column of its own")
         return name
 
@@ -105,6 +112,9 @@ class Table(Settings):
     deletes: Literal["ignore", "soft"] = "ignore"
     max_delete_fraction: Annotated[float, Field(ge=0, le=1)] = 0.2
     max_rejected_fraction: Annotated[float, Field(ge=0, le=1)] = 0.05
+    on_new_column: Literal["evolve", "ignore", "fail"] = "ignore"
+    on_missing_column: Literal["null", "fail"] = "fail"
+    on_bad_row: Literal["quarantine", "fail"] = "quarantine"
     min_rows: Annotated[int, Field(ge=0)] = 1
     columns: Annotated[tuple[Column, ...], Field(strict=False, min_length=1)]
     references: Annotated[tuple[Reference, ...], Field(strict=False)] = ()

@@ -55,6 +55,15 @@ class Layout:
         """The lake's source and format."""
         return self.root / "lake.json"
 
+    @property
+    def lock(self) -> Path:
+        """Held by the run that writes."""
+        return self.root / ".lock"
+
+    def rebuilt(self, run_id: str) -> Layout:
+        """The tables that a rebuild makes before they replace those of the lake."""
+        return Layout(self.root / "rebuild" / run_id)
+
     def silver(self, table: str) -> Path:
         """Typed rows of one source table."""
         return self.root / "silver" / table
@@ -94,7 +103,7 @@ def check_owner(layout: Layout, source: str) -> None:
         ConfigError: another source's lake, a newer format, or a folder that holds something else.
     """
     if not layout.lake_json.exists():
-        if layout.root.exists() and any(layout.root.iterdir()):
+        if layout.root.exists() and any(path != layout.lock for path in layout.root.iterdir()):
             message = f"{layout.root}: the folder is not empty and holds no lake; give another one with --lake"
             raise ConfigError(message)
         return

@@ -12,13 +12,19 @@ from pyspark.sql import functions as F
 
 from lib.lake import tables
 
+GONE_SINCE = "_gone_since"
+
 
 @dataclass(frozen=True)
 class Clock:
-    """Which run writes, and its time: that of its start, the same for all of its rows."""
+    """The run whose pages are merged, and its time: that of its start, the same for all of its rows.
+
+    `is_behind` says that a later run was merged into the table before: this run's rows are then old news.
+    """
 
     run_id: str
     at: datetime
+    is_behind: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,9 @@ def merge(
     """Merge `rows` (one per key, with `_row_hash`) and mark the `n_gone` keys of `gone` as vanished.
 
     The table's columns are those of `rows` and `_run_id`, `_first_seen_at`, `_changed_at`, `_deleted_at`. An older row never
-    replaces a newer one.
+    replaces a newer one: one that is older by `newest_by`, nor one of a run that is behind unless it is newer by `newest_by`. A
+    run that is behind marks nothing as vanished and lets nothing return. Of its rows that the table does not know, those with a
+    time in `_gone_since` (a column that `rows` may have) are inserted as vanished then.
     """
     at, run_id = F.lit(clock.at).cast("timestamp"), F.lit(clock.run_id)
     if not tables.exists(path):
@@ -60,28 +68,31 @@ def merge(
             {"_run_id": run_id, "_first_seen_at": at, "_changed_at": at, "_deleted_at": F.lit(None).cast("timestamp")}
         )
         first.write.format("delta").option("userMetadata", clock.run_id).save(str(path))
-        made = _commit_of(path, clock)
+        made = tables.latest(path)
+        assert made is not None, f"{path}: written by run {clock.run_id}, and not there"
         return Merged(made.version, int(made.metrics.get("numOutputRows", 0)), 0, 0)
     source = rows.withColumn("_gone", F.lit(False))
     if gone is not None and n_gone:
         source = source.unionByName(gone.select(*rows.columns).withColumn("_gone", F.lit(True)))
     before = tables.latest(path)
-    content = {name: F.col(f"new.`{name}`") for name in rows.columns}
+    content = {name: F.col(f"new.`{name}`") for name in rows.columns if name != GONE_SINCE}
     stamps = {"_run_id": run_id, "_changed_at": at}
+    since = F.col(f"new.{GONE_SINCE}") if GONE_SINCE in rows.columns else F.lit(None)
     (
         DeltaTable.forPath(spark, str(path))
         .alias("held")
         .merge(source.alias("new"), _same_key(key))
         .whenMatchedUpdate(F.col("new._gone"), {**stamps, "_deleted_at": at})
-        .whenMatchedUpdate(_is_change(newest_by), {**content, **stamps, "_deleted_at": F.lit(None)})
-        .whenNotMatchedInsert(
-            ~F.col("new._gone"), {**content, **stamps, "_first_seen_at": at, "_deleted_at": F.lit(None)}
+        .whenMatchedUpdate(
+            _is_change(newest_by, is_behind=clock.is_behind),
+            {**content, **stamps, "_deleted_at": F.col("held._deleted_at") if clock.is_behind else F.lit(None)},
         )
+        .whenNotMatchedInsert(~F.col("new._gone"), {**content, **stamps, "_first_seen_at": at, "_deleted_at": since})
         .execute()
     )
-    done = _commit_of(path, clock)
-    if before is not None and done.version == before.version:
-        return Merged(done.version, 0, 0, 0)
+    done = tables.merged_since(path, -1 if before is None else before.version)
+    if done is None:
+        return Merged(0 if before is None else before.version, 0, 0, 0)
     updated = int(done.metrics.get("numTargetRowsUpdated", 0)) - n_gone
     return Merged(done.version, int(done.metrics.get("numTargetRowsInserted", 0)), updated, n_gone)
 
@@ -93,19 +104,25 @@ def _same_key(key: tuple[str, ...]) -> Column:
     return same
 
 
-def _is_change(newest_by: str | None) -> Column:
+def _is_change(newest_by: str | None, *, is_behind: bool) -> Column:
     """The content differs and is not older; or the row had vanished and is back, whatever its age."""
     differs = F.col("held._row_hash") != F.col("new._row_hash")
+    held, new = F.col(f"held.`{newest_by}`"), F.col(f"new.`{newest_by}`")
+    if is_behind:
+        return differs & F.coalesce(new > held, F.lit(False)) if newest_by else F.lit(False)
     if newest_by is not None:
-        differs = differs & F.coalesce(F.col(f"new.`{newest_by}`") >= F.col(f"held.`{newest_by}`"), F.lit(True))
+        differs = differs & F.coalesce(new >= held, F.lit(True))
     return differs | F.col("held._deleted_at").isNotNull()
 
 
-def _commit_of(path: Path, clock: Clock) -> tables.Commit:
-    """The table's newest commit. Another writer's would be another run's: one lake is written by one run at a time."""
-    commit = tables.latest(path)
-    assert commit is not None, f"{path}: written by run {clock.run_id}, and not there"
-    return commit
+def replace_rows(spark: SparkSession, new: Path, old: Path, tag: str) -> Merged:
+    """Put the rows and the columns of one table in the place of another's, in one commit. Its earlier versions stay readable."""
+    rows = spark.read.format("delta").load(str(new))
+    whole = rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
+    whole.option("userMetadata", tag).save(str(old))
+    after = tables.latest(old)
+    assert after is not None
+    return Merged(after.version, int(after.metrics.get("numOutputRows", 0)), 0, 0)
 
 
 def overwrite(path: Path, rows: DataFrame, tag: str) -> Merged:

@@ -1,40 +1,153 @@
-"""`quarantine/rows`: rows that could not be taken, with the reason."""
+"""`quarantine/rows`: rows that could not be taken, with the reason, until they can.
+
+A row is open until a later run says what became of it: `arrived` (the source now gives a row of that key that can be taken),
+`rejected again` (it stands here under the later run), `gone` (a complete copy has no such row any more), or `accepted` (the same
+landed page was read again, and the row is taken now).
+"""
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame, SparkSession
+from collections.abc import Sequence
+from typing import Any
+
+from delta.tables import DeltaTable
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lib.config import check_run_id
 from lib.lake import records, tables
 from lib.lake.layout import Layout
+from lib.lake.merge import Clock
+
+ARRIVED, AGAIN, GONE, ACCEPTED = "arrived", "rejected again", "gone", "accepted"
+_SAME_PLACE = (
+    "held.run_id = new.run_id AND held.table = new.table AND held.page = new.page AND held.position = new.position"
+)
 
 
-def write_quarantine(rows: DataFrame, layout: Layout, run_id: str) -> None:
-    """Write all rejected rows of a run in one commit. Written again, the run's rows are replaced."""
+def write_quarantine(
+    spark: SparkSession, rows: DataFrame, layout: Layout, clock: Clock, read: Sequence[str], *, by: str
+) -> None:
+    """Write the rejected rows of one run's landed pages, for the tables that were `read`, in one commit.
+
+    Read again by the same run (`by`), what was written before is replaced. Read again by a later run, rows that are no longer
+    rejected are kept, and marked as accepted by it. Nothing changed means nothing written.
+    """
+    whole = rows.withColumns(
+        {
+            "rejected_at": F.lit(clock.at).cast("timestamp"),
+            "resolved_by": F.lit(None).cast("string"),
+            "resolved_at": F.lit(None).cast("timestamp"),
+            "resolution": F.lit(None).cast("string"),
+        }
+    )
+    if not tables.exists(layout.quarantine):
+        whole.write.format("delta").partitionBy("run_id").save(str(layout.quarantine))
+        return
+    others = (F.col("held.run_id") == clock.run_id) & F.col("held.table").isin(list(read))
+    content: dict[str, str | Column] = {name: f"new.{name}" for name in whole.columns}
+    merge = (
+        DeltaTable.forPath(spark, str(layout.quarantine))
+        .alias("held")
+        .merge(whole.alias("new"), f"{_SAME_PLACE} AND held.run_id = '{check_run_id(clock.run_id)}'")
+        .whenMatchedUpdate("held.reason <> new.reason OR NOT (held.row <=> new.row)", content)
+        .whenNotMatchedInsert(values=content)
+    )
+    if by == clock.run_id:
+        merge = merge.whenNotMatchedBySourceDelete(others)
+    else:
+        merge = merge.whenNotMatchedBySourceUpdate(
+            others & F.col("held.resolved_by").isNull(), _resolved(F.lit(ACCEPTED), clock, by)
+        )
+    merge.execute()
+
+
+def resolve(
+    spark: SparkSession, layout: Layout, found: DataFrame, complete: Sequence[str], clock: Clock, *, by: str
+) -> None:
+    """Mark open rows of earlier runs with what this run found of them, in one commit.
+
+    `found`: table, key_hash and resolution, one row per key that this run has. Of the tables whose copy is `complete`, an
+    earlier row that was not found is gone.
+    """
+    earlier = (
+        F.col("held.resolved_by").isNull()
+        & (F.col("held.run_id") != clock.run_id)
+        & (F.col("held.rejected_at") <= F.lit(clock.at).cast("timestamp"))
+    )
+    held = spark.read.format("delta").load(str(layout.quarantine)).alias("held").where(earlier)
+    known = found.join(held.select("table", "key_hash").distinct(), on=["table", "key_hash"], how="left_semi")
+    same = (F.col("held.table") == F.col("new.table")) & (F.col("held.key_hash") == F.col("new.key_hash"))
     (
-        rows.write.format("delta")
-        .mode("overwrite")
-        .option("replaceWhere", f"run_id = '{run_id}'")
-        .partitionBy("run_id")
-        .save(str(layout.quarantine))
+        DeltaTable.forPath(spark, str(layout.quarantine))
+        .alias("held")
+        .merge(known.alias("new"), same & earlier)
+        .whenMatchedUpdate(set=_resolved(F.col("new.resolution"), clock, by))
+        .whenNotMatchedBySourceUpdate(
+            earlier & F.col("held.table").isin(list(complete)), _resolved(F.lit(GONE), clock, by)
+        )
+        .execute()
     )
 
 
+def _resolved(resolution: Column, clock: Clock, by: str) -> dict[str, str | Column]:
+    return {"resolved_by": F.lit(by), "resolved_at": F.lit(clock.at).cast("timestamp"), "resolution": resolution}
+
+
+def replace_quarantine(spark: SparkSession, new: Layout, old: Layout, names: Sequence[str]) -> None:
+    """Put what one lake holds of some tables in the place of what another holds of them, in one commit."""
+    theirs = F.col("table").isin(list(names))
+    if tables.exists(new.quarantine):
+        listed = ", ".join(f"'{name}'" for name in names)
+        rows = spark.read.format("delta").load(str(new.quarantine)).where(theirs)
+        write = rows.write.format("delta").mode("overwrite").partitionBy("run_id").option("mergeSchema", "true")
+        write.option("replaceWhere", f"table IN ({listed})").save(str(old.quarantine))
+    elif tables.exists(old.quarantine):
+        DeltaTable.forPath(spark, str(old.quarantine)).delete(theirs)
+
+
 def quarantined(spark: SparkSession, layout: Layout, table: str, run_id: str) -> DataFrame | None:
-    """The rows of one table that one run rejected, or None where no run ever rejected a row."""
+    """The rows of one table that are open, or that one run rejected; None where no run ever rejected a row."""
     if not tables.exists(layout.quarantine):
         return None
     rows = spark.read.format("delta").load(str(layout.quarantine))
-    return rows.where((F.col("run_id") == run_id) & (F.col("table") == table))
+    return rows.where((F.col("table") == table) & ((F.col("run_id") == run_id) | F.col("resolved_by").isNull()))
+
+
+def open_earlier(layout: Layout, clock: Clock) -> set[str]:
+    """The tables of which earlier runs than this one left rows open."""
+    where = (
+        f"resolved_by IS NULL AND run_id <> '{check_run_id(clock.run_id)}' AND rejected_at <= '{clock.at.isoformat()}'"
+    )
+    return {row["table"] for row in _query(layout, f'SELECT DISTINCT "table" FROM rejected WHERE {where}')}
+
+
+def count_rejected(layout: Layout, run_id: str) -> dict[str, int]:
+    """Rows of a run's landed pages that stand in quarantine, by table, resolved or not."""
+    where = f"run_id = '{check_run_id(run_id)}'"
+    rows = _query(layout, f'SELECT "table", count(*) AS n FROM rejected WHERE {where} GROUP BY "table"')
+    return {row["table"]: row["n"] for row in rows}
+
+
+def count_resolved(layout: Layout, by: str) -> dict[str, int]:
+    """Rows that a run resolved, by table."""
+    where = f"resolved_by = '{check_run_id(by)}'"
+    rows = _query(layout, f'SELECT "table", count(*) AS n FROM rejected WHERE {where} GROUP BY "table"')
+    return {row["table"]: row["n"] for row in rows}
 
 
 def count_reasons(layout: Layout, run_id: str) -> dict[tuple[str, str], int]:
-    """Rows that a run rejected, by table and reason."""
-    if not tables.exists(layout.quarantine):
-        return {}
-    query = f"""
-        SELECT "table", reason, count(*) AS n FROM rejected WHERE run_id = '{check_run_id(run_id)}'
+    """Rows of a run's landed pages that are open, by table and reason."""
+    rows = _query(
+        layout,
+        f"""
+        SELECT "table", reason, count(*) AS n FROM rejected
+        WHERE run_id = '{check_run_id(run_id)}' AND resolved_by IS NULL
         GROUP BY "table", reason ORDER BY "table", reason
-    """
-    return {(row["table"], row["reason"]): row["n"] for row in records.query(layout.quarantine, "rejected", query)}
+        """,
+    )
+    return {(row["table"], row["reason"]): row["n"] for row in rows}
+
+
+def _query(layout: Layout, sql: str) -> list[dict[str, Any]]:
+    return records.query(layout.quarantine, "rejected", sql) if tables.exists(layout.quarantine) else []

@@ -27,7 +27,10 @@ def append(path: Path, schema: pa.Schema, records: Sequence[Record]) -> None:
     from deltalake import write_deltalake
 
     write_deltalake(
-        _table(path, schema), pa.Table.from_pylist([dict(record) for record in records], schema), mode="append"
+        _table(path, schema),
+        pa.Table.from_pylist([dict(record) for record in records], schema),
+        mode="append",
+        schema_mode="merge",
     )
 
 
@@ -40,6 +43,7 @@ def upsert(path: Path, schema: pa.Schema, record: Record, key: str) -> None:
             predicate=f"held.{key} = new.{key}",
             source_alias="new",
             target_alias="held",
+            merge_schema=True,
         )
         .when_matched_update_all()
         .when_not_matched_insert_all()

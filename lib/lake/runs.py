@@ -13,6 +13,7 @@ from lib.lake import records
 from lib.lake.layout import Layout
 
 RUNNING, MERGED, PUBLISHED, CHECKS_FAILED, FAILED = "running", "merged", "published", "checks_failed", "failed"
+ALL = "all"
 
 TABLE_RECORD = pa.struct(
     {
@@ -26,12 +27,16 @@ TABLE_RECORD = pa.struct(
         "rows_landed": pa.int64(),
         "rows_rejected": pa.int64(),
         "rows_repeated": pa.int64(),
+        "rows_differed": pa.int64(),
         "keys": pa.int64(),
         "rows_inserted": pa.int64(),
         "rows_updated": pa.int64(),
         "rows_vanished": pa.int64(),
         "path": pa.string(),
         "version": pa.int64(),
+        "rows_resolved": pa.int64(),
+        "new_columns": pa.list_(pa.string()),
+        "as_of": pa.timestamp("us", tz="UTC"),
     }
 )
 SCHEMA = pa.schema(
@@ -47,13 +52,17 @@ SCHEMA = pa.schema(
         "settings": pa.string(),
         "plan": pa.string(),
         "tables": pa.list_(TABLE_RECORD),
+        "replay_of": pa.string(),
     }
 )
 
 
 @dataclass
 class TableRun:
-    """What a run did to one table. `state`: planned, landed, merged, failed, or (derived and kept tables) built, kept."""
+    """What a run did to one table. `state`: planned, landed, merged, failed, or (derived and kept tables) built, kept.
+
+    `as_of` is the start of the run that fetched the merged pages: that of the run itself, unless it is a replay.
+    """
 
     table: str
     state: str = "planned"
@@ -65,17 +74,24 @@ class TableRun:
     rows_landed: int | None = None
     rows_rejected: int | None = None
     rows_repeated: int | None = None
+    rows_differed: int | None = None
     keys: int | None = None
     rows_inserted: int | None = None
     rows_updated: int | None = None
     rows_vanished: int | None = None
     path: str | None = None
     version: int | None = None
+    rows_resolved: int | None = None
+    new_columns: list[str] | None = None
+    as_of: datetime | None = None
 
 
 @dataclass
 class Run:
-    """One run. Its record is written when it starts and again whenever its state changes."""
+    """One run. Its record is written when it starts and again whenever its state changes.
+
+    `replay_of` is the run whose landed pages it merges again, or ALL; None for a run that fetches its own.
+    """
 
     run_id: str
     source: str
@@ -88,6 +104,7 @@ class Run:
     exit_status: int | None = None
     ended_at: datetime | None = None
     tables: dict[str, TableRun] = field(default_factory=dict)
+    replay_of: str | None = None
 
     @property
     def failed(self) -> dict[str, str]:
@@ -117,6 +134,17 @@ def all_runs(layout: Layout) -> list[Run]:
         tables = {table["table"]: TableRun(**table) for table in record.pop("tables") or []}
         runs.append(Run(**record, tables=tables))
     return sorted(runs, key=lambda run: (run.started_at, run.run_id))
+
+
+def merged_later(known: list[Run], table: str, at: datetime) -> list[TableRun]:
+    """What was merged into the table of pages that were fetched by runs that started later, oldest first."""
+    records = [
+        record
+        for run in known
+        for record in run.tables.values()
+        if record.table == table and record.state == "merged" and (record.as_of or run.started_at) > at
+    ]
+    return sorted(records, key=lambda record: record.as_of or at)
 
 
 def merged_by(earlier: list[Run], run: Run, table: str) -> str:

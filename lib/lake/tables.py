@@ -24,12 +24,25 @@ def exists(path: Path) -> bool:
     return DeltaTable.is_deltatable(str(path))
 
 
+def merged_since(path: Path, version: int) -> Commit | None:
+    """The last merge after this version, or None if there was none. A clean-up by another writer may have come after it."""
+    table = DeltaTable(str(path))
+    for entry in table.history(max(1, table.version() - version)):
+        commit = _commit(entry, table.version())
+        if commit.version > version and entry.get("operation") == "MERGE":
+            return commit
+    return None
+
+
 def latest(path: Path) -> Commit | None:
     """The newest version of the table, or None if there is no table."""
     try:
         table = DeltaTable(str(path))
     except TableNotFoundError:
         return None
-    entry = table.history(1)[0]
-    version = int(entry.get("version", table.version()))
+    return _commit(table.history(1)[0], table.version())
+
+
+def _commit(entry: dict[str, Any], newest: int) -> Commit:
+    version = int(entry.get("version", newest))
     return Commit(version, entry.get("userMetadata"), dict(entry.get("operationMetrics") or {}))

@@ -46,7 +46,9 @@ class Seen:
 
 def land(pages: DataFrame, path: str) -> None:
     """Write one wave of pages: one Spark job, one commit. This is the one action that fetches."""
-    pages.write.format("delta").mode("append").partitionBy("run_id", "table").save(path)
+    # A lake made by an earlier version may lack a column.
+    write = pages.write.format("delta").mode("append").option("mergeSchema", "true")
+    write.partitionBy("run_id", "table").save(path)
 
 
 def landed_pages(spark: SparkSession, path: str, run_id: str, *, reread: bool) -> DataFrame:

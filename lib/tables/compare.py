@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lib.config import Table
+from lib.config import Table, is_column_name
 from lib.errors import ContractError
+
+SHOWN_NAMES, SHOWN_NAME = 10, 60
 
 
 def seen_keys(rows: DataFrame, key: tuple[str, ...]) -> DataFrame:
@@ -23,14 +28,58 @@ def check_rejected(table: Table, n_rejected: int, n_rows: int) -> None:
     """Stop a table of which too many rows break the contract.
 
     Raises:
-        ContractError: more than `max_rejected_fraction` of the rows were rejected.
+        ContractError: more than `max_rejected_fraction` of the rows were rejected, or any at all where `on_bad_row` says fail.
     """
+    if n_rejected and table.on_bad_row == "fail":
+        message = (
+            f"{table.name}: {n_rejected} of {n_rows} rows break the contract, and on_bad_row is 'fail'. Look at quarantine/rows, "
+            "then mend the source or its YAML."
+        )
+        raise ContractError(message)
     if n_rejected > table.max_rejected_fraction * n_rows:
         message = (
             f"{table.name}: {n_rejected} of {n_rows} rows break the contract, more than max_rejected_fraction "
             f"({table.max_rejected_fraction:g}) allows. Look at quarantine/rows, then mend the source or its YAML."
         )
         raise ContractError(message)
+
+
+def check_columns(table: Table, seen: Iterable[str], new: Iterable[str], n_rows: int) -> None:
+    """Stop a table whose rows have other columns than its contract allows. `new` are those of `seen` that it does not know.
+
+    Raises:
+        ContractError: a declared column is in no row and `on_missing_column` is fail; there are new ones and `on_new_column` is
+            fail; or a new one is to be added and its name cannot be a column's.
+    """
+    missing = [column.name for column in table.columns if column.name not in set(seen)]
+    if missing and n_rows and table.on_missing_column == "fail":
+        message = (
+            f"{table.name}: no row has {_named(missing)}. If the source may leave that out, say on_missing_column: 'null'; "
+            "if it was renamed, mend the YAML and run full-ingest --from-landed with this run's id."
+        )
+        raise ContractError(message)
+    added = list(new)
+    if added and table.on_new_column == "fail":
+        message = (
+            f"{table.name}: rows have {_named(added)}, not declared, and on_new_column is 'fail'. Declare what is new, or say "
+            "on_new_column: ignore or evolve."
+        )
+        raise ContractError(message)
+    if table.on_new_column == "evolve":
+        known = Counter(name.lower() for name in (*(column.name for column in table.columns), *added))
+        odd = [name for name in added if not is_column_name(name) or known[name.lower()] > 1]
+        if odd:
+            message = (
+                f"{table.name}: {_named(odd)} cannot be added: a name has letters, digits and '_', the first no digit, is none of "
+                "Pagelake's own, and differs from others in more than case. Say on_new_column: ignore."
+            )
+            raise ContractError(message)
+
+
+def _named(names: Sequence[str]) -> str:
+    """Some of the names, shortened: they are the source's, and may be anything."""
+    shown = ", ".join(repr(name[:SHOWN_NAME]) for name in names[:SHOWN_NAMES])
+    return f"column{'s' if len(names) > 1 else ''} {shown}{', ...' if len(names) > SHOWN_NAMES else ''}"
 
 
 def check_vanished(table: Table, n_vanished: int, n_live: int, n_rows: int) -> None:

@@ -10,16 +10,20 @@ from pyspark.sql import functions as F
 from lib.config import Table
 
 # Microseconds are kept: without this format a change below a millisecond would leave the hash as it was.
-_JSON_OPTIONS = {"ignoreNullFields": "false", "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"}
+_JSON_OPTIONS = {"ignoreNullFields": "true", "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"}
 
 
 def row_hash(columns: tuple[str, ...]) -> Column:
-    """SHA-256 of the row's content. Nulls count: (null, 'a') and ('a', null) differ, [1, null] and [1] too."""
-    return F.sha2(F.to_json(F.struct(*columns), _JSON_OPTIONS), 256)
+    """SHA-256 of the row's content. Nulls count: (null, 'a') and ('a', null) differ, [1, null] and [1] too.
+
+    Each value stands beside its name, so a null need not be written. A row keeps its hash when the table gets a column that the
+    row has no value in, and when columns change places.
+    """
+    return F.sha2(F.to_json(F.struct(*sorted(columns)), _JSON_OPTIONS), 256)
 
 
 def ranked(table: Table) -> Callable[[DataFrame], DataFrame]:
-    """Parsed rows with their `_row_hash` and their `_rank` among the rows of one key, 1 for the newest.
+    """Parsed rows with `_row_hash`, `_rank` among the rows of one key (1 for the newest), and `_differs` from the newest.
 
     The newest by `newest_by` goes first (nulls last); a tie is broken by content, so that the same rows give the same
     winner whatever their order and partitions. Rows with problems go last. Grain and key as in `parse`.
@@ -31,9 +35,16 @@ def ranked(table: Table) -> Callable[[DataFrame], DataFrame]:
     columns = tuple(f"row.{column.name}" for column in table.columns)
 
     def transform(rows: DataFrame) -> DataFrame:
-        return rows.withColumn("_row_hash", row_hash(columns)).withColumn("_rank", F.row_number().over(window))
+        hashed = rows.withColumn("_row_hash", row_hash(columns))
+        newest_hash = F.first("_row_hash").over(window)
+        return hashed.withColumns({"_rank": F.row_number().over(window), "_differs": F.col("_row_hash") != newest_hash})
 
     return transform
+
+
+def rehashed(columns: tuple[str, ...]) -> Callable[[DataFrame], DataFrame]:
+    """Silver rows with `_row_hash` worked out anew from these columns. Grain and key as they were."""
+    return lambda rows: rows.withColumn("_row_hash", row_hash(columns))
 
 
 def newest(table: Table) -> Callable[[DataFrame], DataFrame]:

@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lib.config import Column, Table
+from lib.tables.shape import shape_of
 from lib.tables.typed import fits, raw_type, value_of
 
 MASK = "***"
@@ -22,14 +23,20 @@ def parse(table: Table, items: str) -> Callable[[DataFrame], DataFrame]:
     `items` is where the rows are in an answer (`$`: the answer is the list). Grain: one row per row of a page; key: page,
     position. Columns: run_id, page, position, `row` (a struct of the declared columns), `problems` (codes such as
     `missing_value:name`, empty for a good row), `json` (the declared columns as they came, personal ones masked; null for a
-    good row).
+    good row), `shape` (on the first row of a page: that of all its rows, for `columns_seen`).
     """
     path = "$" if items == "$" else "$." + items
 
     def transform(pages: DataFrame) -> DataFrame:
-        answer = F.try_variant_get(F.try_parse_json("body"), path, "array<variant>")
-        place = ["run_id", "page", "position"]
-        rows = pages.select("run_id", "page", F.posexplode(answer).alias("position", "json"))
+        place = ["run_id", "page", "position", "shape"]
+        answers = pages.select("run_id", "page", F.try_parse_json("body").alias("answer"))
+        items = answers.select(
+            "run_id",
+            "page",
+            F.try_variant_get("answer", path, "array<variant>").alias("items"),
+            shape_of(F.col("answer"), path).alias("shape"),
+        )
+        rows = items.select("run_id", "page", "shape", F.posexplode("items").alias("position", "json"))
         taken = rows.select(*place, "json", _struct(table, _taken).alias("raw"))
         # A step of its own: what follows refers to the values, and does not work them out again.
         valued = taken.select(*place, "json", "raw", _struct(table, _value).alias("row"))
@@ -41,6 +48,7 @@ def parse(table: Table, items: str) -> Callable[[DataFrame], DataFrame]:
             "row",
             "problems",
             F.when(F.size("problems") > 0, _shown(table)).alias("json"),
+            F.when(F.col("position") == 0, F.col("shape")).alias("shape"),
         )
 
     return transform

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
+from operator import and_
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-QUARANTINE_SCHEMA = "run_id string, table string, page bigint, position bigint, reason string, row string"
+QUARANTINE_SCHEMA = (
+    "run_id string, table string, page bigint, position bigint, reason string, row string, key_hash string, "
+    "rejected_at timestamp, resolved_by string, resolved_at timestamp, resolution string"
+)
 
 
-def rejected(table: str) -> Callable[[DataFrame], DataFrame]:
+def rejected(table: str, key: tuple[str, ...]) -> Callable[[DataFrame], DataFrame]:
     """Parsed rows to rows of the quarantine. Grain: one per rejected row; key: run_id, table, page, position."""
 
     def transform(rows: DataFrame) -> DataFrame:
@@ -21,21 +26,34 @@ def rejected(table: str) -> Callable[[DataFrame], DataFrame]:
             "position",
             F.array_join("problems", ", ").alias("reason"),
             F.col("json").alias("row"),
+            key_hash(key).alias("key_hash"),
         )
 
     return transform
 
 
+def key_hash(key: tuple[str, ...], within: str = "row.") -> Column:
+    """SHA-256 of a row's key, by which quarantine finds a row again without holding its key; null if it has none.
+
+    `within` is where the columns are: in the struct of parsed rows, or (empty) at the top.
+    """
+    parts = [F.col(f"{within}{name}").alias(name) for name in key]
+    is_there = reduce(and_, [part.isNotNull() for part in parts])
+    return F.when(is_there, F.sha2(F.to_json(F.struct(*parts)), 256))
+
+
 def count_rows(rows: DataFrame, key: tuple[str, ...]) -> DataFrame:
-    """One row from ranked ones: n_parsed, n_rejected, n_unreadable (rejected without a readable key), n_keys (distinct)."""
+    """One row from ranked ones.
+
+    n_parsed, n_rejected, n_unreadable (rejected without a readable key), n_keys (distinct), n_differ (good rows dropped for a
+    newer one with another content), shapes (those of all pages).
+    """
     bad = F.size("problems") > 0
-    keys = [F.col(f"row.{name}") for name in key]
-    unreadable = F.lit(False)
-    for column in keys:
-        unreadable = unreadable | column.isNull()
     return rows.agg(
         F.count("*").alias("n_parsed"),
         F.count_if(bad).alias("n_rejected"),
-        F.count_if(bad & unreadable).alias("n_unreadable"),
+        F.count_if(bad & key_hash(key).isNull()).alias("n_unreadable"),
         F.count_if(~bad & (F.col("_rank") == 1)).alias("n_keys"),
+        F.count_if(~bad & F.col("_differs")).alias("n_differ"),
+        F.collect_set("shape").alias("shapes"),
     )

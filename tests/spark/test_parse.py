@@ -144,7 +144,7 @@ def test_a_rejected_row_goes_to_quarantine_with_its_place_and_without_personal_v
     spark: SparkSession, things: Table
 ) -> None:
     body = '{"items":[{"id":1},{"id":2,"small":"many","mail":"ann@example.org","secret":"ann@example.org"}]}'
-    rows = pages(spark, body).transform(parse(things, "items")).transform(rejected("things")).collect()
+    rows = pages(spark, body).transform(parse(things, "items")).transform(rejected("things", ("id",))).collect()
     assert [(r.run_id, r.table, r.page, r.position, r.reason) for r in rows] == [
         ("r1", "things", 1, 1, "wrong_type:small")
     ]
@@ -158,5 +158,7 @@ def test_rows_are_counted_once_each(spark: SparkSession, things: Table) -> None:
     frame = pages(spark, '{"items":[' + ",".join(text) + "]}").transform(parse(things, "items"))
     frame = frame.transform(ranked(things))
     counts = count_rows(frame, ("id",)).collect()[0].asDict()
-    assert counts == {"n_parsed": 5, "n_rejected": 2, "n_unreadable": 1, "n_keys": 2}
+    shapes = counts.pop("shapes")
+    assert counts == {"n_parsed": 5, "n_rejected": 2, "n_unreadable": 1, "n_keys": 2, "n_differ": 0}
+    assert shapes == ["ARRAY<OBJECT<id: VARIANT, small: STRING>>"]
     assert sorted(row.id for row in frame.transform(newest(things)).collect()) == [1, 3]

@@ -1,0 +1,119 @@
+"""What is merged: the landed pages of one run, parsed and held against the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
+
+from jobs.steps.options import Job
+from lib.config import Table
+from lib.errors import ContractError, SourceError
+from lib.lake.columns import held_columns
+from lib.lake.layout import Layout
+from lib.lake.merge import Clock
+from lib.lake.runs import Run
+from lib.landing.bronze import landed_pages
+from lib.landing.plan import TablePlan
+from lib.tables.compare import check_columns
+from lib.tables.fit import fit, with_adopted
+from lib.tables.newest import ranked
+from lib.tables.parse import parse
+from lib.tables.reject import count_rows
+from lib.tables.shape import columns_seen
+
+# So many new columns are named in a run's record, each with so many characters.
+MOST_NEW, LONGEST_NAME = 100, 100
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The landed pages of the run of `clock`, on their way into the tables of `layout`; `run` is the record that is kept of it.
+
+    `plan` gives the pages that belong to a table. `known` are the runs of the lake, for what was merged before.
+    """
+
+    spark: SparkSession
+    job: Job
+    run: Run
+    layout: Layout
+    clock: Clock
+    plan: Callable[[str], TablePlan]
+    known: list[Run]
+    allow_deletes: bool
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """The rows of one table as parsed (kept in memory or on disk until merged), and how many cannot be keyed."""
+
+    table: Table
+    rows: DataFrame
+    n_unreadable: int
+
+
+def parse_tables(batch: Batch, names: Iterable[str]) -> dict[str, Parsed]:
+    """Parse those of the tables that have landed. One that breaks its contract fails, and takes no other with it."""
+    run = batch.run
+    tables = [
+        table for table in batch.job.source.tables if table.name in names and run.tables[table.name].state == "landed"
+    ]
+    reread = any(record.rounds for record in run.tables.values())
+    pages = landed_pages(batch.spark, str(batch.job.layout.pages), batch.clock.run_id, reread=reread)
+    done = side_by_side(run, tables, lambda table: _parse(batch, pages, table))
+    return {one.table.name: one for one in done}
+
+
+def side_by_side(run: Run, tables: Iterable[Table], step: Callable[[Table], Parsed | None]) -> list[Parsed]:
+    """Do the step for all tables at once. A table whose data stops it fails; anything else stops the run."""
+
+    def guarded(table: Table) -> Parsed | None:
+        try:
+            return step(table)
+        except SourceError as error:
+            run.fail(table.name, str(error))
+            return None
+
+    work = list(tables)
+    with ThreadPoolExecutor(max_workers=max(1, len(work))) as pool:
+        return [done for done in pool.map(guarded, work) if done is not None]
+
+
+def _parse(batch: Batch, pages: DataFrame, declared: Table) -> Parsed:
+    record, plan = batch.run.tables[declared.name], batch.plan(declared.name)
+    # Pages behind the last one were read when the source was longer, or when its end was looked for.
+    own = pages.where((F.col("table") == declared.name) & F.col("page").between(plan.first, plan.last))
+    held = held_columns(batch.layout.silver(declared.name)) or {}
+    table = with_adopted(declared, fit(declared, held).adopted)
+    rows, counts = _counted(batch, own, table)
+    if counts["n_parsed"] != record.rows_landed:
+        message = (
+            f"{table.name}: {record.rows_landed} rows landed, {counts['n_parsed']} could be read from the landed pages; "
+            f"look at the pages of this run in {batch.job.layout.pages}"
+        )
+        raise ContractError(message)
+    seen = columns_seen(counts["shapes"])
+    new = {name: kind for name, kind in seen.items() if name not in {column.name for column in table.columns}}
+    record.new_columns = [name[:LONGEST_NAME] for name in new][:MOST_NEW] or None
+    try:
+        check_columns(declared, seen, new, counts["n_parsed"])
+    except ContractError:
+        rows.unpersist()
+        raise
+    adopted = {name: kind for name, kind in new.items() if kind is not None}
+    if table.on_new_column == "evolve" and adopted:
+        rows.unpersist()
+        table = with_adopted(table, adopted)
+        rows, counts = _counted(batch, own, table)
+    record.rows_rejected, record.keys, record.rows_differed = counts["n_rejected"], counts["n_keys"], counts["n_differ"]
+    record.rows_repeated = counts["n_parsed"] - counts["n_rejected"] - counts["n_keys"]
+    return Parsed(table, rows, counts["n_unreadable"])
+
+
+def _counted(batch: Batch, pages: DataFrame, table: Table) -> tuple[DataFrame, Row]:
+    items = batch.job.source.api.pagination.items
+    rows = pages.transform(parse(table, items)).transform(ranked(table)).persist()
+    return rows, rows.transform(lambda frame: count_rows(frame, table.key)).collect()[0]

@@ -1,0 +1,121 @@
+"""`--from-landed`: merge landed pages again, without a request to the source."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pyspark.sql import SparkSession
+
+from jobs.steps.batch import Batch, parse_tables
+from jobs.steps.failpoints import reached
+from jobs.steps.merge import merge_parsed
+from jobs.steps.options import Job
+from jobs.steps.record import planned_before
+from lib.errors import ConfigError
+from lib.lake import runs
+from lib.lake.layout import Layout
+from lib.lake.merge import Clock, replace_rows
+from lib.lake.quarantine import replace_quarantine
+from lib.lake.runs import ALL, Run, TableRun
+
+
+def landed_runs(job: Job, replay_of: str) -> list[Run]:
+    """The runs whose landed pages are to be merged again, oldest first, each with those of its tables that were proved.
+
+    Raises:
+        ConfigError: there is no such run, or none of its pages can be merged.
+    """
+    known = [run for run in runs.all_runs(job.layout) if run.replay_of is None]
+    if replay_of != ALL:
+        known = [run for run in known if run.run_id == replay_of]
+        if not known:
+            message = f"--from-landed {replay_of}: this lake has no run of that name that fetched pages"
+            raise ConfigError(message)
+    wanted = [replace(run, tables={name: run.tables[name] for name in _proved(job, run)}) for run in known]
+    found = [run for run in wanted if run.tables]
+    if not found:
+        message = (
+            f"--from-landed {replay_of}: no landed pages are known to be whole; a run that did not finish goes on with "
+            "--resume"
+        )
+        raise ConfigError(message)
+    return found
+
+
+def _proved(job: Job, run: Run) -> list[str]:
+    """The tables of a run whose pages have landed, and are known to be all (or accepted as they are)."""
+    planned = {plan.table for plan in planned_before(run)}
+    return [
+        name for name in job.tables if name in planned and name in run.tables and run.tables[name].proof is not None
+    ]
+
+
+def replay(spark: SparkSession, job: Job, run: Run, landed: Sequence[Run], *, allow_deletes: bool) -> None:
+    """Merge the landed pages of one run again, under its own clock; or those of all, into tables made anew."""
+    if run.replay_of == ALL:
+        _rebuild(spark, job, run, landed, allow_deletes=allow_deletes)
+        return
+    [source] = landed
+    for name, before in source.tables.items():
+        run.tables[name] = _again(before)
+    known = [one for one in runs.all_runs(job.layout) if one.run_id not in (run.run_id, source.run_id)]
+    _merge_again(spark, job, run, source, job.layout, known, allow_deletes=allow_deletes)
+
+
+def _rebuild(spark: SparkSession, job: Job, run: Run, landed: Sequence[Run], *, allow_deletes: bool) -> None:
+    """Merge the landed pages of every run, in their order, into new tables, which then take the place of the old ones."""
+    layout = job.layout.rebuilt(run.run_id)
+    shutil.rmtree(layout.root, ignore_errors=True)
+    last: dict[str, tuple[Run, TableRun]] = {}
+    for source in landed:
+        again = Run(source.run_id, source.source, source.started_at, source.settings_hash, source.settings, source.plan)
+        again.tables = {name: _again(record) for name, record in source.tables.items()}
+        job.steps.note(f"merging what run {source.run_id} landed: {', '.join(again.tables)}")
+        was_merged = {name for name, record in source.tables.items() if record.state == "merged"}
+        _merge_again(spark, job, again, source, layout, [], allow_deletes=allow_deletes or bool(was_merged))
+        for name, reason in again.failed.items():
+            if name in was_merged:
+                run.fail(name, f"run {source.run_id}: {reason}")
+            else:
+                job.steps.note(f"{name} of run {source.run_id} is left out, as it was then: {reason}")
+        last |= {name: (source, record) for name, record in again.tables.items() if record.state == "merged"}
+    if run.failed:
+        shutil.rmtree(layout.root)
+        return
+    with job.steps.step("replace"):
+        _replace_tables(spark, job, run, last)
+    shutil.rmtree(layout.root)
+
+
+def _again(record: TableRun) -> TableRun:
+    """A record of a table that has landed and is to be merged again."""
+    landed = ("table", "proof", "pages", "rounds", "rows_total", "rows_landed")
+    return TableRun(**{name: getattr(record, name) for name in landed}, state="landed")
+
+
+def _merge_again(
+    spark: SparkSession, job: Job, run: Run, source: Run, layout: Layout, known: list[Run], *, allow_deletes: bool
+) -> None:
+    plans = {plan.table: plan for plan in planned_before(source)}
+    clock = Clock(source.run_id, source.started_at)
+    batch = Batch(spark, job, run, layout, clock, plans.__getitem__, known, allow_deletes)
+    with job.steps.step("parse"):
+        parsed = parse_tables(batch, list(source.tables))
+        reached("parsed")
+    merge_parsed(batch, parsed)
+
+
+def _replace_tables(spark: SparkSession, job: Job, run: Run, last: dict[str, tuple[Run, TableRun]]) -> None:
+    """Put the new tables in the place of the old ones. Readers see nothing of it before all of them are published together."""
+    new, old = job.layout.rebuilt(run.run_id), job.layout
+    for name, (source, record) in last.items():
+        done = replace_rows(spark, new.silver(name), old.silver(name), run.run_id)
+        held = TableRun(
+            name, state="merged", proof=record.proof, path=old.relative(old.silver(name)), version=done.version
+        )
+        held.rows_inserted, held.as_of = done.inserted, source.started_at
+        run.tables[name] = held
+        reached("replaced")
+    replace_quarantine(spark, new, old, list(last))

@@ -1,0 +1,70 @@
+"""The columns that a table of the lake holds, and how they are added to and widened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from deltalake import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lib.config import SYSTEM_COLUMNS
+from lib.lake import tables
+
+_NAMES = {"integer": "int", "long": "bigint"}
+
+
+def held_columns(path: Path) -> dict[str, str] | None:
+    """Names and Spark DDL of a silver table's columns, Pagelake's own left out; None where there is no table. Needs no Spark."""
+    if not tables.exists(path):
+        return None
+    fields = json.loads(DeltaTable(str(path)).schema().to_json())["fields"]
+    return {field["name"]: _ddl(field["type"]) for field in fields if field["name"] not in SYSTEM_COLUMNS}
+
+
+def add_columns(spark: SparkSession, path: Path, rows: DataFrame, tag: str) -> None:
+    """Give the table the columns that `rows` has and it has not, null in all of its rows."""
+    (
+        spark.createDataFrame([], rows.schema)
+        .write.format("delta")
+        .mode("append")
+        .option("mergeSchema", "true")
+        .option("userMetadata", tag)
+        .save(str(path))
+    )
+
+
+def widen_columns(
+    spark: SparkSession,
+    path: Path,
+    widened: Mapping[str, str],
+    rehashed: Callable[[DataFrame], DataFrame],
+    tag: str,
+) -> None:
+    """Write the whole table anew with these columns as wider types, in one commit that every reader can still open.
+
+    Delta's own type widening would leave files of both types, which delta-rs cannot read. `rehashed` gives the rows their hash
+    anew: a decimal of another scale reads the same and is written otherwise.
+    """
+    held = spark.read.format("delta").load(str(path))
+    wider = held.withColumns({name: F.col(f"`{name}`").cast(kind) for name, kind in widened.items()})
+    (
+        wider.transform(rehashed)
+        .write.format("delta")
+        .mode("overwrite")
+        .option("overwriteSchema", "true")
+        .option("userMetadata", tag)
+        .save(str(path))
+    )
+
+
+def _ddl(kind: Any) -> str:
+    if isinstance(kind, str):
+        return _NAMES.get(kind, kind)
+    if kind["type"] == "array":
+        return f"array<{_ddl(kind['elementType'])}>"
+    fields = [f"{field['name']}:{_ddl(field['type'])}" for field in kind["fields"]]
+    return f"struct<{','.join(fields)}>"
