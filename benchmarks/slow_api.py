@@ -1,6 +1,7 @@
-"""A paginated API that answers each page after a fixed time: `python -m benchmarks.slow_api PAGES LATENCY_MS`.
+"""A paginated API that answers each page after a fixed time: `python -m benchmarks.slow_api PAGES LATENCY_MS [CHANGED]`.
 
-Prints its address on the first line and ends when its standard input does.
+Every CHANGED-th row has another name; without it none has. Prints its address on the first line and ends when its standard input
+does.
 """
 
 from __future__ import annotations
@@ -12,15 +13,16 @@ from urllib.parse import parse_qs, urlsplit
 SIZE = 100
 
 
-def answer(page: int, pages: int) -> bytes:
+def answer(page: int, pages: int, changed: int = 0) -> bytes:
     """One page of rows, each with a key of its own."""
     first = (page - 1) * SIZE
-    rows = ",".join(f'{{"id":{first + i},"name":"row {first + i}","at":"2026-01-01T00:00:00"}}' for i in range(SIZE))
+    names = [f"{'new' if changed and i % changed == 0 else 'row'} {i}" for i in range(first, first + SIZE)]
+    rows = ",".join(f'{{"id":{first + i},"name":"{name}","at":"2026-01-01T00:00:00"}}' for i, name in enumerate(names))
     items = rows if 1 <= page <= pages else ""
     return f'{{"items":[{items}],"total":{pages * SIZE},"page":{page},"size":{SIZE},"pages":{pages}}}'.encode()
 
 
-async def serve(pages: int, latency_s: float) -> None:
+async def serve(pages: int, latency_s: float, changed: int) -> None:
     """Serve until standard input ends."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -29,7 +31,7 @@ async def serve(pages: int, latency_s: float) -> None:
                 pass
             await asyncio.sleep(latency_s)
             query = parse_qs(urlsplit(request.split()[1].decode()).query)
-            body = answer(int(query.get("page", ["1"])[0]), pages)
+            body = answer(int(query.get("page", ["1"])[0]), pages, changed)
             head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
             writer.write(head.encode() + body)
             await writer.drain()
@@ -42,4 +44,4 @@ async def serve(pages: int, latency_s: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1]), float(sys.argv[2]) / 1000))
+    asyncio.run(serve(int(sys.argv[1]), float(sys.argv[2]) / 1000, int((*sys.argv, 0)[3])))

@@ -108,6 +108,7 @@ def _parse(batch: Batch, pages: DataFrame, declared: Table) -> Parsed:
         rows.unpersist()
         table = with_adopted(table, adopted)
         rows, counts = _counted(batch, own, table)
+    record.as_of = batch.clock.at
     record.rows_rejected, record.keys, record.rows_differed = counts["n_rejected"], counts["n_keys"], counts["n_differ"]
     record.rows_repeated = counts["n_parsed"] - counts["n_rejected"] - counts["n_keys"]
     return Parsed(table, rows, counts["n_unreadable"])

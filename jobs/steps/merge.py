@@ -60,7 +60,7 @@ def merge_parsed(batch: Batch, parsed: dict[str, Parsed]) -> None:
         side_by_side(run, good, lambda table: _merge(batch, parsed[table.name]))
     merged = [one for name, one in parsed.items() if run.tables[name].state == "merged"]
     if still_open := quarantine.open_earlier(batch.layout, batch.clock) & {one.table.name for one in merged}:
-        with job.steps.step("quarantine"):
+        with job.steps.step("resolve"):
             _resolve(batch, [one for one in merged if one.table.name in still_open])
     for one in parsed.values():
         one.rows.unpersist()
@@ -153,7 +153,6 @@ def _merge(batch: Batch, one: Parsed) -> None:
     path = batch.layout.silver(table.name)
     record.state, record.path, record.version = "merged", batch.layout.relative(path), merged.version
     record.rows_inserted, record.rows_updated, record.rows_vanished = merged.inserted, merged.updated, merged.vanished
-    record.as_of = batch.clock.at
     reached("merged")
 
 
@@ -171,8 +170,9 @@ def _merged(batch: Batch, one: Parsed) -> lake.Merged:
             n_gone = gone.count()
         if not batch.allow_deletes and (n_gone or not record.rows_landed):
             check_vanished(table, n_gone, live.count(), record.rows_landed or 0)
-    if table.deletes == "soft" and any(known.proof in PROVED for known in later):
-        rows = _with_gone_since(batch, table, rows, later[-1])
+    complete = [known for known in later if known.state == "merged" and known.proof in PROVED]
+    if table.deletes == "soft" and complete:
+        rows = _with_gone_since(batch, table, rows, complete[-1])
     clock = replace(batch.clock, is_behind=bool(later))
     return lake.merge(
         spark, path, rows, key=table.key, newest_by=table.newest_by, gone=gone, n_gone=n_gone, clock=clock

@@ -60,8 +60,10 @@ def _resumed(job: Job, run: Run) -> Run:
         message = f"--resume {run.run_id}: the settings are not those of that run any more; start a new run"
         raise ConfigError(message)
     job.tables = tuple(name for name in run.tables if run.tables[name].state not in ("kept", "built"))
+    merging = {name: table.as_of for name, table in run.tables.items()}
     run.tables = {name: table for name, table in run.tables.items() if table.state == "kept"}
-    run.tables |= {name: TableRun(name) for name in job.tables}
+    # What may have been merged before the kill is still to be reckoned with.
+    run.tables |= {name: TableRun(name, as_of=merging.get(name)) for name in job.tables}
     if run.state != runs.PUBLISHED:
         run.state, run.ended_at, run.exit_status, run.message = runs.RUNNING, None, None, None
     return run

@@ -103,6 +103,8 @@ def _merge_again(
     batch = Batch(spark, job, run, layout, clock, plans.__getitem__, known, allow_deletes)
     with job.steps.step("parse"):
         parsed = parse_tables(batch, list(source.tables))
+        if layout == job.layout:
+            run.save(layout)
         reached("parsed")
     merge_parsed(batch, parsed)
 

@@ -61,7 +61,7 @@ SCHEMA = pa.schema(
 class TableRun:
     """What a run did to one table. `state`: planned, landed, merged, failed, or (derived and kept tables) built, kept.
 
-    `as_of` is the start of the run that fetched the merged pages: that of the run itself, unless it is a replay.
+    `as_of` is the start of the run that fetched the pages, that of the run itself unless it is a replay; set once it may merge.
     """
 
     table: str
@@ -137,14 +137,11 @@ def all_runs(layout: Layout) -> list[Run]:
 
 
 def merged_later(known: list[Run], table: str, at: datetime) -> list[TableRun]:
-    """What was merged into the table of pages that were fetched by runs that started later, oldest first."""
-    records = [
-        record
-        for run in known
-        for record in run.tables.values()
-        if record.table == table and record.state == "merged" and (record.as_of or run.started_at) > at
-    ]
-    return sorted(records, key=lambda record: record.as_of or at)
+    """What runs that started later have merged into the table, oldest first."""
+    records = [record for run in known for name, record in run.tables.items() if name == table]
+    # One without an error was merged, or killed on its way there: the lake may hold its rows.
+    later = [(record.as_of, record) for record in records if record.as_of and record.error is None and record.as_of > at]
+    return [record for _, record in sorted(later, key=lambda pair: pair[0])]
 
 
 def merged_by(earlier: list[Run], run: Run, table: str) -> str:

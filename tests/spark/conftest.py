@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from lib.config import Runtime, Source, load_source
 from lib.session import start_session
+from tests.spark.served import Served, serving
 
 REPO = Path(__file__).parents[2]
 
@@ -37,3 +38,10 @@ def source_of(tmp_path: Path) -> Callable[[str], Source]:
         return load_source(str(path), conf_dir=REPO / "conf", env={})
 
     return make
+
+
+@pytest.fixture
+def things(spark: SparkSession, tmp_path: Path) -> Iterator[Served]:
+    """A lake with one table, and the server of its source."""
+    with serving() as server:
+        yield Served(spark, tmp_path, server)

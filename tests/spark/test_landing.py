@@ -18,8 +18,7 @@ from pyspark.sql import SparkSession
 
 from jobs.full_ingest import ingest
 from jobs.steps import land, record
-from jobs.steps.options import Job
-from jobs.steps.plan import Choices
+from jobs.steps.options import Choices, Job
 from lib.config import Runtime, load_source
 from lib.errors import SourceError
 from lib.lake.layout import lake_at

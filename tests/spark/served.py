@@ -1,0 +1,136 @@
+"""Runs of a source with one table, whose YAML and rows a test may change between them."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from deltalake import DeltaTable, QueryBuilder
+from pyspark.sql import SparkSession
+
+from jobs.full_ingest import ingest, take_landed
+from jobs.steps import record
+from jobs.steps.fits import check_columns_held
+from jobs.steps.options import Choices, Job
+from jobs.steps.replay import landed_runs
+from lib.config import Runtime, load_source
+from lib.errors import SourceError
+from lib.lake.layout import Layout, lake_at
+from lib.lake.runs import Run
+from lib.landing.budget import Budget
+from lib.observe.console import Steps
+from lib.source.access import Access
+from tests.moving import MovingServer, MovingTable, Row
+
+REPO = Path(__file__).parents[2]
+DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def day(number: int) -> datetime:
+    """The time of the run of that number, counted from 1."""
+    return DAY_0 + timedelta(days=number)
+
+
+@dataclass
+class Served:
+    """One table `things` of one lake. `settings` and `columns` are its YAML; run n is called run-n and starts on day n."""
+
+    spark: SparkSession
+    folder: Path
+    server: MovingServer
+    columns: dict[str, str] = field(default_factory=lambda: {"id": "bigint!", "name": "string"})
+    settings: dict[str, Any] = field(default_factory=lambda: {"deletes": "soft", "max_delete_fraction": 1.0})
+    n_runs: int = 0
+
+    @property
+    def layout(self) -> Layout:
+        """The lake."""
+        return lake_at(str(self.folder / "lake"))
+
+    @property
+    def n_asked(self) -> int:
+        """Requests that the server has answered."""
+        return self.server.tables["things"].n_asked
+
+    def job(self) -> Job:
+        """The job of the next run."""
+        self.n_runs += 1
+        settings = "".join(f"    {name}: {value}\n" for name, value in self.settings.items())
+        columns = "".join(f"      {name}: {kind}\n" for name, kind in self.columns.items())
+        path = self.folder / "shop.yml"
+        path.write_text(
+            f"source: shop\napi: {{url: '{self.server.url}', pagination: {{size: 3}}, limits: {{concurrency: 2}}}}\n"
+            f"tables:\n  things:\n    path: /things\n    key: [id]\n{settings}    columns:\n{columns}",
+            "utf-8",
+        )
+        source = load_source(str(path), conf_dir=REPO / "conf", env={})
+        return Job(
+            source=source,
+            layout=self.layout,
+            tables=("things",),
+            run_id=f"run-{self.n_runs}",
+            suites={},
+            runtime=Runtime.of(os.environ),
+            now=day(self.n_runs),
+            steps=Steps(),
+        )
+
+    def run(self, *rows: Row, resume: str | None = None, allow_deletes: bool = False) -> Run:
+        """One run up to silver, of a source that has these rows. Its table says how it went."""
+        table = self.server.tables["things"]
+        table.rows = list(rows)
+        job = self.job()
+        run = record.open_run(job, publishes=False, resume=resume)
+        check_columns_held(job, run)
+        limits = job.source.api.limits
+        # A table that failed is in the run's record.
+        with suppress(SourceError), record.recorded(job, run):
+            budget = Budget(limits.concurrency)
+            ingest(
+                job,
+                Access.of(job.source.api),
+                budget,
+                run,
+                Choices(no_check=True, allow_deletes=allow_deletes, accept_incomplete=False),
+            )
+        return run
+
+    def replay(self, of: str, *, allow_deletes: bool = False, resume: str | None = None) -> Run:
+        """One run that merges again what another one, or all of them, landed."""
+        job = self.job()
+        run = record.open_run(job, publishes=False, replay_of=of, resume=resume)
+        check_columns_held(job, run)
+        with suppress(SourceError):
+            landed = landed_runs(job, of)
+            with record.recorded(job, run):
+                take_landed(
+                    job, run, landed, Choices(no_check=True, allow_deletes=allow_deletes, accept_incomplete=False)
+                )
+        return run
+
+    def silver(self, columns: str = "id, name, _run_id") -> list[tuple[Any, ...]]:
+        """Rows of the silver table, by id, as an independent reader sees them."""
+        return self.rows(self.layout.silver("things"), f"SELECT {columns} FROM t ORDER BY id")
+
+    def quarantine(self, columns: str = "run_id, reason, resolution, resolved_by") -> list[tuple[Any, ...]]:
+        """Rows of the quarantine, in the order in which they came."""
+        return self.rows(self.layout.quarantine, f"SELECT {columns} FROM t ORDER BY run_id, page, position")
+
+    def version(self) -> int:
+        """The silver table's newest version."""
+        return DeltaTable(str(self.layout.silver("things"))).version()
+
+    def rows(self, path: Path, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a query on one table, which it calls t."""
+        found = pa.table(QueryBuilder().register("t", DeltaTable(str(path))).execute(sql)).to_pylist()
+        return [tuple(row.values()) for row in found]
+
+
+def serving() -> MovingServer:
+    """A server of a table that has no rows yet."""
+    return MovingServer({"things": MovingTable([])})
