@@ -99,7 +99,7 @@ def row_history(spark: SparkSession, layout: Layout, table: str, key: Mapping[st
     path, names = _silver(layout, runs.all_runs(layout), table)
     keys.check_names(table, names, key)
     feed = _feed(spark, path, 0, None)
-    values = {name: keys.literal(name, key[name], feed.schema[name].dataType) for name in names}
+    values = {name: keys.literal(name, key[name], feed.schema[name].dataType.simpleString()) for name in names}
     own = feed.where(keys.is_row({name: F.col(name) for name in names}, values))
     image = F.struct("_is_before", F.struct(*_shown(feed)).alias("row"))
     last = F.max_by(image, ~F.col("_is_before")).alias("last")

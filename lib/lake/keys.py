@@ -8,7 +8,6 @@ from decimal import Decimal
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
-from pyspark.sql.types import DataType
 
 from lib.config.suggest import did_you_mean
 from lib.errors import ConfigError
@@ -46,13 +45,12 @@ def check_names(table: str, key: Iterable[str], named: Iterable[str]) -> None:
         raise ConfigError(message)
 
 
-def literal(name: str, value: KeyValue, kind: DataType) -> Column:
-    """The value as a literal of the column's type. A time without a zone is UTC.
+def literal(name: str, value: KeyValue, ddl: str) -> Column:
+    """The value as a literal of the column's type, which is given as DDL. A time without a zone is UTC.
 
     Raises:
         ConfigError: the value is of another type.
     """
-    ddl = kind.simpleString()
     taken = _TAKEN[ddl.partition("(")[0]]
     # To Python a bool is an int and a datetime a date; to a table they are not.
     is_fit = isinstance(value, taken) and (bool in taken) == isinstance(value, bool)
@@ -61,7 +59,7 @@ def literal(name: str, value: KeyValue, kind: DataType) -> Column:
         raise ConfigError(message)
     if isinstance(value, datetime) and value.tzinfo is None:
         value = value.replace(tzinfo=UTC)
-    return F.lit(value).cast(kind)
+    return F.lit(value).cast(ddl)
 
 
 def is_row(columns: Mapping[str, Column], values: Mapping[str, Column]) -> Column:
