@@ -23,10 +23,10 @@ def read_key(table: Table, options: Sequence[str]) -> dict[str, KeyValue]:
         ConfigError: the options do not name exactly the table's key columns, or a value is not of its column's type.
     """
     pairs = [option.partition("=") for option in options]
-    for name, sep, _ in pairs:
-        if not sep:
-            message = f"--key {name}: write --key COLUMN=VALUE, as in --key {table.key[0]}=..."
-            raise ConfigError(message)
+    if any(not sep for _, sep, _ in pairs):
+        # What was given is not shown: it may be a personal value alone.
+        message = f"--key: write COLUMN=VALUE, as in --key {table.key[0]}=..."
+        raise ConfigError(message)
     try:
         check_names(table.name, table.key, [name.strip() for name, _, _ in pairs])
     except ConfigError as error:

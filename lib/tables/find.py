@@ -16,20 +16,21 @@ from lib.tables.parse import parse
 _RUN = "_run_id"
 # Characters that JSON may write as they are or as \uXXXX only, and a letter that no number and no `true` is written with:
 # such a text stands in the page as it is, or the page has an escape.
-_PLAIN_TEXT = re.compile(r"(?=.*[A-DG-Zb-df-z])[A-Za-z0-9_.:@-]+")
+_PLAIN_TEXT = re.compile(r"(?=.*[A-DF-Za-df-z])[A-Za-z0-9_.:@-]+")
 
 
 def may_hold(table: Table, key: Mapping[str, object]) -> Column:
     """Whether a page (column `body`) could hold the row: false only where it cannot, so that it need not be parsed.
 
-    Digits of a whole number stand in the page as they are, unless they are escaped, or the number has an exponent. Other
-    types can be written in too many ways.
+    A whole number stands in the page digit by digit, perhaps behind zeros, unless a digit is escaped or it has an exponent.
+    Other types can be written in too many ways.
     """
     body, possible = F.col("body"), F.lit(True)
     for name, value in key.items():
         if table.column(name).type in ("int", "bigint"):
             digits = str(value).removeprefix("-")
-            possible &= body.contains(digits) | body.contains(r"\u") | body.rlike("[0-9][eE][+-]?[0-9]")
+            apart = body.contains(digits) & body.rlike(f"(^|[^0-9])0*{digits}($|[^0-9])")
+            possible &= apart | body.contains(r"\u") | body.rlike("[0-9][eE][+-]?[0-9]")
         elif isinstance(value, str) and _PLAIN_TEXT.fullmatch(value):
             possible &= body.contains(value) | body.contains(r"\u")
     return possible
