@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.steps.options import Job
-from lib.lake import runs
+from lib.lake import publications, runs
 from lib.lake.checks import all_checks
 from lib.lake.quarantine import count_reasons
 from lib.lake.runs import Run
@@ -37,13 +37,14 @@ def write_site(job: Job, run: Run, docs_id: str, findings: Findings, notes: list
 def _index(job: Job, run: Run, docs_id: str, findings: Findings, notes: list[str]) -> str:
     reasons = tuple((*found, number) for found, number in count_reasons(job.layout, run.run_id).items())
     docs = f"runs/{docs_id}/index.html"
+    published = publications.in_force(job.layout)
     lines = tuple(_line(record, findings, docs) for record in run.tables.values())
     return pages.render_index(
         pages.IndexPage(
             source=job.source.source,
             publication_id=docs_id,
             run_id=run.run_id,
-            published_at=job.now,
+            published_at=published.published_at if published else job.now,
             docs_href=docs,
             tables=lines,
             rejected_reasons=reasons,

@@ -57,13 +57,18 @@ def publish(layout: Layout, publication: Publication) -> None:
     write_published_json(layout, publication)
 
 
+def all_publications(layout: Layout) -> list[Publication]:
+    """Every publication of the lake, oldest first: the order in which they came into force."""
+    by_id: dict[str, list[dict[str, Any]]] = {}
+    for row in records.read(layout.publications):
+        by_id.setdefault(row["publication_id"], []).append(row)
+    return sorted(map(_publication, by_id.values()), key=lambda one: (one.published_at, one.publication_id))
+
+
 def in_force(layout: Layout) -> Publication | None:
     """The publication that readers see, or None where nothing was ever published."""
-    rows = records.read(layout.publications)
-    if not rows:
-        return None
-    newest = max(rows, key=lambda row: (row["published_at"], row["publication_id"]))
-    return _publication([row for row in rows if row["publication_id"] == newest["publication_id"]])
+    known = all_publications(layout)
+    return known[-1] if known else None
 
 
 def heal(layout: Layout) -> None:

@@ -140,7 +140,9 @@ def merged_later(known: list[Run], table: str, at: datetime) -> list[TableRun]:
     """What runs that started later have merged into the table, oldest first."""
     records = [record for run in known for name, record in run.tables.items() if name == table]
     # One without an error was merged, or killed on its way there: the lake may hold its rows.
-    later = [(record.as_of, record) for record in records if record.as_of and record.error is None and record.as_of > at]
+    later = [
+        (record.as_of, record) for record in records if record.as_of and record.error is None and record.as_of > at
+    ]
     return [record for _, record in sorted(later, key=lambda pair: pair[0])]
 
 

@@ -63,6 +63,38 @@ def landed_pages(spark: SparkSession, path: str, run_id: str, *, reread: bool) -
     return pages.join(F.broadcast(last), on=["table", "page", "round"], how="left_semi")
 
 
+def all_landed_pages(spark: SparkSession, path: str, table: str, *, reread: bool) -> DataFrame:
+    """The pages of a table in all runs, each as its run read it last. Grain: one row a page; key: run_id, page."""
+    pages = spark.read.format("delta").load(path).where(F.col("table") == table)
+    if not reread:
+        return pages
+    last = pages.groupBy("run_id", "page").agg(F.max("round").alias("round"))
+    return pages.join(F.broadcast(last), on=["run_id", "page", "round"], how="left_semi")
+
+
+@dataclass(frozen=True)
+class LandedOf:
+    """How much of a table one run has landed: pages that could be read, the number of the last page, and the highest round."""
+
+    run_id: str
+    n_pages: int
+    last_page: int
+    last_round: int
+
+
+def landed_by_run(path: str, table: str) -> dict[str, LandedOf]:
+    """What each run has landed of a table. `table` is a name that the settings have checked."""
+    if not DeltaTable.is_deltatable(path):
+        return {}
+    query = f"""
+        SELECT run_id, count(DISTINCT CASE WHEN error IS NULL THEN page END) AS n_pages, max(page) AS last_page,
+            max(round) AS last_round
+        FROM pages WHERE "table" = '{table}' GROUP BY run_id
+    """
+    rows = pa.table(QueryBuilder().register("pages", DeltaTable(path)).execute(query)).to_pylist()
+    return {row["run_id"]: LandedOf(**row) for row in rows}
+
+
 class Bronze:
     """What has landed of one run, read by delta-rs in a moment: another reader than the engine that wrote it."""
 

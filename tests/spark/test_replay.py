@@ -11,6 +11,8 @@ from pyspark.sql import SparkSession
 
 from jobs.steps import merge as merge_step
 from jobs.steps import replay as replay_step
+from jobs.steps.explain import Asked, explain
+from jobs.steps.key import read_key
 from lib.errors import ConfigError, LakeError
 from lib.lake import merge
 from lib.lake.lock import writing
@@ -28,6 +30,14 @@ def sized(things: Served) -> Served:
     things.columns["size"] = "int"
     things.settings["max_rejected_fraction"] = 1.0
     return things
+
+
+def explained(things: Served, key: str) -> list[str]:
+    """What explain-row says."""
+    job = things.job()
+    things.n_runs -= 1
+    table = job.source.table("things")
+    return explain(Asked.of(things.spark, job, table, read_key(table, (key,))))
 
 
 # One run again
@@ -61,6 +71,9 @@ def test_a_row_that_a_replay_takes_is_marked_as_accepted_and_comes_under_its_own
     assert (record.rows_inserted, record.rows_rejected, record.rows_resolved, record.as_of) == (1, 0, 1, day(1))
     assert sized.silver("id, size, _run_id, _first_seen_at") == [(1, 3, "run-1", day(1)), (2, 2**40, "run-1", day(1))]
     assert sized.quarantine() == [("run-1", "wrong_type:size", "accepted", "run-2")]
+    told = explained(sized, "id=2")
+    assert told[1].endswith("page 1, row 2: rejected: wrong_type:size (accepted: run run-2)")
+    assert told[2].startswith("silver: there; first seen 2026-01-02 00:00 UTC")
     # Again: nothing more to do, and nothing written.
     before = sized.version()
     assert sized.replay("run-1").tables["things"].rows_inserted == 0

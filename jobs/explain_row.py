@@ -1,0 +1,47 @@
+"""`explain-row`: where one row came from, and what became of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from jobs.steps.explain import Asked, explain
+from jobs.steps.key import read_key
+from jobs.steps.options import common_options, open_job
+from lib.errors import ConfigError
+from lib.observe.console import say
+from lib.session import start_session
+
+
+@click.command(
+    "explain-row",
+    help="Say on which page of which run a row came, whether it was taken, rejected, repeated or replaced and why, and its "
+    "state in silver and in what is published. Needs the lake only: nothing is written, and no API is asked. --api-url, "
+    "--tables and --run-id are taken, so that all jobs can be given the same options, and change nothing here.",
+)
+@common_options
+@click.option("--table", required=True, metavar="NAME", help="The table of the row.")
+@click.option(
+    "--key",
+    "key_options",
+    multiple=True,
+    required=True,
+    metavar="COLUMN=VALUE",
+    help="The row's key; once for each key column. Times are UTC, as in 2026-11-25T14:45:00.",
+)
+def command(*, table: str, key_options: tuple[str, ...], **options: Any) -> None:
+    """The command line of the job."""
+    job = open_job(**options)
+    asked_table = job.source.table(table)
+    key = read_key(asked_table, key_options)
+    if not job.layout.lake_json.exists():
+        message = (
+            f"{job.layout.root}: there is no lake; run ./spark-submit.sh full-ingest first, or give another --lake"
+        )
+        raise ConfigError(message)
+    with job.steps.step("start Spark"):
+        spark = start_session(f"pagelake explain-row {table}", job.runtime, rows=0)
+    with job.steps.step("look"):
+        lines = explain(Asked.of(spark, job, asked_table, key))
+    say(lines)

@@ -1,0 +1,148 @@
+"""What became of each of the rows that have one key, in words. No value of a row is among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from lib.config import Table
+from lib.lake import runs
+from lib.lake.runs import Run
+
+STATES = {
+    runs.RUNNING: "not finished",
+    runs.MERGED: "merged, not published",
+    runs.CHECKS_FAILED: "checks failed, not published",
+}
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A row with the key on a page. `rank` 1 is the newest of its run; `newest` is its value of newest_by."""
+
+    run_id: str
+    page: int
+    position: int
+    problems: tuple[str, ...]
+    row_hash: str
+    rank: int
+    newest: Any
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people: rows are counted from 1."""
+        return f"page {self.page}, row {self.position + 1}"
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the lake held of the key after a run."""
+
+    row_hash: str
+    newest: Any
+    is_gone: bool = False
+
+
+def tell(
+    table: Table,
+    known: Sequence[Run],
+    hits: Sequence[Hit],
+    quarantined: Mapping[tuple[str, int, int], str],
+    merged_by: str | None,
+) -> Iterator[str]:
+    """A line for each row with the key, oldest run first, and one for a run that had it no more.
+
+    `known` are the runs, oldest first; `quarantined` has the reasons of rejected rows by run, page and position; `merged_by`
+    is the run that silver names, if silver has the row.
+    """
+    held: Held | None = None
+    is_missing = False
+    for run in known:
+        record = run.tables.get(table.name)
+        if record is None or record.state in ("kept", "built") or run.replay_of is not None:
+            continue
+        is_merged = record.state == "merged" or run.run_id == merged_by
+        own = sorted((hit for hit in hits if hit.run_id == run.run_id), key=lambda hit: (hit.page, hit.position))
+        if own:
+            is_missing = False
+            reasons = {hit: quarantined.get((hit.run_id, hit.page, hit.position)) for hit in own}
+            good = [hit for hit in own if reasons[hit] is None and not hit.problems]
+            winner = min(good, key=lambda hit: hit.rank, default=None)
+            first = next((hit for hit in good if winner and hit.row_hash == winner.row_hash), None)
+            for hit in own:
+                if hit not in good:
+                    word = _rejected(hit, reasons[hit])
+                elif first is None or hit is first:
+                    word = _taken(table, hit, held) if is_merged else _not_merged(table, record)
+                else:
+                    word = _beaten(table, hit, first)
+                yield f"{named(run)}: {hit.place}: {word}"
+            if is_merged and first is not None and not _is_older(table, first, held):
+                held = Held(first.row_hash, first.newest)
+        elif is_merged and held is not None and not held.is_gone:
+            # A run with vanished rows found all that the source has, and this key was not among it.
+            if record.rows_vanished:
+                held = Held(held.row_hash, held.newest, is_gone=True)
+                yield f"{named(run)}: on no page: marked as vanished"
+            elif not is_missing:
+                is_missing = True
+                yield f"{named(run)}: on no page: kept ({_why_kept(table)})"
+
+
+def named(run: Run) -> str:
+    """A run with its time and how it ended."""
+    return f"run {run.run_id} ({minute(run.started_at)}, {STATES.get(run.state, run.state)})"
+
+
+def minute(at: datetime) -> str:
+    """A time for people."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _rejected(hit: Hit, reason: str | None) -> str:
+    if reason is not None:
+        return f"rejected: {reason}"
+    return f"rejected: {', '.join(hit.problems)} (not in quarantine/rows: the run did not get so far, or had other settings)"
+
+
+def _taken(table: Table, hit: Hit, held: Held | None) -> str:
+    if held is None:
+        return "taken"
+    if _is_older(table, hit, held):
+        return f"not taken: the lake held a row whose {table.newest_by} is newer"
+    if held.is_gone:
+        return "taken: it had vanished, and is back"
+    return "taken: nothing had changed" if hit.row_hash == held.row_hash else "taken: its content had changed"
+
+
+def _is_older(table: Table, hit: Hit, held: Held | None) -> bool:
+    """As the merge has it: an older row never replaces a newer one, unless that has vanished."""
+    if table.newest_by is None or held is None or held.is_gone or hit.row_hash == held.row_hash:
+        return False
+    return hit.newest is not None and held.newest is not None and bool(hit.newest < held.newest)
+
+
+def _not_merged(table: Table, record: runs.TableRun) -> str:
+    if record.state == "failed":
+        return f"not merged: {table.name} failed in this run ({(record.error or '').partition(chr(10))[0]})"
+    return "not merged: the run did not get so far"
+
+
+def _beaten(table: Table, hit: Hit, first: Hit) -> str:
+    if hit.row_hash == first.row_hash:
+        return f"repeated on {first.place}: identical"
+    if table.newest_by is None:
+        return f"replaced by {first.place}: the table has no newest_by, and the content decides"
+    if hit.newest == first.newest:
+        return f"replaced by {first.place}, whose {table.newest_by} is the same: the content decides"
+    if hit.newest is None:
+        return f"replaced by {first.place}, which has {table.newest_by}"
+    return f"replaced by {first.place}, whose {table.newest_by} is newer"
+
+
+def _why_kept(table: Table) -> str:
+    if table.deletes == "ignore":
+        return "the table has deletes: ignore"
+    return "this run did not look for vanished rows: it was not proved complete, or rows without a readable key were rejected"

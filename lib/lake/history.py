@@ -1,0 +1,184 @@
+"""What a table looked like, and what changed in it: from the publications, Delta's versions and its change feed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+
+from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import functions as F
+
+from lib.config.suggest import did_you_mean
+from lib.config.tables import SYSTEM_COLUMNS
+from lib.errors import ConfigError
+from lib.lake import keys, runs, tables
+from lib.lake.keys import KeyValue
+from lib.lake.layout import Layout
+from lib.lake.publications import Publication, all_publications
+from lib.lake.runs import Run
+
+# Before the first version of a table.
+NO_VERSION = -1
+
+# A change is an image of the row before it and one after it. Where a whole table is written anew, they are a delete and an insert.
+_BEFORE = ("update_preimage", "delete")
+_FEED = ("_change_type", "_commit_version", "_commit_timestamp", "_is_before")
+
+
+def publication_at(layout: Layout, table: str, when: datetime | date) -> Publication:
+    """The publication that was in force at a time (no zone: UTC), or at the end of a day in UTC.
+
+    Raises:
+        ConfigError: there was none yet with this table; says since when there is one.
+    """
+    if not isinstance(when, datetime):
+        when = datetime.combine(when, time.max)
+    moment = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
+    known = all_publications(layout)
+    having = [publication for publication in known if table in publication.tables]
+    if not having:
+        names = sorted({name for publication in known for name in publication.tables})
+        hint = did_you_mean(table, names) or (f"; there are {', '.join(names)}" if names else "")
+        message = f"{layout.root}: no table {table!r} was ever published here{hint}"
+        raise ConfigError(message)
+    in_force = [publication for publication in known if publication.published_at <= moment][-1:]
+    if not in_force or table not in in_force[0].tables:
+        first = having[0]
+        message = (
+            f"{table}: not published yet on {moment:%Y-%m-%d %H:%M:%S} UTC; it is since "
+            f"{first.published_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC (publication {first.publication_id})"
+        )
+        raise ConfigError(message)
+    return in_force[0]
+
+
+def changes(spark: SparkSession, layout: Layout, table: str, run_from: str, run_to: str) -> DataFrame:
+    """What the runs after `run_from`, up to and including `run_to`, changed in a silver table.
+
+    Grain: one row per key whose content or `_deleted_at` differs; key: the table's. Columns: the key, `_change` (inserted,
+    updated, vanished, returned), `before` and `after` (structs of the table's columns; null where there was no row).
+
+    Raises:
+        ConfigError: no such run or table, or `run_to` came before `run_from`.
+    """
+    known = runs.all_runs(layout)
+    path, key = _silver(layout, known, table)
+    start, end = (_version_after(layout, known, run_id, table) for run_id in (run_from, run_to))
+    if start > end:
+        message = f"{table}: run {run_to} merged before run {run_from}; give the earlier run first"
+        raise ConfigError(message)
+    if end == NO_VERSION:
+        message = f"{table}: neither run {run_from} nor {run_to} nor one before them merged this table"
+        raise ConfigError(message)
+    feed = _feed(spark, path, min(start + 1, end), end)
+    if start == end:
+        feed = feed.where(F.lit(False))
+    image = F.struct("_is_before", F.struct(*_shown(feed)).alias("row"))
+    # Where a version has both images of a row, the one before comes first.
+    order = F.struct("_commit_version", ~F.col("_is_before"))
+    ends = feed.groupBy(*key).agg(F.min_by(image, order).alias("first"), F.max_by(image, order).alias("last"))
+    return (
+        ends.withColumn("before", F.when(F.col("first._is_before"), F.col("first.row")))
+        .withColumn("after", F.when(~F.col("last._is_before"), F.col("last.row")))
+        .where(~_same("before", "after", _content(feed)))
+        .select(*key, _change("before", "after").alias("_change"), "before", "after")
+    )
+
+
+def row_history(spark: SparkSession, layout: Layout, table: str, key: Mapping[str, KeyValue]) -> DataFrame:
+    """The versions in which one row of a silver table changed, oldest first.
+
+    Grain: one row per version with another content or `_deleted_at` than before; key: version. Columns: version, run_id, at
+    (the run's time), `_change` and `row` (a struct of the table's columns, null where the row was removed).
+
+    Raises:
+        ConfigError: no such table, or `key` does not name its key columns with values of their types.
+    """
+    path, names = _silver(layout, runs.all_runs(layout), table)
+    keys.check_names(table, names, key)
+    feed = _feed(spark, path, 0, None)
+    values = {name: keys.literal(name, key[name], feed.schema[name].dataType.simpleString()) for name in names}
+    own = feed.where(keys.is_row({name: F.col(name) for name in names}, values))
+    image = F.struct("_is_before", F.struct(*_shown(feed)).alias("row"))
+    last = F.max_by(image, ~F.col("_is_before")).alias("last")
+    versions = own.groupBy("_commit_version", "_commit_timestamp").agg(last)
+    in_order = Window.orderBy("_commit_version")  # one row's versions: few
+    return (
+        versions.withColumn("row", F.when(~F.col("last._is_before"), F.col("last.row")))
+        .withColumn("before", F.lag("row").over(in_order))
+        .where(~_same("before", "row", _content(feed)))
+        .select(
+            F.col("_commit_version").alias("version"),
+            F.col("row._run_id").alias("run_id"),
+            F.coalesce("row._changed_at", "_commit_timestamp").alias("at"),
+            _change("before", "row").alias("_change"),
+            "row",
+        )
+        .orderBy("version")
+    )
+
+
+def _silver(layout: Layout, known: Sequence[Run], table: str) -> tuple[Path, tuple[str, ...]]:
+    """A silver table's path, and its key as the settings of the newest run have it."""
+    declared: dict[str, tuple[str, ...]] = {}
+    for run in known:
+        declared |= {one["name"]: tuple(one["key"]) for one in json.loads(run.settings)["tables"]}
+    path = layout.silver(table)
+    if table not in declared or not tables.exists(path):
+        merged = [name for name in declared if tables.exists(layout.silver(name))]
+        hint = did_you_mean(table, merged) or (f"; there are {', '.join(merged)}" if merged else "")
+        message = f"{layout.root}: there is no silver table {table!r}{hint}"
+        raise ConfigError(message)
+    return path, declared[table]
+
+
+def _version_after(layout: Layout, known: Sequence[Run], run_id: str, table: str) -> int:
+    """The silver table's version after a run: its own, or where it did not merge the table, that of the runs before it."""
+    ids = [run.run_id for run in known]
+    if run_id not in ids:
+        message = f"{layout.root}: there is no run {run_id!r}{did_you_mean(run_id, ids)}"
+        raise ConfigError(message)
+    merged = []
+    for run in known[: ids.index(run_id) + 1]:
+        record = run.tables.get(table)
+        if record is not None and record.state == "merged" and record.version is not None:
+            if run.run_id == run_id:
+                return record.version
+            merged.append(record.version)
+    return max(merged, default=NO_VERSION)
+
+
+def _feed(spark: SparkSession, path: Path, first: int, last: int | None) -> DataFrame:
+    """Delta's change feed of some versions, with `_is_before` for the images of rows before a change."""
+    reader = spark.read.format("delta").option("readChangeFeed", "true").option("startingVersion", first)
+    feed = (reader if last is None else reader.option("endingVersion", last)).load(str(path))
+    return feed.withColumn("_is_before", F.col("_change_type").isin(*_BEFORE))
+
+
+def _shown(feed: DataFrame) -> list[str]:
+    return [name for name in feed.columns if name not in (*_FEED, "_row_hash")]
+
+
+def _content(feed: DataFrame) -> list[str]:
+    """What makes a row another one: its declared columns, and whether it has vanished. The stamps of a rewrite do not."""
+    return [name for name in feed.columns if name not in (*_FEED, *SYSTEM_COLUMNS)] + ["_deleted_at"]
+
+
+def _same(one: str, other: str, content: Sequence[str]) -> Column:
+    """Whether two images of a row, each of which may be missing, say the same."""
+    # A missing image has nulls only; a row never has, as its key is never null.
+    sides = (F.struct(*(F.col(f"{side}.`{name}`") for name in content)) for side in (one, other))
+    return next(sides).eqNullSafe(next(sides))
+
+
+def _change(before: str, after: str) -> Column:
+    """What happened between two images that differ. A row that is no more has vanished; one that came and went is inserted."""
+    was_gone, is_gone = (F.col(f"{side}._deleted_at").isNotNull() for side in (before, after))
+    return (
+        F.when(F.col(before).isNull(), "inserted")
+        .when(F.col(after).isNull() | is_gone, "vanished")
+        .when(was_gone, "returned")
+        .otherwise("updated")
+    )

@@ -1,0 +1,61 @@
+"""The rows of one key on raw pages, whatever became of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lib.config import Table
+from lib.tables.newest import ranked
+from lib.tables.parse import parse
+
+# Of the row's struct, beside the declared columns, none of which may have this name.
+_RUN = "_run_id"
+# Characters that JSON may write as they are or as \uXXXX only, and a letter that no number and no `true` is written with:
+# such a text stands in the page as it is, or the page has an escape.
+_PLAIN_TEXT = re.compile(r"(?=.*[A-DF-Za-df-z])[A-Za-z0-9_.:@-]+")
+
+
+def may_hold(table: Table, key: Mapping[str, object]) -> Column:
+    """Whether a page (column `body`) could hold the row: false only where it cannot, so that it need not be parsed.
+
+    A whole number stands in the page digit by digit, perhaps behind zeros, unless a digit is escaped or it has an exponent.
+    Other types can be written in too many ways.
+    """
+    body, possible = F.col("body"), F.lit(True)
+    for name, value in key.items():
+        if table.column(name).type in ("int", "bigint"):
+            digits = str(value).removeprefix("-")
+            apart = body.contains(digits) & body.rlike(f"(^|[^0-9])0*{digits}($|[^0-9])")
+            possible &= apart | body.contains(r"\u") | body.rlike("[0-9][eE][+-]?[0-9]")
+        elif isinstance(value, str) and _PLAIN_TEXT.fullmatch(value):
+            possible &= body.contains(value) | body.contains(r"\u")
+    return possible
+
+
+def rows_with_key(table: Table, items: str, is_row: Column) -> Callable[[DataFrame], DataFrame]:
+    """Raw pages of a table, of any number of runs, to the rows for which `is_row` (over the struct `row`) holds.
+
+    Grain: one row per row of a page; key: run_id, page, position. Columns: problems (as in `parse`), row_hash, rank (as in
+    `ranked`, among the rows of its run) and newest (the value of `newest_by`, null where the table has none).
+    """
+    by_run = table.model_copy(update={"key": (*table.key, _RUN)})
+    newest = F.lit(None) if table.newest_by is None else F.col(f"row.{table.newest_by}")
+
+    def transform(pages: DataFrame) -> DataFrame:
+        own = pages.transform(parse(table, items)).where(is_row)
+        with_run = own.withColumn("row", F.col("row").withField(_RUN, F.col("run_id")))
+        return with_run.transform(ranked(by_run)).select(
+            "run_id",
+            "page",
+            "position",
+            "problems",
+            F.col("_row_hash").alias("row_hash"),
+            F.col("_rank").alias("rank"),
+            newest.alias("newest"),
+        )
+
+    return transform
