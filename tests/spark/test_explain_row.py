@@ -26,7 +26,7 @@ from lib.observe.console import Steps
 from lib.source.access import Access
 from lib.tables.find import may_hold
 from lib.tables.typed import value_of
-from tests.moving import Fails, MovingServer, MovingTable, Row
+from tests.moving import Fails, MovingServer, MovingTable, Row, Short, delete
 
 REPO = Path(__file__).parents[2]
 DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -152,6 +152,7 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Itera
             *(thing(1, "changed", day=2), thing(2, "two"), thing(3, "three")),
             *(thing(4, "new", day=2), thing(5, "five"), thing(7, "seven")),
         ]
+        things.once(2, Short())  # so that pages of this run are read twice: the last reading counts
         shop.run()
         yield shop
 
@@ -294,6 +295,14 @@ def test_a_lake_with_no_quarantine_no_publication_and_at_first_no_pages(
             "publication: nothing is published",
             "Looked at 1 page of run run-2.",
         ]
+        # Page 2 is read before the source becomes one page long. Its row comes again on page 1, and only that one counts.
+        server.tables["things"] = MovingTable([thing(number, "any") for number in (1, 2, 3, 4)])
+        server.tables["things"].after(2, delete(2))
+        shop.run()
+        pages = spark.read.format("delta").load(str(shop.lake / "bronze" / "pages"))
+        assert pages.where("run_id = 'run-3' AND table = 'things' AND page = 2").count() == 1
+        lines = shop.explain(capsys, "things", "id=4")
+        assert lines[1:-3] == ["run run-3 (2026-01-04 00:00 UTC, merged, not published): page 1, row 3: taken"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,118 @@
+"""What explain-row says of each row with a key, for runs that ended in every way."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from jobs.steps.verdicts import Hit, tell
+from lib.config import Table
+from lib.lake import runs
+from lib.lake.runs import Run, TableRun, new_run
+
+COLUMNS = {"id": "bigint!", "at": "timestamp!"}
+TABLE = Table.model_validate(
+    {"name": "t", "path": "/t", "key": ["id"], "newest_by": "at", "deletes": "soft", "columns": COLUMNS}
+)
+
+
+def run(number: int, table: TableRun, state: str = runs.MERGED) -> Run:
+    made = new_run(f"r{number}", "shop", "", {}, datetime(2026, 1, number, tzinfo=UTC))
+    made.state, made.tables = state, {"t": table}
+    return made
+
+
+def merged(vanished: int = 0) -> TableRun:
+    return TableRun("t", state="merged", rows_vanished=vanished)
+
+
+def hit(number: int, position: int = 0, *, content: str = "a", at: int | None = 1, rank: int = 1, bad: str = "") -> Hit:
+    return Hit(f"r{number}", 1, position, (bad,) if bad else (), content, rank, at)
+
+
+def told(known: list[Run], hits: list[Hit], quarantined: dict[tuple[str, int, int], str] | None = None) -> list[str]:
+    """The verdicts, without the time and state of the run."""
+    lines = tell(TABLE, known, hits, quarantined or {}, None)
+    return [f"{line.split(' ')[1]} {line.partition('): ')[2]}" for line in lines]
+
+
+def test_a_run_is_named_with_its_time_and_how_it_ended() -> None:
+    known = [
+        run(1, TableRun("t"), runs.RUNNING),
+        run(2, merged(), runs.CHECKS_FAILED),
+        run(3, merged(), runs.PUBLISHED),
+    ]
+    known[2].started_at += timedelta(hours=14, minutes=45, seconds=59)
+    assert list(tell(TABLE, known, [hit(1), hit(2), hit(3)], {}, None)) == [
+        "run r1 (2026-01-01 00:00 UTC, not finished): page 1, row 1: not merged: the run did not get so far",
+        "run r2 (2026-01-02 00:00 UTC, checks failed, not published): page 1, row 1: taken",
+        "run r3 (2026-01-03 14:45 UTC, published): page 1, row 1: taken: nothing had changed",
+    ]
+
+
+def test_a_run_killed_before_its_record_said_so_has_merged_if_silver_names_it() -> None:
+    known = [run(1, TableRun("t", state="landed"), runs.RUNNING)]
+    assert next(tell(TABLE, known, [hit(1)], {}, "r1")).endswith("page 1, row 1: taken")
+
+
+def test_only_what_was_merged_is_compared_with_what_comes_later() -> None:
+    known = [run(1, merged()), run(2, TableRun("t", state="failed", error="t: no\nmore")), run(3, merged())]
+    assert told(known, [hit(1, at=1), hit(2, content="b", at=9), hit(3, content="c", at=2)]) == [
+        "r1 page 1, row 1: taken",
+        "r2 page 1, row 1: not merged: t failed in this run (t: no)",
+        "r3 page 1, row 1: taken: its content had changed",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("at", "verdict"),
+    [
+        (4, "not taken: the lake held a row whose at is newer"),
+        (5, "taken: its content had changed"),
+        (None, "taken: its content had changed"),
+    ],
+)
+def test_an_older_row_never_replaces_a_newer_one(at: int | None, verdict: str) -> None:
+    known = [run(1, merged()), run(2, merged()), run(3, merged())]
+    lines = told(known, [hit(1, at=5), hit(2, content="b", at=at), hit(3, at=5)])
+    assert lines[1] == f"r2 page 1, row 1: {verdict}"
+    # What was not taken is not what the next one is compared with.
+    assert lines[2].endswith("nothing had changed") == verdict.startswith("not taken")
+
+
+def test_a_vanished_row_is_back_whatever_its_age_and_its_absence_is_said_once() -> None:
+    known = [run(number, merged(vanished=number % 2)) for number in (2, 3, 4, 5, 6, 8, 10)]
+    assert told(known, [hit(2, at=5), hit(6, at=1)]) == [
+        "r2 page 1, row 1: taken",
+        "r3 on no page: marked as vanished",
+        "r6 page 1, row 1: taken: it had vanished, and is back",
+        "r8 on no page: kept (this run did not look for vanished rows: it was not proved complete, or rows without a "
+        "readable key were rejected)",
+    ]
+
+
+def test_a_rejected_row_has_not_vanished_and_what_the_quarantine_says_counts() -> None:
+    known = [run(1, merged()), run(2, merged(vanished=1)), run(3, merged(), runs.RUNNING), run(4, merged())]
+    rejected = {("r2", 1, 0): "missing_value:at", ("r4", 1, 0): "wrong_type:at"}
+    hits = [hit(1), hit(2, bad="missing_value:at"), hit(3, bad="missing_value:at"), hit(4), hit(4, 1, rank=2)]
+    assert told(known, hits, rejected) == [
+        "r1 page 1, row 1: taken",
+        "r2 page 1, row 1: rejected: missing_value:at",
+        "r3 page 1, row 1: rejected: missing_value:at (not in quarantine/rows: the run did not get so far, or had other settings)",
+        "r4 page 1, row 1: rejected: wrong_type:at",
+        "r4 page 1, row 2: taken: nothing had changed",
+    ]
+
+
+def test_of_identical_rows_the_first_is_the_one_that_was_taken() -> None:
+    hits = [hit(1, 2, rank=1), hit(1, 1, rank=2), hit(1, 0, content="b", at=None, rank=3)]
+    assert told([run(1, merged())], hits) == [
+        "r1 page 1, row 1: replaced by page 1, row 2, which has at",
+        "r1 page 1, row 2: taken",
+        "r1 page 1, row 3: repeated on page 1, row 2: identical",
+    ]
+
+
+def test_a_run_that_kept_the_published_version_says_nothing() -> None:
+    assert told([run(1, merged()), run(2, TableRun("t", state="kept"))], [hit(1)]) == ["r1 page 1, row 1: taken"]
