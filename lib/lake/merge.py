@@ -71,7 +71,12 @@ def merge(
         made = tables.latest(path)
         assert made is not None, f"{path}: written by run {clock.run_id}, and not there"
         return Merged(made.version, int(made.metrics.get("numOutputRows", 0)), 0, 0)
-    source = rows.withColumn("_gone", F.lit(False))
+    changed = _changed(spark.read.format("delta").load(str(path)), rows, key, newest_by, clock).persist()
+    if not changed.count() and not n_gone:
+        unchanged = tables.latest(path)
+        changed.unpersist()
+        return Merged(unchanged.version if unchanged else 0, 0, 0, 0)
+    source = changed.withColumn("_gone", F.lit(False))
     if gone is not None and n_gone:
         source = source.unionByName(gone.select(*rows.columns).withColumn("_gone", F.lit(True)))
     before = tables.latest(path)
@@ -90,11 +95,22 @@ def merge(
         .whenNotMatchedInsert(~F.col("new._gone"), {**content, **stamps, "_first_seen_at": at, "_deleted_at": since})
         .execute()
     )
+    changed.unpersist()
     done = tables.merged_since(path, -1 if before is None else before.version)
     if done is None:
         return Merged(0 if before is None else before.version, 0, 0, 0)
     updated = int(done.metrics.get("numTargetRowsUpdated", 0)) - n_gone
     return Merged(done.version, int(done.metrics.get("numTargetRowsInserted", 0)), updated, n_gone)
+
+
+def _changed(
+    held: DataFrame, rows: DataFrame, key: tuple[str, ...], newest_by: str | None, clock: Clock
+) -> DataFrame:
+    """The rows that the merge will write. Found by a join of keys and hashes alone, so that MERGE has few rows to look for."""
+    narrow = held.select(*{*key, *([newest_by] if newest_by else []), "_row_hash", "_deleted_at"}).alias("held")
+    is_new = F.col(f"held.`{key[0]}`").isNull()
+    is_change = _is_change(newest_by, is_behind=clock.is_behind)
+    return rows.alias("new").join(narrow, on=_same_key(key), how="left").where(is_new | is_change).select("new.*")
 
 
 def _same_key(key: tuple[str, ...]) -> Column:
