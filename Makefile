@@ -1,11 +1,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint lock bench clean
+.PHONY: help setup test lint lock docs bench clean
 
 # The environment that jobs run in, with what tests and linters need on top.
 DEV := source scripts/environment.sh --dev && python="$$PAGELAKE_VENV/bin/python"
 COMPILE := -m uv pip compile -q --python-version 3.11 --custom-compile-command "make lock"
+LAKE := lake/demo
+PORT := 8899
 SHELL_SCRIPTS := spark-submit.sh scripts/environment.sh .ci/run
 
 help:  ## This list
@@ -24,6 +26,11 @@ lint:  ## ruff, mypy and shellcheck
 lock:  ## Pin requirements.in and requirements-dev.in anew (add ARGS=--upgrade for newer versions)
 	@$(DEV) && "$$python" $(COMPILE) $(ARGS) requirements.in -o requirements.txt \
 	    && "$$python" $(COMPILE) $(ARGS) requirements-dev.in -o requirements-dev.txt
+
+docs:  ## Serve a lake's site on this machine (LAKE=lake/demo PORT=8899; Ctrl-C ends it)
+	@test -f "$(LAKE)/site/index.html" || { echo "$(LAKE)/site: no site here; run ./spark-submit.sh full-ingest first, or give LAKE=..." >&2; exit 2; }
+	@$(DEV) && echo "Docs: http://127.0.0.1:$(PORT)/index.html" \
+	    && exec "$$python" -m http.server --bind 127.0.0.1 --directory "$(LAKE)/site" "$(PORT)"
 
 bench:  ## Measure this machine against the floors (ARGS go to benchmarks.floor)
 	@$(DEV) && "$$python" -m benchmarks.floor $(ARGS)

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
@@ -16,6 +17,9 @@ from lib.config.model import Problem, Settings, YamlPath, problems_error
 from lib.config.suggest import did_you_mean, one_of
 from lib.config.tables import Table
 from lib.errors import ConfigError
+
+PLACES = ("file", "s3", "gs", "abfs", "abfss", "hdfs")
+"""Kinds of stores that a copy of the site can go to."""
 
 BLEMISHED_FROM = 20
 """Users from which on the demo server's blemishes take one email away, as `demo.settings` has it."""
@@ -65,6 +69,25 @@ class Demo(Settings):
         return self
 
 
+class Site(Settings):
+    """The site that people look at: the docs of so many checks are kept, and a copy of it goes to `publish_to`."""
+
+    keep_runs: Annotated[int, Field(ge=1, le=100_000)] = 50
+    publish_to: str | None = None
+
+    @field_validator("publish_to")
+    @classmethod
+    def _a_place_for_files(cls, uri: str | None) -> str | None:
+        if uri is None:
+            return None
+        parts = urlsplit(uri)
+        if parts.scheme not in PLACES or not (parts.netloc or parts.path.strip("/")):
+            raise ValueError(f"must be a URI of a folder: {one_of([f'{place}://...' for place in PLACES])}")
+        if "@" in parts.netloc:
+            raise ValueError("must not hold a key or a password: they come from the store's own environment variables")
+        return uri
+
+
 class Source(Settings):
     """Everything that a source YAML says. `tables` are in the YAML's order."""
 
@@ -72,6 +95,7 @@ class Source(Settings):
     api: Api
     tables: Annotated[tuple[Table, ...], Field(strict=False, min_length=1)]
     demo: Demo | None = None
+    site: Site = Site()
 
     def table(self, name: str) -> Table:
         """Return the table of that name.
@@ -104,6 +128,7 @@ class Source(Settings):
         """SHA-256 (hex) over all that decides what a run does, without secrets and without a demo server's address."""
         content = self.public()
         del content["api"]["limits"]  # they decide how fast and how patiently, not what
+        del content["site"]  # nor does the site
         if self.demo is not None:
             del content["api"]["url"]  # its port is another one at each start
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -67,6 +68,21 @@ def remove_leftovers(site: Path, now: datetime) -> None:
     for folder in staging.iterdir():
         if folder.stat().st_mtime < (now - _LEFTOVER_AFTER).timestamp():
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def docs_kept(site: Path) -> set[str]:
+    """The ids of the docs that are there."""
+    return {folder.name for folder in (site / "runs").iterdir()} if (site / "runs").is_dir() else set()
+
+
+def remove_docs(site: Path, docs_ids: Iterable[str]) -> None:
+    """Remove the docs of some checks, each at once for a reader."""
+    for docs_id in docs_ids:
+        _check_name(docs_id)
+        away = site / ".staging" / f"{docs_id}.removed"
+        away.parent.mkdir(parents=True, exist_ok=True)
+        (site / "runs" / docs_id).rename(away)
+        shutil.rmtree(away, ignore_errors=True)
 
 
 def _check_name(name: str) -> None:

@@ -1,0 +1,61 @@
+"""A copy of the site in an object store, or in another folder."""
+
+from __future__ import annotations
+
+import mimetypes
+from pathlib import Path
+
+from pyarrow.fs import FileSelector, FileSystem, FileType
+
+from lib.errors import LakeError
+
+# These change from run to run, and are written last: what they link to is there by then.
+PAGES = ("runs.html", "index.html")
+
+
+def mirror(site: Path, uri: str) -> int:
+    """Bring the copy at `uri` up to date; the number of files that were written.
+
+    Docs are never changed, so a file of the same size is taken to be there already; only the site's own pages are written each
+    time. Docs that the site no longer keeps are removed from the copy as well.
+
+    Raises:
+        LakeError: the store cannot be written. The site itself is as it should be, and the next run copies what is missing.
+    """
+    try:
+        store, base = FileSystem.from_uri(uri)
+        there = _files(store, base)
+        here = {path.relative_to(site).as_posix(): path for path in _kept(site)}
+        written = [name for name, path in here.items() if name in PAGES or there.get(name) != path.stat().st_size]
+        for name in sorted(written, key=lambda name: (name in PAGES, name == PAGES[-1], name)):
+            _write(store, f"{base}/{name}", here[name])
+        runs_here = {name.split("/")[1] for name in here if name.startswith("runs/")}
+        for run in {name.split("/")[1] for name in there if name.startswith("runs/")} - runs_here:
+            store.delete_dir(f"{base}/runs/{run}")
+    except (OSError, ValueError) as error:
+        message = (
+            f"the site could not be copied to {uri} (site.publish_to): {error}. {site} is as it should be; the next run copies "
+            "what is missing."
+        )
+        raise LakeError(message) from error
+    return len(written)
+
+
+def _kept(site: Path) -> list[Path]:
+    """The files of the site; nothing hidden, which is docs in the making."""
+    files = [path for path in site.rglob("*") if path.is_file()]
+    return [path for path in files if not any(part.startswith(".") for part in path.relative_to(site).parts)]
+
+
+def _files(store: FileSystem, base: str) -> dict[str, int]:
+    found = store.get_file_info(FileSelector(base, recursive=True, allow_not_found=True))
+    return {info.path.removeprefix(f"{base}/"): info.size for info in found if info.type == FileType.File}
+
+
+def _write(store: FileSystem, path: str, file: Path) -> None:
+    if store.type_name in ("local", "hdfs"):  # an object store has no folders
+        store.create_dir(path.rpartition("/")[0], recursive=True)
+    kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    metadata = {"Content-Type": f"{kind}; charset=utf-8" if kind.startswith("text/") else kind}
+    with store.open_output_stream(path, metadata=metadata) as out:
+        out.write(file.read_bytes())
