@@ -16,9 +16,10 @@ from lib.config.load import load_source
 from lib.config.runs import check_run_id, new_run_id
 from lib.config.runtime import Runtime
 from lib.config.source import Demo, Faults, Source, parse_tables
-from lib.config.tables import Column, Reference, Table
+from lib.config.tables import AdoptedColumn, Column, Reference, Table
 
 __all__ = [
+    "AdoptedColumn",
     "Api",
     "Array",
     "Auth",

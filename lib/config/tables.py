@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import unquote
 
 from pydantic import Field, field_validator, model_validator
 
-from lib.config.ddl import DataType, Decimal, Scalar, parse_ddl
+from lib.config.ddl import DataType, Decimal, EpochUnit, Scalar, parse_ddl
 from lib.config.model import Problem, Settings, problems_error
 from lib.config.suggest import did_you_mean
 
@@ -23,20 +24,24 @@ _COLUMN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 class Column(Settings):
     """One column. In the YAML `id: bigint!` (`!` = required) or `id: {type: "bigint!", pii: true, description: "..."}`.
 
-    `type` is Spark DDL in lower case without spaces. Values of a `pii` column never reach docs, logs, alerts or
-    quarantine.
+    `type` is Spark DDL in lower case without spaces. `epoch` says that a timestamp is a number in the JSON: seconds (`s`) or
+    milliseconds (`ms`) since 1970. Values of a `pii` column never reach docs, logs, alerts or quarantine.
     """
+
+    any_json: ClassVar[bool] = False
 
     name: Annotated[str, Field(min_length=1, max_length=255)]
     type: str
     required: bool = False
     pii: bool = False
+    epoch: EpochUnit | None = None
     description: str | None = None
 
     @property
     def data_type(self) -> DataType:
         """The type as a tree."""
-        return parse_ddl(self.type)
+        kind = parse_ddl(self.type)
+        return replace(kind, epoch=self.epoch, any_json=self.any_json) if isinstance(kind, Scalar) else kind
 
     @model_validator(mode="before")
     @classmethod
@@ -65,6 +70,24 @@ class Column(Settings):
     @classmethod
     def _known_type(cls, text: str) -> str:
         return parse_ddl(text).ddl
+
+    @model_validator(mode="after")
+    def _epoch_of_a_timestamp(self) -> Column:
+        if self.epoch is not None and self.type != "timestamp":
+            raise problems_error(
+                [Problem(("epoch",), f"is for a column of type timestamp, and this one is {self.type}")]
+            )
+        return self
+
+
+class AdoptedColumn(Column):
+    """A column that the source YAML does not name and the source has: its values are the text of any JSON value.
+
+    A JSON string is taken as its characters, null as null, anything else as its compact JSON.
+    """
+
+    any_json: ClassVar[bool] = True
+    type: Literal["string"] = "string"
 
 
 class Reference(Settings):
