@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 
-from lib.config import Source, Table
+from lib.config import Column, Source, Table
 from lib.tables.newest import newest, ranked
 from lib.tables.parse import parse
 from lib.tables.reject import count_rows, rejected
@@ -110,6 +110,29 @@ def test_a_rejected_row_goes_to_quarantine_with_its_place_and_without_personal_v
     held = json.loads(rows[0].row)
     assert (held["id"], held["small"], held["mail"]) == (2, "many", "***")
     assert "ann" not in rows[0].row
+
+
+def test_a_personal_value_of_a_wrong_type_is_masked_too(spark: SparkSession, things: Table) -> None:
+    body = '{"items":[{"id":1,"mail":4915112345},{"id":2,"mail":{"of":"ann"},"name":7},{"id":3,"mail":null,"flag":2}]}'
+    rows = (
+        pages(spark, body).transform(parse(things, "items")).transform(rejected("things")).orderBy("position").collect()
+    )
+    assert [row.reason for row in rows] == ["wrong_type:mail", "wrong_type:name, wrong_type:mail", "wrong_type:flag"]
+    held = [json.loads(row.row) for row in rows]
+    assert [(one["id"], one["mail"], one["name"], one["flag"]) for one in held] == [
+        (1, "***", None, None),
+        (2, "***", 7, None),
+        (3, None, None, 2),
+    ]
+
+
+def test_a_type_may_be_nested_as_deep_as_the_yaml_allows(spark: SparkSession) -> None:
+    kind = "array<" * 16 + "struct<a:array<" * 8 + "int" + ">>" * 8 + ">" * 16
+    columns = (Column(name="id", type="int", required=True), Column(name="deep", type=kind))
+    table = Table(name="things", path="/things", key=("id",), columns=columns)
+    good, bad = ("[" * 16 + '{"a":[' * 8 + leaf + "]}" * 8 + "]" * 16 for leaf in ("1", '"x"'))
+    rows = parsed(spark, table, f'{{"id":1,"deep":{good}}}', f'{{"id":2,"deep":{bad}}}')
+    assert [row.problems for row in rows] == [[], ["wrong_type:deep"]]
 
 
 def test_rows_are_counted_once_each(spark: SparkSession, things: Table) -> None:
