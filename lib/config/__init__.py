@@ -11,15 +11,17 @@ from lib.config.api import (
     Pagination,
     QueryAuth,
 )
+from lib.config.columns import SYSTEM_COLUMNS, AdoptedColumn, Column, Reference, is_column_name
 from lib.config.ddl import Array, DataType, DdlError, Decimal, Scalar, Struct, parse_ddl
 from lib.config.load import load_source
 from lib.config.runs import check_run_id, new_run_id
 from lib.config.runtime import Runtime
 from lib.config.source import Demo, Faults, Source, parse_tables
-from lib.config.tables import SYSTEM_COLUMNS, Column, Reference, Table, is_column_name
+from lib.config.tables import Table
 
 __all__ = [
     "SYSTEM_COLUMNS",
+    "AdoptedColumn",
     "Api",
     "Array",
     "Auth",

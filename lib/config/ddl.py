@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from lib.config.suggest import did_you_mean
 
 SCALARS = ("string", "boolean", "int", "bigint", "double", "date", "timestamp")
 ALIASES = {"integer": "int", "long": "bigint"}
+EpochUnit: TypeAlias = Literal["s", "ms"]
 _ALL_NAMES = (*SCALARS, *ALIASES, "decimal", "array", "struct")
 # Names that other systems use, and that no likeness of letters would find.
 _ELSEWHERE = {
@@ -52,9 +53,15 @@ class DdlError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A type without parts: string, boolean, int, bigint, double, date or timestamp."""
+    """A type without parts: string, boolean, int, bigint, double, date or timestamp.
+
+    A timestamp with an `epoch` is written as the seconds (`s`) or milliseconds (`ms`) since 1970. A string of `any_json` takes
+    any JSON value, as its text.
+    """
 
     name: str
+    epoch: EpochUnit | None = None
+    any_json: bool = False
 
     @property
     def ddl(self) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from lib.config.api import AUTH_TYPES, Api, Limits, Pagination
+from lib.config.columns import Column, Reference
 from lib.config.model import Settings, YamlPath
 from lib.config.source import Demo, Faults, Source
-from lib.config.tables import Column, Reference, Table
+from lib.config.tables import Table
 
 
 def keys_at(path: YamlPath, data: Any = None) -> tuple[str, ...]:

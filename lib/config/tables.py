@@ -1,104 +1,20 @@
-"""The tables of a source: columns, keys, references."""
+"""The tables of a source: paths, keys, contract."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 
 from pydantic import Field, field_validator, model_validator
 
-from lib.config.ddl import DataType, Decimal, Scalar, parse_ddl
+from lib.config.columns import FLOW_TRAP, Column, Reference, flow_trap
+from lib.config.ddl import Decimal, Scalar
 from lib.config.model import Problem, Settings, problems_error
 from lib.config.suggest import did_you_mean
 
-SYSTEM_COLUMNS = ("_row_hash", "_run_id", "_first_seen_at", "_changed_at", "_deleted_at", "_gone", "_gone_since")
 DERIVED_TABLES = ("listens",)
-FLOW_TRAP = "a comma inside braces starts a new key; write the type in quotes or one column a line"
-MAX_NAME = 255
-_COLUMN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-def is_column_name(name: str) -> bool:
-    """Whether a column of a source can have this name in every engine, beside Pagelake's own columns."""
-    usable = _COLUMN_NAME.fullmatch(name) is not None and len(name) <= MAX_NAME
-    return usable and name.lower() not in SYSTEM_COLUMNS
-
-
-class Column(Settings):
-    """One column. In the YAML `id: bigint!` (`!` = required) or `id: {type: "bigint!", pii: true, description: "..."}`.
-
-    `type` is Spark DDL in lower case without spaces. Values of a `pii` column never reach docs, logs, alerts or
-    quarantine.
-    """
-
-    name: Annotated[str, Field(min_length=1, max_length=255)]
-    type: str
-    required: bool = False
-    pii: bool = False
-    description: str | None = None
-
-    @property
-    def data_type(self) -> DataType:
-        """The type as a tree."""
-        return parse_ddl(self.type)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_the_exclamation_mark(cls, data: Any) -> Any:
-        if not isinstance(data, Mapping):
-            return data
-        if "type" in _flow_trap(data):
-            raise problems_error([Problem(("type",), FLOW_TRAP)])
-        kind = data.get("type")
-        if not isinstance(kind, str) or not kind.rstrip().endswith("!"):
-            return data
-        if data.get("required") is False:
-            raise problems_error([Problem(("required",), "the '!' of the type says that it is required")])
-        return {**data, "type": kind.rstrip()[:-1], "required": True}
-
-    @field_validator("name")
-    @classmethod
-    def _usable_name(cls, name: str) -> str:
-        if not _COLUMN_NAME.fullmatch(name):
-            raise ValueError("is no column name: letters, digits and '_', the first no digit")
-        if not is_column_name(name):
-            raise ValueError("is a name that Pagelake uses for a column of its own")
-        return name
-
-    @field_validator("type")
-    @classmethod
-    def _known_type(cls, text: str) -> str:
-        return parse_ddl(text).ddl
-
-
-class Reference(Settings):
-    """A column (`user_id`), or each element of an array (`items[]`), that must be a key elsewhere (`users.id`)."""
-
-    column: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\[\])?$")]
-    to: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*$")]
-
-    @property
-    def column_name(self) -> str:
-        """The column without the `[]`."""
-        return self.column.removesuffix("[]")
-
-    @property
-    def is_array(self) -> bool:
-        """Whether each element of an array is meant."""
-        return self.column.endswith("[]")
-
-    @property
-    def to_table(self) -> str:
-        """The table referred to."""
-        return self.to.partition(".")[0]
-
-    @property
-    def to_column(self) -> str:
-        """The key column referred to."""
-        return self.to.partition(".")[2]
 
 
 class Table(Settings):
@@ -163,7 +79,7 @@ class Table(Settings):
             if isinstance(columns, list | tuple) and all(isinstance(column, Column) for column in columns):
                 return columns
             raise ValueError("must be a mapping, such as id: bigint!")
-        if trapped := [Problem((name,), FLOW_TRAP) for name in _flow_trap(columns)]:
+        if trapped := [Problem((name,), FLOW_TRAP) for name in flow_trap(columns)]:
             raise problems_error(trapped)
         if named := [
             Problem((name, "name"), "unknown key; the column's name is the key before it")
@@ -184,17 +100,6 @@ class Table(Settings):
 
 def _named(name: str, value: Any) -> Any:
     return {"name": name, **value} if isinstance(value, Mapping) else value
-
-
-def _flow_trap(mapping: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the keys whose type was cut at a comma, as in `{amount: decimal(10,2)!}`: an open bracket, an empty key."""
-    items = list(mapping.items())
-    for (name, value), (following, nothing) in pairwise(items):
-        is_open = isinstance(value, str) and (
-            value.count("(") > value.count(")") or value.count("<") > value.count(">")
-        )
-        if is_open and nothing is None and re.search(r"[)>,:(<]", following):
-            yield name
 
 
 def _column_problems(table: Table) -> Iterator[Problem]:

@@ -10,8 +10,8 @@ from pathlib import Path
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
+from lib.config import SYSTEM_COLUMNS
 from lib.config.suggest import did_you_mean
-from lib.config.tables import SYSTEM_COLUMNS
 from lib.errors import ConfigError
 from lib.lake import keys, runs, tables
 from lib.lake.keys import KeyValue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lib.config import Array, Column, DataType, Decimal, Struct, Table, parse_ddl
+from lib.config import AdoptedColumn, Array, Column, DataType, Decimal, Struct, Table, parse_ddl
 
 _WIDER = {("int", "bigint"), ("int", "double")}
 
@@ -57,7 +57,9 @@ def with_adopted(table: Table, adopted: Mapping[str, str]) -> Table:
     """The table with columns that its source YAML does not declare, and that its contract lets in."""
     if not adopted:
         return table
-    columns = [Column(name=name, type=kind) for name, kind in adopted.items()]
+    columns = [
+        AdoptedColumn(name=name) if kind == "string" else Column(name=name, type=kind) for name, kind in adopted.items()
+    ]
     return table.model_copy(update={"columns": (*table.columns, *columns)})
 
 

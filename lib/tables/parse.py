@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from lib.config import Column, Table
 from lib.tables.shape import shape_of
-from lib.tables.typed import fits, raw_type, value_of
+from lib.tables.typed import fits, taken, value_of
 
 MASK = "***"
 MISSING_VALUE = "missing_value"
@@ -37,9 +37,9 @@ def parse(table: Table, items: str) -> Callable[[DataFrame], DataFrame]:
             shape_of(F.col("answer"), path).alias("shape"),
         )
         rows = items.select("run_id", "page", "shape", F.posexplode("items").alias("position", "json"))
-        taken = rows.select(*place, "json", _struct(table, _taken).alias("raw"))
+        raw = rows.select(*place, "json", _struct(table, _taken).alias("raw"))
         # A step of its own: what follows refers to the values, and does not work them out again.
-        valued = taken.select(*place, "json", "raw", _struct(table, _value).alias("row"))
+        valued = raw.select(*place, "json", "raw", _struct(table, _value).alias("row"))
         judged = valued.select(*place, "json", "row", _wrong(table).alias("wrong"))
         return judged.select(*place, "json", "row", _problems(table).alias("problems")).select(
             "run_id",
@@ -59,7 +59,7 @@ def _struct(table: Table, part: Callable[[Column], SparkColumn]) -> SparkColumn:
 
 
 def _taken(column: Column) -> SparkColumn:
-    return F.try_variant_get("json", f"$.{column.name}", raw_type(column.data_type))
+    return taken(F.col("json"), f"$.{column.name}", column.data_type)
 
 
 def _value(column: Column) -> SparkColumn:
@@ -70,14 +70,10 @@ def _wrong(table: Table) -> SparkColumn:
     """The names of the columns whose value does not fit their type."""
     names = []
     for column in table.columns:
-        if column.type == "string":
-            continue
-        raw = F.col(f"raw.{column.name}")
-        bad = ~fits(raw, F.col(f"row.{column.name}"), column.data_type)
-        if raw_type(column.data_type) == "array<string>":
-            # Something else than a list is null as a list, and must not be lost.
-            bad = bad | (raw.isNull() & F.try_variant_get("json", f"$.{column.name}", "string").isNotNull())
-        names.append(F.when(bad, F.lit(column.name)))
+        if not column.any_json:
+            raw, value = F.col(f"raw.{column.name}"), F.col(f"row.{column.name}")
+            good = fits(F.col("json"), f"$.{column.name}", raw, value, column.data_type)
+            names.append(F.when(~good, F.lit(column.name)))
     return F.array_compact(F.array(*names)) if names else F.array().cast("array<string>")
 
 

@@ -7,8 +7,9 @@ import os
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from lib.config import Scalar, Source, load_source
+from lib.config import AdoptedColumn, Scalar, Source, load_source
 from lib.errors import ConfigError
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -154,6 +155,26 @@ def test_the_demo_has_the_same_tables_and_no_url_until_its_server_runs() -> None
             "name: string",
             "name: {type: string, ppi: true}",
             "11: tables.users.columns.name.ppi: unknown key; did you mean 'pii'?",
+        ),
+        (
+            "name: string",
+            "name: {type: string, epoch: s}",
+            "11: tables.users.columns.name.epoch: is for a column of type timestamp, and this one is string",
+        ),
+        (
+            "name: string",
+            "name: {type: array<timestamp>, epoch: ms}",
+            "11: tables.users.columns.name.epoch: is for a column of type timestamp, and this one is array<timestamp>",
+        ),
+        (
+            "name: string",
+            "name: {type: timestamp, epoch: seconds}",
+            "11: tables.users.columns.name.epoch: must be 's' or 'ms'",
+        ),
+        (
+            "name: string",
+            "name: {type: string, any_json: true}",
+            "11: tables.users.columns.name.any_json: unknown key",
         ),
         ("name: string", "name: strin", "11: tables.users.columns.name: unknown type 'strin'; did you mean 'string'?"),
         (
@@ -332,6 +353,23 @@ def test_types_in_quotes_inside_a_flow_map_are_taken(folder: Path) -> None:
         ("decimal(10,2)", True),
         ("struct<a:int,b:int>", False),
     ]
+
+
+def test_a_time_may_be_seconds_or_milliseconds_since_1970(folder: Path) -> None:
+    text = GOOD.replace("name: string", "seen: {type: timestamp!, epoch: s}\n      left: {type: timestamp, epoch: ms}")
+    _, seen, left = load(text, folder).table("users").columns
+    assert (seen.type, seen.required, seen.data_type) == ("timestamp", True, Scalar("timestamp", epoch="s"))
+    assert (left.type, left.required, left.data_type) == ("timestamp", False, Scalar("timestamp", epoch="ms"))
+
+
+def test_a_column_that_the_yaml_does_not_name_is_text_of_any_json(folder: Path) -> None:
+    users = load(GOOD, folder).table("users")
+    adopted = AdoptedColumn(name="nickname")
+    more = users.model_copy(update={"columns": (*users.columns, adopted)})
+    assert more.column("nickname").data_type == Scalar("string", any_json=True)
+    assert more.column("name").data_type == Scalar("string", any_json=False)
+    with pytest.raises(ValidationError):
+        AdoptedColumn(name="nickname", type="int")
 
 
 def test_all_mistakes_are_told_at_once_and_by_line(folder: Path) -> None:

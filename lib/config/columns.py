@@ -1,0 +1,132 @@
+"""The columns of a table: types, names, references."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import pairwise
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from lib.config.ddl import DataType, EpochUnit, Scalar, parse_ddl
+from lib.config.model import Problem, Settings, problems_error
+
+SYSTEM_COLUMNS = ("_row_hash", "_run_id", "_first_seen_at", "_changed_at", "_deleted_at", "_gone", "_gone_since")
+FLOW_TRAP = "a comma inside braces starts a new key; write the type in quotes or one column a line"
+MAX_NAME = 255
+_COLUMN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def is_column_name(name: str) -> bool:
+    """Whether a column of a source can have this name in every engine, beside Pagelake's own columns."""
+    usable = _COLUMN_NAME.fullmatch(name) is not None and len(name) <= MAX_NAME
+    return usable and name.lower() not in SYSTEM_COLUMNS
+
+
+class Column(Settings):
+    """One column. In the YAML `id: bigint!` (`!` = required) or `id: {type: "bigint!", pii: true, description: "..."}`.
+
+    `type` is Spark DDL in lower case without spaces. `epoch` says that a timestamp is a number in the JSON: seconds (`s`) or
+    milliseconds (`ms`) since 1970. Values of a `pii` column never reach docs, logs, alerts or quarantine.
+    """
+
+    any_json: ClassVar[bool] = False
+
+    name: Annotated[str, Field(min_length=1, max_length=255)]
+    type: str
+    required: bool = False
+    pii: bool = False
+    epoch: EpochUnit | None = None
+    description: str | None = None
+
+    @property
+    def data_type(self) -> DataType:
+        """The type as a tree."""
+        kind = parse_ddl(self.type)
+        return replace(kind, epoch=self.epoch, any_json=self.any_json) if isinstance(kind, Scalar) else kind
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_the_exclamation_mark(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        if "type" in flow_trap(data):
+            raise problems_error([Problem(("type",), FLOW_TRAP)])
+        kind = data.get("type")
+        if not isinstance(kind, str) or not kind.rstrip().endswith("!"):
+            return data
+        if data.get("required") is False:
+            raise problems_error([Problem(("required",), "the '!' of the type says that it is required")])
+        return {**data, "type": kind.rstrip()[:-1], "required": True}
+
+    @field_validator("name")
+    @classmethod
+    def _usable_name(cls, name: str) -> str:
+        if not _COLUMN_NAME.fullmatch(name):
+            raise ValueError("is no column name: letters, digits and '_', the first no digit")
+        if not is_column_name(name):
+            raise ValueError("is a name that Pagelake uses for a column of its own")
+        return name
+
+    @field_validator("type")
+    @classmethod
+    def _known_type(cls, text: str) -> str:
+        return parse_ddl(text).ddl
+
+    @model_validator(mode="after")
+    def _epoch_of_a_timestamp(self) -> Column:
+        if self.epoch is not None and self.type != "timestamp":
+            raise problems_error(
+                [Problem(("epoch",), f"is for a column of type timestamp, and this one is {self.type}")]
+            )
+        return self
+
+
+class AdoptedColumn(Column):
+    """A column that the source YAML does not name and the source has: its values are the text of any JSON value.
+
+    A JSON string is taken as its characters, null as null, anything else as its compact JSON.
+    """
+
+    any_json: ClassVar[bool] = True
+    type: Literal["string"] = "string"
+
+
+class Reference(Settings):
+    """A column (`user_id`), or each element of an array (`items[]`), that must be a key elsewhere (`users.id`)."""
+
+    column: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\[\])?$")]
+    to: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*$")]
+
+    @property
+    def column_name(self) -> str:
+        """The column without the `[]`."""
+        return self.column.removesuffix("[]")
+
+    @property
+    def is_array(self) -> bool:
+        """Whether each element of an array is meant."""
+        return self.column.endswith("[]")
+
+    @property
+    def to_table(self) -> str:
+        """The table referred to."""
+        return self.to.partition(".")[0]
+
+    @property
+    def to_column(self) -> str:
+        """The key column referred to."""
+        return self.to.partition(".")[2]
+
+
+def flow_trap(mapping: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the keys whose type was cut at a comma, as in `{amount: decimal(10,2)!}`: an open bracket, an empty key."""
+    items = list(mapping.items())
+    for (name, value), (following, nothing) in pairwise(items):
+        is_open = isinstance(value, str) and (
+            value.count("(") > value.count(")") or value.count("<") > value.count(">")
+        )
+        if is_open and nothing is None and re.search(r"[)>,:(<]", following):
+            yield name
