@@ -8,16 +8,16 @@ from typing import Any
 import click
 
 from jobs.steps import record
+from jobs.steps.derive import derive_tables
 from jobs.steps.failpoints import reached
 from jobs.steps.land import Landing, land_pages, prove_tables
-from jobs.steps.merge import derive_tables, merge_tables
+from jobs.steps.merge import merge_tables
 from jobs.steps.options import Job, common_options, open_job
 from jobs.steps.plan import Choices, plan_tables
 from jobs.steps.publish import check_and_publish, prepare_checks
 from jobs.steps.serve import served
 from lib.config import check_run_id
-from lib.lake import runs
-from lib.lake.runs import Run
+from lib.lake.runs import PUBLISHED, Run
 from lib.landing.budget import Budget
 from lib.landing.budget_server import BudgetServer
 from lib.session import start_session
@@ -42,7 +42,7 @@ def command(*, dry_run: bool, resume: str | None, no_check: bool, **options: Any
     choices = Choices(no_check, options.pop("allow_deletes"), options.pop("accept_incomplete"))
     job = open_job(**options)
     run = record.open_run(job, publishes=not (no_check or dry_run), resume=resume and check_run_id(resume))
-    if run.state != runs.PUBLISHED:
+    if run.state != PUBLISHED:
         with served(job.source) as source:
             access, limits = Access.of(source.api), source.api.limits
             budget = Budget(limits.concurrency, limits.requests_per_second, max_wait_s=limits.max_wait_s)

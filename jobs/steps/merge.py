@@ -1,4 +1,4 @@
-"""Parse, reject, newest, merge: from landed pages to silver and gold, the tables side by side."""
+"""Parse, reject, newest, merge: from landed pages to silver, the tables side by side."""
 
 from __future__ import annotations
 
@@ -7,21 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.steps.failpoints import reached
 from jobs.steps.land import Landing, give_up, moved_since, prove_tables
-from jobs.steps.options import Job
 from lib.config import Table
 from lib.errors import ContractError, SourceError
 from lib.lake import merge as lake
 from lib.lake.quarantine import write_quarantine
-from lib.lake.read import at_version
-from lib.lake.runs import Run, TableRun
+from lib.lake.runs import Run
 from lib.landing.bronze import MOST_NAMED, landed_pages
 from lib.landing.prove import COUNTED, PROVED, doubt_repeats, report, walk_again
-from lib.tables import listens
 from lib.tables.compare import check_rejected, check_vanished, seen_keys, vanished
 from lib.tables.newest import newest, pages_sharing_keys, ranked
 from lib.tables.parse import parse
@@ -93,21 +90,6 @@ def _settle_repeats(landing: Landing, parsed: dict[str, Parsed]) -> dict[str, Pa
         open_tables = _parse_all(landing, read_again)
         newer |= open_tables
     return newer
-
-
-def derive_tables(spark: SparkSession, job: Job, run: Run) -> None:
-    """Build `listens` from the version of listen_history that this run merged."""
-    base = run.tables.get(listens.DERIVED_FROM)
-    if base is None or base.version is None or base.path is None or not listens.can_derive(job.source):
-        return
-    with job.steps.step("derive"):
-        path = job.layout.gold(listens.NAME)
-        rows = listens.listens(at_version(spark, job.layout, base.path, base.version))
-        built = lake.overwrite(path, rows, tag=f"{listens.DERIVED_FROM}@{base.version}")
-        record = TableRun(listens.NAME, state="built", path=job.layout.relative(path), version=built.version)
-        record.rows_inserted = built.inserted
-        run.tables[listens.NAME] = record
-        reached("derived")
 
 
 def _side_by_side(run: Run, tables: Iterable[Table], step: Callable[[Table], Parsed | None]) -> list[Parsed]:

@@ -106,14 +106,3 @@ def _commit_of(path: Path, clock: Clock) -> tables.Commit:
     commit = tables.latest(path)
     assert commit is not None, f"{path}: written by run {clock.run_id}, and not there"
     return commit
-
-
-def overwrite(path: Path, rows: DataFrame, tag: str) -> Merged:
-    """Replace a derived table as a whole, unless its newest version was made from the same inputs (the same `tag`)."""
-    before = tables.latest(path)
-    if before is None or before.tag != tag:
-        rows.write.format("delta").mode("overwrite").option("userMetadata", tag).save(str(path))
-    after = tables.latest(path)
-    assert after is not None
-    changed = before is None or after.version != before.version
-    return Merged(after.version, int(after.metrics.get("numOutputRows", 0)) if changed else 0, 0, 0)

@@ -12,9 +12,10 @@ from deltalake.exceptions import TableNotFoundError
 
 @dataclass(frozen=True)
 class Commit:
-    """One version of a table, what was said of it (`tag`, Delta's userMetadata), and Delta's metrics of the write."""
+    """One version of a table: when it was made, what was said of it (`tag`, Delta's userMetadata), and Delta's metrics of it."""
 
     version: int
+    at_ms: int
     tag: str | None
     metrics: dict[str, Any]
 
@@ -32,4 +33,10 @@ def latest(path: Path) -> Commit | None:
         return None
     entry = table.history(1)[0]
     version = int(entry.get("version", table.version()))
-    return Commit(version, entry.get("userMetadata"), dict(entry.get("operationMetrics") or {}))
+    tag, metrics = entry.get("userMetadata"), dict(entry.get("operationMetrics") or {})
+    return Commit(version, int(entry["timestamp"]), tag, metrics)
+
+
+def created_at_ms(path: Path) -> int:
+    """When the table was made, its first version."""
+    return int(DeltaTable(str(path)).metadata().created_time)
