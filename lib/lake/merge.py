@@ -137,14 +137,3 @@ def replace_rows(spark: SparkSession, new: Path, old: Path, tag: str) -> Merged:
     after = tables.latest(old)
     assert after is not None
     return Merged(after.version, int(after.metrics.get("numOutputRows", 0)), 0, 0)
-
-
-def overwrite(path: Path, rows: DataFrame, tag: str) -> Merged:
-    """Replace a derived table as a whole, unless its newest version was made from the same inputs (the same `tag`)."""
-    before = tables.latest(path)
-    if before is None or before.tag != tag:
-        rows.write.format("delta").mode("overwrite").option("userMetadata", tag).save(str(path))
-    after = tables.latest(path)
-    assert after is not None
-    changed = before is None or after.version != before.version
-    return Merged(after.version, int(after.metrics.get("numOutputRows", 0)) if changed else 0, 0, 0)

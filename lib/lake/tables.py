@@ -12,9 +12,10 @@ from deltalake.exceptions import TableNotFoundError
 
 @dataclass(frozen=True)
 class Commit:
-    """One version of a table, what was said of it (`tag`, Delta's userMetadata), and Delta's metrics of the write."""
+    """One version of a table: when it was made, what was said of it (`tag`, Delta's userMetadata), and Delta's metrics of it."""
 
     version: int
+    at_ms: int
     tag: str | None
     metrics: dict[str, Any]
 
@@ -43,6 +44,11 @@ def latest(path: Path) -> Commit | None:
     return _commit(table.history(1)[0], table.version())
 
 
+def created_at_ms(path: Path) -> int:
+    """When the table was made, its first version."""
+    return int(DeltaTable(str(path)).metadata().created_time)
+
+
 def _commit(entry: dict[str, Any], newest: int) -> Commit:
-    version = int(entry.get("version", newest))
-    return Commit(version, entry.get("userMetadata"), dict(entry.get("operationMetrics") or {}))
+    version, metrics = int(entry.get("version", newest)), dict(entry.get("operationMetrics") or {})
+    return Commit(version, int(entry["timestamp"]), entry.get("userMetadata"), metrics)

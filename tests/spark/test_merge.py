@@ -10,7 +10,7 @@ from deltalake import DeltaTable, QueryBuilder
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lib.lake.merge import Clock, Merged, merge, overwrite
+from lib.lake.merge import Clock, Merged, merge
 from lib.tables.newest import row_hash
 
 DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -105,10 +105,3 @@ def test_a_vanished_row_is_marked_and_comes_back(table: Table) -> None:
         (None, DAY_0),
         (None, DAY_0),
     ]
-
-
-def test_a_derived_table_is_written_only_when_its_input_changed(spark: SparkSession, tmp_path: Path) -> None:
-    path, rows = tmp_path / "gold", spark.range(3).toDF("id")
-    assert overwrite(path, rows, "history@4") == Merged(0, 3, 0, 0)
-    assert overwrite(path, rows, "history@4") == Merged(0, 0, 0, 0)
-    assert overwrite(path, rows, "history@5") == Merged(1, 3, 0, 0)

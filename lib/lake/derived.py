@@ -1,0 +1,141 @@
+"""Derived tables: from which version of another table one was made, and how it follows that table's changes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from delta.tables import DeltaTable
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lib.lake import tables
+
+IS_GONE = "is_gone"
+_TAG = "spark.databricks.delta.commitInfo.userMetadata"
+# What Delta says of a feed that begins later, was off for a while, or has lost files; some of it without a class of its own.
+_OUT_OF_REACH = re.compile(r"\[(DELTA_\w+|FAILED_READ_FILE\.FILE_NOT_EXIST)\]")
+
+
+@dataclass(frozen=True)
+class Base:
+    """The version of a table that another one is made from."""
+
+    name: str
+    path: Path
+    version: int
+
+    @property
+    def tag(self) -> str:
+        """How the derived table's commit names it."""
+        return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True)
+class Derived:
+    """The version of a derived table, and what was done to it. A table written anew has no count of what was updated or deleted."""
+
+    version: int
+    inserted: int
+    updated: int | None
+    deleted: int | None
+
+
+def made_from(path: Path, base: Base) -> int | None:
+    """The version of the base that the derived table was made from; None where there is no telling.
+
+    That is: no table, a newest version that does not say, or a base that was itself made anew since.
+    """
+    made = tables.latest(path)
+    match = re.fullmatch(rf"{re.escape(base.name)}@(0|[1-9][0-9]*)", (made and made.tag) or "")
+    if made is None or match is None or made.at_ms < tables.created_at_ms(base.path):
+        return None
+    return int(match[1])
+
+
+def unchanged(path: Path) -> Derived:
+    """The newest version, to which nothing was done."""
+    return Derived(_newest(path).version, 0, 0, 0)
+
+
+def overwrite(path: Path, rows: DataFrame, tag: str) -> Derived:
+    """Write a derived table anew, as a whole."""
+    rows.write.format("delta").mode("overwrite").option("userMetadata", tag).save(str(path))
+    done = _newest(path)
+    return Derived(done.version, int(done.metrics.get("numOutputRows", 0)), None, None)
+
+
+def changes_after(
+    spark: SparkSession, base: Base, version: int, digest: Callable[[DataFrame], DataFrame]
+) -> DataFrame | None:
+    """The change feed of the base after that version, as `digest` sums it up; persisted, as it is read only here.
+
+    None where the feed does not reach back so far.
+    """
+    reader = spark.read.format("delta").option("readChangeFeed", "true")
+    span = reader.option("startingVersion", version + 1).option("endingVersion", base.version)
+    try:
+        digested = span.load(str(base.path)).transform(digest).persist()
+        digested.count()
+    except (PySparkException, Py4JJavaError) as error:
+        if _OUT_OF_REACH.search(str(error)) is None:
+            raise
+        return None
+    return digested
+
+
+def merge_changes(spark: SparkSession, path: Path, changes: DataFrame, *, key: tuple[str, ...], tag: str) -> Derived:
+    """Bring a derived table up to date in one commit, or in none if the changes make no difference to it.
+
+    `changes` has a row per key, with the table's columns, and `is_gone` where the key's row is to be deleted.
+    """
+    before = _newest(path)
+    values = [name for name in changes.columns if name not in (*key, IS_GONE)]
+    same_key, differs = F.lit(True), F.lit(False)
+    for name in key:
+        same_key = same_key & (F.col(f"held.`{name}`") == F.col(f"new.`{name}`"))
+    for name in values:
+        differs = differs | ~F.col(f"held.`{name}`").eqNullSafe(F.col(f"new.`{name}`"))
+    is_gone = F.col(f"new.{IS_GONE}")
+    # Counted first, Spark knows how few rows they are, and sends them to the table's instead of sorting both.
+    changes = changes.persist()
+    changes.count()
+    with _tagged(spark, tag):
+        (
+            DeltaTable.forPath(spark, str(path))
+            .alias("held")
+            .merge(changes.alias("new"), same_key)
+            .whenMatchedDelete(is_gone)
+            .whenMatchedUpdate(differs, {name: F.col(f"new.`{name}`") for name in values})
+            .whenNotMatchedInsert(~is_gone, {name: F.col(f"new.`{name}`") for name in (*key, *values)})
+            .execute()
+        )
+    changes.unpersist()
+    done = _newest(path)
+    if done.version == before.version:
+        return unchanged(path)
+    inserted, updated, deleted = (
+        int(done.metrics.get(f"numTargetRows{what}", 0)) for what in ("Inserted", "Updated", "Deleted")
+    )
+    return Derived(done.version, inserted, updated, deleted)
+
+
+@contextmanager
+def _tagged(spark: SparkSession, tag: str) -> Iterator[None]:
+    """A MERGE takes its tag from the session alone: of all that commits meanwhile, so nothing else may."""
+    spark.conf.set(_TAG, tag)
+    try:
+        yield
+    finally:
+        spark.conf.unset(_TAG)
+
+
+def _newest(path: Path) -> tables.Commit:
+    commit = tables.latest(path)
+    assert commit is not None, f"{path}: written, and not there"
+    return commit
