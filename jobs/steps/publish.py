@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -108,7 +107,7 @@ def _references(spark: SparkSession, job: Job, run: Run, frames: dict[str, DataF
 
 def _check(job: Job, run: Run, docs_id: str, findings: Findings) -> Check:
     outcome = "could not check" if findings.unchecked else "checks failed" if findings.gating else "published"
-    worst = Counter(f"{finding.table}: {finding.expectation}" for finding in (*findings.unchecked, *findings.gating))
+    worst = [finding.name for finding in (*findings.unchecked, *findings.gating)]
     return Check(
         docs_id=docs_id,
         run_id=run.run_id,

@@ -24,8 +24,12 @@ _RESULT_FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 0}
 
 @dataclass(frozen=True)
 class Finding:
-    """What came of one expectation. `success` is None where it could not be checked; `severity` as in GX."""
+    """What came of one expectation. `success` is None where it could not be checked; `severity` as in GX.
 
+    `name` is the one of `lib.quality.names`: no other expectation of the source has it.
+    """
+
+    name: str
     table: str
     expectation: str
     about: str
@@ -35,7 +39,8 @@ class Finding:
 
     def __str__(self) -> str:
         """One line for people."""
-        return f"{self.table}: {self.expectation} {self.about}: {self.said}"
+        what = f"{self.expectation} {self.about}".rstrip()
+        return f"{self.name}: {what}: {self.said}"
 
 
 @dataclass(frozen=True)
@@ -159,6 +164,7 @@ def _finding(table: str, one: ExpectationValidationResult) -> Finding:
     broken = _broken(one.exception_info)
     counts = dict(one.result or {})
     return Finding(
+        name=str((config.meta or {}).get("name") or table),
         table=table,
         expectation=config.type,
         about=str(about),
