@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,7 +35,7 @@ from lib.quality.failing import NO_WAY, WHOLE_TABLE, WITH_CONDITION, Failing, fa
 from lib.quality.names import rows_query
 from lib.quality.suites import build_suite, unique_key
 from lib.quality.validate import Finding, Findings, validate
-from tests.spark.served import Served
+from tests.spark.served import REPO, Served
 
 AT = datetime(2026, 3, 5, tzinfo=UTC)
 COLUMNS = "id bigint, a bigint, b bigint, word string, _deleted_at timestamp"
@@ -128,14 +131,7 @@ def test_where_no_rows_can_be_listed_it_is_said_why(frame: DataFrame, checked: C
     cases = {
         "floor": (entry("expect_table_row_count_to_be_between", {"min_value": 100}), WHOLE_TABLE),
         "most": (entry("expect_column_max_to_be_between", {**A, "max_value": 1}), WHOLE_TABLE),
-        "like": (entry("expect_column_values_to_match_like_pattern", {**WORD, "like_pattern": "z%"}), NO_WAY),
-        "some": (
-            entry(
-                "expect_column_values_to_be_null",
-                {**A, "row_condition": 'col("b")==1', "condition_parser": "great_expectations"},
-            ),
-            WITH_CONDITION,
-        ),
+        "within": (entry("expect_select_column_values_to_be_unique_within_record", BOTH), NO_WAY),
         "count": (
             entry(QUERY, {"unexpected_rows_query": "SELECT count(*) AS n FROM {batch}"}),
             "its query does not select the key (id)",
@@ -150,6 +146,8 @@ def test_where_no_rows_can_be_listed_it_is_said_why(frame: DataFrame, checked: C
         finding = findings[f"things.{name}"]
         assert finding.success is False, finding
         assert failing_rows(frame, ("id",), finding) == Failing(None, why), name
+    with_condition = replace(findings["things.within"], kwargs={**BOTH, "row_condition": "b = 1"})
+    assert failing_rows(frame, ("id",), with_condition) == Failing(None, WITH_CONDITION)
 
 
 PERSONAL = """\
@@ -279,6 +277,14 @@ def test_a_failed_check_names_the_query_in_its_last_words_and_in_the_docs(things
     assert escape(rows_query("run-1")) in (things.layout.site / "runs.html").read_text("utf-8").replace(
         "&#39;", "&#x27;"
     )
+    # What docs/troubleshooting.md says to type.
+    scripts = re.findall(
+        r"- lake/demo (.+?) <<'PY'\n(.+?)\nPY\n", (REPO / "docs/troubleshooting.md").read_text("utf-8"), re.DOTALL
+    )
+    (script,) = (script for _, script in scripts if "failures" in script)
+    command = [sys.executable, "-", str(things.layout.root), query]
+    printed = subprocess.run(command, input=script, capture_output=True, text=True, check=True).stdout
+    assert sorted(printed.splitlines()) == ["{'key': '{\"id\":2}'}", "{'key': '{\"id\":4}'}"]
     # A check that is repeated has rows of its own.
     with pytest.raises(ChecksFailedError):
         check_and_publish(things.spark, job, run, prepare_checks(job))
