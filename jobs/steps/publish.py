@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.steps.failpoints import reached
+from jobs.steps.failures import write_failures
 from jobs.steps.options import Job
 from jobs.steps.site import write_site
 from lib.errors import ChecksFailedError, CouldNotCheckError
@@ -20,6 +20,7 @@ from lib.lake.read import at_version
 from lib.lake.runs import Run
 from lib.quality import site
 from lib.quality.docs import copy_assets, make_self_contained
+from lib.quality.names import rows_query
 from lib.quality.references import NOTHING, count_strays, register_strays
 from lib.quality.suites import Declared, build_suite, declared_by_key, declared_by_table
 from lib.quality.validate import Findings, validate
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
 
+ROWS_NOTE = "Some expectations only warn, and failed. The keys of the rows concerned are in ops/failures:"
 Suites = dict[str, "ExpectationSuite"]
 
 
@@ -59,13 +61,17 @@ def check_and_publish(spark: SparkSession, job: Job, run: Run, suites: Suites) -
         notes = _references(spark, job, run, frames)
         staged = site.staging_folder(job.layout.site, docs_id)
         findings = validate(frames, suites, docs_id=docs_id, at=job.now, docs=staged, title=job.source.source)
-        for frame in frames.values():
-            frame.unpersist()
     with job.steps.step("publish"):
         assets = job.runtime.site_assets
-        make_self_contained(staged, assets, copy_assets(assets, job.layout.site) if assets else "")
+        href = copy_assets(assets, job.layout.site) if assets else ""
+        failed = [(str(finding), rows_query(docs_id, finding.name)) for finding in findings.failed]
+        make_self_contained(staged, assets, href, failed)
         site.publish_run_docs(staged, job.layout.site, docs_id)
         reached("docs moved in")
+        # Only now is the docs' id taken for good: a check that was killed before leaves no rows that the next one would repeat.
+        write_failures(spark, job, run, frames, findings, docs_id)
+        for frame in frames.values():
+            frame.unpersist()
         broken = findings.unchecked or findings.gating
         if not broken:
             tables = {n: PublishedTable(n, path, version, findings.rows[n]) for n, (path, version) in versions.items()}
@@ -74,11 +80,16 @@ def check_and_publish(spark: SparkSession, job: Job, run: Run, suites: Suites) -
             reached("published")
         run.state = runs.CHECKS_FAILED if broken else runs.PUBLISHED
         add_check(job.layout, _check(job, run, docs_id, findings))
+        if findings.failed:
+            notes.append(f"{ROWS_NOTE} {rows_query(docs_id)}")
         write_site(job, run, docs_id, findings, notes)
     if broken:
         what = "could not be checked" if findings.unchecked else "failed"
         lines = [f"{len(broken)} expectations {what}:", *(f"  {finding}" for finding in broken)]
         lines += ["What was published before stays in force."]
+        if findings.failed:
+            lines += [f"Rows:    {rows_query(docs_id, findings.failed[0].name)}"]
+            lines += [f"         (failures is {job.layout.failures}; docs/troubleshooting.md, exit 3, says how to ask)"]
         lines += [f"Docs:    {job.layout.site / 'runs' / docs_id / 'index.html'}"]
         lines += ["Next:    mend the source or the suite, then full-ingest; for a mended suite sanity-check is enough"]
         raise (CouldNotCheckError if findings.unchecked else ChecksFailedError)("\n".join(lines))
@@ -108,7 +119,7 @@ def _references(spark: SparkSession, job: Job, run: Run, frames: dict[str, DataF
 
 def _check(job: Job, run: Run, docs_id: str, findings: Findings) -> Check:
     outcome = "could not check" if findings.unchecked else "checks failed" if findings.gating else "published"
-    worst = Counter(f"{finding.table}: {finding.expectation}" for finding in (*findings.unchecked, *findings.gating))
+    worst = [finding.name for finding in (*findings.unchecked, *findings.gating)]
     return Check(
         docs_id=docs_id,
         run_id=run.run_id,

@@ -10,6 +10,8 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from lib.quality.names import rows_query
+
 _OUTCOMES = {"published": "good", "checks failed": "bad", "could not check": "open"}
 
 
@@ -17,7 +19,8 @@ _OUTCOMES = {"published": "good", "checks failed": "bad", "could not check": "op
 class TableLine:
     """One published table. None where a count does not apply, or the table was not part of the run.
 
-    `path` is below the lake; where it is None the table is taken to be `silver/<table>`.
+    `path` is below the lake; where it is None the table is taken to be `silver/<table>`. `repeated`, `differed` (those of them
+    with another content) and `missing` (rows without a value, by column) are counted as the rows arrived.
     """
 
     table: str
@@ -36,6 +39,8 @@ class TableLine:
     warnings: int
     docs_href: str | None
     path: str | None = None
+    differed: int | None = None
+    missing: tuple[tuple[str, int], ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,7 @@ def render_index(page: IndexPage) -> str:
             failed=sum(line.checks_failed for line in tables),
             warnings=sum(line.warnings for line in tables),
             rejected=sum(line.rejected or 0 for line in tables),
+            arrived=[line for line in tables if line.missing is not None],
             paths={line.table: line.path or f"silver/{line.table}" for line in tables},
         )
     )
@@ -130,5 +136,5 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=_number, when=_when, docs_href=_docs_href, shape=_shape)
+    environment.filters.update(number=_number, when=_when, docs_href=_docs_href, shape=_shape, rows_query=rows_query)
     return environment

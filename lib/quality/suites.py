@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lib.config import Reference, Source, Table
 from lib.errors import ConfigError
+from lib.quality.names import name_expectations, named
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -135,11 +136,12 @@ def no_orphans(table: Table, reference: Reference) -> dict[str, Any]:
         f"Every {table.name}.{reference.column} points at a row of {reference.to_table}. "
         "Rows that have vanished and rows in quarantine count as rows."
     )
-    return {"type": "unexpected_rows_expectation", "kwargs": {"unexpected_rows_query": query}, "meta": {"notes": notes}}
+    meta = {"name": f"orphans.{reference.column}", "notes": notes}
+    return {"type": "unexpected_rows_expectation", "kwargs": {"unexpected_rows_query": query}, "meta": meta}
 
 
 def build_suite(source: Source, table: str, file: Mapping[str, Any], declared: Declared) -> ExpectationSuite:
-    """One GX suite named `<source>.<table>`: what is declared, then what the file adds.
+    """One GX suite named `<source>.<table>`: what is declared, then what the file adds, each with its name in its meta.
 
     Raises:
         ConfigError: an expectation that GX does not know or whose arguments it refuses. (GX itself only logs such a one,
@@ -150,8 +152,10 @@ def build_suite(source: Source, table: str, file: Mapping[str, Any], declared: D
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     expectations = []
-    for number, entry in enumerate([*declared, *file["expectations"]], start=1 - len(declared)):
-        known = {name: value for name, value in entry.items() if name != "id"}
+    entries = [*declared, *file["expectations"]]
+    names = name_expectations(table, entries)
+    for number, (entry, name) in enumerate(zip(entries, names, strict=True), start=1 - len(declared)):
+        known = {key: value for key, value in named(entry, name).items() if key != "id"}
         try:
             expectations.append(ExpectationConfiguration(**known).to_domain_obj())
         except (GreatExpectationsError, ValueError, TypeError, KeyError) as error:

@@ -1,0 +1,120 @@
+"""Names of expectations, which people type and every message shows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lib.config import Source, load_source
+from lib.quality.names import name_expectations, rows_query
+from lib.quality.suites import build_suite, declared_by_table
+from lib.quality.validate import Finding
+
+REPO = Path(__file__).parents[2]
+
+
+def an(kind: str, meta: dict[str, Any] | None = None, **kwargs: Any) -> dict[str, Any]:
+    return {"type": kind, "kwargs": kwargs, "meta": meta}
+
+
+def test_a_name_is_the_table_the_kind_and_the_columns() -> None:
+    assert name_expectations(
+        "users",
+        [
+            an("expect_column_values_to_not_be_null", column="email"),
+            an("expect_compound_columns_to_be_unique", column_list=["user_id", "created_at"]),
+            an("expect_column_pair_values_a_to_be_greater_than_b", column_A="updated_at", column_B="created_at"),
+            an("expect_table_row_count_to_be_between", min_value=1),
+            an("expect_table_columns_to_match_ordered_list", column_list=["id", "email", "city"]),
+            an("unexpected_rows_expectation", unexpected_rows_query="SELECT 1 FROM {batch}"),
+        ],
+    ) == [
+        "users.column_values_to_not_be_null.email",
+        "users.compound_columns_to_be_unique.user_id+created_at",
+        "users.column_pair_values_a_to_be_greater_than_b.updated_at+created_at",
+        "users.table_row_count_to_be_between",
+        "users.table_columns_to_match_ordered_list",
+        "users.unexpected_rows_expectation",
+    ]
+
+
+def test_an_own_name_takes_the_place_of_kind_and_columns() -> None:
+    entry = an("expect_column_values_to_be_in_set", {"name": "known_genres"}, column="genre", value_set=["a"])
+    assert name_expectations("tracks", [entry]) == ["tracks.known_genres"]
+
+
+@pytest.mark.parametrize("own", [None, {"name": "shape"}])
+def test_the_same_name_again_gets_a_number(own: dict[str, Any] | None) -> None:
+    entry = an("expect_column_values_to_match_regex", own, column="isrc", regex="a")
+    name = "tracks.shape" if own else "tracks.column_values_to_match_regex.isrc"
+    assert name_expectations("tracks", [entry, entry, entry]) == [name, f"{name}#2", f"{name}#3"]
+
+
+def test_an_own_name_that_looks_like_a_number_takes_no_others_place() -> None:
+    entries = [an("a", {"name": "x#2"}), an("a", {"name": "x"}), an("a", {"name": "x"})]
+    assert name_expectations("t", entries) == ["t.x#2", "t.x", "t.x#3"]
+
+
+@pytest.fixture
+def demo() -> Source:
+    return load_source("demo", conf_dir=REPO / "conf", env={})
+
+
+@pytest.fixture
+def names_of(demo: Source) -> Callable[[str], list[str]]:
+    """The names in the suite of a table, as GX would hand them through."""
+
+    def read(table: str) -> list[str]:
+        file = json.loads((REPO / "expectations" / "demo" / f"{table}.json").read_text("utf-8"))
+        suite = build_suite(demo, table, file, declared_by_table(demo.table(table)))
+        return [str((one.meta or {})["name"]) for one in suite.expectations]
+
+    return read
+
+
+def test_every_expectation_of_the_demo_has_a_name_of_its_own(
+    names_of: Callable[[str], list[str]], demo: Source
+) -> None:
+    names = [name for table in demo.tables for name in names_of(table.name)]
+    assert len(set(names)) == len(names)
+    assert "tracks.column_values_to_be_unique.id" in names
+
+
+def test_orphan_checks_are_named_by_the_reference(names_of: Callable[[str], list[str]]) -> None:
+    names = names_of("listen_history")
+    assert {"listen_history.orphans.user_id", "listen_history.orphans.items[]"} <= set(names)
+
+
+def test_a_suite_keeps_what_its_file_says_beside_the_name(demo: Source) -> None:
+    entry = an("expect_column_values_to_not_be_null", {"notes": "Needed.", "owner": "data team"}, column="email")
+    suite = build_suite(demo, "users", {"expectations": [entry]}, [])
+    assert suite.expectations[0].meta == {
+        "notes": "Needed.",
+        "owner": "data team",
+        "name": "users.column_values_to_not_be_null.email",
+    }
+    assert entry["meta"] == {"notes": "Needed.", "owner": "data team"}
+
+
+def test_the_query_of_failing_rows_takes_any_name() -> None:
+    assert (
+        rows_query("r1.check2", "users.o'clock")
+        == "SELECT key FROM failures WHERE docs_id = 'r1.check2' AND expectation = 'users.o''clock'"
+    )
+
+
+def test_a_line_of_a_finding_begins_with_the_name() -> None:
+    finding = Finding(
+        name="users.table_row_count_to_be_between",
+        table="users",
+        expectation="expect_table_row_count_to_be_between",
+        about="",
+        severity="critical",
+        success=False,
+        said="observed 0",
+    )
+    assert str(finding) == "users.table_row_count_to_be_between: expect_table_row_count_to_be_between: observed 0"
