@@ -29,9 +29,6 @@ _ALWAYS = {
     # commits nothing.
     "spark.databricks.delta.properties.defaults.enableDeletionVectors": "true",
     "spark.databricks.delta.properties.defaults.enableChangeDataFeed": "true",
-    # A MERGE reads its source twice. All of ours are the same each time: landed pages at one version, and no chance in between.
-    # So they need not be copied first.
-    "spark.databricks.delta.merge.materializeSource": "none",
     **{
         f"spark.databricks.delta.properties.defaults.{name.removeprefix('delta.')}": value
         for name, value in RETENTION.items()

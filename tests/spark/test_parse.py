@@ -115,7 +115,11 @@ def test_a_rejected_row_goes_to_quarantine_with_its_place_and_without_personal_v
 def test_a_personal_value_of_a_wrong_type_is_masked_too(spark: SparkSession, things: Table) -> None:
     body = '{"items":[{"id":1,"mail":4915112345},{"id":2,"mail":{"of":"ann"},"name":7},{"id":3,"mail":null,"flag":2}]}'
     rows = (
-        pages(spark, body).transform(parse(things, "items")).transform(rejected("things")).orderBy("position").collect()
+        pages(spark, body)
+        .transform(parse(things, "items"))
+        .transform(rejected("things", ("id",)))
+        .orderBy("position")
+        .collect()
     )
     assert [row.reason for row in rows] == ["wrong_type:mail", "wrong_type:name, wrong_type:mail", "wrong_type:flag"]
     held = [json.loads(row.row) for row in rows]
