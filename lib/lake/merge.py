@@ -103,9 +103,7 @@ def merge(
     return Merged(done.version, int(done.metrics.get("numTargetRowsInserted", 0)), updated, n_gone)
 
 
-def _changed(
-    held: DataFrame, rows: DataFrame, key: tuple[str, ...], newest_by: str | None, clock: Clock
-) -> DataFrame:
+def _changed(held: DataFrame, rows: DataFrame, key: tuple[str, ...], newest_by: str | None, clock: Clock) -> DataFrame:
     """The rows that the merge will write. Found by a join of keys and hashes alone, so that MERGE has few rows to look for."""
     narrow = held.select(*{*key, *([newest_by] if newest_by else []), "_row_hash", "_deleted_at"}).alias("held")
     is_new = F.col(f"held.`{key[0]}`").isNull()
