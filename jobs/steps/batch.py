@@ -111,6 +111,8 @@ def _parse(batch: Batch, pages: DataFrame, declared: Table) -> Parsed:
     record.as_of = batch.clock.at
     record.rows_rejected, record.keys, record.rows_differed = counts["n_rejected"], counts["n_keys"], counts["n_differ"]
     record.rows_repeated = counts["n_parsed"] - counts["n_rejected"] - counts["n_keys"]
+    missing = counts["missing"].asDict()
+    record.rows_missing = [{"column": column, "rows": number} for column, number in missing.items() if number]
     return Parsed(table, rows, counts["n_unreadable"])
 
 

@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from jobs.steps.accept import not_accepted
 from jobs.steps.failpoints import reached
+from jobs.steps.failures import write_failures
 from jobs.steps.options import Job
 from jobs.steps.site import checked_page, write_site
 from lib.errors import ChecksFailedError, CouldNotCheckError
@@ -21,6 +22,7 @@ from lib.lake.runs import Run
 from lib.quality import site
 from lib.quality.docs import copy_assets, make_self_contained
 from lib.quality.kept_page import keep_page
+from lib.quality.names import rows_query
 from lib.quality.references import NOTHING, count_strays, register_strays
 from lib.quality.suites import Declared, build_suite, declared_by_key, declared_by_table
 from lib.quality.validate import Findings, validate
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
 
+ROWS_NOTE = "Some expectations only warn, and failed. The keys of the rows concerned are in ops/failures:"
 Suites = dict[str, "ExpectationSuite"]
 
 
@@ -63,16 +66,22 @@ def check_and_publish(
         notes = _references(spark, job, run, frames)
         staged = site.staging_folder(job.layout.site, docs_id)
         findings = validate(frames, suites, docs_id=docs_id, at=job.now, docs=staged, title=job.source.source)
-        for frame in frames.values():
-            frame.unpersist()
         broken = findings.unchecked or not_accepted(findings, accepted)
     with job.steps.step("publish"):
         assets = job.runtime.site_assets
-        make_self_contained(staged, assets, copy_assets(assets, job.layout.site) if assets else "")
+        href = copy_assets(assets, job.layout.site) if assets else ""
+        failed = [(str(finding), rows_query(docs_id, finding.name)) for finding in findings.failed]
+        make_self_contained(staged, assets, href, failed)
+        if findings.failed:
+            notes.append(f"{ROWS_NOTE} {rows_query(docs_id)}")
         if not broken:
             keep_page(staged, checked_page(job, run, docs_id, findings, notes))
         site.publish_run_docs(staged, job.layout.site, docs_id)
         reached("docs moved in")
+        # Only now is the docs' id taken for good: a check that was killed before leaves no rows that the next one would repeat.
+        write_failures(spark, job, run, frames, findings, docs_id)
+        for frame in frames.values():
+            frame.unpersist()
         if not broken:
             tables = {n: PublishedTable(n, path, version, findings.rows[n]) for n, (path, version) in versions.items()}
             # When readers see it, which a long run's start is not: `Lake.as_of` goes by this.
@@ -86,9 +95,13 @@ def check_and_publish(
         what = "could not be checked" if findings.unchecked else "failed"
         lines = [f"{len(broken)} expectations {what}:", *(f"  {finding}" for finding in broken)]
         lines += ["What was published before stays in force."]
+        if findings.failed:
+            shown = next((finding for finding in broken if finding in findings.failed), findings.failed[0])
+            lines += [f"Rows:    {rows_query(docs_id, shown.name)}"]
+            lines += [f"         (failures is {job.layout.failures}; docs/troubleshooting.md, exit 3, says how to ask)"]
         lines += [f"Docs:    {job.layout.site / 'runs' / docs_id / 'index.html'}"]
         lines += ["Next:    mend the source or the suite, then full-ingest; for a mended suite sanity-check is enough"]
-        if not findings.unchecked and len(broken) == 1:
+        if not findings.unchecked and len(findings.gating) == 1:
             lines += [
                 f"Or:      sanity-check --accept '{broken[0].name}' --reason TEXT, to publish this once all the same"
             ]

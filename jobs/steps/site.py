@@ -147,4 +147,8 @@ def _line(record: runs.TableRun, findings: Findings, docs: str) -> pages.TableLi
         warnings=len(own.warnings),
         docs_href=docs,
         path=record.path,
+        differed=record.rows_differed,
+        missing=None
+        if record.rows_missing is None
+        else tuple((one["column"], one["rows"]) for one in record.rows_missing),
     )

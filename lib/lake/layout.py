@@ -41,6 +41,11 @@ class Layout:
         return self.root / "ops" / "publications"
 
     @property
+    def failures(self) -> Path:
+        """A row per row that failed an expectation."""
+        return self.root / "ops" / "failures"
+
+    @property
     def site(self) -> Path:
         """The pages that people look at."""
         return self.root / "site"

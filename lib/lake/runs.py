@@ -37,6 +37,7 @@ TABLE_RECORD = pa.struct(
         "rows_resolved": pa.int64(),
         "new_columns": pa.list_(pa.string()),
         "as_of": pa.timestamp("us", tz="UTC"),
+        "rows_missing": pa.list_(pa.struct({"column": pa.string(), "rows": pa.int64()})),
     }
 )
 SCHEMA = pa.schema(
@@ -61,6 +62,7 @@ SCHEMA = pa.schema(
 class TableRun:
     """What a run did to one table. `state`: planned, landed, merged, failed, or (derived and kept tables) built, kept.
 
+    `rows_missing` are {column, rows} for the declared columns that are null in a row as it arrived, good or bad, with how many.
     `as_of` is the start of the run that fetched the pages, that of the run itself unless it is a replay; set once it may merge.
     """
 
@@ -84,6 +86,7 @@ class TableRun:
     rows_resolved: int | None = None
     new_columns: list[str] | None = None
     as_of: datetime | None = None
+    rows_missing: list[dict[str, Any]] | None = None
 
 
 @dataclass

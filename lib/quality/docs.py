@@ -12,8 +12,9 @@ import hashlib
 import logging
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
+from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -71,11 +72,14 @@ def site_config(folder: Path) -> dict[str, Any]:
     }
 
 
-def make_self_contained(folder: Path, assets: Path | None, assets_href: str) -> bool:
+def make_self_contained(
+    folder: Path, assets: Path | None, assets_href: str, failed: Sequence[tuple[str, str]] = ()
+) -> bool:
     """Write every page of a run's docs anew so that nothing in it leaves for another host, nor runs a script but ours.
 
     `folder` will be moved to `site/runs/<docs_id>`; `assets_href` is what `copy_assets` gave. Where `assets` is None
-    the pages say at their top that they are plain, and need no script.
+    the pages say at their top that they are plain, and need no script. `failed` is shown at the top of each page: what
+    failed, and the query that gives the rows.
 
     Returns:
         False where a page loaded something that is not in `ASSETS`. It was dropped, and a warning in the log names it.
@@ -85,7 +89,7 @@ def make_self_contained(folder: Path, assets: Path | None, assets_href: str) -> 
         depth = len(path.relative_to(folder).parts) - 1
         root = "../" * (depth + _UP_TO_SITE)
         text = path.read_text("utf-8")
-        page = _page(root, assets, assets_href, with_graphs="vegaEmbed(" in text)
+        page = _page(root, assets, assets_href, _failed(failed), with_graphs="vegaEmbed(" in text)
         path.write_text(rewrite(text, page), "utf-8")
         unknown.update(dict.fromkeys(page.unknown))
     # Fonts, tutorials' pictures and templates of style sheets, 4 MB a run, that no page refers to.
@@ -131,7 +135,16 @@ def copy_assets(assets: Path, site: Path) -> str:
     return href
 
 
-def _page(root: str, assets: Path | None, assets_href: str, *, with_graphs: bool) -> Page:
+def _failed(failed: Sequence[tuple[str, str]]) -> str:
+    if not failed:
+        return ""
+    lines = "".join(f"<li>{escape(said)}<br><code>{escape(query)}</code></li>" for said, query in failed)
+    count = "1 expectation failed" if len(failed) == 1 else f"{len(failed)} expectations failed"
+    hint = "the rows concerned are in the lake's <code>ops/failures</code>, by key"
+    return f'<details class="site-failed" open><summary>{count}; {hint}</summary><ul>{lines}</ul></details>'
+
+
+def _page(root: str, assets: Path | None, assets_href: str, failed: str, *, with_graphs: bool) -> Page:
     script = _text("docs.js")
     style = _text("docs.css")
     known = dict.fromkeys(ASSETS, "")
@@ -150,7 +163,7 @@ def _page(root: str, assets: Path | None, assets_href: str, *, with_graphs: bool
     links = f'<a href="{root}index.html">What is published</a><a href="{root}runs.html">Every run</a>'
     return Page(
         head=head,
-        top=f'<style>{style}</style>{note}<p class="site-bar">{links}</p>',
+        top=f'<style>{style}</style>{note}<p class="site-bar">{links}</p>{failed}',
         end=f"<script>{script}</script>" if assets else "",
         assets=known,
         with_scripts=assets is not None,

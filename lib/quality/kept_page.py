@@ -26,7 +26,14 @@ def kept_page(docs: Path) -> IndexPage | None:
         return None
     kept: dict[str, Any] = json.loads((docs / NAME).read_text("utf-8"))
     kept["published_at"] = datetime.fromisoformat(kept["published_at"])
+    # JSON knows lists only.
+    for line in kept["tables"]:
+        line["missing"] = line.get("missing") and _tuples(line["missing"])
     kept["tables"] = tuple(TableLine(**line) for line in kept["tables"])
-    kept["rejected_reasons"] = tuple((table, reason, rows) for table, reason, rows in kept["rejected_reasons"])
+    kept["rejected_reasons"] = _tuples(kept["rejected_reasons"])
     kept["notes"] = tuple(kept["notes"])
     return IndexPage(**kept)
+
+
+def _tuples(rows: list[list[Any]]) -> tuple[Any, ...]:
+    return tuple(map(tuple, rows))

@@ -36,6 +36,13 @@ def columns_of(kwargs: Mapping[str, Any]) -> list[str]:
     return [str(column) for column in columns if column]
 
 
+def rows_query(docs_id: str, name: str | None = None) -> str:
+    """The query of `ops/failures` (as `failures`) for what failed in one check: every expectation, or the one of that name."""
+    if name is None:
+        return f"SELECT expectation, key FROM failures WHERE docs_id = {_quoted(docs_id)}"
+    return f"SELECT key FROM failures WHERE docs_id = {_quoted(docs_id)} AND expectation = {_quoted(name)}"
+
+
 def _parts(entry: Entry) -> list[str]:
     own = (entry.get("meta") or {}).get("name")
     if own:
@@ -44,3 +51,7 @@ def _parts(entry: Entry) -> list[str]:
     # The columns of a table as a whole can be a hundred.
     columns = [] if kind.startswith("table_") else columns_of(entry.get("kwargs") or {})
     return [kind, "+".join(columns)] if columns else [kind]
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

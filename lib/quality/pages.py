@@ -12,6 +12,8 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from lib.quality.names import rows_query
+
 ROLLED_BACK = "rolled back"
 _OUTCOMES = {"published": "good", "checks failed": "bad", "could not check": "open", ROLLED_BACK: "open"}
 
@@ -20,7 +22,8 @@ _OUTCOMES = {"published": "good", "checks failed": "bad", "could not check": "op
 class TableLine:
     """One published table. None where a count does not apply, is not known, or the table was not part of the run.
 
-    `path` is below the lake; where it is None the table is taken to be `silver/<table>`.
+    `path` is below the lake; where it is None the table is taken to be `silver/<table>`. `repeated`, `differed` (those of them
+    with another content) and `missing` (rows without a value, by column) are counted as the rows arrived.
     """
 
     table: str
@@ -39,6 +42,8 @@ class TableLine:
     warnings: int | None = None
     docs_href: str | None = None
     path: str | None = None
+    differed: int | None = None
+    missing: tuple[tuple[str, int], ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,7 @@ def render_index(page: IndexPage) -> str:
             warnings=sum(line.warnings or 0 for line in tables),
             is_known=all(line.checks_passed is not None for line in tables),
             rejected=sum(line.rejected or 0 for line in tables),
+            arrived=[line for line in tables if line.missing is not None],
             paths={line.table: line.path or f"silver/{line.table}" for line in tables},
         )
     )
@@ -164,5 +170,5 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=_number, when=_when, docs_href=_docs_href, shape=_shape)
+    environment.filters.update(number=_number, when=_when, docs_href=_docs_href, shape=_shape, rows_query=rows_query)
     return environment

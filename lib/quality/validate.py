@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,8 @@ _RESULT_FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 0}
 class Finding:
     """What came of one expectation. `success` is None where it could not be checked; `severity` as in GX.
 
-    `name` is the one of `lib.quality.names`: no other expectation of the source has it.
+    `name` is the one of `lib.quality.names`: no other expectation of the source has it. `unexpected` is the number of rows
+    that fail, None for an expectation that is about the whole table; `kwargs` are those of GX.
     """
 
     name: str
@@ -36,6 +37,8 @@ class Finding:
     severity: str
     success: bool | None
     said: str
+    unexpected: int | None = None
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """One line for people."""
@@ -59,6 +62,11 @@ class Findings:
     def warnings(self) -> tuple[Finding, ...]:
         """Failed expectations that only report."""
         return tuple(f for f in self.all if f.success is False and f.severity != "critical")
+
+    @property
+    def failed(self) -> tuple[Finding, ...]:
+        """Failed expectations of any severity."""
+        return tuple(f for f in self.all if f.success is False)
 
     @property
     def unchecked(self) -> tuple[Finding, ...]:
@@ -105,9 +113,8 @@ def validate(
             gx.ValidationDefinition(name=suite.name, data=batch, suite=suite)
         )
         rows[table] = frame.count()
-        live = frame.where("_deleted_at IS NULL") if "_deleted_at" in frame.columns else frame
         result = definition.run(
-            batch_parameters={"dataframe": live},
+            batch_parameters={"dataframe": live_rows(frame)},
             result_format=_RESULT_FORMAT,
             run_id=RunIdentifier(run_name=f"run_{docs_id}", run_time=at),
         )
@@ -115,6 +122,11 @@ def validate(
     context.build_data_docs()
     _check_docs(docs, len(frames))
     return Findings(tuple(findings), rows)
+
+
+def live_rows(frame: DataFrame) -> DataFrame:
+    """The rows that are checked: those that have not vanished."""
+    return frame.where("_deleted_at IS NULL") if "_deleted_at" in frame.columns else frame
 
 
 def _check_docs(docs: Path, n_tables: int) -> None:
@@ -171,6 +183,8 @@ def _finding(table: str, one: ExpectationValidationResult) -> Finding:
         severity=str(getattr(config.severity, "value", config.severity)),
         success=None if broken else bool(one.success),
         said=broken or _said(counts),
+        unexpected=None if broken else _unexpected(config.type, counts),
+        kwargs=kwargs,
     )
 
 
@@ -182,6 +196,12 @@ def _broken(info: Any) -> str | None:
             lines = str(note.get("exception_message")).strip().splitlines()
             return f"could not be checked: {lines[0][:200] if lines else 'no message'}"
     return None
+
+
+def _unexpected(kind: str, counts: dict[str, Any]) -> int | None:
+    # A query's observed value is the number of rows that it gave.
+    found = counts.get("observed_value" if kind == "unexpected_rows_expectation" else "unexpected_count")
+    return None if found is None else int(found)
 
 
 def _said(counts: dict[str, Any]) -> str:

@@ -10,6 +10,8 @@ from lib.config import Source
 NAME = "listens"
 DERIVED_FROM = "listen_history"
 KEY = ("user_id", "listened_at", "position")
+# Where the columns are from.
+ORIGINS = {"user_id": "user_id", "listened_at": "created_at", "position": "items", "track_id": "items"}
 NEEDS = {"user_id": "bigint", "items": "array<bigint>", "created_at": "timestamp"}
 
 

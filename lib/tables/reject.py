@@ -9,6 +9,8 @@ from operator import and_
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from lib.tables.parse import WRONG_TYPE
+
 QUARANTINE_SCHEMA = (
     "run_id string, table string, page bigint, position bigint, reason string, row string, key_hash string, "
     "rejected_at timestamp, resolved_by string, resolved_at timestamp, resolution string"
@@ -46,9 +48,12 @@ def count_rows(rows: DataFrame, key: tuple[str, ...]) -> DataFrame:
     """One row from ranked ones.
 
     n_parsed, n_rejected, n_unreadable (rejected without a readable key), n_keys (distinct), n_differ (good rows dropped for a
-    newer one with another content), shapes (those of all pages).
+    newer one with another content), shapes (those of all pages), missing (a struct: for each column the rows without a value,
+    good and bad ones; a value of a wrong type is there).
     """
     bad = F.size("problems") > 0
+    columns = rows.select("row.*").columns
+    missing = [F.count_if(_is_missing(column)).alias(column) for column in columns]
     return rows.agg(
         F.count("*").alias("n_parsed"),
         F.count_if(bad).alias("n_rejected"),
@@ -56,4 +61,9 @@ def count_rows(rows: DataFrame, key: tuple[str, ...]) -> DataFrame:
         F.count_if(~bad & (F.col("_rank") == 1)).alias("n_keys"),
         F.count_if(~bad & F.col("_differs")).alias("n_differ"),
         F.collect_set("shape").alias("shapes"),
+        F.struct(*missing).alias("missing"),
     )
+
+
+def _is_missing(column: str) -> Column:
+    return F.col(f"row.{column}").isNull() & ~F.array_contains("problems", f"{WRONG_TYPE}:{column}")

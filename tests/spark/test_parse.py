@@ -158,7 +158,9 @@ def test_rows_are_counted_once_each(spark: SparkSession, things: Table) -> None:
     frame = pages(spark, '{"items":[' + ",".join(text) + "]}").transform(parse(things, "items"))
     frame = frame.transform(ranked(things))
     counts = count_rows(frame, ("id",)).collect()[0].asDict()
-    shapes = counts.pop("shapes")
+    shapes, missing = counts.pop("shapes"), counts.pop("missing").asDict()
+    # The value of a wrong type is there: what is missing is missing in the source.
+    assert (missing["id"], missing["small"], missing["mail"]) == (0, 4, 5)
     assert counts == {"n_parsed": 5, "n_rejected": 2, "n_unreadable": 1, "n_keys": 2, "n_differ": 0}
     assert shapes == ["ARRAY<OBJECT<id: VARIANT, small: STRING>>"]
     assert sorted(row.id for row in frame.transform(newest(things)).collect()) == [1, 3]

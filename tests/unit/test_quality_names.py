@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lib.config import Source, load_source
-from lib.quality.names import name_expectations
+from lib.quality.names import name_expectations, rows_query
 from lib.quality.suites import build_suite, declared_by_table
 from lib.quality.validate import Finding
 
@@ -98,6 +98,13 @@ def test_a_suite_keeps_what_its_file_says_beside_the_name(demo: Source) -> None:
         "name": "users.column_values_to_not_be_null.email",
     }
     assert entry["meta"] == {"notes": "Needed.", "owner": "data team"}
+
+
+def test_the_query_of_failing_rows_takes_any_name() -> None:
+    assert (
+        rows_query("r1.check2", "users.o'clock")
+        == "SELECT key FROM failures WHERE docs_id = 'r1.check2' AND expectation = 'users.o''clock'"
+    )
 
 
 def test_a_line_of_a_finding_begins_with_the_name() -> None:

@@ -28,7 +28,7 @@ from lib.lake.lock import writing
 from lib.lake.publications import SCHEMA, Accepted, Publication, PublishedTable, all_publications
 from lib.lake.rollback import restored
 from lib.observe.console import Steps
-from lib.quality.kept_page import keep_page
+from lib.quality.kept_page import keep_page, kept_page
 from lib.quality.pages import IndexPage, TableLine
 
 REPO = Path(__file__).parents[2]
@@ -334,6 +334,17 @@ def test_the_page_of_an_older_version_is_left_as_it_is_while_it_is_in_force(lake
     assert not pages_of.heal_site(lake.job)
     pages_of.write_site(lake.job)
     assert lake.page() == as_written
+
+
+def test_a_page_is_kept_whole(tmp_path: Path) -> None:
+    lines = (
+        TableLine("tracks", 3, 1, 1, 3, 0, 1, 2, 0, 0, "counted", 5, 1, 2, "runs/a/x.html", missing=(("genres", 2),)),
+        TableLine("listens", 7, 0, path="gold/listens", missing=None),
+    )
+    page = IndexPage("demo", "a", "a", DAY_0, "runs/a/index.html", lines, (("tracks", "wrong_type:id", 1),), ("Née.",))
+    assert kept_page(tmp_path) is None
+    keep_page(tmp_path, page)
+    assert kept_page(tmp_path) == page
 
 
 # The options

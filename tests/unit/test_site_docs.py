@@ -117,6 +117,14 @@ def test_a_known_reference_becomes_a_file_of_the_site_at_each_depth(staged: Path
     assert not (staged / "static").exists()
 
 
+def test_what_failed_is_at_the_top_of_each_page_as_text(staged: Path) -> None:
+    assert docs.make_self_contained(staged, None, "", [("things.x: <b>3</b> rows", "SELECT key FROM failures")])
+    for path in (staged / "index.html", staged / "validations" / "demo" / "tracks" / "x.html"):
+        html = path.read_text("utf-8")
+        assert "1 expectation failed" in html
+        assert "<li>things.x: &lt;b&gt;3&lt;/b&gt; rows<br><code>SELECT key FROM failures</code></li>" in html
+
+
 def test_without_assets_the_page_says_that_it_is_plain_and_loads_nothing(staged: Path) -> None:
     assert docs.make_self_contained(staged, None, "")
     html = (staged / "index.html").read_text("utf-8")

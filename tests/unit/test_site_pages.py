@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from html.parser import HTMLParser
 
@@ -116,6 +117,25 @@ def test_a_count_that_does_not_apply_is_a_dash_and_zero_is_zero() -> None:
     rows = Text(index(TRACKS, LISTENS)).rows["tables"]
     assert rows[1][3:11] == ["12,346", "1,234,601", "31", "3", "20", "5", "1", "counted"]
     assert rows[2][3:11] == ["–"] * 8  # noqa: RUF001 - the dash that the page shows
+
+
+def test_repeated_rows_and_missing_values_are_shown_as_they_arrived() -> None:
+    tables = Text(index(replace(TRACKS, differed=2, missing=(("album", 1200), ("genres", 7))), LISTENS)).rows
+    assert tables["tables"][1][6] == "3 (2 differ)"
+    assert tables["missing"][1:] == [["tracks", "album", "1,200", "1,234,601"], ["tracks", "genres", "7", "1,234,601"]]
+
+
+def test_no_missing_value_is_said_only_where_they_were_counted() -> None:
+    said = "No value of a declared column was missing."
+    assert said in index(replace(TRACKS, missing=()))
+    assert "issing" not in Text(index()).words
+
+
+def test_a_run_with_failures_comes_with_the_query_of_their_rows() -> None:
+    query = "SELECT expectation, key FROM failures WHERE docs_id = &#39;r1.check2&#39;"
+    for changes in ({"checks_failed": 1}, {"warnings": 2}):
+        assert query in render_runs("demo", [run(docs_id="r1.check2", **changes)])
+    assert query not in render_runs("demo", [run(docs_id="r1.check2")])
 
 
 def test_numbers_are_aligned_to_the_right_with_figures_of_one_width() -> None:

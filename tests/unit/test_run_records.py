@@ -1,0 +1,32 @@
+"""Records of runs, as they are kept and read again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from lib.lake import records, runs
+from lib.lake.layout import lake_at
+from lib.lake.runs import Run, TableRun
+
+AT = datetime(2026, 3, 5, tzinfo=UTC)
+
+
+def run(run_id: str, **counts: object) -> Run:
+    return Run(run_id, "shop", AT, "", "{}", tables={"things": TableRun("things", **counts)})  # type: ignore[arg-type]
+
+
+def test_a_lake_whose_records_know_no_missing_values_takes_them(tmp_path: Path) -> None:
+    layout = lake_at(str(tmp_path))
+    before = pa.struct([field for field in runs.TABLE_RECORD if field.name != "rows_missing"])
+    schema = pa.schema([pa.field("tables", pa.list_(before)) if f.name == "tables" else f for f in runs.SCHEMA])
+    old = {**vars(run("r1")), "tables": [{"table": "things", "rows_landed": 5}]}
+    records.upsert(layout.runs, schema, {name: old[name] for name in schema.names}, "run_id")
+
+    missing = [{"column": "name", "rows": 2}]
+    run("r2", rows_landed=7, rows_missing=missing).save(layout)
+    first, second = (one.tables["things"] for one in runs.all_runs(layout))
+    assert (first.rows_landed, first.rows_missing) == (5, None)
+    assert (second.rows_landed, second.rows_missing) == (7, missing)
