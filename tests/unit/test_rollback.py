@@ -359,6 +359,7 @@ def test_a_page_is_kept_whole(tmp_path: Path) -> None:
         (["--rollback", "--reason", "b"], "--accept EXPECTATION and --reason TEXT go together"),
         (["--accept", "a"], "--accept EXPECTATION and --reason TEXT go together"),
         (["--accept", "a", "--reason", "  "], "--accept EXPECTATION and --reason TEXT go together"),
+        (["--run-id", "first.rollback1"], "such an end is for the publications of a rollback"),
         (["--reason", "b"], "--accept EXPECTATION and --reason TEXT go together"),
         (["--accept", "a", "--accept", "c", "--reason", "b"], "--accept c: one failure can be accepted, not 2"),
     ],
