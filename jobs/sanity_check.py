@@ -7,10 +7,13 @@ from typing import Any
 import click
 
 from jobs.steps import record
+from jobs.steps.accept import decision_options
 from jobs.steps.options import Job, common_options, open_job
 from jobs.steps.publish import check_and_publish, prepare_checks
+from jobs.steps.rollback import roll_back
 from lib.errors import ConfigError
 from lib.lake import runs
+from lib.lake.publications import Accepted
 from lib.lake.runs import Run
 from lib.session import start_session
 
@@ -18,12 +21,22 @@ from lib.session import start_session
 @click.command(
     "sanity-check",
     help="Check what the last run merged (or the run of --run-id), and publish it if it passes. A publication always has "
-    "all tables: --tables is taken, so that both jobs can be given the same options, and changes nothing here.",
+    "all tables: --tables is taken, so that both jobs can be given the same options, and changes nothing here. What no check "
+    "can know an operator decides: --rollback goes back, --accept goes on.",
 )
 @common_options
-def command(**options: Any) -> None:
+@decision_options
+def command(*, rollback: bool, accepted: Accepted | None, **options: Any) -> None:
     """The command line of the job."""
     job = open_job(**options)
+    if rollback:
+        roll_back(job)
+    else:
+        check(job, accepted)
+
+
+def check(job: Job, accepted: Accepted | None) -> None:
+    """Check what is merged, and publish it if it passes, the accepted failure aside."""
     run = _merged_run(job)
     with record.recorded(job, run):
         record.stop_on_failed_tables(run)
@@ -34,7 +47,7 @@ def command(**options: Any) -> None:
                 job.runtime,
                 rows=sum(t.rows_landed or 0 for t in run.tables.values()),
             )
-        check_and_publish(spark, job, run, suites)
+        check_and_publish(spark, job, run, suites, accepted)
     record.say_done(job, run)
 
 

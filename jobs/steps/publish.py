@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame, SparkSession
 
+from jobs.steps.accept import not_accepted
 from jobs.steps.failpoints import reached
 from jobs.steps.failures import write_failures
 from jobs.steps.options import Job
-from jobs.steps.site import write_site
+from jobs.steps.site import checked_page, write_site
 from lib.errors import ChecksFailedError, CouldNotCheckError
 from lib.lake import runs
 from lib.lake.checks import Check, add_check
-from lib.lake.publications import Publication, PublishedTable, publish
+from lib.lake.publications import Accepted, Publication, PublishedTable, publish
 from lib.lake.quarantine import quarantined
 from lib.lake.read import at_version
 from lib.lake.runs import Run
 from lib.quality import site
 from lib.quality.docs import copy_assets, make_self_contained
+from lib.quality.kept_page import keep_page
 from lib.quality.names import rows_query
 from lib.quality.references import NOTHING, count_strays, register_strays
 from lib.quality.suites import Declared, build_suite, declared_by_key, declared_by_table
@@ -43,12 +45,15 @@ def prepare_checks(job: Job) -> Suites:
     return {name: build_suite(job.source, name, file, _declared(job, name)) for name, file in job.suites.items()}
 
 
-def check_and_publish(spark: SparkSession, job: Job, run: Run, suites: Suites) -> None:
-    """Check every table of the run at its version, and publish them together if no critical expectation fails.
+def check_and_publish(
+    spark: SparkSession, job: Job, run: Run, suites: Suites, accepted: Accepted | None = None
+) -> None:
+    """Check every table of the run at its version, and publish them together if no critical expectation fails but the accepted one.
 
     The run's docs, and its line in runs.html, are made in any case.
 
     Raises:
+        ConfigError: what is to be accepted did not fail. No docs are made.
         CouldNotCheckError: an expectation could not be checked, which is never shown as passed.
         ChecksFailedError: a critical expectation failed. What was published before stays in force.
     """
@@ -61,37 +66,45 @@ def check_and_publish(spark: SparkSession, job: Job, run: Run, suites: Suites) -
         notes = _references(spark, job, run, frames)
         staged = site.staging_folder(job.layout.site, docs_id)
         findings = validate(frames, suites, docs_id=docs_id, at=job.now, docs=staged, title=job.source.source)
+        broken = findings.unchecked or not_accepted(findings, accepted)
     with job.steps.step("publish"):
         assets = job.runtime.site_assets
         href = copy_assets(assets, job.layout.site) if assets else ""
         failed = [(str(finding), rows_query(docs_id, finding.name)) for finding in findings.failed]
         make_self_contained(staged, assets, href, failed)
+        if findings.failed:
+            notes.append(f"{ROWS_NOTE} {rows_query(docs_id)}")
+        if not broken:
+            keep_page(staged, checked_page(job, run, docs_id, findings, notes))
         site.publish_run_docs(staged, job.layout.site, docs_id)
         reached("docs moved in")
         # Only now is the docs' id taken for good: a check that was killed before leaves no rows that the next one would repeat.
         write_failures(spark, job, run, frames, findings, docs_id)
         for frame in frames.values():
             frame.unpersist()
-        broken = findings.unchecked or findings.gating
         if not broken:
             tables = {n: PublishedTable(n, path, version, findings.rows[n]) for n, (path, version) in versions.items()}
             # When readers see it, which a long run's start is not: `Lake.as_of` goes by this.
-            publish(job.layout, Publication(docs_id, run.run_id, datetime.now(UTC), tables))
+            in_spite = (accepted,) if accepted else ()
+            publish(job.layout, Publication(docs_id, run.run_id, datetime.now(UTC), tables, accepted=in_spite))
             reached("published")
         run.state = runs.CHECKS_FAILED if broken else runs.PUBLISHED
-        add_check(job.layout, _check(job, run, docs_id, findings))
-        if findings.failed:
-            notes.append(f"{ROWS_NOTE} {rows_query(docs_id)}")
-        write_site(job, run, docs_id, findings, notes)
+        add_check(job.layout, _check(job, run, docs_id, findings, None if broken else accepted))
+        write_site(job)
     if broken:
         what = "could not be checked" if findings.unchecked else "failed"
         lines = [f"{len(broken)} expectations {what}:", *(f"  {finding}" for finding in broken)]
         lines += ["What was published before stays in force."]
         if findings.failed:
-            lines += [f"Rows:    {rows_query(docs_id, findings.failed[0].name)}"]
+            shown = next((finding for finding in broken if finding in findings.failed), findings.failed[0])
+            lines += [f"Rows:    {rows_query(docs_id, shown.name)}"]
             lines += [f"         (failures is {job.layout.failures}; docs/troubleshooting.md, exit 3, says how to ask)"]
         lines += [f"Docs:    {job.layout.site / 'runs' / docs_id / 'index.html'}"]
         lines += ["Next:    mend the source or the suite, then full-ingest; for a mended suite sanity-check is enough"]
+        if not findings.unchecked and len(findings.gating) == 1:
+            lines += [
+                f"Or:      sanity-check --accept '{broken[0].name}' --reason TEXT, to publish this once all the same"
+            ]
         raise (CouldNotCheckError if findings.unchecked else ChecksFailedError)("\n".join(lines))
 
 
@@ -117,9 +130,12 @@ def _references(spark: SparkSession, job: Job, run: Run, frames: dict[str, DataF
     return notes
 
 
-def _check(job: Job, run: Run, docs_id: str, findings: Findings) -> Check:
-    outcome = "could not check" if findings.unchecked else "checks failed" if findings.gating else "published"
+def _check(job: Job, run: Run, docs_id: str, findings: Findings, accepted: Accepted | None) -> Check:
+    failed = "published" if run.state == runs.PUBLISHED else "checks failed"
+    outcome = "could not check" if findings.unchecked else failed
     worst = [finding.name for finding in (*findings.unchecked, *findings.gating)]
+    if accepted:
+        worst = [f"{accepted.expectation}, accepted by {accepted.by}: {accepted.reason}"]
     return Check(
         docs_id=docs_id,
         run_id=run.run_id,

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from jobs.steps.options import Job
+from jobs.steps.site import heal_site
 from lib.config import new_run_id
 from lib.errors import ConfigError, PagelakeError, SourceIncompleteError
 from lib.lake import publications, runs
@@ -107,6 +108,7 @@ def recorded(job: Job, run: Run) -> Iterator[None]:
     with writing(job.layout, run.run_id, datetime.now(UTC)):
         claim(job.layout, job.source.source, job.now)
         publications.heal(job.layout)
+        heal_site(job)
         run.save(job.layout)
         with _ended(job, run):
             yield
@@ -137,7 +139,9 @@ def _ended(job: Job, run: Run) -> Iterator[None]:
         raise
     finally:
         run.ended_at, run.exit_status, run.message = datetime.now(UTC), status, message
-        if status and run.state in (runs.RUNNING, runs.MERGED):
+        # A mistake in the command line or a suite takes nothing away from what is merged.
+        unfinished = (runs.RUNNING,) if status == ConfigError.exit_status else (runs.RUNNING, runs.MERGED)
+        if status and run.state in unfinished:
             run.state = runs.FAILED
         run.save(job.layout)
 
@@ -194,8 +198,8 @@ def say_done(job: Job, run: Run) -> None:
         if table.rows_resolved:
             lines.append(f"Rows of {table.table} that left quarantine: {table.rows_resolved:,}.")
     if run.state == runs.PUBLISHED:
+        lines += [f"Run {run.run_id} is published.", *_accepted(job, run)]
         lines += [
-            f"Run {run.run_id} is published.",
             f"Docs:    {job.layout.site / 'index.html'}  (open it in a browser)",
             f"Tables:  {job.layout.published_json}  (README.md says how to read them)",
         ]
@@ -205,3 +209,11 @@ def say_done(job: Job, run: Run) -> None:
             f"Next:    ./spark-submit.sh sanity-check --source {job.source.source} --lake {job.layout.root}",
         ]
     say(lines)
+
+
+def _accepted(job: Job, run: Run) -> list[str]:
+    """What was published in spite of, if this run is in force."""
+    publication = publications.in_force(job.layout)
+    if publication is None or publication.run_id != run.run_id:
+        return []
+    return [f"{one.expectation} failed, and was accepted by {one.by}: {one.reason}" for one in publication.accepted]

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from jobs.steps.options import Job
 from lib.lake import publications, runs
-from lib.lake.checks import all_checks
+from lib.lake.checks import Check, add_check, all_checks
+from lib.lake.publications import Publication
 from lib.lake.quarantine import count_reasons
 from lib.lake.runs import Run
 from lib.quality import pages, site
+from lib.quality.kept_page import kept_page
 from lib.quality.validate import Findings
 
 
-def write_site(job: Job, run: Run, docs_id: str, findings: Findings, notes: list[str]) -> None:
-    """Write runs.html; and index.html if the run is published."""
-    if run.state == runs.PUBLISHED:
-        site.write_page(job.layout.site, "index.html", _index(job, run, docs_id, findings, notes))
-    elif not (job.layout.site / "index.html").exists():
-        site.write_page(job.layout.site, "index.html", pages.render_nothing_published(job.source.source))
+def write_site(job: Job) -> None:
+    """Write runs.html; and index.html, unless it shows the publication in force.
+
+    index.html comes last: where it shows that publication, all else was written before.
+    """
+    shown = {one.publication_id: one.checked_as for one in publications.all_publications(job.layout)}
     lines = [
         pages.RunLine(
             run_id=check.run_id,
-            docs_id=check.docs_id,
+            docs_id=shown.get(check.docs_id, check.docs_id),
             checked_at=check.checked_at,
             outcome=check.outcome,
             checks_passed=check.passed,
@@ -32,24 +36,95 @@ def write_site(job: Job, run: Run, docs_id: str, findings: Findings, notes: list
         for check in all_checks(job.layout)
     ]
     site.write_page(job.layout.site, "runs.html", pages.render_runs(job.source.source, lines))
+    publication = publications.in_force(job.layout)
+    if publication is not None and not _is_shown(job, publication):
+        site.write_page(job.layout.site, "index.html", pages.render_index(_published_page(job, publication)))
+    elif not (job.layout.site / "index.html").exists():
+        site.write_page(job.layout.site, "index.html", pages.render_nothing_published(job.source.source))
 
 
-def _index(job: Job, run: Run, docs_id: str, findings: Findings, notes: list[str]) -> str:
+def heal_site(job: Job) -> bool:
+    """Write the pages again where a kill came between a publication and index.html; whether that was so."""
+    publication = publications.in_force(job.layout)
+    if publication is None or _is_shown(job, publication):
+        return False
+    note_rollback(job, publication)
+    write_site(job)
+    return True
+
+
+def note_rollback(job: Job, publication: Publication) -> None:
+    """Add the line of a rollback to `ops/checks`, unless it is there. It was not checked again: the numbers are those of then."""
+    checks = {check.docs_id: check for check in all_checks(job.layout)}
+    if publication.restores is None or publication.publication_id in checks:
+        return
+    then = checks.get(publication.restores)
+    check = Check(
+        docs_id=publication.publication_id,
+        run_id=publication.run_id,
+        checked_at=publication.published_at,
+        outcome=pages.ROLLED_BACK,
+        passed=then.passed if then else 0,
+        failed=then.failed if then else 0,
+        warnings=then.warnings if then else 0,
+        rows=sum(table.rows for table in publication.tables.values()),
+        message=f"publication {publication.restores} is back in force, in place of {publication.replaces}",
+    )
+    add_check(job.layout, check)
+
+
+def _is_shown(job: Job, publication: Publication) -> bool:
+    index = job.layout.site / "index.html"
+    return index.exists() and pages.publication_of(index.read_text("utf-8")) == publication.publication_id
+
+
+def _published_page(job: Job, publication: Publication) -> pages.IndexPage:
+    """The page of a publication: what was found when it was checked, and what only the publication knows."""
+    checked = next(
+        one for one in publications.all_publications(job.layout) if one.publication_id == publication.checked_as
+    )
+    page = kept_page(job.layout.site / "runs" / checked.publication_id) or _plain_page(job, checked)
+    restored = publication.restores and pages.Restored(publication.published_at, str(publication.replaces))
+    return replace(
+        page,
+        publication_id=publication.publication_id,
+        published_at=checked.published_at,
+        accepted=tuple(pages.AcceptedFailure(**vars(one)) for one in publication.accepted),
+        restored=restored or None,
+    )
+
+
+def _plain_page(job: Job, publication: Publication) -> pages.IndexPage:
+    """All that a publication itself says, for one of which nothing else was kept."""
+    docs = f"runs/{publication.publication_id}/index.html"
+    return pages.IndexPage(
+        source=job.source.source,
+        publication_id=publication.publication_id,
+        run_id=publication.run_id,
+        published_at=publication.published_at,
+        docs_href=docs,
+        tables=tuple(
+            pages.TableLine(one.table, one.rows, one.version, docs_href=docs, path=one.path)
+            for one in publication.tables.values()
+        ),
+        rejected_reasons=(),
+        notes=("An older version of Pagelake published this, and kept no counts for this page.",),
+    )
+
+
+def checked_page(job: Job, run: Run, docs_id: str, findings: Findings, notes: list[str]) -> pages.IndexPage:
+    """What index.html says of a check, if it is published."""
     reasons = tuple((*found, number) for found, number in count_reasons(job.layout, run.run_id).items())
     docs = f"runs/{docs_id}/index.html"
-    published = publications.in_force(job.layout)
-    lines = tuple(_line(record, findings, docs) for record in run.tables.values())
-    return pages.render_index(
-        pages.IndexPage(
-            source=job.source.source,
-            publication_id=docs_id,
-            run_id=run.run_id,
-            published_at=published.published_at if published else job.now,
-            docs_href=docs,
-            tables=lines,
-            rejected_reasons=reasons,
-            notes=tuple(notes),
-        )
+    return pages.IndexPage(
+        source=job.source.source,
+        publication_id=docs_id,
+        run_id=run.run_id,
+        published_at=job.now,
+        docs_href=docs,
+        tables=tuple(_line(record, findings, docs) for record in run.tables.values()),
+        rejected_reasons=reasons,
+        notes=tuple(notes),
     )
 
 

@@ -13,12 +13,14 @@ def check_run_id(text: str) -> str:
     """Return the run id as it is.
 
     Raises:
-        ConfigError: it could not be the name of a folder and a partition everywhere.
+        ConfigError: it could not be the name of a folder and a partition everywhere, or is that of a rollback.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", text):
         raise ConfigError(
             f"--run-id {text[:100]!r}: must be 1 to 100 letters, digits, '.', '_' and '-', the first a letter or digit"
         )
+    if re.search(r"\.rollback[0-9]+$", text):
+        raise ConfigError(f"--run-id {text}: such an end is for the publications of a rollback; take another one")
     return text
 
 

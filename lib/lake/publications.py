@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 
+from lib.errors import LakeError
 from lib.lake import records
 from lib.lake.layout import Layout, replace_text
 
@@ -22,6 +23,9 @@ SCHEMA = pa.schema(
         "path": pa.string(),
         "version": pa.int64(),
         "rows": pa.int64(),
+        "replaces": pa.string(),
+        "restores": pa.string(),
+        "accepted": pa.list_(pa.struct({"expectation": pa.string(), "reason": pa.string(), "by": pa.string()})),
     }
 )
 
@@ -37,24 +41,55 @@ class PublishedTable:
 
 
 @dataclass(frozen=True)
+class Accepted:
+    """A critical expectation that failed, and was published all the same: why, and who said so."""
+
+    expectation: str
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True)
 class Publication:
-    """The tables that passed together."""
+    """The tables that passed together.
+
+    `replaces` is the publication that was in force before, None for the first one. `restores` is the publication whose tables
+    a rollback put back in force, None for any other. Both are ids.
+    """
 
     publication_id: str
     run_id: str
     published_at: datetime
     tables: dict[str, PublishedTable]
+    replaces: str | None = None
+    restores: str | None = None
+    accepted: tuple[Accepted, ...] = ()
+
+    @property
+    def checked_as(self) -> str:
+        """The publication that came from a check, whose docs say what was checked: itself, or the one that it restores."""
+        return self.restores or self.publication_id
 
 
-def publish(layout: Layout, publication: Publication) -> None:
-    """Put the publication in force: one commit, then the file for readers without Spark."""
-    head = {
-        "publication_id": publication.publication_id,
-        "run_id": publication.run_id,
-        "published_at": publication.published_at,
-    }
+def publish(layout: Layout, publication: Publication) -> Publication:
+    """Put the publication in force, in place of the one that is: one commit, then the file for readers without Spark.
+
+    Raises:
+        LakeError: it would not be the newest one, which is what is in force.
+    """
+    before = in_force(layout)
+    if before is not None and before.published_at >= publication.published_at:
+        message = (
+            f"{layout.root}: publication {before.publication_id} was made at {before.published_at:%Y-%m-%d %H:%M:%S} UTC, which is "
+            "not past yet by this machine's clock; nothing was published. Set the clock, and start again"
+        )
+        raise LakeError(message)
+    publication = replace(publication, replaces=before.publication_id if before else None)
+    head = {name: value for name, value in vars(publication).items() if name not in ("tables", "accepted")}
+    head["accepted"] = [vars(one) for one in publication.accepted] or None
     records.append(layout.publications, SCHEMA, [{**head, **vars(table)} for table in publication.tables.values()])
     write_published_json(layout, publication)
+    return publication
 
 
 def all_publications(layout: Layout) -> list[Publication]:
@@ -71,14 +106,23 @@ def in_force(layout: Layout) -> Publication | None:
     return known[-1] if known else None
 
 
-def heal(layout: Layout) -> None:
-    """Write `published.json` again where a kill came between the commit and the file."""
+def heal(layout: Layout) -> bool:
+    """Write `published.json` again where a kill came between the commit and the file; whether that was so."""
     publication = in_force(layout)
-    if publication is None:
-        return
-    text = layout.published_json.read_text("utf-8") if layout.published_json.exists() else ""
-    if f'"{publication.publication_id}"' not in text:
-        write_published_json(layout, publication)
+    if publication is None or _told(layout) == publication.publication_id:
+        return False
+    write_published_json(layout, publication)
+    return True
+
+
+def _told(layout: Layout) -> str | None:
+    """The publication that `published.json` names."""
+    if not layout.published_json.exists():
+        return None
+    try:
+        return str(json.loads(layout.published_json.read_text("utf-8"))["publication_id"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def write_published_json(layout: Layout, publication: Publication) -> None:
@@ -87,12 +131,16 @@ def write_published_json(layout: Layout, publication: Publication) -> None:
         name: {"path": table.path, "version": table.version, "rows": table.rows}
         for name, table in publication.tables.items()
     }
-    content = {
+    content: dict[str, Any] = {
         "publication_id": publication.publication_id,
         "run_id": publication.run_id,
         "published_at": publication.published_at.isoformat(),
         "tables": tables,
     }
+    if publication.restores:
+        content["restores"] = publication.restores
+    if publication.accepted:
+        content["accepted"] = [vars(one) for one in publication.accepted]
     replace_text(layout.published_json, json.dumps(content, indent=2) + "\n")
 
 
@@ -102,4 +150,13 @@ def _publication(rows: Sequence[dict[str, Any]]) -> Publication:
         for row in rows
     }
     first = rows[0]
-    return Publication(str(first["publication_id"]), str(first["run_id"]), first["published_at"], tables)
+    # Lakes that older versions wrote have no columns for the rest.
+    return Publication(
+        str(first["publication_id"]),
+        str(first["run_id"]),
+        first["published_at"],
+        tables,
+        replaces=first.get("replaces"),
+        restores=first.get("restores"),
+        accepted=tuple(Accepted(**one) for one in first.get("accepted") or ()),
+    )

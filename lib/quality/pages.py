@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from html import unescape
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from lib.quality.names import rows_query
 
-_OUTCOMES = {"published": "good", "checks failed": "bad", "could not check": "open"}
+ROLLED_BACK = "rolled back"
+_OUTCOMES = {"published": "good", "checks failed": "bad", "could not check": "open", ROLLED_BACK: "open"}
 
 
 @dataclass(frozen=True)
 class TableLine:
-    """One published table. None where a count does not apply, or the table was not part of the run.
+    """One published table. None where a count does not apply, is not known, or the table was not part of the run.
 
     `path` is below the lake; where it is None the table is taken to be `silver/<table>`. `repeated`, `differed` (those of them
     with another content) and `missing` (rows without a value, by column) are counted as the rows arrived.
@@ -26,28 +29,46 @@ class TableLine:
     table: str
     rows: int
     version: int | None
-    pages: int | None
-    landed: int | None
-    rejected: int | None
-    repeated: int | None
-    inserted: int | None
-    updated: int | None
-    vanished: int | None
-    proof: str | None
-    checks_passed: int
-    checks_failed: int
-    warnings: int
-    docs_href: str | None
+    pages: int | None = None
+    landed: int | None = None
+    rejected: int | None = None
+    repeated: int | None = None
+    inserted: int | None = None
+    updated: int | None = None
+    vanished: int | None = None
+    proof: str | None = None
+    checks_passed: int | None = None
+    checks_failed: int | None = None
+    warnings: int | None = None
+    docs_href: str | None = None
     path: str | None = None
     differed: int | None = None
     missing: tuple[tuple[str, int], ...] | None = None
 
 
 @dataclass(frozen=True)
+class AcceptedFailure:
+    """A critical expectation that failed and was published all the same: why, and who said so."""
+
+    expectation: str
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A rollback: when the tables were put back in force, and the publication that was in force until then."""
+
+    at: datetime
+    replaced: str
+
+
+@dataclass(frozen=True)
 class IndexPage:
     """What is published. `docs_href` (here and in the tables) is a URL relative to the site's folder.
 
-    `rejected_reasons` holds (table, reason, rows); `notes` are whole sentences.
+    `rejected_reasons` holds (table, reason, rows); `notes` are whole sentences. After a rollback `published_at` is still the time
+    at which the tables were first published.
     """
 
     source: str
@@ -58,11 +79,16 @@ class IndexPage:
     tables: tuple[TableLine, ...]
     rejected_reasons: tuple[tuple[str, str, int], ...]
     notes: tuple[str, ...]
+    accepted: tuple[AcceptedFailure, ...] = ()
+    restored: Restored | None = None
 
 
 @dataclass(frozen=True)
 class RunLine:
-    """One checked run. `outcome` is "published", "checks failed" or "could not check"; no docs: an empty `docs_id`."""
+    """One checked run, or a rollback (`ROLLED_BACK`). `outcome` is also "published", "checks failed" or "could not check".
+
+    No docs: an empty `docs_id`.
+    """
 
     run_id: str
     docs_id: str
@@ -84,14 +110,21 @@ def render_index(page: IndexPage) -> str:
         .render(
             page=page,
             rows=sum(line.rows for line in tables),
-            passed=sum(line.checks_passed for line in tables),
-            failed=sum(line.checks_failed for line in tables),
-            warnings=sum(line.warnings for line in tables),
+            passed=sum(line.checks_passed or 0 for line in tables),
+            failed=sum(line.checks_failed or 0 for line in tables),
+            warnings=sum(line.warnings or 0 for line in tables),
+            is_known=all(line.checks_passed is not None for line in tables),
             rejected=sum(line.rejected or 0 for line in tables),
             arrived=[line for line in tables if line.missing is not None],
             paths={line.table: line.path or f"silver/{line.table}" for line in tables},
         )
     )
+
+
+def publication_of(html: str) -> str | None:
+    """The publication that an `index.html` shows, or None if it shows none."""
+    found = re.search(r"<dt>Publication</dt><dd>([^<]+)</dd>", html)
+    return unescape(found[1]) if found else None
 
 
 def render_nothing_published(source: str) -> str:
@@ -100,9 +133,10 @@ def render_nothing_published(source: str) -> str:
 
 
 def render_runs(source: str, lines: Sequence[RunLine]) -> str:
-    """`runs.html`: a line for every checked run, newest first, with a link to its docs."""
+    """`runs.html`: a line for every checked run and every rollback, newest first, with a link to the docs."""
     newest_first = sorted(lines, key=lambda line: (_utc(line.checked_at), line.docs_id), reverse=True)
-    return _templates().get_template("runs.html").render(source=source, lines=newest_first)
+    n_checked = sum(1 for line in lines if line.outcome != ROLLED_BACK)
+    return _templates().get_template("runs.html").render(source=source, lines=newest_first, n_checked=n_checked)
 
 
 def _utc(moment: datetime) -> datetime:

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from deltalake import DeltaTable, write_deltalake
 
+from lib.errors import LakeError
 from lib.lake import publications
 from lib.lake.layout import Layout
-from lib.lake.publications import Publication, PublishedTable, heal, in_force, publish
+from lib.lake.publications import (
+    SCHEMA,
+    Accepted,
+    Publication,
+    PublishedTable,
+    all_publications,
+    heal,
+    in_force,
+    publish,
+)
 
 
 class Killed(BaseException):
@@ -42,7 +55,7 @@ def test_a_kill_between_the_commit_and_the_file_is_mended_by_the_next_start(
         with pytest.raises(Killed):
             publish(layout, publication("second", 2, 5))
     # One commit decides: the second is in force, whole, and the file says so after the next start.
-    assert in_force(layout) == publication("second", 2, 5)
+    assert in_force(layout) == replace(publication("second", 2, 5), replaces="first")
     assert told(layout) == ("first", 3)
     heal(layout)
     assert told(layout) == ("second", 5)
@@ -56,3 +69,56 @@ def test_there_is_nothing_to_mend_where_nothing_was_published_or_all_is_well(tmp
     before = layout.published_json.stat().st_mtime_ns
     heal(layout)
     assert layout.published_json.stat().st_mtime_ns == before
+
+
+def test_a_publication_names_the_one_that_it_replaces(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    for hour, name in enumerate(("first", "second", "third")):
+        publish(layout, publication(name, hour, hour))
+    assert [(one.publication_id, one.replaces, one.restores) for one in all_publications(layout)] == [
+        ("first", None, None),
+        ("second", "first", None),
+        ("third", "second", None),
+    ]
+
+
+def test_who_accepted_what_and_why_is_in_the_record_and_in_the_file(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    publish(layout, publication("first", 1, 3))
+    assert set(json.loads(layout.published_json.read_text("utf-8"))) == {
+        "publication_id",
+        "run_id",
+        "published_at",
+        "tables",
+    }
+    accepted = Accepted("tracks.column_values_to_be_unique.id", "known \u00e9", "ann")
+    publish(layout, replace(publication("second", 2, 5), accepted=(accepted,)))
+    held = in_force(layout)
+    assert held is not None
+    assert held.accepted == (accepted,)
+    assert json.loads(layout.published_json.read_text("utf-8"))["accepted"] == [
+        {"expectation": "tracks.column_values_to_be_unique.id", "reason": "known \u00e9", "by": "ann"}
+    ]
+
+
+def test_publications_of_a_lake_that_an_older_version_wrote_are_read_and_added_to(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    old_schema = pa.schema([field for field in SCHEMA if field.name not in ("replaces", "restores", "accepted")])
+    head = {"publication_id": "old", "run_id": "old", "published_at": datetime(2026, 1, 1, tzinfo=UTC)}
+    row = {**head, "table": "tracks", "path": "silver/tracks", "version": 3, "rows": 10}
+    write_deltalake(str(layout.publications), pa.Table.from_pylist([row], old_schema))
+    assert in_force(layout) == publication("old", 0, 3)
+    publish(layout, publication("new", 2, 5))
+    assert all_publications(layout) == [
+        publication("old", 0, 3),
+        replace(publication("new", 2, 5), replaces="old"),
+    ]
+    assert DeltaTable(str(layout.publications)).schema().fields[-1].name == "accepted"
+
+
+def test_a_publication_that_would_not_be_the_newest_is_refused(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    publish(layout, publication("first", 2, 3))
+    with pytest.raises(LakeError, match="publication first was made at 2026-01-01 02:00:00 UTC, which is not past yet"):
+        publish(layout, publication("second", 2, 5))
+    assert told(layout) == ("first", 3)

@@ -1,0 +1,88 @@
+"""What an operator decides at `sanity-check`: go back, or go on in spite of one failure."""
+
+from __future__ import annotations
+
+import functools
+import os
+import pwd
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from lib.errors import ConfigError
+from lib.lake.publications import Accepted
+from lib.quality.validate import Finding, Findings
+
+_OPTIONS = (
+    click.option(
+        "--rollback",
+        is_flag=True,
+        help="Put the publication back in force that the present one replaced. Nothing is checked or changed but that.",
+    ),
+    click.option(
+        "--accept",
+        multiple=True,
+        metavar="EXPECTATION",
+        help="Publish this once although this critical expectation fails. Its name begins its line in the list of failures.",
+    ),
+    click.option(
+        "--reason", metavar="TEXT", help="Why it is accepted: recorded with your user name, and shown on the site."
+    ),
+)
+
+
+def decision_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command `--rollback`; and `--accept` with `--reason`, together as its `accepted`.
+
+    Raises:
+        ConfigError: options that cannot go together.
+    """
+
+    @functools.wraps(command)
+    def checked(*, rollback: bool, accept: tuple[str, ...], reason: str | None, **options: Any) -> Any:
+        for name, value in (("accept", accept), ("run-id", options["run_id"]), ("tables", options["tables"])):
+            if rollback and value:
+                message = f"--rollback puts back what was published as a whole, so --{name} has no meaning beside it"
+                raise ConfigError(message)
+        return command(rollback=rollback, accepted=_acceptance(accept, reason), **options)
+
+    for option in reversed(_OPTIONS):
+        checked = option(checked)
+    return checked
+
+
+def _acceptance(accept: tuple[str, ...], reason: str | None) -> Accepted | None:
+    if len(accept) > 1:
+        message = f"--accept {accept[1]}: one failure can be accepted, not {len(accept)}; mend the others first"
+        raise ConfigError(message)
+    text = " ".join((reason or "").split())
+    if bool(accept) != bool(text):
+        message = "--accept EXPECTATION and --reason TEXT go together: who reads the tables should know why"
+        raise ConfigError(message)
+    return Accepted(accept[0], text, _user()) if accept else None
+
+
+def not_accepted(findings: Findings, accepted: Accepted | None) -> tuple[Finding, ...]:
+    """The failed critical expectations that nobody has accepted.
+
+    Raises:
+        ConfigError: the accepted one is none of those that failed; names them.
+    """
+    failed = findings.gating
+    if accepted is None or findings.unchecked:
+        return failed
+    if accepted.expectation not in {finding.name for finding in failed}:
+        names = "\n".join(f"  {finding.name}" for finding in failed)
+        which = f"those that did are:\n{names}" if names else "all passed: run sanity-check without --accept"
+        message = f"--accept {accepted.expectation}: no critical expectation of that name failed, so nothing was published; {which}"
+        raise ConfigError(message)
+    return tuple(finding for finding in failed if finding.name != accepted.expectation)
+
+
+def _user() -> str:
+    """The user as the system knows it, whatever the environment says."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container may have no name for it
+        return f"user {os.getuid()}"

@@ -1,0 +1,55 @@
+"""Puts the publication before the one in force back in force. No Spark, no checks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from jobs.steps.failpoints import reached
+from jobs.steps.options import Job
+from jobs.steps.site import heal_site, note_rollback, write_site
+from lib.errors import ConfigError
+from lib.lake import publications
+from lib.lake.lock import writing
+from lib.lake.publications import Publication
+from lib.lake.rollback import restored
+from lib.observe.console import columns, say
+
+
+def roll_back(job: Job) -> None:
+    """Put the publication back in force that the present one replaced, and say so.
+
+    A rollback that was killed on its way is ended instead: whoever starts it again wants one step back, not two.
+
+    Raises:
+        ConfigError: nothing was in force before.
+        LakeError: a version cannot be read any more, or a run is at work on this lake. Nothing was changed.
+    """
+    if not job.layout.lake_json.exists():
+        message = f"{job.layout.root}: there is no lake, so there is nothing to roll back; give another one with --lake"
+        raise ConfigError(message)
+    with writing(job.layout, "sanity-check --rollback", job.now), job.steps.step("roll back"):
+        # Both, whatever the first one found.
+        was_killed = any([publications.heal(job.layout), heal_site(job)])
+        publication = publications.in_force(job.layout)
+        if publication is None or publication.restores is None or not was_killed:
+            publication = publications.publish(job.layout, restored(job.layout, datetime.now(UTC)))
+            reached("published")
+            note_rollback(job, publication)
+            write_site(job)
+    _say_done(job, publication)
+
+
+def _say_done(job: Job, publication: Publication) -> None:
+    tables = publication.tables.values()
+    rows = [("table", "version", "rows"), *((one.table, str(one.version), f"{one.rows:,}") for one in tables)]
+    say(
+        [
+            "",
+            *columns(rows),
+            "",
+            f"Publication {publication.restores} is back in force, in place of {publication.replaces}.",
+            f"Docs:    {job.layout.site / 'index.html'}  (open it in a browser)",
+            f"Tables:  {job.layout.published_json}  (README.md says how to read them)",
+            "Next:    mend what was wrong before the next full-ingest: it publishes what passes its checks",
+        ]
+    )

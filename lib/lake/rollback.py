@@ -1,0 +1,75 @@
+"""The publication before the one in force, put back in force."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import pyarrow as pa
+from deltalake import DeltaTable, QueryBuilder
+from deltalake.exceptions import DeltaError
+
+from lib.errors import ConfigError, LakeError
+from lib.lake.layout import Layout
+from lib.lake.publications import Publication, all_publications
+
+
+def restored(layout: Layout, now: datetime) -> Publication:
+    """The publication that puts the tables back which the ones in force have replaced. Nothing is written.
+
+    After a rollback it goes one further back: to what the publication that is restored had replaced.
+
+    Raises:
+        ConfigError: nothing was in force before.
+        LakeError: a version of one of its tables cannot be read any more.
+    """
+    known = all_publications(layout)
+    if not known:
+        message = f"{layout.root}: nothing was ever published here, so there is nothing to roll back"
+        raise ConfigError(message)
+    by_id = {publication.publication_id: publication for publication in known}
+    shown = by_id[known[-1].checked_as]
+    before = _replaced_by(known, shown)
+    if before is None:
+        message = (
+            f"{layout.root}: publication {known[-1].publication_id} is in force, and none was before "
+            f"{'it' if shown is known[-1] else shown.publication_id}; there is nothing to go back to"
+        )
+        raise ConfigError(message)
+    old = by_id[before.checked_as]
+    _check_readable(layout, old)
+    number = 1
+    while (name := f"{old.publication_id}.rollback{number}") in by_id:
+        number += 1
+    return Publication(name, old.run_id, now, old.tables, restores=old.publication_id, accepted=old.accepted)
+
+
+def _replaced_by(known: Sequence[Publication], publication: Publication) -> Publication | None:
+    """The publication that was in force before this one."""
+    if publication.replaces is not None:
+        return next(one for one in known if one.publication_id == publication.replaces)
+    # The first one of a lake, or one that an older version wrote: each of those replaced the one before it.
+    place = known.index(publication)
+    return known[place - 1] if place else None
+
+
+def _check_readable(layout: Layout, publication: Publication) -> None:
+    """Raises LakeError for a table of which a file cannot be read, or whose rows are not as many as were published."""
+    for name, table in publication.tables.items():
+        where = f"{name}: version {table.version} of {layout.root / table.path}"
+        unchanged = f"publication {publication.publication_id} was not put back in force, and nothing was changed"
+        try:
+            rows = _count(DeltaTable(str(layout.root / table.path), version=table.version))
+        except (DeltaError, pa.ArrowException, OSError) as error:
+            message = f"{where} cannot be read any more; {unchanged}. Delta says: {str(error).splitlines()[0][:300]}"
+            raise LakeError(message) from error
+        if rows != table.rows:
+            message = f"{where} has {rows:,} rows, and {table.rows:,} were published; {unchanged}"
+            raise LakeError(message)
+
+
+def _count(table: DeltaTable) -> int:
+    """The rows of the table, by reading a column: `count(*)` would be answered from the log, whether the files are there or not."""
+    column = table.schema().fields[0].name.replace('"', '""')
+    found = QueryBuilder().register("t", table).execute(f'SELECT "{column}" FROM t')
+    return sum(batch.num_rows for batch in pa.RecordBatchReader.from_stream(found))

@@ -1,0 +1,39 @@
+"""What `index.html` says of a check, kept beside the check's docs: it can be shown again when its tables are put back in force."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from lib.quality.pages import IndexPage, TableLine
+
+NAME = "index.json"
+
+
+def keep_page(docs: Path, page: IndexPage) -> None:
+    """Write the page's data into a folder of docs. Who accepted what, and rollbacks, are in the publications instead."""
+    kept = {name: value for name, value in asdict(page).items() if name not in ("accepted", "restored")}
+    kept["published_at"] = page.published_at.isoformat()
+    (docs / NAME).write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+
+
+def kept_page(docs: Path) -> IndexPage | None:
+    """The page whose data was kept with these docs, or None for docs that an older version made."""
+    if not (docs / NAME).exists():
+        return None
+    kept: dict[str, Any] = json.loads((docs / NAME).read_text("utf-8"))
+    kept["published_at"] = datetime.fromisoformat(kept["published_at"])
+    # JSON knows lists only.
+    for line in kept["tables"]:
+        line["missing"] = line.get("missing") and _tuples(line["missing"])
+    kept["tables"] = tuple(TableLine(**line) for line in kept["tables"])
+    kept["rejected_reasons"] = _tuples(kept["rejected_reasons"])
+    kept["notes"] = tuple(kept["notes"])
+    return IndexPage(**kept)
+
+
+def _tuples(rows: list[list[Any]]) -> tuple[Any, ...]:
+    return tuple(map(tuple, rows))

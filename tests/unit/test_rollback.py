@@ -1,0 +1,386 @@
+"""`sanity-check --rollback` on lakes of one table, written by delta-rs: version n of `tracks` has n + 1 rows."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner
+from deltalake import DeltaTable, write_deltalake
+
+from jobs.sanity_check import command
+from jobs.steps import site as pages_of
+from jobs.steps.options import Job
+from jobs.steps.rollback import roll_back
+from lib.config import Runtime, load_source
+from lib.errors import ConfigError, LakeError
+from lib.lake import publications, records
+from lib.lake.checks import Check, add_check, all_checks
+from lib.lake.layout import Layout, claim
+from lib.lake.lock import writing
+from lib.lake.publications import SCHEMA, Accepted, Publication, PublishedTable, all_publications
+from lib.lake.rollback import restored
+from lib.observe.console import Steps
+from lib.quality.kept_page import keep_page, kept_page
+from lib.quality.pages import IndexPage, TableLine
+
+REPO = Path(__file__).parents[2]
+DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Killed(BaseException):
+    """Takes the place of a kill."""
+
+
+class Lake:
+    """A lake in which a test publishes run after run, a day each."""
+
+    def __init__(self, folder: Path) -> None:
+        self.layout = Layout(folder / "a lake")
+        self.days = 0
+        source = load_source("demo", conf_dir=REPO / "conf", env={})
+        self.job = Job(source, self.layout, (), None, {}, Runtime.of(os.environ), DAY_0, Steps())
+        claim(self.layout, "demo", DAY_0)
+
+    def write(self) -> int:
+        """One more version, with one more row."""
+        path, rows = self.layout.silver("tracks"), self.days + 1
+        path.parent.mkdir(exist_ok=True)
+        write_deltalake(str(path), pa.table({"id": list(range(rows))}), mode="overwrite")
+        return DeltaTable(str(path)).version()
+
+    def published(self, name: str, accepted: tuple[Accepted, ...] = ()) -> None:
+        """Publish a run as check_and_publish does."""
+        at, version = DAY_0 + timedelta(days=self.days), self.write()
+        table = PublishedTable("tracks", "silver/tracks", version, self.days + 1)
+        docs = f"runs/{name}/index.html"
+        line = TableLine("tracks", table.rows, version, 1, table.rows, 0, 0, 1, 0, 0, "counted", 9, 0, 0, docs)
+        folder = self.layout.site / "runs" / name
+        folder.mkdir(parents=True)
+        keep_page(folder, IndexPage("demo", name, name, at, docs, (line,), (), (f"A note on {name}.",)))
+        publications.publish(self.layout, Publication(name, name, at, {"tracks": table}, accepted=accepted))
+        add_check(self.layout, Check(name, name, at, "published", 9, 0, 0, table.rows, None))
+        pages_of.write_site(self.job)
+        self.days += 1
+
+    def published_before_this_version(self, name: str) -> None:
+        """Publish as a Pagelake did that knew no rollback: fewer columns, and nothing kept of the page."""
+        columns = pa.schema([field for field in SCHEMA if field.name not in ("replaces", "restores", "accepted")])
+        table = {"table": "tracks", "path": "silver/tracks", "version": self.write(), "rows": self.days + 1}
+        row = {"publication_id": name, "run_id": name, "published_at": DAY_0 + timedelta(days=self.days), **table}
+        records.append(self.layout.publications, columns, [row])
+        self.days += 1
+
+    def roll_back(self) -> None:
+        roll_back(self.job)
+
+    @property
+    def told(self) -> Any:
+        return json.loads(self.layout.published_json.read_text("utf-8"))
+
+    def page(self, name: str = "index.html") -> str:
+        return " ".join((self.layout.site / name).read_text("utf-8").split())
+
+    @property
+    def chain(self) -> list[tuple[str, str | None, str | None]]:
+        return [(one.publication_id, one.replaces, one.restores) for one in all_publications(self.layout)]
+
+    def footprint(self) -> dict[Path, tuple[int, int]]:
+        found = [path for path in self.layout.root.rglob("*") if path.is_file() and path != self.layout.lock]
+        return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in found}
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(tmp_path)
+
+
+def test_a_rollback_puts_the_tables_back_that_the_publication_in_force_has_replaced(lake: Lake) -> None:
+    lake.published("first")
+    lake.published("second")
+    before, started = DeltaTable(str(lake.layout.publications)).version(), datetime.now(UTC)
+    lake.roll_back()
+    assert DeltaTable(str(lake.layout.publications)).version() == before + 1
+    assert lake.chain == [
+        ("first", None, None),
+        ("second", "first", None),
+        ("first.rollback1", "second", "first"),
+    ]
+    newest = all_publications(lake.layout)[-1]
+    assert started <= newest.published_at <= datetime.now(UTC)
+    assert lake.told == {
+        "publication_id": "first.rollback1",
+        "run_id": "first",
+        "published_at": newest.published_at.isoformat(),
+        "tables": {"tracks": {"path": "silver/tracks", "version": 0, "rows": 1}},
+        "restores": "first",
+    }
+
+
+def test_the_index_is_that_of_the_restored_publication_with_a_line_on_top(lake: Lake) -> None:
+    lake.published("first")
+    lake.published("second")
+    assert "A note on second." in lake.page()
+    lake.roll_back()
+    page, at = lake.page(), all_publications(lake.layout)[-1].published_at
+    assert f"Put back in force on {at:%Y-%m-%d %H:%M} UTC, in place of publication second." in page
+    assert page.index("Put back in force") < page.index("All 9 checks passed")
+    assert "A note on first." in page
+    assert "A note on second." not in page
+    assert "<dt>Publication</dt><dd>first.rollback1</dd>" in page
+    assert "<dt>Published</dt><dd>2026-01-01 00:00 UTC</dd>" in page
+
+
+def test_a_rollback_is_a_line_of_the_runs_with_the_docs_of_the_restored_run(lake: Lake) -> None:
+    lake.published("first")
+    lake.published("second")
+    lake.roll_back()
+    newest = all_checks(lake.layout)[0]
+    assert (newest.docs_id, newest.run_id, newest.outcome) == ("first.rollback1", "first", "rolled back")
+    assert (newest.passed, newest.failed, newest.rows) == (9, 0, 1)
+    page = lake.page("runs.html")
+    assert "demo: 2 checked runs" in page
+    assert "publication first is back in force, in place of second" in page
+    assert page.count('href="runs/first/index.html"') == 2
+    assert "first.rollback1" not in page
+
+
+def test_a_second_rollback_goes_one_further_back_and_a_third_has_nothing_to_go_back_to(lake: Lake) -> None:
+    for name in ("first", "second", "third"):
+        lake.published(name)
+    lake.roll_back()
+    lake.roll_back()
+    assert lake.chain[3:] == [
+        ("second.rollback1", "third", "second"),
+        ("first.rollback1", "second.rollback1", "first"),
+    ]
+    assert lake.told["tables"]["tracks"]["version"] == 0
+    found = lake.footprint()
+    with pytest.raises(ConfigError, match=r"first\.rollback1 is in force, and none was before first"):
+        lake.roll_back()
+    assert lake.footprint() == found
+
+
+def test_a_publication_after_a_rollback_is_rolled_back_to_what_the_rollback_had_restored(lake: Lake) -> None:
+    lake.published("first")
+    lake.published("bad")
+    lake.roll_back()
+    lake.days = (datetime.now(UTC) - DAY_0).days + 1
+    lake.published("worse")
+    # In this lake "worse" was published tomorrow. Today's clock would put the rollback behind it.
+    with pytest.raises(LakeError, match=r"publication worse was made at .* not past yet by this machine's clock"):
+        lake.roll_back()
+    done = publications.publish(lake.layout, restored(lake.layout, DAY_0 + timedelta(days=lake.days)))
+    assert (done.publication_id, done.replaces, done.restores) == ("first.rollback2", "worse", "first")
+
+
+def test_what_was_accepted_stays_with_the_tables(lake: Lake) -> None:
+    accepted = Accepted("tracks.orphans.x", "<script>alert(1)</script>", "ann")
+    lake.published("first", (accepted,))
+    lake.published("second")
+    lake.roll_back()
+    assert all_publications(lake.layout)[-1].accepted == (accepted,)
+    assert lake.told["accepted"] == [vars(accepted)]
+    assert "Accepted by ann: &lt;script&gt;alert(1)&lt;/script&gt;" in lake.page()
+    assert "<script" not in lake.page()
+
+
+def test_there_is_nothing_to_go_back_to_where_nothing_or_one_thing_was_published(lake: Lake, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="nothing was ever published here"):
+        lake.roll_back()
+    lake.published("first")
+    with pytest.raises(ConfigError, match="publication first is in force, and none was before it"):
+        lake.roll_back()
+    lake.job.layout = Layout(tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match="there is no lake"):
+        lake.roll_back()
+    assert not (tmp_path / "nowhere").exists()
+
+
+def remove_file(lake: Lake) -> None:
+    [old] = {path.name for path in lake.layout.silver("tracks").glob("*.parquet")} - {
+        Path(uri).name for uri in DeltaTable(str(lake.layout.silver("tracks"))).file_uris()
+    }
+    (lake.layout.silver("tracks") / old).unlink()
+
+
+def remove_version(lake: Lake) -> None:
+    (lake.layout.silver("tracks") / "_delta_log" / "00000000000000000000.json").unlink()
+
+
+def remove_table(lake: Lake) -> None:
+    shutil.rmtree(lake.layout.silver("tracks"))
+
+
+def replace_table(lake: Lake) -> None:
+    remove_table(lake)
+    write_deltalake(str(lake.layout.silver("tracks")), pa.table({"id": [1, 2, 3, 4]}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (remove_file, "cannot be read any more"),
+        (remove_version, "cannot be read any more"),
+        (remove_table, "cannot be read any more"),
+        (replace_table, "has 4 rows, and 1 were published"),
+    ],
+)
+def test_a_version_that_is_not_there_any_more_is_not_put_back(
+    lake: Lake, damage: Callable[[Lake], None], words: str
+) -> None:
+    lake.published("first")
+    lake.published("second")
+    damage(lake)
+    found = lake.footprint()
+    with pytest.raises(LakeError, match=f"tracks: version 0 of .*{words}") as refused:
+        lake.roll_back()
+    assert "nothing was changed" in str(refused.value)
+    assert lake.footprint() == found
+
+
+def test_a_rollback_keeps_out_of_a_lake_that_a_run_is_writing(lake: Lake) -> None:
+    lake.published("first")
+    lake.published("second")
+    with writing(lake.layout, "third", DAY_0), pytest.raises(LakeError, match=r"run third .* is at work"):
+        lake.roll_back()
+    assert lake.told["publication_id"] == "second"
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        (publications, "write_published_json"),
+        (pages_of, "add_check"),
+        (pages_of.site, "write_page"),
+        (pages_of.pages, "render_index"),
+    ],
+)
+def test_a_rollback_killed_after_its_commit_is_ended_by_the_next_one(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, module: Any, name: str
+) -> None:
+    for run in ("first", "second", "third"):
+        lake.published(run)
+
+    def kill(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, kill)
+        with pytest.raises(Killed):
+            lake.roll_back()
+    assert lake.chain[-1] == ("second.rollback1", "third", "second")
+    assert "<dt>Publication</dt><dd>third</dd>" in lake.page()
+    lake.roll_back()
+    # One step back, not two.
+    assert lake.chain[-1] == ("second.rollback1", "third", "second")
+    assert lake.told["publication_id"] == "second.rollback1"
+    assert "<dt>Publication</dt><dd>second.rollback1</dd>" in lake.page()
+    assert "Put back in force" in lake.page()
+    assert [check.docs_id for check in all_checks(lake.layout)] == ["second.rollback1", "third", "second", "first"]
+    assert "publication second is back in force, in place of third" in lake.page("runs.html")
+    assert not pages_of.heal_site(lake.job)
+    lake.roll_back()
+    assert lake.chain[-1] == ("first.rollback1", "second.rollback1", "first")
+
+
+def test_pages_are_brought_up_to_a_publication_that_was_killed_before_them(lake: Lake) -> None:
+    lake.published("first")
+    stale = (lake.layout.site / "index.html").read_text("utf-8")
+    lake.published("second")
+    current = (lake.layout.site / "index.html").read_text("utf-8")
+    (lake.layout.site / "index.html").write_text(stale, "utf-8")
+    assert pages_of.heal_site(lake.job)
+    assert (lake.layout.site / "index.html").read_text("utf-8") == current
+    found = lake.footprint()
+    assert not pages_of.heal_site(lake.job)
+    assert lake.footprint() == found
+
+
+def test_publications_of_an_older_version_can_be_gone_back_to(lake: Lake) -> None:
+    """Each of them replaced the one before; the page is made of what the publication says."""
+    lake.published_before_this_version("first")
+    lake.published_before_this_version("second")
+    lake.published("third")
+    lake.roll_back()
+    lake.roll_back()
+    assert lake.chain == [
+        ("first", None, None),
+        ("second", None, None),
+        ("third", "second", None),
+        ("second.rollback1", "third", "second"),
+        ("first.rollback1", "second.rollback1", "first"),
+    ]
+    page = lake.page()
+    assert "Put back in force" in page
+    assert "What was checked is in the data docs" in page
+    assert "An older version of Pagelake published this" in page
+    assert "No row was rejected" not in page
+    assert 'DeltaTable("silver/tracks", version=0)' in page
+
+
+def test_the_page_of_an_older_version_is_left_as_it_is_while_it_is_in_force(lake: Lake) -> None:
+    lake.published_before_this_version("first")
+    as_written = "<html><div><dt>Publication</dt><dd>first</dd></div> and all counts</html>"
+    lake.layout.site.mkdir()
+    (lake.layout.site / "index.html").write_text(as_written, "utf-8")
+    assert not pages_of.heal_site(lake.job)
+    pages_of.write_site(lake.job)
+    assert lake.page() == as_written
+
+
+def test_a_page_is_kept_whole(tmp_path: Path) -> None:
+    lines = (
+        TableLine("tracks", 3, 1, 1, 3, 0, 1, 2, 0, 0, "counted", 5, 1, 2, "runs/a/x.html", missing=(("genres", 2),)),
+        TableLine("listens", 7, 0, path="gold/listens", missing=None),
+    )
+    page = IndexPage("demo", "a", "a", DAY_0, "runs/a/index.html", lines, (("tracks", "wrong_type:id", 1),), ("Née.",))
+    assert kept_page(tmp_path) is None
+    keep_page(tmp_path, page)
+    assert kept_page(tmp_path) == page
+
+
+# The options
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--rollback", "--accept", "a", "--reason", "b"], "--accept has no meaning beside it"),
+        (["--rollback", "--run-id", "a"], "--run-id has no meaning beside it"),
+        (["--rollback", "--tables", "tracks"], "--tables has no meaning beside it"),
+        (["--rollback", "--reason", "b"], "--accept EXPECTATION and --reason TEXT go together"),
+        (["--accept", "a"], "--accept EXPECTATION and --reason TEXT go together"),
+        (["--accept", "a", "--reason", "  "], "--accept EXPECTATION and --reason TEXT go together"),
+        (["--run-id", "first.rollback1"], "such an end is for the publications of a rollback"),
+        (["--reason", "b"], "--accept EXPECTATION and --reason TEXT go together"),
+        (["--accept", "a", "--accept", "c", "--reason", "b"], "--accept c: one failure can be accepted, not 2"),
+    ],
+)
+def test_options_that_cannot_go_together_are_refused_before_anything_is_touched(
+    lake: Lake, options: list[str], words: str
+) -> None:
+    lake.published("first")
+    lake.published("second")
+    found = lake.footprint()
+    done = CliRunner().invoke(command, ["--lake", str(lake.layout.root), *options])
+    assert isinstance(done.exception, ConfigError)
+    assert words in str(done.exception)
+    assert lake.footprint() == found
+
+
+def test_the_command_rolls_back_and_says_what_is_in_force(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPO)
+    lake.published("first")
+    lake.published("second")
+    done = CliRunner().invoke(command, ["--lake", str(lake.layout.root), "--rollback"], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert "Publication first is back in force, in place of second." in done.output
+    assert lake.told["publication_id"] == "first.rollback1"
