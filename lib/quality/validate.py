@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 
 from lib.errors import CouldNotCheckError
 from lib.quality.docs import site_config
+from lib.quality.suites import parameters_at
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -103,6 +104,7 @@ def validate(
         live = frame.where("_deleted_at IS NULL") if "_deleted_at" in frame.columns else frame
         result = definition.run(
             batch_parameters={"dataframe": live},
+            expectation_parameters=parameters_at(at),
             result_format=_RESULT_FORMAT,
             run_id=RunIdentifier(run_name=f"run_{docs_id}", run_time=at),
         )
@@ -154,8 +156,7 @@ def _finding(table: str, one: ExpectationValidationResult) -> Finding:
     kwargs: dict[str, Any] = dict(config.kwargs)
     about = kwargs.get("column") or ", ".join(kwargs.get("column_list", ())) or kwargs.get("column_A") or ""
     if config.type == "unexpected_rows_expectation":
-        notes = (config.meta or {}).get("notes", "")
-        about = notes if isinstance(notes, str) else " ".join(map(str, notes.get("content", notes)))
+        about = config.description or " ".join(config.notes or ())
     broken = _broken(one.exception_info)
     counts = dict(one.result or {})
     return Finding(
