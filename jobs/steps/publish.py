@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.steps.accept import not_accepted
+from jobs.steps.declare import declared, register_vanished_rows
 from jobs.steps.failpoints import reached
 from jobs.steps.failures import write_failures
 from jobs.steps.options import Job
@@ -23,10 +24,9 @@ from lib.quality import site
 from lib.quality.docs import copy_assets, make_self_contained
 from lib.quality.kept_page import keep_page
 from lib.quality.names import rows_query
-from lib.quality.references import NOTHING, count_strays, register_strays
-from lib.quality.suites import Declared, build_suite, declared_by_key, declared_by_table
+from lib.quality.references import count_strays, register_strays, say_strays
+from lib.quality.suites import build_suite
 from lib.quality.validate import Findings, validate
-from lib.tables import listens
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -42,7 +42,8 @@ def prepare_checks(job: Job) -> Suites:
     Raises:
         ConfigError: an expectation that GX does not take.
     """
-    return {name: build_suite(job.source, name, file, _declared(job, name)) for name, file in job.suites.items()}
+    known = runs.all_runs(job.layout)
+    return {name: build_suite(job.source, name, file, declared(job, name, known)) for name, file in job.suites.items()}
 
 
 def check_and_publish(
@@ -63,7 +64,8 @@ def check_and_publish(
     docs_id = site.free_docs_id(job.layout.site, run.run_id)
     site.remove_leftovers(job.layout.site, job.now)
     with job.steps.step("check"):
-        notes = _references(spark, job, run, frames)
+        register_vanished_rows(spark, job, run)
+        notes = _references(spark, job, run, frames, suites)
         staged = site.staging_folder(job.layout.site, docs_id)
         findings = validate(frames, suites, docs_id=docs_id, at=job.now, docs=staged, title=job.source.source)
         broken = findings.unchecked or not_accepted(findings, accepted)
@@ -108,25 +110,19 @@ def check_and_publish(
         raise (CouldNotCheckError if findings.unchecked else ChecksFailedError)("\n".join(lines))
 
 
-def _declared(job: Job, name: str) -> Declared:
-    return declared_by_key(listens.KEY) if name == listens.NAME else declared_by_table(job.source.table(name))
-
-
-def _references(spark: SparkSession, job: Job, run: Run, frames: dict[str, DataFrame]) -> list[str]:
-    """Find the pointers that meet no live row, for GX to look at; say how many of them meet a row all the same."""
+def _references(spark: SparkSession, job: Job, run: Run, frames: dict[str, DataFrame], suites: Suites) -> list[str]:
+    """Find the pointers that meet no live row, for GX to look at; say how many there are and what they meet."""
     earlier = runs.all_runs(job.layout)
     pointing = [table for table in job.source.tables if table.references]
     targets = {}
     for name in {reference.to_table for table in pointing for reference in table.references}:
         rejected = quarantined(spark, job.layout, name, runs.merged_by(earlier, run, name))
         targets[name] = (job.source.table(name), frames[name], rejected)
-    notes = []
+    notes: list[str] = []
     for table in pointing:
-        found = count_strays(register_strays(table, frames[table.name], targets))
-        for (column, meets), number in sorted(found.items()):
-            if meets != NOTHING:
-                to = next(reference.to_table for reference in table.references if reference.column == column)
-                notes.append(f"{table.name}.{column}: {number:,} point at {meets} rows of {to}.")
+        found = count_strays(table, register_strays(table, frames[table.name], targets))
+        say_strays(suites[table.name], found)
+        notes += [str(strays) for strays in found]
     return notes
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote
 
@@ -11,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from lib.config.columns import FLOW_TRAP, Column, Reference, flow_trap
 from lib.config.ddl import Decimal, Scalar
+from lib.config.duration import Duration, parse_duration
 from lib.config.model import Problem, Settings, problems_error
 from lib.config.suggest import did_you_mean
 
@@ -32,6 +34,7 @@ class Table(Settings):
     on_missing_column: Literal["null", "fail"] = "fail"
     on_bad_row: Literal["quarantine", "fail"] = "quarantine"
     min_rows: Annotated[int, Field(ge=0)] = 1
+    max_age: Duration | None = None
     columns: Annotated[tuple[Column, ...], Field(strict=False, min_length=1)]
     references: Annotated[tuple[Reference, ...], Field(strict=False)] = ()
 
@@ -51,6 +54,11 @@ class Table(Settings):
     def pii(self) -> tuple[str, ...]:
         """Names of the columns with personal data, in their order."""
         return tuple(column.name for column in self.columns if column.pii)
+
+    @property
+    def oldest(self) -> timedelta | None:
+        """How old the newest row may be, as `max_age` says it."""
+        return None if self.max_age is None else parse_duration(self.max_age)
 
     @field_validator("name")
     @classmethod
@@ -127,9 +135,15 @@ def _key_problems(table: Table) -> Iterator[Problem]:
 def _newest_by_problems(table: Table) -> Iterator[Problem]:
     by_name = {column.name: column for column in table.columns}
     if table.newest_by is None:
+        if table.max_age is not None:
+            yield Problem(("max_age",), "needs newest_by, the column that says how old a row is")
         return
     column = by_name.get(table.newest_by)
     if column is None:
         yield Problem(("newest_by",), f"there is no such column{did_you_mean(table.newest_by, by_name)}")
     elif not isinstance(column.data_type, Scalar | Decimal) or column.type == "boolean":
         yield Problem(("newest_by",), f"{column.name!r} is {column.type}, which has no newest; take a timestamp")
+    elif table.max_age is not None and column.type not in ("timestamp", "date"):
+        yield Problem(
+            ("max_age",), f"needs a newest_by that is a timestamp or date, and {column.name!r} is {column.type}"
+        )

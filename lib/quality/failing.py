@@ -41,14 +41,14 @@ def failing_rows(live: DataFrame, key: tuple[str, ...], finding: Finding) -> Fai
     if kwargs.get("row_condition"):
         return Failing(None, WITH_CONDITION)
     if finding.expectation == "unexpected_rows_expectation":
-        return _queried(live, key, kwargs)
+        return _queried(live, key, finding.rows_query or str(kwargs["unexpected_rows_query"]))
     find = _KINDS.get(finding.expectation)
     return Failing(None, NO_WAY) if find is None else Failing(find(live, kwargs))
 
 
-def _queried(live: DataFrame, key: tuple[str, ...], kwargs: Kwargs) -> Failing:
+def _queried(live: DataFrame, key: tuple[str, ...], query: str) -> Failing:
     live.createOrReplaceTempView(BATCH_VIEW)
-    rows = live.sparkSession.sql(str(kwargs["unexpected_rows_query"]).format(batch=BATCH_VIEW))
+    rows = live.sparkSession.sql(query.format(batch=BATCH_VIEW))
     given = [name.lower() for name in rows.columns]
     missing = [name for name in key if given.count(name.lower()) != 1]
     if missing:

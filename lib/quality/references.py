@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import reduce
+from typing import TYPE_CHECKING
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lib.config import Reference, Table
-from lib.quality.suites import strays_view
+from lib.quality.declared import strays_view
+
+if TYPE_CHECKING:
+    from great_expectations import ExpectationSuite
 
 NOTHING, VANISHED, QUARANTINED = "nothing", "vanished", "quarantined"
 
@@ -31,10 +37,46 @@ def register_strays(
     return found
 
 
-def count_strays(strays: DataFrame) -> dict[tuple[str, str], int]:
-    """Stray pointers by reference and by what they meet. One Spark job."""
-    rows = strays.groupBy("_reference", "_meets").count().collect()
-    return {(row["_reference"], row["_meets"]): row["count"] for row in rows}
+@dataclass(frozen=True)
+class Strays:
+    """Pointers of one reference that meet no live row, all of one kind: how many, and how many distinct keys they name."""
+
+    table: str
+    reference: Reference
+    meets: str
+    pointers: int
+    keys: int
+
+    def __str__(self) -> str:
+        """A sentence for people, without any value."""
+        to, keys = self.reference.to_table, f"{self.keys:,} distinct key{'' if self.keys == 1 else 's'}"
+        at = f"no row of {to}" if self.meets == NOTHING else f"{self.meets} rows of {to}"
+        return f"{self.table}.{self.reference.column}: {self.pointers:,} point at {at} ({keys})."
+
+
+def count_strays(table: Table, strays: DataFrame) -> list[Strays]:
+    """Stray pointers by reference, in the YAML's order, and by what they meet. One pass, values are counted and not collected."""
+    counts = strays.groupBy("_reference", "_meets").agg(
+        F.count("*").alias("pointers"), F.count_distinct("_pointer").alias("keys")
+    )
+    found = {(row["_reference"], row["_meets"]): (row["pointers"], row["keys"]) for row in counts.collect()}
+    return [
+        Strays(table.name, reference, meets, *found[reference.column, meets])
+        for reference in table.references
+        for meets in (NOTHING, QUARANTINED, VANISHED)
+        if (reference.column, meets) in found
+    ]
+
+
+def say_strays(suite: ExpectationSuite, strays: Sequence[Strays]) -> None:
+    """Put the counts into the descriptions of the table's references, so that the docs and a failure say them.
+
+    What GX itself says of a query is its number of rows alone.
+    """
+    for expectation in suite.expectations:
+        reference = (expectation.meta or {}).get("reference")
+        if said := " ".join(str(one) for one in strays if one.reference.column == reference):
+            expectation.description = f"{expectation.description} Found: {said}"
 
 
 def _strays(

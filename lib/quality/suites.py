@@ -1,25 +1,23 @@
-"""What is checked: GX suites from `expectations/<source>/<table>.json`, and what the source YAML already says."""
+"""What is checked: GX suites from `expectations/<source>/<table>.json`, beside what is declared elsewhere."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lib.config import Reference, Source, Table
+from lib.config import Source
 from lib.errors import ConfigError
+from lib.quality.declared import Declared
 from lib.quality.names import name_expectations, named
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
-Declared = list[dict[str, Any]]
-
-
-def strays_view(table: str) -> str:
-    """The temporary view of the table's pointers that meet no live row (see `lib.quality.references`)."""
-    return f"stray_pointers_of_{table}"
+# What a suite may leave to the run, as {"$PARAMETER": "a_day_after_the_check"}: GX's own way, so its tools know it.
+DAY_AFTER = "a_day_after_the_check"
 
 
 def read_suite_files(folder: Path, tables: tuple[str, ...]) -> dict[str, dict[str, Any]]:
@@ -84,60 +82,14 @@ def check_personal(source: Source, suites: Mapping[str, Mapping[str, Any]]) -> N
                 raise ConfigError(message)
 
 
+def parameters_at(at: datetime) -> dict[str, Any]:
+    """The values of the parameters that a suite may name, for a check at that time."""
+    # Without a zone, as GX compares it with the times of a suite, which have none. All are UTC.
+    return {DAY_AFTER: (at + timedelta(days=1)).astimezone(UTC).replace(tzinfo=None)}
+
+
 def _names(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
-
-
-def declared_by_table(table: Table) -> Declared:
-    """What the source YAML says of a table, as expectations: rows, unique key, required columns, references."""
-    return [
-        {
-            "type": "expect_table_row_count_to_be_between",
-            "kwargs": {"min_value": table.min_rows},
-            "meta": {"notes": f"At least {table.min_rows} rows (min_rows of the source YAML)."},
-        },
-        unique_key(table.key),
-        *(not_null(name) for name in table.required),
-        *(no_orphans(table, reference) for reference in table.references),
-    ]
-
-
-def declared_by_key(key: tuple[str, ...]) -> Declared:
-    """What holds of a derived table: its key is unique and whole."""
-    return [unique_key(key), *(not_null(name) for name in key)]
-
-
-def unique_key(key: tuple[str, ...]) -> dict[str, Any]:
-    """No two rows with one key."""
-    meta = {"notes": f"One row per {', '.join(key)} (the key in the source YAML)."}
-    if len(key) == 1:
-        return {"type": "expect_column_values_to_be_unique", "kwargs": {"column": key[0]}, "meta": meta}
-    return {"type": "expect_compound_columns_to_be_unique", "kwargs": {"column_list": list(key)}, "meta": meta}
-
-
-def not_null(column: str) -> dict[str, Any]:
-    """A required column has a value in every row."""
-    return {
-        "type": "expect_column_values_to_not_be_null",
-        "kwargs": {"column": column},
-        "meta": {"notes": f"{column} is required ('!' in the source YAML)."},
-    }
-
-
-def no_orphans(table: Table, reference: Reference) -> dict[str, Any]:
-    """Every reference points at a row: a live one, a vanished one, or one in quarantine."""
-    shown = ", ".join(f"`{name}`" for name in table.key)
-    # GX wants {batch} in every query. The pointers were taken from that batch before, for all references in one pass.
-    query = (
-        f"SELECT {shown}, _pointer FROM {strays_view(table.name)} /* of {{batch}} */ "
-        f"WHERE _reference = '{reference.column}' AND _meets = 'nothing'"
-    )
-    notes = (
-        f"Every {table.name}.{reference.column} points at a row of {reference.to_table}. "
-        "Rows that have vanished and rows in quarantine count as rows."
-    )
-    meta = {"name": f"orphans.{reference.column}", "notes": notes}
-    return {"type": "unexpected_rows_expectation", "kwargs": {"unexpected_rows_query": query}, "meta": meta}
 
 
 def build_suite(source: Source, table: str, file: Mapping[str, Any], declared: Declared) -> ExpectationSuite:
@@ -156,10 +108,16 @@ def build_suite(source: Source, table: str, file: Mapping[str, Any], declared: D
     names = name_expectations(table, entries)
     for number, (entry, name) in enumerate(zip(entries, names, strict=True), start=1 - len(declared)):
         known = {key: value for key, value in named(entry, name).items() if key != "id"}
+        where = f"expectations/{source.source}/{table}.json: expectation {number} ({entry['type']})"
+        for value in entry.get("kwargs", {}).values():
+            if isinstance(value, dict) and value.get("$PARAMETER", DAY_AFTER) != DAY_AFTER:
+                message = f"{where}: unknown $PARAMETER {value['$PARAMETER']!r}; there is {DAY_AFTER}"
+                raise ConfigError(message)
+        if isinstance(known.get("notes"), str):
+            known["notes"] = [known["notes"]]  # GX's docs show a single text in red, a list of texts as it should be
         try:
             expectations.append(ExpectationConfiguration(**known).to_domain_obj())
         except (GreatExpectationsError, ValueError, TypeError, KeyError) as error:
-            where = f"expectations/{source.source}/{table}.json: expectation {number} ({entry['type']})"
             message = f"{where}: {type(error).__name__}: {error}"
             raise ConfigError(message) from error
     return ExpectationSuite(name=f"{source.source}.{table}", expectations=expectations)

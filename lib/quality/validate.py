@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 
 from lib.errors import CouldNotCheckError
 from lib.quality.docs import site_config
+from lib.quality.suites import parameters_at
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -27,7 +28,8 @@ class Finding:
     """What came of one expectation. `success` is None where it could not be checked; `severity` as in GX.
 
     `name` is the one of `lib.quality.names`: no other expectation of the source has it. `unexpected` is the number of rows
-    that fail, None for an expectation that is about the whole table; `kwargs` are those of GX.
+    that fail, None for an expectation that is about the whole table; `kwargs` are those of GX. `rows_query` selects the
+    failing rows where a query of GX's only counts them.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Finding:
     said: str
     unexpected: int | None = None
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    rows_query: str | None = None
 
     def __str__(self) -> str:
         """One line for people."""
@@ -115,6 +118,7 @@ def validate(
         rows[table] = frame.count()
         result = definition.run(
             batch_parameters={"dataframe": live_rows(frame)},
+            expectation_parameters=parameters_at(at),
             result_format=_RESULT_FORMAT,
             run_id=RunIdentifier(run_name=f"run_{docs_id}", run_time=at),
         )
@@ -171,8 +175,7 @@ def _finding(table: str, one: ExpectationValidationResult) -> Finding:
     kwargs: dict[str, Any] = dict(config.kwargs)
     about = kwargs.get("column") or ", ".join(kwargs.get("column_list", ())) or kwargs.get("column_A") or ""
     if config.type == "unexpected_rows_expectation":
-        notes = (config.meta or {}).get("notes", "")
-        about = notes if isinstance(notes, str) else " ".join(map(str, notes.get("content", notes)))
+        about = config.description or " ".join(config.notes or ())
     broken = _broken(one.exception_info)
     counts = dict(one.result or {})
     return Finding(
@@ -185,6 +188,7 @@ def _finding(table: str, one: ExpectationValidationResult) -> Finding:
         said=broken or _said(counts),
         unexpected=None if broken else _unexpected(config.type, counts),
         kwargs=kwargs,
+        rows_query=(config.meta or {}).get("rows_query"),
     )
 
 

@@ -115,8 +115,8 @@ def test_the_demo_has_the_same_tables_and_no_url_until_its_server_runs() -> None
         ("  orders:\n    path", "  orders:\n    paht", "13: tables.orders.paht: unknown key; did you mean 'path'?"),
         (
             "key: [id]\n    newest_by",
-            "max_age: 1\n    key: [id]\n    newest_by",
-            "14: tables.orders.max_age: unknown key",
+            "expires: 1\n    key: [id]\n    newest_by",
+            "14: tables.orders.expires: unknown key",
         ),
         (
             "source: shop",

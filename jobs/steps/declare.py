@@ -1,0 +1,47 @@
+"""What is checked of each table without being written in a suite: the source YAML's words, and what earlier runs make plausible."""
+
+from __future__ import annotations
+
+from pyspark.sql import SparkSession
+
+from jobs.steps.options import Job
+from lib.lake import runs
+from lib.lake.runs import Run
+from lib.landing.prove import PROVED
+from lib.quality.declared import Declared, declared_by_key, declared_by_table
+from lib.quality.vanished import register_vanished
+from lib.quality.volume import plausible_volume
+from lib.tables import listens
+
+
+def declared(job: Job, name: str, known: list[Run]) -> Declared:
+    """The expectations of one table that no suite needs to write. `known` are the lake's runs, oldest first."""
+    if name == listens.NAME:
+        return declared_by_key(listens.KEY)
+    table = job.source.table(name)
+    # Where nothing vanishes, rows only add up, and their number says nothing of what the source gave.
+    volume = plausible_volume(_rows_by_run(known, name)) if table.deletes == "soft" else []
+    return [*declared_by_table(table, job.now), *volume]
+
+
+def _rows_by_run(known: list[Run], name: str) -> dict[str, int]:
+    """Distinct keys of the table in each run that was proved complete and published. A replay brings no rows of its own day."""
+    records = {
+        run.run_id: run.tables[name]
+        for run in known
+        if run.state == runs.PUBLISHED and run.replay_of is None and name in run.tables
+    }
+    return {
+        run_id: table.keys
+        for run_id, table in records.items()
+        if table.state == "merged" and table.proof in PROVED and table.keys is not None
+    }
+
+
+def register_vanished_rows(spark: SparkSession, job: Job, run: Run) -> None:
+    """Let suites ask how many rows each table with `deletes: soft` lost in this run. A table that was kept lost none."""
+    for table in job.source.tables:
+        if table.deletes == "soft" and table.name in run.tables:
+            record = run.tables[table.name]
+            found_again = (record.keys or 0) - (record.rows_inserted or 0)
+            register_vanished(spark, table.name, vanished=record.rows_vanished or 0, found_again=max(0, found_again))

@@ -1,0 +1,20 @@
+"""The share of a table's rows that vanished in a run, where suites can look at it."""
+
+from __future__ import annotations
+
+from pyspark.sql import SparkSession
+
+from lib.quality.declared import vanished_view
+
+
+def register_vanished(spark: SparkSession, table: str, *, vanished: int, found_again: int) -> None:
+    """Make the view of one row: rows that the run missed and those it found again, and the `share` of the missed ones.
+
+    GX sees live rows only, so a suite asks this view. Its numbers are those of the run's record and cost no pass over rows.
+    """
+    known = vanished + found_again
+    share = vanished / known if known else 0.0
+    one_row = spark.sql(
+        f"SELECT {vanished:d} AS vanished, {found_again:d} AS found_again, DOUBLE('{share!r}') AS share"
+    )
+    one_row.createOrReplaceTempView(vanished_view(table))
