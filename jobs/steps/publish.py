@@ -12,10 +12,10 @@ from jobs.steps.declare import declared, register_vanished_rows
 from jobs.steps.failpoints import reached
 from jobs.steps.failures import write_failures
 from jobs.steps.options import Job
-from jobs.steps.site import checked_page, write_site
-from lib.errors import ChecksFailedError, CouldNotCheckError
+from jobs.steps.site import checked_page, copy_site, write_site
+from lib.errors import ChecksFailedError, CouldNotCheckError, LakeError
 from lib.lake import runs
-from lib.lake.checks import Check, add_check
+from lib.lake.checks import Check, add_check, all_checks
 from lib.lake.publications import Accepted, Publication, PublishedTable, publish
 from lib.lake.quarantine import quarantined
 from lib.lake.read import at_version
@@ -61,7 +61,7 @@ def check_and_publish(
     versions = {table.table: (str(table.path), int(table.version or 0)) for table in run.tables.values()}
     # Read once, for the references and for GX.
     frames = {name: at_version(spark, job.layout, *version).persist() for name, version in versions.items()}
-    docs_id = site.free_docs_id(job.layout.site, run.run_id)
+    docs_id = site.free_docs_id(job.layout.site, run.run_id, [check.docs_id for check in all_checks(job.layout)])
     site.remove_leftovers(job.layout.site, job.now)
     with job.steps.step("check"):
         register_vanished_rows(spark, job, run)
@@ -93,6 +93,7 @@ def check_and_publish(
         run.state = runs.CHECKS_FAILED if broken else runs.PUBLISHED
         add_check(job.layout, _check(job, run, docs_id, findings, None if broken else accepted))
         write_site(job)
+    not_copied = _copy_site(job)
     if broken:
         what = "could not be checked" if findings.unchecked else "failed"
         lines = [f"{len(broken)} expectations {what}:", *(f"  {finding}" for finding in broken)]
@@ -107,7 +108,20 @@ def check_and_publish(
             lines += [
                 f"Or:      sanity-check --accept '{broken[0].name}' --reason TEXT, to publish this once all the same"
             ]
+        if not_copied:
+            raise LakeError("\n".join([*lines, f"Besides: {not_copied}"]))
         raise (CouldNotCheckError if findings.unchecked else ChecksFailedError)("\n".join(lines))
+    if not_copied:
+        raise not_copied
+
+
+def _copy_site(job: Job) -> LakeError | None:
+    """Copy the site. What went wrong with that is told after what was found in the data."""
+    try:
+        copy_site(job)
+    except LakeError as error:
+        return error
+    return None
 
 
 def _references(spark: SparkSession, job: Job, run: Run, frames: dict[str, DataFrame], suites: Suites) -> list[str]:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from jobs.steps.failpoints import reached
 from jobs.steps.options import Job
-from jobs.steps.site import heal_site, note_rollback, write_site
+from jobs.steps.site import copy_site, heal_site, note_rollback, write_site
 from lib.errors import ConfigError
 from lib.lake import publications
 from lib.lake.lock import writing
@@ -36,6 +36,7 @@ def roll_back(job: Job) -> None:
             reached("published")
             note_rollback(job, publication)
             write_site(job)
+        copy_site(job)
     _say_done(job, publication)
 
 

@@ -12,19 +12,23 @@ from lib.lake.quarantine import count_reasons
 from lib.lake.runs import Run
 from lib.quality import pages, site
 from lib.quality.kept_page import kept_page
+from lib.quality.mirror import mirror
 from lib.quality.validate import Findings
 
 
 def write_site(job: Job) -> None:
-    """Write runs.html; and index.html, unless it shows the publication in force.
+    """Write runs.html; and index.html, unless it shows the publication in force. Docs that are no longer kept go last.
 
-    index.html comes last: where it shows that publication, all else was written before.
+    index.html comes last of the pages: where it shows that publication, all else was written before.
     """
     shown = {one.publication_id: one.checked_as for one in publications.all_publications(job.layout)}
+    checks = all_checks(job.layout)
+    there = site.docs_kept(job.layout.site)
+    kept = there & _kept(job, [shown.get(check.docs_id, check.docs_id) for check in checks])
     lines = [
         pages.RunLine(
             run_id=check.run_id,
-            docs_id=shown.get(check.docs_id, check.docs_id),
+            docs_id=_if_kept(shown.get(check.docs_id, check.docs_id), kept),
             checked_at=check.checked_at,
             outcome=check.outcome,
             checks_passed=check.passed,
@@ -33,7 +37,7 @@ def write_site(job: Job) -> None:
             rows=check.rows,
             message=check.message,
         )
-        for check in all_checks(job.layout)
+        for check in checks
     ]
     site.write_page(job.layout.site, "runs.html", pages.render_runs(job.source.source, lines))
     publication = publications.in_force(job.layout)
@@ -41,6 +45,34 @@ def write_site(job: Job) -> None:
         site.write_page(job.layout.site, "index.html", pages.render_index(_published_page(job, publication)))
     elif not (job.layout.site / "index.html").exists():
         site.write_page(job.layout.site, "index.html", pages.render_nothing_published(job.source.source))
+    site.remove_docs(job.layout.site, there - kept)
+
+
+def copy_site(job: Job) -> None:
+    """Bring the copy of the site up to date, where the source YAML asks for one.
+
+    Raises:
+        LakeError: it could not be written.
+    """
+    if job.source.site.publish_to is not None:
+        with job.steps.step("copy site"):
+            mirror(job.layout.site, job.source.site.publish_to)
+
+
+def _kept(job: Job, newest_first: list[str]) -> set[str]:
+    """The docs to keep: those of the last checks, of what is published, and of what a rollback would put in force."""
+    kept = set(list(dict.fromkeys(newest_first))[: job.source.site.keep_runs])
+    known = {one.publication_id: one for one in publications.all_publications(job.layout)}
+    published = publications.in_force(job.layout)
+    if published is not None:
+        kept.add(published.checked_as)
+        before = known.get(known[published.checked_as].replaces or "")
+        kept |= {before.checked_as} if before else set()
+    return kept
+
+
+def _if_kept(docs_id: str, kept: set[str]) -> str:
+    return docs_id if docs_id in kept else ""
 
 
 def heal_site(job: Job) -> bool:

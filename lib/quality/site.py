@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -23,10 +23,13 @@ def staging_folder(site: Path, docs_id: str) -> Path:
     return folder
 
 
-def free_docs_id(site: Path, run_id: str) -> str:
-    """The id of the docs of the run's next check: the run's own, or for a later check with a number behind it."""
+def free_docs_id(site: Path, run_id: str, taken: Collection[str] = ()) -> str:
+    """The id of the docs of the run's next check: the run's own, or for a later check with a number behind it.
+
+    `taken` are those of checks whose docs may be no longer there.
+    """
     number, docs_id = 1, run_id
-    while (site / "runs" / docs_id).exists():
+    while docs_id in taken or (site / "runs" / docs_id).exists():
         number += 1
         docs_id = f"{run_id}.check{number}"
     return docs_id

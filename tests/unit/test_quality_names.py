@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lib.config import Source, load_source
+from lib.quality.declared import declared_by_table
 from lib.quality.names import name_expectations, rows_query
-from lib.quality.suites import build_suite, declared_by_table
+from lib.quality.suites import build_suite
 from lib.quality.validate import Finding
 
 REPO = Path(__file__).parents[2]
@@ -70,7 +72,7 @@ def names_of(demo: Source) -> Callable[[str], list[str]]:
 
     def read(table: str) -> list[str]:
         file = json.loads((REPO / "expectations" / "demo" / f"{table}.json").read_text("utf-8"))
-        suite = build_suite(demo, table, file, declared_by_table(demo.table(table)))
+        suite = build_suite(demo, table, file, declared_by_table(demo.table(table), datetime(2026, 1, 1, tzinfo=UTC)))
         return [str((one.meta or {})["name"]) for one in suite.expectations]
 
     return read
