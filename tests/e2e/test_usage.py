@@ -64,6 +64,12 @@ def test_a_missing_secret_is_named_and_no_lake_is_made(tmp_path: Path) -> None:
         (["--run-id", "../outside"], ["../outside"]),
         (["--run-id", "it's"], ["it's"]),
         (["--api-url", "ftp://127.0.0.1"], ["--api-url", "http"]),
+        (["--from-landed", "nope"], ["--from-landed nope", "no run of that name"]),
+        (["--from-landed", "taken"], ["--from-landed taken", "no landed pages", "--resume"]),
+        (["--from-landed", "all", "--dry-run"], ["--from-landed", "--dry-run"]),
+        (["--from-landed", "all", "--resume", "taken"], ["--from-landed", "--resume"]),
+        (["--set", "site.publish_to=ftp://x"], ["site.publish_to", "s3://"]),
+        (["--set", "site.publish_to=s3://key:secret@bucket/x"], ["site.publish_to", "must not hold a key"]),
     ],
 )
 def test_a_mistake_in_the_options_touches_nothing(lake: Path, options: list[str], words: list[str]) -> None:
@@ -91,7 +97,9 @@ def test_there_is_nothing_to_check_in_a_lake_without_a_run(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("words", [["--help"], ["full-ingest", "--help"], ["sanity-check", "--help"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["full-ingest", "--help"], ["sanity-check", "--help"], ["explain-row", "--help"]]
+)
 def test_help_is_at_hand(tmp_path: Path, words: list[str]) -> None:
     ended = job(*words, cwd=tmp_path)
     assert ended.status == 0

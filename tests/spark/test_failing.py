@@ -31,9 +31,10 @@ from lib.errors import ChecksFailedError
 from lib.lake.layout import lake_at
 from lib.lake.runs import Run, TableRun
 from lib.observe.console import Steps
+from lib.quality.declared import unique_key
 from lib.quality.failing import NO_WAY, WHOLE_TABLE, WITH_CONDITION, Failing, failing_rows
 from lib.quality.names import rows_query
-from lib.quality.suites import build_suite, unique_key
+from lib.quality.suites import build_suite
 from lib.quality.validate import Finding, Findings, validate
 from tests.spark.served import REPO, Served
 
