@@ -217,7 +217,7 @@ def test_a_tie_is_broken_by_content_and_a_vanished_row_is_said_to_be_one(
 def test_a_rejected_row_that_is_good_later_and_not_published(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
     assert shop.explain(capsys, "things", "id=5") == [
         "things id=5:",
-        f"{RUN_1}: page 2, row 3: rejected: missing_value:name",
+        f"{RUN_1}: page 2, row 3: rejected: missing_value:name (arrived: run run-2)",
         f"{RUN_2}: page 2, row 1: taken",
         f"{RUN_4}: page 2, row 2: taken: nothing had changed",
         "silver: there; first seen 2026-01-03 00:00 UTC, last changed by run run-2 (2026-01-03 00:00 UTC)",
@@ -248,7 +248,7 @@ def test_a_key_of_two_columns_one_of_them_personal(shop: Shop, capsys: pytest.Ca
     lines = shop.explain(capsys, "visits", "at=2026-01-01T10:30:00+02:00", f"who={ANN}")
     assert not any("ann" in line for line in lines)
     assert lines[0] == "visits who=***, at=2026-01-01T08:30:00Z:"
-    assert lines[2] == f"{RUN_1}: page 2, row 1: rejected: wrong_type:n"
+    assert lines[2] == f"{RUN_1}: page 2, row 1: rejected: wrong_type:n (gone: run run-2)"
     no_newest_by = "the table has no newest_by, and the content decides"
     one = [f"{RUN_1}: page 1, row 1: taken", f"{RUN_1}: page 2, row 2: replaced by page 1, row 1: {no_newest_by}"]
     two = [f"{RUN_1}: page 1, row 1: replaced by page 2, row 2: {no_newest_by}", f"{RUN_1}: page 2, row 2: taken"]
