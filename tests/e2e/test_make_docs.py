@@ -23,7 +23,8 @@ def test_make_docs_serves_the_site_on_loopback_and_prints_its_address(tmp_path: 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = ["make", "docs", f"LAKE={tmp_path / 'my lake'}", f"PORT={port}"]
+    # Within another make, as `make test` is, it would say first which folder it enters.
+    command = ["make", "--no-print-directory", "docs", f"LAKE={tmp_path / 'my lake'}", f"PORT={port}"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stdout is not None
         try:
