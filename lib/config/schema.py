@@ -7,7 +7,7 @@ from typing import Any
 from lib.config.api import AUTH_TYPES, Api, Limits, Pagination
 from lib.config.columns import Column, Reference
 from lib.config.model import Settings, YamlPath
-from lib.config.source import Demo, Faults, Source
+from lib.config.source import Demo, Faults, Site, Source
 from lib.config.tables import Table
 
 
@@ -34,6 +34,8 @@ def keys_at(path: YamlPath, data: Any = None) -> tuple[str, ...]:
             return _fields(Demo)
         case ("demo", "faults"):
             return _fields(Faults)
+        case ("site",):
+            return _fields(Site)
         case ("tables", _):
             return _fields(Table, without="name")
         case ("tables", _, "columns", _):

@@ -167,7 +167,10 @@ def empty(service: Service, options: tuple[str, ...], tmp_path_factory: pytest.T
 def test_an_empty_table_fails_its_row_count_floor_on_a_first_run(empty: Step) -> None:
     assert empty.ended.status == 3, empty.ended.err
     floors = [line for line in empty.ended.err.splitlines() if "expect_table_row_count_to_be_between" in line]
-    assert sorted(line.split(":")[0].strip() for line in floors) == ["listen_history", "users"]
+    assert sorted(line.split(":")[0].strip() for line in floors) == [
+        "listen_history.table_row_count_to_be_between",
+        "users.table_row_count_to_be_between",
+    ]
     assert "published.json" not in empty.lake.files
     assert empty.lake.rows("silver/users") == []
     assert len(empty.lake.rows("silver/tracks")) == len(good("tracks", served_rows()["tracks"]))

@@ -52,8 +52,8 @@ def test_an_accepted_failure_is_published_once_and_everyone_can_read_why(
     assert told["accepted"] == [{"expectation": UNKNOWN_NAME, "reason": EVIL, "by": "ann & bob"}]
     assert f"{UNKNOWN_NAME} failed, and was accepted by ann & bob: {EVIL}" in capsys.readouterr().out
     [line] = all_checks(things.layout)
-    # Three that hold: at least one row, a unique key, no key missing; and SHORT.
-    assert (line.outcome, line.passed, line.failed) == ("published", 4, 1)
+    # Six that hold: at least one row, the columns, the types of both, a unique key, no key missing; and SHORT.
+    assert (line.outcome, line.passed, line.failed) == ("published", 7, 1)
     assert [run.state for run in runs.all_runs(things.layout)] == [runs.PUBLISHED]
 
     index, every_run = site(things, "index.html"), site(things, "runs.html")
