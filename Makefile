@@ -8,9 +8,6 @@ DEV := source scripts/environment.sh --dev && python="$$PAGELAKE_VENV/bin/python
 COMPILE := -m uv pip compile -q --python-version 3.11 --custom-compile-command "make lock"
 LAKE := lake/demo
 PORT := 8899
-PYTEST := "$$python" -m pytest
-# Two Spark sessions at a time: one leaves a core idle while its driver thinks. The others mind the time, and run alone.
-ALL_TESTS := $(PYTEST) tests/unit tests/test_architecture.py && $(PYTEST) -n 2 --dist loadfile tests/spark && $(PYTEST) tests/e2e
 SHELL_SCRIPTS := spark-submit.sh scripts/environment.sh .ci/run
 
 help:  ## This list
@@ -20,8 +17,7 @@ setup:  ## Make .venv and get the jars (every job does it by itself at its first
 	@source scripts/environment.sh && echo "Ready: $$PAGELAKE_VENV, Java in $$JAVA_HOME"
 
 test:  ## Every test that CI runs, those without a JVM first (a part: make test ARGS="tests/unit -k retry")
-	@$(DEV) && export SPARK_LOCAL_IP=127.0.0.1 PYSPARK_PYTHON=$$python PYSPARK_DRIVER_PYTHON=$$python \
-	    && $(if $(ARGS),$(PYTEST) $(ARGS),$(ALL_TESTS))
+	@$(DEV) && SPARK_LOCAL_IP=127.0.0.1 PYSPARK_PYTHON=$$python PYSPARK_DRIVER_PYTHON=$$python "$$python" -m pytest $(ARGS)
 
 lint:  ## ruff, mypy and shellcheck
 	@$(DEV) && "$$python" -m ruff check . && "$$python" -m ruff format --check . && "$$python" -m mypy \
