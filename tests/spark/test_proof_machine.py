@@ -123,7 +123,7 @@ def once_killed(copies: Copies, place: str | None) -> str | None:
 
 
 @settings(
-    max_examples=14,
+    max_examples=20,
     deadline=None,
     derandomize=True,
     database=None,
