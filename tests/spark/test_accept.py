@@ -59,7 +59,7 @@ def test_an_accepted_failure_is_published_once_and_everyone_can_read_why(
     index, every_run = site(things, "index.html"), site(things, "runs.html")
     escaped = "ann &amp; bob: &lt;script&gt;alert(1)&lt;/script&gt;"
     assert f"<strong>{UNKNOWN_NAME}</strong> failed. Accepted by {escaped}" in index
-    assert "1 of 5 checks failed" in index
+    assert "1 of 8 checks failed" in index
     assert f"{UNKNOWN_NAME}, accepted by {escaped}" in every_run
     assert "<script" not in index + every_run
 
