@@ -14,8 +14,8 @@ from lib.tables.parse import parse
 
 # Of the row's struct, beside the declared columns, none of which may have this name.
 _RUN = "_run_id"
-# Characters that JSON may write as they are or as \uXXXX only, and a letter that no number and no `true` is written with:
-# such a text stands in the page as it is, or the page has an escape.
+# A text key that can be looked for in a page before it is parsed. JSON writes these characters as they are or as an escape, and
+# `may_hold` looks for both. One letter beside `e` at least: a number may be written in other ways than the key is.
 _PLAIN_TEXT = re.compile(r"(?=.*[A-DF-Za-df-z])[A-Za-z0-9_.:@-]+")
 
 

@@ -9,7 +9,8 @@ from pyspark.sql import functions as F
 
 from lib.config import Table
 
-# Microseconds are kept: without this format a change below a millisecond would leave the hash as it was.
+# Written out, as settings of the session would change them, and with them the hash of every row. Microseconds are kept: by
+# Spark's own format a change below a millisecond would leave the hash as it was.
 _JSON_OPTIONS = {"ignoreNullFields": "true", "timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"}
 
 

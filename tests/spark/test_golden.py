@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ def source() -> Source:
 
 
 def at(*parts: int) -> datetime:
-    return datetime(*parts)  # noqa: DTZ001 - Spark gives local time, and the process is in UTC
+    return datetime(*parts, tzinfo=UTC).replace(tzinfo=None)  # as Spark gives it: without a zone
 
 
 TRACKS = [

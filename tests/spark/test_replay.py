@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from delta.exceptions import ConcurrentAppendException
@@ -248,14 +249,14 @@ def test_a_merge_that_meets_another_writer_is_done_again_from_what_the_table_is_
     once = merge.merge
     times = 0
 
-    def meets_another(*arguments: object, **options: object) -> object:
+    def meets_another(*arguments: Any, **options: Any) -> merge.Merged:
         nonlocal times
         times += 1
         if times == 1:
             # Another writer takes a row away between our look at the table and our commit.
             spark.sql(f"DELETE FROM delta.`{path}` WHERE id = 2")
             raise ConcurrentAppendException("another writer came first")
-        return once(*arguments, **options)  # type: ignore[arg-type]
+        return once(*arguments, **options)
 
     monkeypatch.setattr(merge, "merge", meets_another)
     record = things.run({"id": 1, "name": "A"}, {"id": 2, "name": "b"}).tables["things"]

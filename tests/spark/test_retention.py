@@ -81,7 +81,7 @@ class Kept:
                 then = path.stat().st_mtime - time.total_seconds()
                 os.utime(path, (then, then))
         self.spark.catalog.clearCache()
-        self.spark.sparkContext._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()  # type: ignore[union-attr]
+        self.spark.sparkContext._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
 
     def vacuum(self, retain: str = "") -> None:
         self.spark.sql(f"VACUUM delta.`{self.path}` {retain}").collect()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -14,8 +15,8 @@ from lib.lake.runs import Run, TableRun
 AT = datetime(2026, 3, 5, tzinfo=UTC)
 
 
-def run(run_id: str, **counts: object) -> Run:
-    return Run(run_id, "shop", AT, "", "{}", tables={"things": TableRun("things", **counts)})  # type: ignore[arg-type]
+def run(run_id: str, **counts: Any) -> Run:
+    return Run(run_id, "shop", AT, "", "{}", tables={"things": TableRun("things", **counts)})
 
 
 def test_a_lake_whose_records_know_no_missing_values_takes_them(tmp_path: Path) -> None:
