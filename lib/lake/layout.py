@@ -46,6 +46,11 @@ class Layout:
         return self.root / "ops" / "failures"
 
     @property
+    def metrics(self) -> Path:
+        """A row per measurement of a run."""
+        return self.root / "ops" / "metrics"
+
+    @property
     def site(self) -> Path:
         """The pages that people look at."""
         return self.root / "site"

@@ -34,6 +34,19 @@ def append(path: Path, schema: pa.Schema, records: Sequence[Record]) -> None:
     )
 
 
+def replace(path: Path, schema: pa.Schema, records: Sequence[Record], which: str) -> None:
+    """Put the records in the place of those for which the SQL condition `which` holds, in one commit."""
+    from deltalake import write_deltalake
+
+    write_deltalake(
+        _table(path, schema),
+        pa.Table.from_pylist([dict(record) for record in records], schema),
+        mode="overwrite",
+        predicate=which,
+        schema_mode="merge",
+    )
+
+
 def upsert(path: Path, schema: pa.Schema, record: Record, key: str) -> None:
     """Put the record in the place of the one with the same key, or add it, in one commit."""
     (
