@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 from functools import reduce
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.steps.options import Job
 from lib.config import Source
-from lib.lake.failures import SCHEMA, add_failures
+from lib.lake.failures import FEW, SCHEMA, add_few, add_many
 from lib.lake.runs import Run
 from lib.quality.failing import failing_rows
 from lib.quality.validate import Finding, Findings, live_rows
@@ -46,15 +49,27 @@ def write_failures(
             lists.append(failing.rows.select(*_literals(about[finding.name]), *_keyed(key, personal)))
     if not about:
         return
-    listed = reduce(DataFrame.unionByName, lists).persist() if lists else spark.createDataFrame([], SCHEMA)
-    counts = {row["expectation"]: row["count"] for row in listed.groupBy("expectation").count().collect()}
+    if lists and sum(finding.unexpected or 0 for finding in findings.failed) > FEW:
+        listed = reduce(DataFrame.unionByName, lists).persist()
+        counts = {row["expectation"]: row["count"] for row in listed.groupBy("expectation").count().collect()}
+        noted = spark.createDataFrame(pa.Table.from_pylist(_noted(about, notes, findings, counts), SCHEMA))
+        add_many(job.layout, listed.unionByName(noted))
+        listed.unpersist()
+    else:
+        few = reduce(DataFrame.unionByName, lists).toArrow().to_pylist() if lists else []
+        add_few(job.layout, [*few, *_noted(about, notes, findings, Counter(row["expectation"] for row in few))])
+
+
+def _noted(
+    about: Mapping[str, dict[str, Any]], notes: dict[str, str], findings: Findings, listed: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    """A record without a key for each expectation of which rows are not listed, or other than GX counts."""
+    said = dict(notes)
     for finding in findings.failed:
-        if finding.name not in notes and counts.get(finding.name, 0) != finding.unexpected:
-            n_listed = counts.get(finding.name, 0)
-            notes[finding.name] = f"{n_listed} rows are listed, Great Expectations counts {finding.unexpected}"
-    noted = [(*about[name].values(), None, None, note) for name, note in notes.items()]
-    add_failures(job.layout, listed.unionByName(spark.createDataFrame(noted, SCHEMA)))
-    listed.unpersist()
+        n_listed = listed.get(finding.name, 0)
+        if finding.name not in notes and n_listed != finding.unexpected:
+            said[finding.name] = f"{n_listed} rows are listed, Great Expectations counts {finding.unexpected}"
+    return [about[name] | {"key": None, "key_hash": None, "note": note} for name, note in said.items()]
 
 
 def key_of(source: Source, table: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

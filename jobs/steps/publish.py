@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -59,15 +60,29 @@ def check_and_publish(
         ChecksFailedError: a critical expectation failed. What was published before stays in force.
     """
     versions = {table.table: (str(table.path), int(table.version or 0)) for table in run.tables.values()}
-    # Read once, for the references and for GX.
-    frames = {name: at_version(spark, job.layout, *version).persist() for name, version in versions.items()}
+    # Read once, for the references and for GX. Side by side, as Delta looks at each table's log before the first row is read.
+    with ThreadPoolExecutor(max_workers=len(versions)) as pool:
+        read = pool.map(lambda version: at_version(spark, job.layout, *version).persist(), versions.values())
+        frames = dict(zip(versions, read, strict=True))
     docs_id = site.free_docs_id(job.layout.site, run.run_id, [check.docs_id for check in all_checks(job.layout)])
     site.remove_leftovers(job.layout.site, job.now)
     with job.steps.step("check"):
         register_vanished_rows(spark, job, run)
-        notes = _references(spark, job, run, frames, suites)
         staged = site.staging_folder(job.layout.site, docs_id)
-        findings = validate(frames, suites, docs_id=docs_id, at=job.now, docs=staged, title=job.source.source)
+        # Tables that point at others are checked last: their stray pointers are looked for meanwhile.
+        pointing = {table.name for table in job.source.tables if table.references}
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            strays = pool.submit(_references, spark, job, run, frames, suites)
+            findings = validate(
+                {name: frames[name] for name in sorted(frames, key=lambda name: name in pointing)},
+                suites,
+                docs_id=docs_id,
+                at=job.now,
+                docs=staged,
+                title=job.source.source,
+                wait_for=lambda name: strays.result() if name in pointing else None,
+            )
+            notes = strays.result()
         broken = findings.unchecked or not_accepted(findings, accepted)
     with job.steps.step("publish"):
         assets = job.runtime.site_assets

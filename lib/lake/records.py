@@ -18,7 +18,8 @@ from lib.session import RETENTION
 Record = Mapping[str, Any]
 
 
-def _table(path: Path, schema: pa.Schema) -> DeltaTable:
+def make(path: Path, schema: pa.Schema) -> DeltaTable:
+    """The table, made if it is not there."""
     return DeltaTable.create(str(path), schema, mode="ignore", configuration=dict(RETENTION))
 
 
@@ -27,7 +28,7 @@ def append(path: Path, schema: pa.Schema, records: Sequence[Record]) -> None:
     from deltalake import write_deltalake
 
     write_deltalake(
-        _table(path, schema),
+        make(path, schema),
         pa.Table.from_pylist([dict(record) for record in records], schema),
         mode="append",
         schema_mode="merge",
@@ -39,7 +40,7 @@ def replace(path: Path, schema: pa.Schema, records: Sequence[Record], which: str
     from deltalake import write_deltalake
 
     write_deltalake(
-        _table(path, schema),
+        make(path, schema),
         pa.Table.from_pylist([dict(record) for record in records], schema),
         mode="overwrite",
         predicate=which,
@@ -50,7 +51,7 @@ def replace(path: Path, schema: pa.Schema, records: Sequence[Record], which: str
 def upsert(path: Path, schema: pa.Schema, record: Record, key: str) -> None:
     """Put the record in the place of the one with the same key, or add it, in one commit."""
     (
-        _table(path, schema)
+        make(path, schema)
         .merge(
             pa.Table.from_pylist([dict(record)], schema),
             predicate=f"held.{key} = new.{key}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from lib.quality.suites import parameters_at
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
-    from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
+    from great_expectations.core import ExpectationValidationResult
     from great_expectations.data_context import EphemeralDataContext
 
 # Counts only: GX writes unexpected values raw into the docs, and they may be personal or hold markup.
@@ -94,10 +94,14 @@ def validate(
     at: datetime,
     docs: Path,
     title: str,
+    wait_for: Callable[[str], object] = lambda _table: None,
 ) -> Findings:
     """Check the live rows of each frame against its suite, and render the docs, so titled, into the folder `docs`.
 
-    A suite makes some ten Spark jobs: the frames had better be cached.
+    The tables are checked in the order of `frames`, each once `wait_for` it has returned; findings are in that of `suites`.
+
+    A suite makes a Spark job for all of its counts, one for each query, and one or two for each key and pair of columns: the
+    frames had better be cached.
 
     GX reads a run's name as a date where it can, and fails on some; hence the word before it. One table after another
     because GX registers one fixed temporary view for queries: two at once would mix up.
@@ -105,11 +109,15 @@ def validate(
     import great_expectations as gx
     from great_expectations.core.run_identifier import RunIdentifier
 
+    from lib.quality.engine import CountsOnly
+
     context = _context(docs, title)
     source = context.data_sources.add_spark("lake", persist=False)
-    findings: list[Finding] = []
+    type(source).execution_engine_override = CountsOnly
+    found: dict[str, list[Finding]] = {}
     rows: dict[str, int] = {}
     for table, frame in frames.items():
+        wait_for(table)
         suite = context.suites.add(suites[table])
         batch = source.add_dataframe_asset(table).add_batch_definition_whole_dataframe("version")
         definition = context.validation_definitions.add(
@@ -122,10 +130,10 @@ def validate(
             result_format=_RESULT_FORMAT,
             run_id=RunIdentifier(run_name=f"run_{docs_id}", run_time=at),
         )
-        findings.extend(_findings(table, result))
+        found[table] = [_finding(table, one) for one in result.results]
     context.build_data_docs()
     _check_docs(docs, len(frames))
-    return Findings(tuple(findings), rows)
+    return Findings(tuple(finding for table in suites for finding in found.get(table, ())), rows)
 
 
 def live_rows(frame: DataFrame) -> DataFrame:
@@ -163,10 +171,6 @@ def _context(docs: Path, title: str) -> EphemeralDataContext:
         progress_bars=ProgressBarsConfig(globally=False),
     )
     return gx.get_context(mode="ephemeral", project_config=config)
-
-
-def _findings(table: str, result: ExpectationSuiteValidationResult) -> list[Finding]:
-    return [_finding(table, one) for one in result.results]
 
 
 def _finding(table: str, one: ExpectationValidationResult) -> Finding:
