@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
@@ -111,6 +112,7 @@ def _parse(batch: Batch, pages: DataFrame, declared: Table) -> Parsed:
     record.as_of = batch.clock.at
     record.rows_rejected, record.keys, record.rows_differed = counts["n_rejected"], counts["n_keys"], counts["n_differ"]
     record.rows_repeated = counts["n_parsed"] - counts["n_rejected"] - counts["n_keys"]
+    record.newest_at = _utc(counts["newest"])
     missing = counts["missing"].asDict()
     record.rows_missing = [{"column": column, "rows": number} for column, number in missing.items() if number]
     return Parsed(table, rows, counts["n_unreadable"])
@@ -119,4 +121,17 @@ def _parse(batch: Batch, pages: DataFrame, declared: Table) -> Parsed:
 def _counted(batch: Batch, pages: DataFrame, table: Table) -> tuple[DataFrame, Row]:
     items = batch.job.source.api.pagination.items
     rows = pages.transform(parse(table, items)).transform(ranked(table)).persist()
-    return rows, rows.transform(lambda frame: count_rows(frame, table.key)).collect()[0]
+    return rows, rows.transform(lambda frame: count_rows(frame, table.key, _told(table))).collect()[0]
+
+
+def _utc(value: datetime | date | None) -> datetime | None:
+    """A time as Spark gives it, in UTC; a date is its beginning."""
+    if value is None or isinstance(value, datetime):
+        return value.replace(tzinfo=UTC) if value else None
+    return datetime(value.year, value.month, value.day, tzinfo=UTC)
+
+
+def _told(table: Table) -> str | None:
+    """The column whose newest time a run's record may tell."""
+    dated = table.newest_by if table.newest_by not in table.pii else None
+    return dated if dated and table.column(dated).type in ("timestamp", "date") else None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame, SparkSession
@@ -25,7 +27,7 @@ from lib.quality import site
 from lib.quality.docs import copy_assets, make_self_contained
 from lib.quality.kept_page import keep_page
 from lib.quality.names import rows_query
-from lib.quality.references import count_strays, register_strays, say_strays
+from lib.quality.references import NOTHING, count_strays, register_strays, say_strays
 from lib.quality.suites import build_suite
 from lib.quality.validate import Findings, validate
 
@@ -60,29 +62,13 @@ def check_and_publish(
         ChecksFailedError: a critical expectation failed. What was published before stays in force.
     """
     versions = {table.table: (str(table.path), int(table.version or 0)) for table in run.tables.values()}
-    # Read once, for the references and for GX. Side by side, as Delta looks at each table's log before the first row is read.
-    with ThreadPoolExecutor(max_workers=len(versions)) as pool:
-        read = pool.map(lambda version: at_version(spark, job.layout, *version).persist(), versions.values())
-        frames = dict(zip(versions, read, strict=True))
     docs_id = site.free_docs_id(job.layout.site, run.run_id, [check.docs_id for check in all_checks(job.layout)])
     site.remove_leftovers(job.layout.site, job.now)
     with job.steps.step("check"):
+        frames = _read_at(spark, job, versions)
         register_vanished_rows(spark, job, run)
         staged = site.staging_folder(job.layout.site, docs_id)
-        # Tables that point at others are checked last: their stray pointers are looked for meanwhile.
-        pointing = {table.name for table in job.source.tables if table.references}
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            strays = pool.submit(_references, spark, job, run, frames, suites)
-            findings = validate(
-                {name: frames[name] for name in sorted(frames, key=lambda name: name in pointing)},
-                suites,
-                docs_id=docs_id,
-                at=job.now,
-                docs=staged,
-                title=job.source.source,
-                wait_for=lambda name: strays.result() if name in pointing else None,
-            )
-            notes = strays.result()
+        findings, notes = _checked(spark, job, run, frames, suites, docs_id, staged)
         broken = findings.unchecked or not_accepted(findings, accepted)
     with job.steps.step("publish"):
         assets = job.runtime.site_assets
@@ -130,6 +116,32 @@ def check_and_publish(
         raise not_copied
 
 
+def _read_at(spark: SparkSession, job: Job, versions: Mapping[str, tuple[str, int]]) -> dict[str, DataFrame]:
+    """The tables at these versions, read once for the references and for GX. Delta looks at all of their logs at once."""
+    with ThreadPoolExecutor(max_workers=len(versions)) as pool:
+        read = pool.map(lambda version: at_version(spark, job.layout, *version).persist(), versions.values())
+        return dict(zip(versions, read, strict=True))
+
+
+def _checked(
+    spark: SparkSession, job: Job, run: Run, frames: dict[str, DataFrame], suites: Suites, docs_id: str, docs: Path
+) -> tuple[Findings, list[str]]:
+    """Check the tables, those that point at others last: their stray pointers are looked for meanwhile, and told in sentences."""
+    pointing = {table.name for table in job.source.tables if table.references}
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        strays = pool.submit(_references, spark, job, run, frames, suites)
+        findings = validate(
+            {name: frames[name] for name in sorted(frames, key=lambda name: name in pointing)},
+            suites,
+            docs_id=docs_id,
+            at=job.now,
+            docs=docs,
+            title=job.source.source,
+            wait_for=lambda name: strays.result() if name in pointing else None,
+        )
+        return findings, strays.result()
+
+
 def _copy_site(job: Job) -> LakeError | None:
     """Copy the site. What went wrong with that is told after what was found in the data."""
     try:
@@ -151,6 +163,13 @@ def _references(spark: SparkSession, job: Job, run: Run, frames: dict[str, DataF
     for table in pointing:
         found = count_strays(table, register_strays(table, frames[table.name], targets))
         say_strays(suites[table.name], found)
+        orphans = {strays.reference.column: strays for strays in found if strays.meets == NOTHING}
+        run.tables[table.name].orphans = [
+            {"reference": name, "pointers": orphans[name].pointers, "keys": orphans[name].keys}
+            if name in orphans
+            else {"reference": name, "pointers": 0, "keys": 0}
+            for name in (reference.column for reference in table.references)
+        ]
         notes += [str(strays) for strays in found]
     return notes
 

@@ -38,6 +38,8 @@ TABLE_RECORD = pa.struct(
         "new_columns": pa.list_(pa.string()),
         "as_of": pa.timestamp("us", tz="UTC"),
         "rows_missing": pa.list_(pa.struct({"column": pa.string(), "rows": pa.int64()})),
+        "newest_at": pa.timestamp("us", tz="UTC"),
+        "orphans": pa.list_(pa.struct({"reference": pa.string(), "pointers": pa.int64(), "keys": pa.int64()})),
     }
 )
 SCHEMA = pa.schema(
@@ -63,6 +65,8 @@ class TableRun:
     """What a run did to one table. `state`: planned, landed, merged, failed, or (derived and kept tables) built, kept.
 
     `rows_missing` are {column, rows} for the declared columns that are null in a row as it arrived, good or bad, with how many.
+    `newest_at` is the newest time in the column `newest_by` of the rows taken, unless that is personal. `orphans` are {reference,
+    pointers, keys}: how many of the checked version point at no row, and how many distinct keys these name.
     `as_of` is the start of the run that fetched the pages, that of the run itself unless it is a replay; set once it may merge.
     """
 
@@ -87,6 +91,8 @@ class TableRun:
     new_columns: list[str] | None = None
     as_of: datetime | None = None
     rows_missing: list[dict[str, Any]] | None = None
+    newest_at: datetime | None = None
+    orphans: list[dict[str, Any]] | None = None
 
 
 @dataclass

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
@@ -52,3 +53,23 @@ def created_at_ms(path: Path) -> int:
 def _commit(entry: dict[str, Any], newest: int) -> Commit:
     version, metrics = int(entry.get("version", newest)), dict(entry.get("operationMetrics") or {})
     return Commit(version, int(entry["timestamp"]), entry.get("userMetadata"), metrics)
+
+
+@dataclass(frozen=True)
+class Files:
+    """The data files of one version, their bytes, and how many the commit of that version added and removed."""
+
+    number: int
+    n_bytes: int
+    added: int
+    removed: int
+
+
+def files_at(path: Path, version: int) -> Files:
+    """The files of a version."""
+    table = DeltaTable(str(path), version=version)
+    sizes = pa.table(table.get_add_actions(flatten=True)).column("size_bytes").to_pylist()
+    told = _commit(table.history(1)[0], version).metrics
+    added = int(told.get("numTargetFilesAdded", told.get("numFiles", 0)))
+    removed = int(told.get("numTargetFilesRemoved", told.get("numRemovedFiles", 0)))
+    return Files(len(sizes), sum(sizes), added, removed)

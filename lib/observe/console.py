@@ -16,11 +16,15 @@ log = logging.getLogger(LOGGER)
 
 
 class Steps:
-    """The steps of a job: shown while they last, logged with their seconds when they end."""
+    """The steps of a job: shown while they last, logged with their seconds when they end.
+
+    `seconds` is what each took in all, failed ones too, steps within it left out.
+    """
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, soft_wrap=True)
         self.seconds: dict[str, float] = {}
+        self._inside = 0.0
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -35,16 +39,21 @@ class Steps:
     @contextmanager
     def counted(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
         """One step that can say how far it is: call what is yielded with the number done since the last call."""
-        started = time.monotonic()
+        started, inside, self._inside = time.monotonic(), self._inside, 0.0
         columns = [TextColumn("{task.description}"), TimeElapsedColumn()]
         if total:
             columns[1:1] = [BarColumn(), MofNCompleteColumn()]
         progress = Progress(*columns, console=self._console, transient=True, disable=not self._console.is_terminal)
-        with progress:
-            task = progress.add_task(name, total=total or None)
-            yield lambda done: progress.advance(task, done)
-        self.seconds[name] = time.monotonic() - started
-        log.info(name, extra={"seconds": round(self.seconds[name], 1)})
+        try:
+            with progress:
+                task = progress.add_task(name, total=total or None)
+                yield lambda done: progress.advance(task, done)
+        finally:
+            whole = time.monotonic() - started
+            # Of a step within a step the time is told once.
+            self.seconds[name] = self.seconds.get(name, 0.0) + whole - self._inside
+            self._inside = inside + whole
+        log.info(name, extra={"seconds": round(whole, 1)})
 
 
 def say(lines: Sequence[str]) -> None:

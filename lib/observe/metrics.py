@@ -49,7 +49,7 @@ class Metric(Enum):
     LATENCY = About(
         "copy.latency_seconds", "s", Bad.MORE, "Seconds an answer took, by quantile.", label="quantile", by_table=True
     )
-    IN_FLIGHT = About("copy.in_flight", "{call}", Bad.NEVER, "Most requests open at once.")
+    IN_FLIGHT = About("copy.in_flight", "{call}", Bad.NEVER, "Requests open at once, on average.")
     ROWS_A_SECOND = About("copy.rows_per_second", "{row}/s", Bad.LESS, "Rows landed a second of fetching.")
     DUPLICATES = About("quality.duplicate_rows", "{row}", Bad.MORE, "Rows that repeat a key.", by_table=True)
     DIFFERED = About("quality.differing_duplicates", "{row}", Bad.MORE, "Of these, with other content.", by_table=True)

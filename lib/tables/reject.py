@@ -44,12 +44,13 @@ def key_hash(key: tuple[str, ...], within: str = "row.") -> Column:
     return F.when(is_there, F.sha2(F.to_json(F.struct(*parts)), 256))
 
 
-def count_rows(rows: DataFrame, key: tuple[str, ...]) -> DataFrame:
+def count_rows(rows: DataFrame, key: tuple[str, ...], newest_by: str | None = None) -> DataFrame:
     """One row from ranked ones.
 
     n_parsed, n_rejected, n_unreadable (rejected without a readable key), n_keys (distinct), n_differ (good rows dropped for a
     newer one with another content), shapes (those of all pages), missing (a struct: for each column the rows without a value,
-    good and bad ones; a value of a wrong type is there).
+    good and bad ones; a value of a wrong type is there), newest (the greatest good value of the column `newest_by`, null
+    without one).
     """
     bad = F.size("problems") > 0
     columns = rows.select("row.*").columns
@@ -62,6 +63,7 @@ def count_rows(rows: DataFrame, key: tuple[str, ...]) -> DataFrame:
         F.count_if(~bad & F.col("_differs")).alias("n_differ"),
         F.collect_set("shape").alias("shapes"),
         F.struct(*missing).alias("missing"),
+        F.max(F.when(~bad, F.col(f"row.{newest_by}"))).alias("newest") if newest_by else F.lit(None).alias("newest"),
     )
 
 
