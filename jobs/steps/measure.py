@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from pyspark.sql import SparkSession
 
-from jobs.steps.options import Job
 from lib.lake import tables
 from lib.lake.checks import all_checks
+from lib.lake.layout import Layout
 from lib.lake.quarantine import count_reasons
 from lib.lake.runs import Run, TableRun
 from lib.landing.traffic import Fetching, fetching
@@ -17,25 +19,33 @@ from lib.observe.metrics import Measurement, Metric, Series
 from lib.observe.outcome import Outcome
 from lib.observe.spark import spark_work
 
-LANDING = "fetch and land"
-# How the parts of the landing are called, which the steps of the job tell as one.
-FETCH, LAND = "fetch", "land"
+# What the job times as one step, and its parts by the pages' own times.
+LANDING, FETCH, LAND = "fetch and land", "fetch", "land"
 
 
-def measure(job: Job, run: Run, outcome: Outcome, *, spark: SparkSession | None, name: str) -> list[Measurement]:
-    """Everything that can be told of the run by now. `name` is that of the job that is at work on it.
+@dataclass(frozen=True)
+class Work:
+    """What one process did for a run: the job's name, its time, the seconds of its steps, its Spark if that can still be asked.
 
-    `spark` is None for a run that was stopped or killed: then nobody is left to ask.
+    None of the three for a run that was killed: nobody can tell any more.
     """
-    fetched = fetching(str(job.layout.pages), run.run_id, job.now) if run.replay_of is None else Fetching()
-    found = [*_of_run(job, run, outcome, fetched, name), *_of_checks(job, run)]
-    if spark is not None:
-        found += _of_spark(spark)
-    reasons = _reasons(job, run)
+
+    began_at: datetime
+    ended_at: datetime | None = None
+    job: str | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    spark: SparkSession | None = None
+
+
+def measure(layout: Layout, run: Run, work: Work, *, succeeded: bool) -> list[Measurement]:
+    """Everything that can be told of the run by now."""
+    pages = fetching(str(layout.pages), run.run_id, work.began_at) if run.replay_of is None else Fetching()
+    found = [_one(Metric.SUCCEEDED, succeeded), *_of_work(work, pages), *_of_checks(layout, run)]
+    reasons = _reasons(layout, run)
     for record in run.tables.values():
-        found += _of_pages(record.table, fetched)
+        found += _of_pages(record.table, pages)
         found += _of_rows(run, record, reasons.get(record.table, Counter()))
-        found += _of_files(job, record)
+        found += _of_files(layout, record)
     return found
 
 
@@ -43,25 +53,25 @@ def _one(metric: Metric, value: float, table: str | None = None, label: str | No
     return Measurement(Series(metric, table, label), float(value))
 
 
-def _of_run(job: Job, run: Run, outcome: Outcome, fetched: Fetching, name: str) -> Iterator[Measurement]:
-    yield _one(Metric.SUCCEEDED, 1.0 if outcome.is_good else 0.0)
-    if run.ended_at is not None and outcome is not Outcome.KILLED:
-        yield _one(Metric.SECONDS, (run.ended_at - job.now).total_seconds(), label=name)
-    seconds = dict(job.steps.seconds)
+def _of_work(work: Work, pages: Fetching) -> Iterator[Measurement]:
+    if work.ended_at is not None and work.job is not None:
+        yield _one(Metric.SECONDS, (work.ended_at - work.began_at).total_seconds(), label=work.job)
+    seconds = dict(work.seconds)
     if LANDING in seconds:
         whole = seconds.pop(LANDING)
-        seconds[FETCH] = min(fetched.open_s, whole)
+        seconds[FETCH] = min(pages.open_s, whole)
         seconds[LAND] = whole - seconds[FETCH]
     for step, took in seconds.items():
         yield _one(Metric.STEP_SECONDS, took, label=step)
-    if fetched.in_flight:
-        yield _one(Metric.IN_FLIGHT, fetched.in_flight)
-    if fetched.open_s:
-        yield _one(Metric.ROWS_A_SECOND, fetched.rows / fetched.open_s)
+    if pages.open_s:
+        yield _one(Metric.IN_FLIGHT, pages.in_flight)
+        yield _one(Metric.ROWS_A_SECOND, pages.rows / pages.open_s)
+    if work.spark is not None:
+        yield from _of_spark(work.spark)
 
 
-def _of_pages(table: str, fetched: Fetching) -> Iterator[Measurement]:
-    traffic = fetched.tables.get(table)
+def _of_pages(table: str, pages: Fetching) -> Iterator[Measurement]:
+    traffic = pages.tables.get(table)
     if traffic is None:
         return
     yield _one(Metric.BYTES, traffic.bytes, table)
@@ -102,19 +112,19 @@ def _of_rows(run: Run, record: TableRun, reasons: Counter[str]) -> Iterator[Meas
         yield _one(Metric.FRESHNESS, (run.started_at - record.newest_at).total_seconds(), record.table)
 
 
-def _reasons(job: Job, run: Run) -> dict[str, Counter[str]]:
+def _reasons(layout: Layout, run: Run) -> dict[str, Counter[str]]:
     """Codes of the rows that the run rejected, by table. A row that has several counts under each."""
     found: dict[str, Counter[str]] = {}
-    for (table, reason), rows in count_reasons(job.layout, run.run_id).items():
+    for (table, reason), rows in count_reasons(layout, run.run_id).items():
         for code in reason.split(", "):
             found.setdefault(table, Counter())[code] += rows
     return found
 
 
-def _of_files(job: Job, record: TableRun) -> Iterator[Measurement]:
+def _of_files(layout: Layout, record: TableRun) -> Iterator[Measurement]:
     if record.path is None or record.version is None or record.state not in ("merged", "built"):
         return
-    files = tables.files_at(job.layout.root / record.path, record.version)
+    files = tables.files_at(layout.root / record.path, record.version)
     # A version that was there before was written by another run.
     wrote = bool(record.rows_inserted or record.rows_updated or record.rows_vanished)
     yield _one(Metric.FILES, files.number, record.table)
@@ -123,8 +133,8 @@ def _of_files(job: Job, record: TableRun) -> Iterator[Measurement]:
     yield _one(Metric.FILES_REMOVED, files.removed if wrote else 0, record.table)
 
 
-def _of_checks(job: Job, run: Run) -> Iterator[Measurement]:
-    last = next((check for check in all_checks(job.layout) if check.run_id == run.run_id), None)
+def _of_checks(layout: Layout, run: Run) -> Iterator[Measurement]:
+    last = next((check for check in all_checks(layout) if check.run_id == run.run_id), None)
     if last is not None:
         undone = last.outcome == Outcome.COULD_NOT_CHECK
         yield _one(Metric.CHECKS_FAILED, 0 if undone else last.failed)
