@@ -8,6 +8,7 @@ from typing import Any
 import boto3.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 from lib.config import CloudWatch
 from lib.errors import ExportError
@@ -46,7 +47,7 @@ def send(settings: CloudWatch, batch: Batch, timeout_s: float) -> None:
         raise ExportError(message) from None
     except ClientError as error:
         raise ExportError(_refusal(error)) from None
-    except HTTPClientError as error:
+    except (NoConnectionError, HTTPClientError) as error:
         message = f"no answer ({type(error).__name__}); see that it can be reached from here"
         raise ExportError(message) from None
     except BotoCoreError as error:
@@ -59,13 +60,17 @@ def datum(batch: Batch, one: Measurement) -> dict[str, Any]:
     about = one.series.metric.about
     return {
         "MetricName": about.name,
-        "Dimensions": [
-            {"Name": name, "Value": value[:MOST_CHARACTERS]} for name, value in batch.labels(one).items() if value
-        ],
+        "Dimensions": [{"Name": name, "Value": _dimension(value)} for name, value in batch.labels(one).items()],
         "Timestamp": batch.at,
         "Value": float(one.value),
         "Unit": UNITS.get(about.unit, "Count"),
     }
+
+
+def _dimension(value: str) -> str:
+    """The value as a dimension may be; with one that may not be, CloudWatch would refuse the whole call."""
+    plain = re.sub(r"[^ -~]", "?", value).strip().lstrip(":")
+    return plain[:MOST_CHARACTERS] or "?"
 
 
 def _refusal(error: ClientError) -> str:
