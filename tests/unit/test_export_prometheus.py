@@ -35,7 +35,7 @@ def test_the_file_says_what_was_measured_and_how_the_run_ended(tmp_path: Path) -
     assert lines == [
         'pagelake_copy_bytes{source="shop",table="orders"} 2048.0',
         'pagelake_spark_shuffled_bytes{source="shop"} 512.0',
-        'pagelake_copy_latency_seconds{quantile="p99",source="shop",table="orders"} 0.125',
+        'pagelake_copy_latency_seconds{pagelake_quantile="p99",source="shop",table="orders"} 0.125',
         'pagelake_run_seconds{pagelake_job="full-ingest",source="shop"} 150.25',
         'pagelake_last_run_timestamp_seconds{source="shop"} 1.77267435025e+09',
         'pagelake_last_success_timestamp_seconds{source="shop"} 1.77267435025e+09',
@@ -99,7 +99,7 @@ def test_names_are_those_that_prometheus_asks_for() -> None:
         assert re.fullmatch(r"pagelake_[a-z_]+", name)
         assert name.endswith("_seconds") == (metric.about.unit == "s") or metric is Metric.SECONDS
         assert name.endswith("_bytes") == (metric.about.unit == "By")
-        assert not {"job", "instance"} & set(label_names(metric.about))
+        assert not {"job", "instance", "quantile", "le"} & set(label_names(metric.about))
 
 
 def test_the_page_has_every_metric_by_each_exporter_s_name_as_it_is() -> None:

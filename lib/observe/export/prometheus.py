@@ -16,8 +16,8 @@ from lib.observe.outcome import Outcome
 
 JOB = "pagelake"
 UNIT_ENDINGS = {"s": "seconds", "By": "bytes"}
-# Prometheus gives every series a `job` and an `instance` of its own.
-RENAMED_LABELS = {"job": "pagelake_job", "instance": "pagelake_instance"}
+# Prometheus gives every series a `job` of its own, and keeps `quantile` for summaries.
+RENAMED_LABELS = {"job": "pagelake_job", "quantile": "pagelake_quantile"}
 
 
 def write(path: str, batch: Batch) -> None:
