@@ -40,7 +40,7 @@ PACKAGES = {
     "prometheus-pushgateway": "prometheus-pushgateway",
 }
 
-ADDRESS = r'msg="Listening on" address=(127\.0\.0\.1:\d+)'
+ADDRESS = r'msg="Listening on".* address=(127\.0\.0\.1:\d+)'
 
 YESTERDAY = ENDED - timedelta(days=1)
 

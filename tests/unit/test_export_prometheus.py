@@ -67,6 +67,14 @@ def test_the_next_run_takes_the_file_s_place_and_leaves_nothing_beside_it(tmp_pa
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_the_later_of_two_values_of_one_series_counts(tmp_path: Path) -> None:
+    file = tmp_path / "shop.prom"
+    ones = [measured(Metric.ROWS, 7, "orders"), measured(Metric.ROWS, 8, "orders")]
+    assert export(Metrics(prometheus_file=str(file)), summary(), ones) == []
+    lines = [line for line in file.read_text().splitlines() if line.startswith("pagelake_copy_rows")]
+    assert lines == ['pagelake_copy_rows{source="shop",table="orders"} 8.0']
+
+
 def test_a_gateway_is_sent_the_source_s_group_without_the_proxy_of_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

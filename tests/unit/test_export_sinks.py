@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import subprocess
 import sys
 import threading
@@ -82,6 +83,35 @@ def test_a_sink_that_answers_without_end_is_left_to_a_thread_that_keeps_no_proce
         "see that it runs and can be reached from here"
     )
     assert len(otlp.requests) == 1
+
+
+def test_whatever_a_library_raises_is_a_sentence_without_its_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("hunter2")
+
+    monkeypatch.setattr("lib.observe.export.otlp.send", broken)
+    with SinkServer() as otlp, SinkServer() as gateway:
+        [problem] = export(all_to(otlp, gateway, tmp_path / "x.prom"), summary(), MEASURED)
+    assert re.fullmatch(
+        rf"the metrics did not reach metrics\.otlp \({re.escape(otlp.url)}\): "
+        r"KeyError in test_export_sinks\.py:\d+, which is not foreseen",
+        problem,
+    )
+    assert len(gateway.requests) == 1
+
+
+def test_a_process_that_can_start_no_thread_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        problems = export(Metrics(timeout_s=20, prometheus_file=str(tmp_path / "x.prom")), summary(), MEASURED)
+    assert problems == [
+        f"the metrics did not reach metrics.prometheus_file ({tmp_path}/x.prom): no thread could be started for it"
+    ]
 
 
 ENDS = """

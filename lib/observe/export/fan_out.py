@@ -5,9 +5,11 @@ from __future__ import annotations
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TypeAlias
 
 from lib.config import CloudWatch, Metrics, Otlp, Pushgateway
@@ -81,7 +83,8 @@ def _sent(sink: Sink, batch: Batch, timeout_s: float) -> str | None:
     except ExportError as error:
         return str(error)
     except Exception as error:  # noqa: BLE001 - whatever a sink's library raises must not end a run; its text may hold a header
-        return f"{type(error).__name__}, which is not foreseen; see its own log"
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return f"{type(error).__name__} in {Path(where.filename).name}:{where.lineno}, which is not foreseen"
     return None
 
 

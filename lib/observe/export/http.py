@@ -33,6 +33,8 @@ def request(method: str, url: str, body: bytes, headers: Mapping[str, str], time
             answer: bytes = next(response.iter_content(MOST_BYTES), b"")
         except requests.Timeout:
             raise ExportError("no answer in time; see that it runs and can be reached from here") from None
+        except (requests.exceptions.InvalidHeader, UnicodeError):
+            raise ExportError("a header cannot be sent as it is; see the value of its environment variable") from None
         except (requests.RequestException, OSError) as error:
             # Without the cause, whose text may hold a header.
             raise ExportError(f"{_reason(error)}; see that it runs and that the address is right") from None
@@ -47,6 +49,4 @@ def request(method: str, url: str, body: bytes, headers: Mapping[str, str], time
 def _reason(error: Exception) -> str:
     if isinstance(error, requests.exceptions.SSLError):
         return "its certificate is not trusted, or it does not speak TLS"
-    if isinstance(error, requests.exceptions.InvalidHeader):
-        return "a header cannot be sent as it is"
     return "no connection" if isinstance(error, requests.ConnectionError) else "the connection broke"

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import push_to_gateway, write_to_textfile
+from prometheus_client.registry import Collector
 
 from lib.config import Pushgateway
 from lib.errors import ExportError
 from lib.observe.export.batch import Batch
 from lib.observe.export.http import request
-from lib.observe.metrics import About
+from lib.observe.metrics import About, Metric
 from lib.observe.outcome import Outcome
 
 JOB = "pagelake"
 UNIT_ENDINGS = {"s": "seconds", "By": "bytes"}
 # Prometheus gives every series a `job` of its own, and keeps `quantile` for summaries.
 RENAMED_LABELS = {"job": "pagelake_job", "quantile": "pagelake_quantile"}
+
+_Values: TypeAlias = dict[tuple[str, ...], float]  # by the values of the labels, in the order of their names
 
 
 def write(path: str, batch: Batch) -> None:
@@ -46,30 +52,7 @@ def push(settings: Pushgateway, batch: Batch, timeout_s: float) -> None:
 def registry(batch: Batch) -> CollectorRegistry:
     """The batch as gauges, and how and when the source's last runs ended."""
     own = CollectorRegistry()
-    gauges: dict[str, Gauge] = {}
-    for one in batch.measured:
-        about = one.series.metric.about
-        labels = {RENAMED_LABELS.get(name, name): value for name, value in batch.labels(one).items()}
-        name = name_of(about)
-        if name not in gauges:
-            gauges[name] = Gauge(name, about.says, label_names(about), registry=own)
-        gauges[name].labels(**{label: labels.get(label, "") for label in label_names(about)}).set(one.value)
-    source = batch.summary.source
-    run_at = Gauge("pagelake_last_run_timestamp_seconds", "End of the last run.", ["source"], registry=own)
-    run_at.labels(source=source).set(batch.at.timestamp())
-    if batch.last_success is not None:
-        good_at = Gauge(
-            "pagelake_last_success_timestamp_seconds", "End of the last good run.", ["source"], registry=own
-        )
-        good_at.labels(source=source).set(batch.last_success.timestamp())
-    outcome = Gauge(
-        "pagelake_run_outcome",
-        "1 for how the last run ended, 0 for all else.",
-        ["source", "outcome"],
-        registry=own,
-    )
-    for known in Outcome:
-        outcome.labels(source=source, outcome=known.name.lower()).set(known is batch.summary.outcome)
+    own.register(_Known(tuple(_families(batch))))
     return own
 
 
@@ -84,6 +67,43 @@ def label_names(about: About) -> list[str]:
     """The labels that each series of the metric has."""
     own = [] if about.label is None else [RENAMED_LABELS.get(about.label, about.label)]
     return ["source", *(["table"] if about.by_table else []), *own]
+
+
+@dataclass(frozen=True, eq=False)
+class _Known(Collector):
+    """Gauges whose values are known already. Those of the client count over time, and may keep files for it."""
+
+    families: tuple[GaugeMetricFamily, ...]
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        return self.families
+
+
+def _families(batch: Batch) -> Iterator[GaugeMetricFamily]:
+    by_metric: dict[Metric, _Values] = {}
+    for one in batch.measured:
+        about = one.series.metric.about
+        labels = {RENAMED_LABELS.get(name, name): value for name, value in batch.labels(one).items()}
+        key = tuple(labels.get(name, "") for name in label_names(about))
+        by_metric.setdefault(one.series.metric, {})[key] = one.value
+    for metric, values in by_metric.items():
+        yield _gauge(name_of(metric.about), metric.about.says, label_names(metric.about), values)
+    source = batch.summary.source
+    run_at: _Values = {(source,): batch.at.timestamp()}
+    yield _gauge("pagelake_last_run_timestamp_seconds", "End of the last run.", ["source"], run_at)
+    if batch.last_success is not None:
+        good_at: _Values = {(source,): batch.last_success.timestamp()}
+        yield _gauge("pagelake_last_success_timestamp_seconds", "End of the last good run.", ["source"], good_at)
+    outcomes: _Values = {(source, known.name.lower()): float(known is batch.summary.outcome) for known in Outcome}
+    says = "1 for how the last run ended, 0 for all else."
+    yield _gauge("pagelake_run_outcome", says, ["source", "outcome"], outcomes)
+
+
+def _gauge(name: str, says: str, label_names: Sequence[str], values: _Values) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, says, labels=label_names)
+    for labels, value in values.items():
+        family.add_metric(labels, value)
+    return family
 
 
 def _handler(
