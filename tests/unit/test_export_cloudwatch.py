@@ -12,6 +12,7 @@ from moto.server import ThreadedMotoServer
 
 from lib.config import CloudWatch, Metrics
 from lib.observe.export import export
+from lib.observe.export.cloudwatch import client
 from lib.observe.metrics import Metric
 from tests.sinks import ENDED, SinkServer, measured, summary
 
@@ -42,10 +43,10 @@ def settings(endpoint: str, **more: Any) -> Metrics:
 
 def held(aws: str, namespace: str) -> dict[tuple[str, frozenset[tuple[str, str]]], tuple[float, str]]:
     """Value and unit of each series in the minute of the run's end."""
-    client = boto3.client("cloudwatch", region_name="eu-west-1", endpoint_url=aws)
+    cloudwatch = boto3.client("cloudwatch", region_name="eu-west-1", endpoint_url=aws)
     found = {}
-    for one in client.list_metrics(Namespace=namespace)["Metrics"]:
-        [point] = client.get_metric_statistics(
+    for one in cloudwatch.list_metrics(Namespace=namespace)["Metrics"]:
+        [point] = cloudwatch.get_metric_statistics(
             Namespace=namespace,
             MetricName=one["MetricName"],
             Dimensions=one["Dimensions"],
@@ -106,6 +107,15 @@ def test_only_credentials_come_from_the_environment(monkeypatch: pytest.MonkeyPa
     assert other.requests == []
     assert "Credential=someone/" in server.requests[0].headers["authorization"]
     assert "/eu-west-1/" in server.requests[0].headers["authorization"]
+
+
+def test_without_an_endpoint_the_address_is_the_region_s_own_whatever_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", "http://127.0.0.1:1")
+    own = client(CloudWatch(region="eu-west-1"), 1)
+    assert own.meta.endpoint_url == "https://monitoring.eu-west-1.amazonaws.com"
 
 
 def test_a_server_error_is_tried_once_and_named_without_what_it_says() -> None:

@@ -21,27 +21,16 @@ UNITS = {"s": "Seconds", "By": "Bytes", "1": "None", "{row}/s": "Count/Second"}
 
 
 def send(settings: CloudWatch, batch: Batch, timeout_s: float) -> None:
-    """Send the batch in calls of up to 1,000 values, each tried once.
-
-    Only the credentials come from the environment, a file or the machine's role: no address and no proxy does.
+    """Send the batch in calls of up to 1,000 values.
 
     Raises:
         ExportError: CloudWatch did not take it. What calls before that one sent is there.
     """
-    once = Config(
-        connect_timeout=timeout_s,
-        read_timeout=timeout_s,
-        retries={"total_max_attempts": 1},
-        proxies={},
-        ignore_configured_endpoint_urls=True,
-    )
     try:
-        client = boto3.session.Session().client(
-            "cloudwatch", region_name=settings.region, endpoint_url=settings.endpoint, config=once
-        )
+        own = client(settings, timeout_s)
         data = [datum(batch, one) for one in batch.measured]
         for start in range(0, len(data), MOST_A_CALL):
-            client.put_metric_data(Namespace=settings.namespace, MetricData=data[start : start + MOST_A_CALL])
+            own.put_metric_data(Namespace=settings.namespace, MetricData=data[start : start + MOST_A_CALL])
     except NoCredentialsError:
         message = "no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role"
         raise ExportError(message) from None
@@ -53,6 +42,22 @@ def send(settings: CloudWatch, batch: Batch, timeout_s: float) -> None:
     except BotoCoreError as error:
         message = f"{type(error).__name__}; see metrics.cloudwatch, and what AWS_* variables and files say"
         raise ExportError(message) from None
+
+
+def client(settings: CloudWatch, timeout_s: float) -> Any:
+    """A client of CloudWatch that tries each call once, and waits that many seconds for a connection and for an answer.
+
+    Only the credentials come from the environment, a file or the machine's role: no address and no proxy does.
+    """
+    once = Config(
+        connect_timeout=timeout_s,
+        read_timeout=timeout_s,
+        retries={"total_max_attempts": 1},
+        proxies={},
+        ignore_configured_endpoint_urls=True,
+    )
+    session = boto3.session.Session()
+    return session.client("cloudwatch", region_name=settings.region, endpoint_url=settings.endpoint, config=once)
 
 
 def datum(batch: Batch, one: Measurement) -> dict[str, Any]:
