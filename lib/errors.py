@@ -53,3 +53,7 @@ class CouldNotCheckError(PagelakeError):
 
 class LakeError(PagelakeError):
     """The lake is in a state that Pagelake does not understand or could not write."""
+
+
+class ExportError(PagelakeError):
+    """A sink did not take the metrics of a run. Never leaves `lib.observe.export`: it becomes a line of the log."""

@@ -19,8 +19,8 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 
-import apt
 import class_archive
+import dev_tools
 import find_java
 import ready
 
@@ -31,7 +31,6 @@ PYTHON = os.path.join(ready.VENV, "bin", "python")
 SITE_ASSETS = os.path.join(ready.VENV, "site-assets")
 # There while .venv is being changed. A set-up that finds it makes .venv anew.
 UNFINISHED = os.path.join(ready.VENV, ".pagelake-unfinished")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 class SetupError(Exception):
@@ -53,7 +52,8 @@ def main(arguments: list[str]) -> int:
                 install("requirements-dev.txt", held)
                 write_stamp(dev=True)
         if dev:
-            get_browser()
+            for line in dev_tools.get():
+                say(line)
     except find_java.NoJavaError as error:
         say(str(error))
         return 2
@@ -202,18 +202,6 @@ def proxy_options() -> list[str]:
         if address.hostname:
             options += [f"-D{scheme}.proxyHost={address.hostname}", f"-D{scheme}.proxyPort={address.port or 3128}"]
     return options
-
-
-def get_browser() -> None:
-    """A browser for the tests of the docs. Without one they are skipped, but never on CI."""
-    if any(shutil.which(name) for name in BROWSERS):
-        return
-    if apt.may_install():
-        apt.install("a browser for the tests", "chromium", "chromium-browser")
-        return
-    if os.environ.get("CI") == "true":
-        raise SetupError("There is no Chromium, and CI=true skips no test. Install one on this machine.")
-    say("There is no Chromium: the tests that look at pages are skipped.")
 
 
 @contextlib.contextmanager

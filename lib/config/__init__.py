@@ -14,6 +14,7 @@ from lib.config.api import (
 from lib.config.columns import SYSTEM_COLUMNS, AdoptedColumn, Column, Reference, is_column_name
 from lib.config.ddl import Array, DataType, DdlError, Decimal, Scalar, Struct, parse_ddl
 from lib.config.load import load_source
+from lib.config.metrics import CloudWatch, Metrics, Otlp, Pushgateway
 from lib.config.runs import check_run_id, new_run_id
 from lib.config.runtime import Runtime
 from lib.config.source import Demo, Faults, Source, parse_tables
@@ -27,6 +28,7 @@ __all__ = [
     "Auth",
     "BasicAuth",
     "BearerAuth",
+    "CloudWatch",
     "Column",
     "DataType",
     "DdlError",
@@ -35,8 +37,11 @@ __all__ = [
     "Faults",
     "HeaderAuth",
     "Limits",
+    "Metrics",
     "NoAuth",
+    "Otlp",
     "Pagination",
+    "Pushgateway",
     "QueryAuth",
     "Reference",
     "Runtime",

@@ -30,6 +30,7 @@ _PLAIN: dict[str, str | Callable[[_Context], str]] = {
     "finite_number": "must be a number, and not infinite",
     "string_type": "must be text",
     "string_unicode": "must be text",
+    "dict_type": "must be a mapping (key: value)",
     "tuple_type": "must be a list, such as [id]",
     "model_type": "must be a mapping (key: value)",
     "model_attributes_type": "must be a mapping (key: value)",

@@ -6,6 +6,7 @@ from typing import Any
 
 from lib.config.api import AUTH_TYPES, Api, Limits, Pagination
 from lib.config.columns import Column, Reference
+from lib.config.metrics import CloudWatch, Metrics, Otlp, Pushgateway
 from lib.config.model import Settings, YamlPath
 from lib.config.source import Demo, Faults, Site, Source
 from lib.config.tables import Table
@@ -36,6 +37,14 @@ def keys_at(path: YamlPath, data: Any = None) -> tuple[str, ...]:
             return _fields(Faults)
         case ("site",):
             return _fields(Site)
+        case ("metrics",):
+            return _fields(Metrics)
+        case ("metrics", "otlp"):
+            return _fields(Otlp)
+        case ("metrics", "pushgateway"):
+            return _fields(Pushgateway)
+        case ("metrics", "cloudwatch"):
+            return _fields(CloudWatch)
         case ("tables", _):
             return _fields(Table, without="name")
         case ("tables", _, "columns", _):

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from lib.config.api import Api, checked_url
 from lib.config.ddl import Array, DataType
+from lib.config.metrics import Metrics
 from lib.config.model import Problem, Settings, YamlPath, problems_error
 from lib.config.suggest import did_you_mean, one_of
 from lib.config.tables import Table
@@ -96,6 +97,7 @@ class Source(Settings):
     tables: Annotated[tuple[Table, ...], Field(strict=False, min_length=1)]
     demo: Demo | None = None
     site: Site = Site()
+    metrics: Metrics = Metrics()
 
     def table(self, name: str) -> Table:
         """Return the table of that name.
@@ -128,7 +130,7 @@ class Source(Settings):
         """SHA-256 (hex) over all that decides what a run does, without secrets and without a demo server's address."""
         content = self.public()
         del content["api"]["limits"]  # they decide how fast and how patiently, not what
-        del content["site"]  # nor does the site
+        del content["site"], content["metrics"]  # nor does what tells of it
         if self.demo is not None:
             del content["api"]["url"]  # its port is another one at each start
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

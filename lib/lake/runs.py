@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
+from deltalake import DeltaTable
 
+from lib.config import check_run_id
 from lib.lake import records
 from lib.lake.layout import Layout
 
@@ -143,6 +145,17 @@ def all_runs(layout: Layout) -> list[Run]:
         tables = {table["table"]: TableRun(**table) for table in record.pop("tables") or []}
         runs.append(Run(**record, tables=tables))
     return sorted(runs, key=lambda run: (run.started_at, run.run_id))
+
+
+def last_ends(layout: Layout, *, but_of: str) -> list[tuple[str, int | None, datetime]]:
+    """State, exit status and latest end of the runs that have ended, one for each such pair; the run `but_of` does not count."""
+    if not DeltaTable.is_deltatable(str(layout.runs)):
+        return []
+    sql = (
+        "SELECT state, exit_status, max(ended_at) AS ended_at FROM runs "
+        f"WHERE ended_at IS NOT NULL AND run_id <> '{check_run_id(but_of)}' GROUP BY state, exit_status"
+    )
+    return [(end["state"], end["exit_status"], end["ended_at"]) for end in records.query(layout.runs, "runs", sql)]
 
 
 def merged_later(known: list[Run], table: str, at: datetime) -> list[TableRun]:

@@ -305,3 +305,95 @@ def test_where_there_is_no_java_debians_root_gets_one_and_others_get_the_command
     )
     last_line = (done.stdout or done.stderr).splitlines()[-1]
     assert last_line.removeprefix(f"{tmp_path}/") == expected
+
+
+# Gets what tests need as if on another machine: for some user, with or without systemd.
+GET_TOOLS = """
+import os
+import dev_tools
+os.geteuid = lambda: int(os.environ["UID_OF_TEST"])
+dev_tools.SYSTEMD = os.environ["SYSTEMD"]
+print(*dev_tools.get(), sep="\\n")
+"""
+APT_GET = """#!/bin/bash
+[[ $* == *install* ]] || exit 0
+echo "install ${@: -1}" >> "$SAID"
+for name in "${@: -1}" promtool; do
+    [[ $name == promtool && "${@: -1}" != prometheus ]] || /bin/cp "$0" "${0%/*}/$name"
+done
+"""
+MISSING = [
+    "There is no Chromium: the tests that look at pages are skipped.",
+    "There is no Prometheus: the tests that look at metrics in it are skipped.",
+    "There is no Pushgateway: the tests that send metrics to it are skipped.",
+]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine that has nothing but apt and systemctl, which write down what they are told."""
+
+    folder: Path
+
+    def get(self, *, uid: int, systemd: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
+        tools = self.folder / "tools"
+        tools.mkdir(exist_ok=True)
+        scripts = {
+            "apt-get": APT_GET,
+            "apt-cache": "#!/bin/bash\n",
+            "systemctl": '#!/bin/bash\necho "systemctl $*" >> "$SAID"\n',
+        }
+        for name, text in scripts.items():
+            (tools / name).write_text(text, encoding="utf-8")
+            (tools / name).chmod(0o755)
+        return subprocess.run(
+            [sys.executable, "-c", GET_TOOLS],
+            cwd=ROOT / "scripts",
+            env={
+                "PATH": str(tools),
+                "PYTHONPATH": ".",
+                "UID_OF_TEST": str(uid),
+                "SYSTEMD": str(self.folder if systemd else self.folder / "nowhere"),
+                "SAID": str(self.folder / "said"),
+                **env,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    @property
+    def said(self) -> list[str]:
+        said = self.folder / "said"
+        return said.read_text(encoding="utf-8").splitlines() if said.exists() else []
+
+
+def test_debians_root_gets_what_tests_need_once_and_no_service_is_left_running(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    done = machine.get(uid=0)
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
+    said = [
+        "install chromium",
+        "install prometheus",
+        "systemctl disable --now prometheus",
+        "install prometheus-pushgateway",
+        "systemctl disable --now prometheus-pushgateway",
+    ]
+    assert machine.said == said
+    assert machine.get(uid=0).returncode == 0
+    assert machine.said == said
+
+
+def test_without_systemd_there_is_no_service_to_stop(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    assert machine.get(uid=0, systemd=False).returncode == 0
+    assert machine.said == ["install chromium", "install prometheus", "install prometheus-pushgateway"]
+
+
+def test_others_are_told_which_tests_are_skipped_and_on_ci_it_is_an_error(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    assert machine.get(uid=1000).stdout.splitlines() == MISSING
+    on_ci = machine.get(uid=1000, CI="true")
+    assert on_ci.returncode == 1
+    assert "There is no Chromium, and CI=true skips no test. Install one on this machine." in on_ci.stderr
+    assert machine.said == []

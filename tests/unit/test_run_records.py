@@ -31,3 +31,21 @@ def test_a_lake_whose_records_know_no_missing_values_takes_them(tmp_path: Path) 
     first, second = (one.tables["things"] for one in runs.all_runs(layout))
     assert (first.rows_landed, first.rows_missing) == (5, None)
     assert (second.rows_landed, second.rows_missing) == (7, missing)
+
+
+def test_the_last_end_of_each_kind_leaves_out_what_still_runs_and_the_run_that_asks(tmp_path: Path) -> None:
+    layout = lake_at(str(tmp_path))
+    assert runs.last_ends(layout, but_of="r1") == []
+    for run_id, state, exit_status, hour in (
+        ("r1", "published", 0, 9),
+        ("r2", "published", 0, 1),
+        ("r3", "published", 0, 3),
+        ("r4", "failed", 4, 2),
+        ("r5", "running", None, None),
+    ):
+        ended = None if hour is None else AT.replace(hour=hour)
+        Run(run_id, "shop", AT, "", "{}", state=state, exit_status=exit_status, ended_at=ended).save(layout)
+    assert sorted(runs.last_ends(layout, but_of="r1")) == [
+        ("failed", 4, AT.replace(hour=2)),
+        ("published", 0, AT.replace(hour=3)),
+    ]
