@@ -28,10 +28,8 @@ def service(url: SecretStr) -> NotifyBase | None:
     # Takes half a second, which nobody needs who has no channel.
     from apprise import Apprise, AppriseAsset
 
-    # Its messages hold parts of addresses. Without a handler, Python would print them.
-    logger = logging.getLogger("apprise")
-    logger.propagate = False
-    logger.handlers = [logging.NullHandler()]
+    # Its messages hold parts of addresses.
+    logging.getLogger("apprise").propagate = False
     asset = AppriseAsset(
         app_id="Pagelake",
         app_desc="Pagelake",
