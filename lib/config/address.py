@@ -41,9 +41,5 @@ def service(url: SecretStr) -> NotifyBase | None:
     )
     try:
         return Apprise.instantiate(url.get_secret_value(), asset=asset, suppress_exceptions=True) or None
-    except (
-        TypeError,
-        ValueError,
-        AttributeError,
-    ):  # some of its services stumble over an address that they do not expect
-        return None
+    except (TypeError, ValueError, AttributeError):
+        return None  # some of its services stumble over an address that they do not expect

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from pydantic import SecretStr
 
@@ -85,24 +85,40 @@ class _Outbox:
 
 def _problem(target: NotifyBase | None, message: Message) -> str | None:
     """Send one message; why that did not work, without anything that is secret."""
-    from apprise import Apprise, NotifyFormat, NotifyType
+    from apprise import NotifyFormat, NotifyType
 
     if target is None:
         return "apprise does not understand the URL"
     target.request_rate_per_sec = min(target.request_rate_per_sec, _LONGEST_PAUSE_S)
+    target.notify_format = NotifyFormat.TEXT
     kinds = {"critical": NotifyType.FAILURE, "warning": NotifyType.WARNING, "recovered": NotifyType.SUCCESS}
-    sender = Apprise()
-    sender.add(target)
-    try:
-        result = sender.notify(
-            message.body,
-            title=message.title,
-            notify_type=kinds.get(message.kind, NotifyType.INFO),
-            body_format=NotifyFormat.TEXT,
-        )
-        if result:
-            return None
-        found = next((match[1] for entry in result.logs() if (match := _STATUS.search(entry.message))), None)
-    except Exception as error:  # noqa: BLE001 - any service of apprise's, with any library of its own; the message may hold the URL
-        return f"failed ({type(error).__name__})"
-    return f"it answered {found}" if found else "it could not be reached, or refused the message"
+    kind = kinds.get(message.kind, NotifyType.INFO)
+    with _Statuses() as statuses:
+        try:
+            # The service itself: a whole Apprise would send from threads that the process waits for at its end.
+            is_sent = target.notify(message.body, title=message.title, notify_type=kind, body_format=NotifyFormat.TEXT)
+        except Exception as error:  # noqa: BLE001 - any service, with any library of its own; the message may hold the URL
+            return f"failed ({type(error).__name__})"
+    if is_sent:
+        return None
+    return f"it answered {statuses.last}" if statuses.last else "it could not be reached, or refused the message"
+
+
+class _Statuses(logging.Handler):
+    """Reads the status of an answer from what apprise logs in this thread; it says it nowhere else."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.last: str | None = None
+        self._mine = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.thread == self._mine and (found := _STATUS.search(record.getMessage())):
+            self.last = found[1]
+
+    def __enter__(self) -> Self:
+        logging.getLogger("apprise").addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        logging.getLogger("apprise").removeHandler(self)
