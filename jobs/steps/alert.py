@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+import pyarrow as pa
 from deltalake.exceptions import DeltaError
 
 from jobs.steps.options import Job
@@ -29,6 +30,8 @@ from lib.observe.verdicts import Seen
 log = logging.getLogger(LOGGER)
 
 _PATIENCE_S = 60
+# What a table that is damaged, or a disk that is full, raises.
+_TROUBLE = (DeltaError, pa.ArrowException, OSError)
 
 
 def send_alerts(job: Job, run: RunSummary, measured: Sequence[Measurement], now: datetime) -> list[Event]:
@@ -96,7 +99,7 @@ def _evaluate(job: Job, run: RunSummary | None, measured: Sequence[Measurement],
                 )
                 return []
             return _tell(job, job.alerts, run, measured, now)
-    except (DeltaError, OSError) as error:
+    except _TROUBLE as error:
         log.warning("alerts could not be evaluated", extra={"problem": type(error).__name__})
         return []
 
@@ -148,7 +151,7 @@ def _before(layout: Layout) -> list[Event]:
     """What was told before; nothing where that cannot be read, as to tell twice is better than not at all."""
     try:
         return [from_record(record) for record in recorded.latest(layout)]
-    except (DeltaError, OSError) as error:
+    except _TROUBLE as error:
         log.warning("ops/alerts cannot be read, so alerts may come again", extra={"problem": type(error).__name__})
         return []
 
@@ -156,7 +159,7 @@ def _before(layout: Layout) -> list[Event]:
 def _record(layout: Layout, events: Sequence[Event]) -> None:
     try:
         recorded.add(layout, [to_record(event) for event in events])
-    except (DeltaError, OSError) as error:
+    except _TROUBLE as error:
         log.warning("ops/alerts cannot be written, so alerts may come again", extra={"problem": type(error).__name__})
 
 
