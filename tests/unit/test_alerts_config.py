@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+import textwrap
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from lib.config import Alerts, MetricShape, load_alerts, load_source
+from lib.config import Alerts, Channel, MetricShape, Rule, load_alerts, load_source
+from lib.config.address import service
 from lib.config.runtime import REPO
 from lib.errors import ConfigError
 from lib.observe.outcome import Outcome
@@ -223,3 +227,22 @@ def test_the_file_that_ships_has_a_rule_for_every_bad_end() -> None:
     assert {rule.metric for rule in rules} >= {"quality.orphans", "quality.rejected_rows"}
     assert any(rule.anomalies == tuple(metric_shapes()) for rule in rules)
     assert [rule.longest for rule in rules if rule.longest] == [timedelta(hours=26)]
+
+
+def test_the_examples_of_the_docs_are_good(tmp_path: Path) -> None:
+    urls = re.findall(
+        r"PAGELAKE_ALERT_URL='((?:mailtos|json)://[^']*)'", (REPO / "docs" / "monitoring.md").read_text("utf-8")
+    )
+    assert len(urls) == 2
+    assert all(service(SecretStr(url)) is not None for url in urls)
+    page = (REPO / "docs" / "configuration.md").read_text("utf-8")
+    example = re.search(r"^    channels:\n(?:    .*\n)+", page, re.MULTILINE)
+    assert example is not None
+    [rule] = load(textwrap.dedent(example[0]), tmp_path).rules
+    assert (rule.metric, rule.below, rule.patience) == ("copy.rows", 1000, timedelta(hours=12))
+    keys = [
+        name
+        for name in (*Channel.model_fields, *Rule.model_fields)
+        if name not in ("name", "table", "label", "above", "below")
+    ]
+    assert [key for key in keys if f"| `{key}` |" not in page] == []
