@@ -29,7 +29,8 @@ from lib.observe.verdicts import Seen
 
 log = logging.getLogger(LOGGER)
 
-_PATIENCE_S = 60
+# How long another process may take to evaluate, on top of the time its channels have.
+_PATIENCE_S = 30
 # What a table that is damaged, or a disk that is full, raises.
 _TROUBLE = (DeltaError, pa.ArrowException, OSError)
 
@@ -91,24 +92,19 @@ def _evaluate(job: Job, run: RunSummary | None, measured: Sequence[Measurement],
     if job.alerts is None or not job.layout.lake_json.exists():
         return []
     _mention_off(job.alerts)
-    try:
-        with alerting(job.layout, patience_s=_PATIENCE_S) as is_mine:
-            if not is_mine:
-                log.warning(
-                    "another process is still sending alerts; they are evaluated once more by it or the next run"
-                )
-                return []
+    slowest_s = max((channel.timeout_s for channel in job.alerts.channels), default=0)
+    with alerting(job.layout, patience_s=_PATIENCE_S + slowest_s) as is_mine:
+        if is_mine:
             return _tell(job, job.alerts, run, measured, now)
-    except _TROUBLE as error:
-        log.warning("alerts could not be evaluated", extra={"problem": type(error).__name__})
-        return []
+    log.warning("another process is still sending alerts; those of this one are not sent")
+    return []
 
 
 def _tell(
     job: Job, alerts: Alerts, run: RunSummary | None, measured: Sequence[Measurement], now: datetime
 ) -> list[Event]:
     on = _on(alerts)
-    known = runs.all_runs(job.layout)
+    known = _runs(job.layout)
     seen = Seen(
         run=run,
         measured=measured,
@@ -147,6 +143,15 @@ def _log(told: Sequence[Message]) -> None:
         log.log(level, "alert %s: %s%s", message.title, texts, more)
 
 
+def _runs(layout: Layout) -> list[Run]:
+    """Every run, oldest first; none where that cannot be read: the one that has just ended is known all the same."""
+    try:
+        return runs.all_runs(layout)
+    except _TROUBLE as error:
+        log.warning("ops/runs cannot be read for alerts", extra={"problem": type(error).__name__})
+        return []
+
+
 def _before(layout: Layout) -> list[Event]:
     """What was told before; nothing where that cannot be read, as to tell twice is better than not at all."""
     try:
@@ -176,7 +181,7 @@ def _outcome(run: Run) -> Outcome:
 
 def _last_run(job: Job) -> RunSummary | None:
     """The last run by its record. One without an end was killed, unless it is at work."""
-    known = runs.all_runs(job.layout)
+    known = _runs(job.layout)
     if not known:
         return None
     last = known[-1]

@@ -52,8 +52,16 @@ def is_at_work(layout: Layout) -> bool:
 
 @contextmanager
 def alerting(layout: Layout, *, patience_s: float) -> Iterator[bool]:
-    """Keep other processes from sending alerts meanwhile. False: another one still was at it after `patience_s` seconds."""
-    with layout.alerts_lock.open("a", encoding="utf-8") as file:
+    """Keep other processes from sending alerts meanwhile. False: another one still was at it after `patience_s` seconds.
+
+    A lake that takes no lock, as on a full disk, is no reason to keep alerts back: then it is True.
+    """
+    try:
+        file = layout.alerts_lock.open("a", encoding="utf-8")
+    except OSError:
+        yield True
+        return
+    with file:
         deadline = time.monotonic() + patience_s
         while not (held := _try(file)) and time.monotonic() < deadline:
             time.sleep(0.1)

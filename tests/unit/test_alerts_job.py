@@ -213,6 +213,26 @@ def test_a_lake_that_cannot_be_written_does_not_keep_an_alert_back(
     assert any(record.msg.startswith("ops/alerts cannot be written") for record in caplog.records)
 
 
+def test_a_lake_that_takes_no_lock_does_not_keep_an_alert_back(tmp_path: Path) -> None:
+    with http_receiver() as ops:
+        mine = job(tmp_path, ops=ops)
+        mine.layout.alerts_lock.mkdir()
+        send_alerts(mine, ended(Outcome.FAILED), [], START)
+    assert ops.titles == ["[critical] demo: failed"]
+
+
+def test_runs_that_cannot_be_read_do_not_keep_an_alert_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with http_receiver() as ops:
+        mine = job(tmp_path, ops=ops)
+        record_run(mine, "r0", START - HOUR, START, 0)
+        for file in mine.layout.runs.glob("*.parquet"):
+            file.unlink()
+        send_alerts(mine, ended(Outcome.FAILED), [], START)
+        assert check_alerts(mine, START + HOUR)[0] == "Told now: 0"
+    assert ops.titles == ["[critical] demo: failed"]
+    assert any(record.msg == "ops/runs cannot be read for alerts" for record in caplog.records)
+
+
 def test_two_processes_do_not_tell_at_one_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
