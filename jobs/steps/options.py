@@ -11,11 +11,13 @@ from typing import Any
 
 import click
 
-from lib.config import Runtime, Source, check_run_id, load_source, parse_tables
+from lib.config import Alerts, Runtime, Source, check_run_id, load_alerts, load_source, parse_tables
 from lib.errors import ConfigError
 from lib.lake.layout import Layout, check_owner, lake_at
 from lib.observe.console import Steps
 from lib.observe.logs import set_up_logs
+from lib.observe.outcome import Outcome
+from lib.observe.verdicts import metric_shapes
 from lib.quality.suites import check_personal, read_suite_files
 
 _OPTIONS = (
@@ -113,7 +115,7 @@ class Choices:
 
 @dataclass
 class Job:
-    """A job whose settings are checked. Nothing is touched yet."""
+    """A job whose settings are checked. Nothing is touched yet. `alerts` is None where there is no `alerts.yml`."""
 
     source: Source
     layout: Layout
@@ -123,6 +125,7 @@ class Job:
     runtime: Runtime
     now: datetime
     steps: Steps
+    alerts: Alerts | None = None
 
 
 def open_job(
@@ -139,7 +142,7 @@ def open_job(
     """Check all settings.
 
     Raises:
-        ConfigError: anything in the options, the source YAML, the suites or the lake's owner is wrong.
+        ConfigError: anything in the options, the source YAML, the suites, the alerts or the lake's owner is wrong.
     """
     set_up_logs(as_json=log_format == "json", verbose=verbose)
     runtime = Runtime.of(os.environ)
@@ -149,6 +152,13 @@ def open_job(
     names = tuple(table.name for table in source.tables)
     suites = read_suite_files(runtime.expectations / source.source, (*names, "listens"))
     check_personal(source, suites)
+    alerts = load_alerts(
+        runtime.conf / "alerts.yml",
+        metrics=metric_shapes(),
+        outcomes=[outcome.value for outcome in Outcome if outcome != Outcome.RUNNING],
+        tables=(*names, "listens"),
+        env=os.environ,
+    )
     return Job(
         source=source,
         layout=layout,
@@ -158,4 +168,5 @@ def open_job(
         runtime=runtime,
         now=datetime.now(UTC),
         steps=Steps(),
+        alerts=alerts,
     )

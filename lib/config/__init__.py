@@ -1,5 +1,6 @@
 """Frozen settings. The only reader of `conf/` and the environment, without Spark: a mistake answers at once."""
 
+from lib.config.alerts import Alerts, Channel, MetricShape, Rule, load_alerts
 from lib.config.api import (
     Api,
     Auth,
@@ -23,11 +24,13 @@ from lib.config.tables import Table
 __all__ = [
     "SYSTEM_COLUMNS",
     "AdoptedColumn",
+    "Alerts",
     "Api",
     "Array",
     "Auth",
     "BasicAuth",
     "BearerAuth",
+    "Channel",
     "CloudWatch",
     "Column",
     "DataType",
@@ -37,6 +40,7 @@ __all__ = [
     "Faults",
     "HeaderAuth",
     "Limits",
+    "MetricShape",
     "Metrics",
     "NoAuth",
     "Otlp",
@@ -44,6 +48,7 @@ __all__ = [
     "Pushgateway",
     "QueryAuth",
     "Reference",
+    "Rule",
     "Runtime",
     "Scalar",
     "Source",
@@ -51,6 +56,7 @@ __all__ = [
     "Table",
     "check_run_id",
     "is_column_name",
+    "load_alerts",
     "load_source",
     "new_run_id",
     "parse_ddl",

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from lib.config.model import Problem, YamlPath
 from lib.config.overrides import apply_override
-from lib.config.report import lines_of, problems_of, unknown_keys, without_misspelt
+from lib.config.report import lines_of, validated
 from lib.config.source import Source
 from lib.config.suggest import did_you_mean
 from lib.config.yaml_file import read_yaml, shown
@@ -58,33 +55,11 @@ def load_source(
         origins[("api", "url")] = "--api-url"
     if "demo" in data and isinstance(data.get("api"), dict) and "url" in data["api"]:
         problems.append(Problem(("api", "url"), "must be left out beside demo:, or pass --api-url to use it instead"))
-    source, found = _validate(data, env, path.parent)
+    source, found = validated(Source, data, {"env": env, "folder": path.parent})
     complaints = [*lines_of([*problems, *found], document, shown(path), origins), *complaints]
     if source is None or complaints:
         raise ConfigError("\n".join(complaints))
     return source
-
-
-def _validate(data: dict[str, Any], env: Mapping[str, str], folder: Path) -> tuple[Source | None, list[Problem]]:
-    """Check the data. Where a key is unknown, look again without it: it keeps pydantic from checks across settings."""
-    problems: list[Problem] = []
-    rest = copy.deepcopy(data)
-    while True:
-        try:
-            return Source.model_validate(rest, context={"env": env, "folder": folder}), problems
-        except ValidationError as error:
-            problems.extend(problems_of(error, rest))
-            unknown = unknown_keys(error, rest)
-            if not unknown:
-                return None, without_misspelt(problems)
-            for path in unknown:
-                _remove(rest, path)
-
-
-def _remove(data: Any, path: YamlPath) -> None:
-    for part in path[:-1]:
-        data = data[part]
-    del data[path[-1]]
 
 
 def _find(name_or_file: str, conf_dir: Path) -> Path:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import re
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeAlias, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from lib.config.api import AUTH_TYPES
-from lib.config.model import PROBLEMS, Problem, YamlPath
+from lib.config.model import PROBLEMS, Problem, Settings, YamlPath
 from lib.config.schema import is_column, is_named_by_its_key, keys_at
 from lib.config.suggest import closest, did_you_mean, one_of
 from lib.config.yaml_file import Document
 
 _Context: TypeAlias = dict[str, Any]
+_Keys: TypeAlias = Callable[[YamlPath, Any], tuple[str, ...]]
+_Model = TypeVar("_Model", bound=Settings)
 
 
 def _number(bound: float) -> str:
@@ -50,18 +53,39 @@ _PATTERNS = {
 }
 
 
-def problems_of(error: ValidationError, data: Any) -> list[Problem]:
+def validated(
+    model: type[_Model], data: dict[str, Any], context: Mapping[str, Any], keys: _Keys = keys_at
+) -> tuple[_Model | None, list[Problem]]:
+    """Check the data. Where a key is unknown, look again without it: it keeps pydantic from checks across settings.
+
+    `keys` says which keys a mapping at a path may have, for suggestions.
+    """
+    problems: list[Problem] = []
+    rest = copy.deepcopy(data)
+    while True:
+        try:
+            return model.model_validate(rest, context=dict(context)), problems
+        except ValidationError as error:
+            problems.extend(problems_of(error, rest, keys))
+            unknown = unknown_keys(error, rest)
+            if not unknown:
+                return None, without_misspelt(problems, keys)
+            for path in unknown:
+                _remove(rest, path)
+
+
+def problems_of(error: ValidationError, data: Any, keys: _Keys = keys_at) -> list[Problem]:
     """Return what pydantic found, with paths of the YAML that `data` came from."""
     errors = error.errors()
     whole = [details for details in errors if not (details["type"] == "too_short" and _has_deeper(details, errors))]
-    return [problem for details in whole for problem in _problems(details, data)]
+    return [problem for details in whole for problem in _problems(details, data, keys)]
 
 
-def without_misspelt(problems: Iterable[Problem]) -> list[Problem]:
+def without_misspelt(problems: Iterable[Problem], keys: _Keys = keys_at) -> list[Problem]:
     """Leave out that a key is missing where it is there, misspelt."""
     found = list(problems)
     meant = {
-        (*problem.path[:-1], closest(str(problem.path[-1]), keys_at(problem.path[:-1])))
+        (*problem.path[:-1], closest(str(problem.path[-1]), keys(problem.path[:-1], None)))
         for problem in found
         if problem.path and problem.message.startswith("unknown key")
     }
@@ -118,14 +142,14 @@ def _has_deeper(details: ErrorDetails, errors: Iterable[ErrorDetails]) -> bool:
     return any(len(other["loc"]) > len(loc) and other["loc"][: len(loc)] == loc for other in errors)
 
 
-def _problems(details: ErrorDetails, data: Any) -> Iterator[Problem]:
+def _problems(details: ErrorDetails, data: Any, keys: _Keys) -> Iterator[Problem]:
     path = yaml_path(details["loc"], data)
     kind, context = details["type"], details.get("ctx", {})
     if kind == PROBLEMS:
         for problem in context[PROBLEMS]:
             yield Problem(yaml_path((*details["loc"], *problem.path), data), problem.message)
     elif kind == "extra_forbidden":
-        yield _unknown_key(path, data, details["input"])
+        yield _unknown_key(path, data, details["input"], keys)
     elif kind in ("union_tag_not_found", "union_tag_invalid"):
         plain = f"must be {one_of(AUTH_TYPES)}{did_you_mean(str(context.get('tag', '')), AUTH_TYPES)}"
         yield Problem((*path, "type"), plain if kind == "union_tag_invalid" else str(_PLAIN[kind]))
@@ -142,18 +166,24 @@ def _problems(details: ErrorDetails, data: Any) -> Iterator[Problem]:
         yield Problem(path, plain_words if isinstance(plain_words, str) else plain_words(context))
 
 
-def _unknown_key(path: YamlPath, data: Any, value: object) -> Problem:
+def _unknown_key(path: YamlPath, data: Any, value: object, keys: _Keys) -> Problem:
     parent, key = path[:-1], str(path[-1])
     node = data
     for part in parent:
         node = node[part]
-    suggestion = did_you_mean(key, keys_at(parent, node))
+    suggestion = did_you_mean(key, keys(parent, node))
     if parent == ("api", "auth") and value is None and not suggestion:
         # `{token: abc,def}` reads as two keys, so this key may be half of a secret.
         return Problem(
             parent, 'unknown key without a value (not shown, as it may be a secret); write "${ENV_NAME}" in quotes'
         )
     return Problem(path, f"unknown key{suggestion}")
+
+
+def _remove(data: Any, path: YamlPath) -> None:
+    for part in path[:-1]:
+        data = data[part]
+    del data[path[-1]]
 
 
 def _clean(part: str | int) -> str:

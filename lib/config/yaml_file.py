@@ -60,8 +60,8 @@ def shown(path: Path) -> str:
     return str(path.relative_to(here)) if path.is_absolute() and path.is_relative_to(here) else str(path)
 
 
-def read_yaml(path: Path) -> Document:
-    """Read a YAML file whose root is a mapping.
+def read_yaml(path: Path, kind: str = "source YAML", keys: str = "source:, api: and tables:") -> Document:
+    """Read a YAML file whose root is a mapping; messages call it a `kind` that needs `keys`.
 
     Raises:
         ConfigError: no such file, not readable, too large, not UTF-8, not YAML, empty or no mapping.
@@ -71,7 +71,7 @@ def read_yaml(path: Path) -> Document:
         if not path.is_file():
             raise ConfigError(f"{name}: {'this is not a file' if path.exists() else 'there is no such file'}")
         if path.stat().st_size > MAX_BYTES:
-            raise ConfigError(f"{name}: larger than {MAX_BYTES // 1_000_000} MB, which no source YAML is")
+            raise ConfigError(f"{name}: larger than {MAX_BYTES // 1_000_000} MB, which no {kind} is")
         content = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{name}: cannot be read ({error.strerror or 'unknown reason'})") from error
@@ -82,9 +82,9 @@ def read_yaml(path: Path) -> Document:
         raise ConfigError(f"{name}:{line}: not UTF-8; save the file as UTF-8") from error
     document = parse_yaml(text, name)
     if document.data is None:
-        raise ConfigError(f"{name}: empty; a source YAML needs source:, api: and tables:")
+        raise ConfigError(f"{name}: empty; a {kind} needs {keys}")
     if not isinstance(document.data, dict):
-        raise ConfigError(f"{name}:1: must be a mapping with source:, api: and tables:")
+        raise ConfigError(f"{name}:1: must be a mapping with {keys}")
     return document
 
 

@@ -51,6 +51,11 @@ class Layout:
         return self.root / "ops" / "metrics"
 
     @property
+    def alerts(self) -> Path:
+        """A row per message about an alert and channel."""
+        return self.root / "ops" / "alerts"
+
+    @property
     def site(self) -> Path:
         """The pages that people look at."""
         return self.root / "site"
@@ -69,6 +74,11 @@ class Layout:
     def lock(self) -> Path:
         """Held by the run that writes."""
         return self.root / ".lock"
+
+    @property
+    def alerts_lock(self) -> Path:
+        """Held while alerts are sent."""
+        return self.root / ".alerts.lock"
 
     def rebuilt(self, run_id: str) -> Layout:
         """The tables that a rebuild makes before they replace those of the lake."""

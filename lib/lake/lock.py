@@ -1,12 +1,14 @@
-"""One run at a time writes a lake."""
+"""One run at a time writes a lake, and one process at a time sends its alerts."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import IO
 
 from lib.errors import LakeError
 from lib.lake.layout import Layout
@@ -34,3 +36,41 @@ def writing(layout: Layout, run_id: str, now: datetime) -> Iterator[None]:
         file.write(f"run {run_id} (process {os.getpid()}, since {now:%Y-%m-%d %H:%M:%S} UTC)\n")
         file.flush()
         yield
+
+
+def is_at_work(layout: Layout) -> bool:
+    """Whether a run is at work on the lake now."""
+    if not layout.lock.exists():
+        return False
+    with layout.lock.open("r", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+
+@contextmanager
+def alerting(layout: Layout, *, patience_s: float) -> Iterator[bool]:
+    """Keep other processes from sending alerts meanwhile. False: another one still was at it after `patience_s` seconds.
+
+    A lake that takes no lock, as on a full disk, is no reason to keep alerts back: then it is True.
+    """
+    try:
+        file = layout.alerts_lock.open("a", encoding="utf-8")
+    except OSError:
+        yield True
+        return
+    with file:
+        deadline = time.monotonic() + patience_s
+        while not (held := _try(file)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        yield held
+
+
+def _try(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

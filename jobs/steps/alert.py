@@ -1,0 +1,196 @@
+"""Evaluates the rules, sends what is due on every channel, and records what came of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import pyarrow as pa
+from deltalake.exceptions import DeltaError
+
+from jobs.steps.options import Job
+from lib.config import Alerts, Channel
+from lib.config.alerts import LOG
+from lib.errors import ConfigError
+from lib.lake import alerts as recorded
+from lib.lake import runs
+from lib.lake.layout import Layout
+from lib.lake.lock import alerting, is_at_work
+from lib.lake.runs import Run
+from lib.observe.alerts import Event, Kind, due, from_record, open_alerts, to_record
+from lib.observe.logs import LOGGER
+from lib.observe.messages import Message, messages
+from lib.observe.metrics import Measurement
+from lib.observe.outcome import Outcome, RunSummary, outcome_of
+from lib.observe.send import send
+from lib.observe.verdicts import Seen
+
+log = logging.getLogger(LOGGER)
+
+# How long another process may take to evaluate, on top of the time its channels have.
+_PATIENCE_S = 30
+# What a table that is damaged, or a disk that is full, raises.
+_TROUBLE = (DeltaError, pa.ArrowException, OSError)
+
+
+def send_alerts(job: Job, run: RunSummary, measured: Sequence[Measurement], now: datetime) -> list[Event]:
+    """Tell what the run, which has just ended, opened, left open or mended. `measured` is what it measured, judged.
+
+    Returns what was told on any channel, the log included. Never raises for trouble with a channel or with `ops/alerts`: that is
+    logged, and what did not arrive stays due. Nothing is done without rules or without a lake.
+    """
+    return _evaluate(job, run, measured, now)
+
+
+def check_alerts(job: Job, now: datetime) -> list[str]:
+    """Evaluate, without a run, what time alone brings: no success for too long, reminders, what did not arrive before.
+
+    A last run that was killed is found here, too. Returns the lines to print: what was told, and what is open.
+
+    Raises:
+        ConfigError: there are no rules.
+    """
+    alerts = _rules(job)
+    told = _evaluate(job, _last_run(job), (), now)
+    lines = [f"Told now: {len(told)}", *(_line(event) for event in told)]
+    still_open = open_alerts(alerts.rules, _before(job.layout))
+    return [*lines, f"Open: {len(still_open)}", *(_line(event) for event in still_open)]
+
+
+def try_channels(job: Job) -> tuple[list[str], bool]:
+    """Send a test message on every channel. Returns a line for each, with what came of it, and whether none failed.
+
+    A channel that is off has not failed. Nothing is recorded.
+
+    Raises:
+        ConfigError: there are no rules.
+    """
+    alerts = _rules(job)
+    body = "This is a test message. Nothing has happened.\n\nHelp:   docs/monitoring.md"
+    title = f"[info] {job.source.source}: test"
+    on = _on(alerts)
+    found = {one.message.channel: one.problem for one in send([Message(name, "info", title, body) for name in on], on)}
+    lines = []
+    for channel in alerts.channels:
+        if channel.name in on:
+            lines.append(f"{channel.name}: {found[channel.name] or 'sent'}")
+        else:
+            lines.append(f"{channel.name}: off, as {channel.url.variable} is not set")
+    return lines or ["there is no channel"], not any(found.values())
+
+
+def _rules(job: Job) -> Alerts:
+    if job.alerts is None:
+        message = f"{job.runtime.conf / 'alerts.yml'}: there is no such file, and so no alert; see docs/monitoring.md"
+        raise ConfigError(message)
+    return job.alerts
+
+
+def _evaluate(job: Job, run: RunSummary | None, measured: Sequence[Measurement], now: datetime) -> list[Event]:
+    if job.alerts is None or not job.layout.lake_json.exists():
+        return []
+    _mention_off(job.alerts)
+    slowest_s = max((channel.timeout_s for channel in job.alerts.channels), default=0)
+    with alerting(job.layout, patience_s=_PATIENCE_S + slowest_s) as is_mine:
+        if is_mine:
+            return _tell(job, job.alerts, run, measured, now)
+    log.warning("another process is still sending alerts; those of this one are not sent")
+    return []
+
+
+def _tell(
+    job: Job, alerts: Alerts, run: RunSummary | None, measured: Sequence[Measurement], now: datetime
+) -> list[Event]:
+    on = _on(alerts)
+    known = _runs(job.layout)
+    seen = Seen(
+        run=run,
+        measured=measured,
+        last_success=_last_success(known, run),
+        first_start=known[0].started_at if known else None,
+        tables=(*(table.name for table in job.source.tables), "listens"),
+    )
+    events = due(alerts.rules, on.keys(), seen, _before(job.layout), now)
+    told = [replace(event, delivered=True) for event in events if event.channel == LOG]
+    others = [event for event in events if event.channel != LOG]
+    # First, so that what a killed process did not send is due the next time.
+    _record(job.layout, [*told, *others])
+    _log(messages(told, job.source.source, run))
+    sent = send(messages(others, job.source.source, run), on)
+    arrived = [replace(event, delivered=True) for one in sent if one.problem is None for event in one.message.events]
+    _record(job.layout, arrived)
+    return [*told, *arrived]
+
+
+def _on(alerts: Alerts) -> dict[str, Channel]:
+    return {channel.name: channel for channel in alerts.channels if channel.url.url is not None}
+
+
+def _mention_off(alerts: Alerts) -> None:
+    wanted = {name for rule in alerts.rules for name in rule.channels}
+    for channel in alerts.channels:
+        if channel.name in wanted and channel.url.url is None:
+            log.info("alert channel is off", extra={"channel": channel.name, "not_set": channel.url.variable})
+
+
+def _log(told: Sequence[Message]) -> None:
+    for message in told:
+        level = logging.INFO if message.kind in ("info", "recovered") else logging.WARNING
+        texts = "; ".join(event.text for event in message.events[:3])
+        more = f"; and {len(message.events) - 3} more" if len(message.events) > 3 else ""
+        log.log(level, "alert %s: %s%s", message.title, texts, more)
+
+
+def _runs(layout: Layout) -> list[Run]:
+    """Every run, oldest first; none where that cannot be read: the one that has just ended is known all the same."""
+    try:
+        return runs.all_runs(layout)
+    except _TROUBLE as error:
+        log.warning("ops/runs cannot be read for alerts", extra={"problem": type(error).__name__})
+        return []
+
+
+def _before(layout: Layout) -> list[Event]:
+    """What was told before; nothing where that cannot be read, as to tell twice is better than not at all."""
+    try:
+        return [from_record(record) for record in recorded.latest(layout)]
+    except _TROUBLE as error:
+        log.warning("ops/alerts cannot be read, so alerts may come again", extra={"problem": type(error).__name__})
+        return []
+
+
+def _record(layout: Layout, events: Sequence[Event]) -> None:
+    try:
+        recorded.add(layout, [to_record(event) for event in events])
+    except _TROUBLE as error:
+        log.warning("ops/alerts cannot be written, so alerts may come again", extra={"problem": type(error).__name__})
+
+
+def _last_success(known: Sequence[Run], run: RunSummary | None) -> datetime | None:
+    ends = [one.ended_at for one in known if one.ended_at is not None and _outcome(one).is_good]
+    if run is not None and run.outcome.is_good and run.ended_at is not None:
+        ends.append(run.ended_at)
+    return max(ends, default=None)
+
+
+def _outcome(run: Run) -> Outcome:
+    return outcome_of(run.state, run.exit_status, ended=run.ended_at is not None)
+
+
+def _last_run(job: Job) -> RunSummary | None:
+    """The last run by its record. One without an end was killed, unless it is at work."""
+    known = _runs(job.layout)
+    if not known:
+        return None
+    last = known[-1]
+    outcome = _outcome(last)
+    if outcome == Outcome.RUNNING and not is_at_work(job.layout):
+        outcome = Outcome.KILLED
+    return RunSummary(last.run_id, last.source, last.started_at, last.ended_at, outcome, last.exit_status, last.message)
+
+
+def _line(event: Event) -> str:
+    after = "still open" if event.kind == Kind.REMINDED else event.kind.value
+    return f"  {event.channel}  [{event.severity}] {event.key.rule}, {after}: {event.text}"

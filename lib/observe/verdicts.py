@@ -1,0 +1,186 @@
+"""What each rule makes of a run: which alerts hold, and which do not any more. Texts name tables, columns and steps, never data."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from lib.config.alerts import MetricShape, Rule
+from lib.observe.metrics import BY_NAME, Measurement, Metric
+from lib.observe.outcome import Outcome, RunSummary
+
+_CHECKED = (Outcome.CHECKS_FAILED, Outcome.COULD_NOT_CHECK)
+_SHOWN = 400
+
+
+@dataclass(frozen=True, order=True)
+class Key:
+    """What tells alerts apart: the rule, and for rules about measurements the series. "" for no table and no label."""
+
+    rule: str
+    metric: str = ""
+    table: str = ""
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known when rules are evaluated.
+
+    `run` is the last run, None where there was none; `measured` its judged measurements, none where only time is looked at.
+    `last_success` is when the last run ended that did what it was asked to, `first_start` when the first run began. `tables`
+    are those of the source.
+    """
+
+    run: RunSummary | None
+    measured: Sequence[Measurement]
+    last_success: datetime | None
+    first_start: datetime | None
+    tables: Collection[str]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether an alert holds, in words."""
+
+    holds: bool
+    text: str
+
+
+def _holds(text: str) -> Verdict:
+    return Verdict(holds=True, text=text)
+
+
+def _is_over(text: str) -> Verdict:
+    return Verdict(holds=False, text=text)
+
+
+def metric_shapes() -> dict[str, MetricShape]:
+    """The metrics that rules may name, for `load_alerts`."""
+    return {name: MetricShape(metric.about.by_table, metric.about.label) for name, metric in BY_NAME.items()}
+
+
+def verdicts(rule: Rule, seen: Seen, known: Collection[Key], now: datetime) -> dict[Key, Verdict]:
+    """What the rule says of each alert. One that is not in it is neither there nor over: nothing was learnt of it.
+
+    `known` are the alerts that the rule had before.
+    """
+    found = dict(_verdicts(rule, seen, now))
+    for key in known:
+        if key not in found and (gone := _gone(key, seen)):
+            found[key] = _is_over(gone)
+    return found
+
+
+def _verdicts(rule: Rule, seen: Seen, now: datetime) -> Iterator[tuple[Key, Verdict]]:
+    if rule.outcome is not None and seen.run is not None:
+        yield from _of_outcome(rule.name, rule.outcome, seen.run)
+    if rule.longest is not None:
+        yield from _of_silence(rule.name, rule.longest, seen, now)
+    for one in seen.measured:
+        key = Key(rule.name, one.series.metric.about.name, one.series.table or "", one.series.label or "")
+        if rule.metric == key.metric and rule.table in (None, key.table) and rule.label in (None, key.label):
+            yield key, _of_threshold(rule, one)
+        if rule.anomalies is not None and key.metric in rule.anomalies and one.score is not None:
+            yield key, _of_anomaly(one)
+
+
+def _of_outcome(name: str, outcomes: Sequence[str], run: RunSummary) -> Iterator[tuple[Key, Verdict]]:
+    key = Key(name)
+    if run.outcome in outcomes:
+        said = f": {clean(run.message)}" if run.message else ""
+        status = "" if run.exit_status is None else f" (exit {run.exit_status})"
+        yield key, _holds(f"run {run.run_id} ended as '{run.outcome}'{status}{said}")
+    elif _ends(run.outcome, outcomes):
+        yield key, _is_over(f"run {run.run_id} ended as '{run.outcome}'")
+
+
+def _ends(now: Outcome, outcomes: Sequence[str]) -> bool:
+    """Whether this outcome is an answer to those. Another failure is none; a run without a check is none to a failed check."""
+    if now == Outcome.MERGED:
+        return not any(outcome in outcomes for outcome in _CHECKED)
+    return now.is_good or (now != Outcome.RUNNING and any(Outcome(outcome).is_good for outcome in outcomes))
+
+
+def _of_silence(name: str, longest: timedelta, seen: Seen, now: datetime) -> Iterator[tuple[Key, Verdict]]:
+    since = seen.last_success or seen.first_start
+    if since is None:
+        return
+    what = "the last run that succeeded ended" if seen.last_success else "no run has succeeded; the first one began"
+    text = f"{what} {since:%Y-%m-%d %H:%M} UTC, {hours(now - since)} ago"
+    holds = now - since >= longest
+    yield Key(name), _holds(f"{text}; at most {hours(longest)} are normal") if holds else _is_over(text)
+
+
+def _of_threshold(rule: Rule, one: Measurement) -> Verdict:
+    bounds = []
+    if rule.above is not None:
+        bounds.append((one.value > rule.above, f"above {amount(rule.above, one.series.metric)}"))
+    if rule.below is not None:
+        bounds.append((one.value < rule.below, f"below {amount(rule.below, one.series.metric)}"))
+    value = f"{clean(str(one.series))}: {amount(one.value, one.series.metric)}"
+    broken = [words for is_broken, words in bounds if is_broken]
+    if broken:
+        return _holds(f"{value}, {broken[0]}{_expected(one)}")
+    return _is_over(f"{value}, not {' nor '.join(words for _, words in bounds)}")
+
+
+def _of_anomaly(one: Measurement) -> Verdict:
+    text = f"{clean(str(one.series))}: {amount(one.value, one.series.metric)}{_expected(one)}"
+    return _holds(text) if one.is_odd else _is_over(text)
+
+
+def _expected(one: Measurement) -> str:
+    if one.low is None or one.high is None or one.score is None:
+        return ""
+    metric = one.series.metric
+    span = f"{amount(one.low, metric, with_unit=False)} to {amount(one.high, metric)}"
+    return f"; expected {span}, {abs(one.score):.1f} deviations {'above' if one.score > 0 else 'below'} the median"
+
+
+def _gone(key: Key, seen: Seen) -> str | None:
+    """Why an alert about a series that this run did not measure is over; None if that says nothing.
+
+    A label that is absent from a published run which measured its table in that way is a reason or a column that is no more.
+    """
+    if not key.metric:
+        return None
+    metric = BY_NAME.get(key.metric)
+    named = f"{key.metric} of {key.table or 'the run'}" + (f" ({key.label})" if key.label else "")
+    if metric is None or (key.table and key.table not in seen.tables):
+        return f"{clean(named)}: not measured any more"
+    family = key.metric.partition(".")[0]
+    same = (
+        one.series.table == (key.table or None) and one.series.metric.about.name.partition(".")[0] == family
+        for one in seen.measured
+    )
+    if key.label and seen.run is not None and seen.run.outcome == Outcome.PUBLISHED and any(same):
+        return f"{clean(named)}: not there any more"
+    return None
+
+
+def amount(value: float, metric: Metric, *, with_unit: bool = True) -> str:
+    """The value for people, such as `1,000 rows`, `0.4 s`, `1.2 MB`."""
+    unit = metric.about.unit
+    if unit == "By":
+        value, name = value / 1e6, "MB"
+    elif unit.startswith("{"):
+        name = unit[1:].replace("}", "s", 1)
+    else:
+        name = "" if unit == "1" else unit
+    number = f"{value:,.0f}" if value == round(value) or abs(value) >= 100 else f"{value:,.3g}"
+    return f"{number} {name}".rstrip() if with_unit else number
+
+
+def hours(span: timedelta) -> str:
+    """A duration for people: hours from two of them on, else minutes."""
+    minutes = int(span.total_seconds() // 60)
+    return f"{minutes // 60} h" if minutes >= 120 else f"{minutes} min"
+
+
+def clean(text: str) -> str:
+    """One line without control characters and without what chats take for mentions and markup, cut after 400 characters."""
+    text = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    text = text.translate({ord(character): None for character in "<>@`"})
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
