@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -34,3 +35,20 @@ def writing(layout: Layout, run_id: str, now: datetime) -> Iterator[None]:
         file.write(f"run {run_id} (process {os.getpid()}, since {now:%Y-%m-%d %H:%M:%S} UTC)\n")
         file.flush()
         yield
+
+
+def run_at_work(layout: Layout) -> str | None:
+    """The id of the run that is writing the lake, None where none is.
+
+    It looks by taking the lock for an instant, for which a run that starts would be refused: to be asked only where a run has
+    no end in the records.
+    """
+    if not layout.lock.exists():
+        return None
+    with layout.lock.open(encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            said = re.match(r"run (\S+) \(process ", file.read())
+            return said[1] if said else None
+    return None

@@ -132,8 +132,17 @@ def new_run(run_id: str, source: str, settings_hash: str, settings: dict[str, An
 
 def all_runs(layout: Layout) -> list[Run]:
     """Every run of the lake, oldest first."""
+    return _in_order(records.read(layout.runs))
+
+
+def last_runs(layout: Layout, last: int) -> list[Run]:
+    """The runs that started last, oldest first. It takes no longer in a lake of many runs."""
+    return _in_order(records.newest(layout.runs, "started_at", last))
+
+
+def _in_order(found: list[dict[str, Any]]) -> list[Run]:
     runs = []
-    for record in records.read(layout.runs):
+    for record in found:
         tables = {table["table"]: TableRun(**table) for table in record.pop("tables") or []}
         runs.append(Run(**record, tables=tables))
     return sorted(runs, key=lambda run: (run.started_at, run.run_id))
