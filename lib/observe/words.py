@@ -21,6 +21,11 @@ def amount(value: float, unit: str) -> str:
     return f"{_number(value)} {things}{f'/{per}' if per else ''}"
 
 
+def plain(value: float, unit: str) -> str:
+    """A value where a heading says what is counted: `2,001`; seconds and bytes keep their unit."""
+    return amount(value, unit) if unit in ("s", "By") else _number(value)
+
+
 def expected(one: Measurement) -> str | None:
     """What was plausible: `1,900 to 2,100 rows`. None for a measurement that was not judged."""
     unit = one.series.metric.about.unit
@@ -28,8 +33,7 @@ def expected(one: Measurement) -> str | None:
         return None if one.high is None else f"up to {amount(one.high, unit)}"
     if one.high is None:
         return f"at least {amount(one.low, unit)}"
-    low = amount(one.low, unit) if unit in ("s", "By") else _number(one.low)
-    return f"{low} to {amount(one.high, unit)}"
+    return f"{plain(one.low, unit)} to {amount(one.high, unit)}"
 
 
 def odd(one: Measurement) -> str:
