@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lib.observe.metrics import Measurement, Metric, Series
 from lib.observe.outcome import RunSummary
-from lib.observe.vega import COLOURS, OTHERS, Spec, plot
+from lib.observe.vega import COLOURS, OTHERS, Spec, are_unlike, plot
 from lib.observe.words import amount, odd, said
 
 
@@ -70,15 +70,21 @@ def charts(summaries: Sequence[RunSummary], measured: Mapping[str, Sequence[Meas
     In every datum `run` is the run's start and its id with a space between, so that the id is the last word.
     """
     keys = {one.run_id: f"{one.started_at:%Y-%m-%d %H:%M:%S} {one.run_id}" for one in summaries}
-    outcomes = [{"run": keys[one.run_id], "outcome": one.outcome.value} for one in summaries]
+    # What went wrong is drawn last, above its neighbours where columns are narrow.
+    in_order = sorted(summaries, key=lambda one: not one.outcome.is_good)
+    outcomes = [{"run": keys[one.run_id], "outcome": one.outcome.value} for one in in_order]
     made = []
     for shown in _SHOWN:
         found = _folded(_found(shown, list(keys), measured))
         if found:
             points = _points(shown, keys, found)
-            is_rows = shown.metric is Metric.ROWS
-            spec = plot(list(keys.values()), outcomes, points, is_stack=shown.is_stack, may_be_logarithmic=is_rows)
-            made.append(Chart(shown.name, shown.title, shown.says, spec))
+            is_log = shown.metric is Metric.ROWS and are_unlike(points)
+            says = f"{shown.says} Logarithmic." if is_log else shown.says
+            unit = shown.metric.about.unit
+            spec = plot(
+                list(keys.values()), outcomes, points, is_stack=shown.is_stack, is_logarithmic=is_log, unit=unit
+            )
+            made.append(Chart(shown.name, shown.title, says, spec))
     return made
 
 

@@ -22,7 +22,7 @@ OTHERS = "all others"
 _UNLIKE = 10
 # "currentColor" is the page's own ink, light or dark; only SVG knows it.
 _CONFIG = {
-    "font": "inherit",
+    "font": "system-ui, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif",
     "axis": {
         **{name: "currentColor" for name in ("labelColor", "gridColor", "domainColor", "tickColor")},
         "gridOpacity": 0.15,
@@ -35,6 +35,9 @@ _CONFIG = {
     "view": {"stroke": None},
 }
 _HEIGHT = 150
+_NARROW = 420
+# Names of more characters go two in a line of the legend, and not four.
+_LONG = 20
 # Above the plot, so that a mark of an outcome hides no value.
 _OUTCOMES_AT = -9
 
@@ -61,7 +64,13 @@ MARKS: Mapping[Outcome, Mark] = {
 
 
 def plot(
-    keys: Sequence[str], outcomes: Sequence[Spec], points: Sequence[Spec], *, is_stack: bool, may_be_logarithmic: bool
+    keys: Sequence[str],
+    outcomes: Sequence[Spec],
+    points: Sequence[Spec],
+    *,
+    is_stack: bool,
+    is_logarithmic: bool,
+    unit: str,
 ) -> Spec:
     """The spec of one chart.
 
@@ -69,7 +78,7 @@ def plot(
     and series, reaching from `start` to `end`, `odd` only where it is.
     """
     names = list(dict.fromkeys(sorted((point["series"] for point in points), key=lambda name: (name == OTHERS, name))))
-    y = _y(points, may_be_logarithmic=may_be_logarithmic and not is_stack)
+    y = _y(points, unit, is_logarithmic=is_logarithmic)
     return {
         "width": "container",
         "height": _HEIGHT,
@@ -81,15 +90,15 @@ def plot(
             "runs": list(outcomes),
         },
         "encoding": {"x": _x(keys)},
-        "layer": [_columns(), *(_stack(names, y) if is_stack else _lines(names, y)), _odd(y), _outcomes()],
-        "resolve": {"scale": {"color": "independent", "shape": "independent"}},
+        "layer": [_columns(), _stack(names, y) if is_stack else _lines(names, y), _odd(y), _outcomes()],
+        "resolve": {"scale": dict.fromkeys(("color", "shape", "strokeDash"), "independent")},
         "config": _CONFIG,
     }
 
 
 def _x(keys: Sequence[str]) -> Spec:
     axis = {"values": list(keys[:: -(-len(keys) // 6)]), "labelExpr": "slice(datum.label, 0, 10)", "labelAngle": 0}
-    axis |= {"labelOverlap": True, "ticks": True}
+    axis |= {"labelOverlap": True, "labelFlush": True}
     return {
         "field": "run",
         "type": "ordinal",
@@ -99,18 +108,20 @@ def _x(keys: Sequence[str]) -> Spec:
     }
 
 
-def _y(points: Sequence[Spec], *, may_be_logarithmic: bool) -> Spec:
+def _y(points: Sequence[Spec], unit: str, *, is_logarithmic: bool) -> Spec:
     top = max(point["end"] for point in points)
-    axis: Spec = {"format": "~s", "tickCount": 4}
+    axis: Spec = {"tickCount": 4}
     scale: Spec = {"domain": [0, top or 1], "nice": True}
-    if may_be_logarithmic and _are_unlike(points):
+    if is_logarithmic:
         # Linear from 0 to 1, so that an empty table has its place.
         scale = {"type": "symlog", "constant": 1, "domain": [0, top]}
-        axis = {"format": "~s", "values": [0, *(10**power for power in range(len(str(int(top)))))]}
+        axis = {"values": [0, *(10**power for power in range(len(str(int(top)))))]}
+    # Thousands as k; milliseconds as a part of a second, for m could be minutes.
+    axis["labelExpr"] = "format(datum.value, '~g')" if unit == "s" else "format(datum.value, '~s')"
     return {"field": "end", "type": "quantitative", "title": None, "scale": scale, "axis": axis}
 
 
-def _are_unlike(points: Sequence[Spec]) -> bool:
+def are_unlike(points: Sequence[Spec]) -> bool:
     """Whether some series are so small that they would lie on the axis."""
     tops: dict[str, float] = {}
     for point in points:
@@ -126,7 +137,9 @@ def _colour(names: list[str], **legend: Any) -> Spec:
     colours = list(COLOURS[: len(names)])
     if names[-1] == OTHERS:
         colours[-1] = GREY
-    shown = {"title": None, "orient": "bottom", "columns": {"expr": "width < 420 ? 2 : 4"}, "labelLimit": 180, **legend}
+    most = 2 if max(map(len, names)) > _LONG else 4
+    by_width = {"expr": f"width < {_NARROW} ? {most // 2} : {most}"}
+    shown = {"title": None, "orient": "bottom", "columns": by_width, "labelLimit": 260, **legend}
     return {"field": "series", "type": "nominal", "scale": {"domain": names, "range": colours}, "legend": shown}
 
 
@@ -136,7 +149,7 @@ def _columns() -> Spec:
     return {"data": {"name": "runs"}, "mark": mark, "encoding": {"tooltip": _tooltip(("outcome", "Outcome"))}}
 
 
-def _stack(names: list[str], y: Spec) -> list[Spec]:
+def _stack(names: list[str], y: Spec) -> Spec:
     # Each bar knows where it ends, so that the mark of an odd one can stand there.
     encoding = {
         "y": {**y, "field": "start"},
@@ -144,21 +157,27 @@ def _stack(names: list[str], y: Spec) -> list[Spec]:
         "color": _colour(names),
         "tooltip": _tooltip(("series", "Of"), ("said", "Value")),
     }
-    return [{"data": {"name": "points"}, "mark": {"type": "bar", "cursor": "pointer"}, "encoding": encoding}]
+    return {"data": {"name": "points"}, "mark": {"type": "bar", "cursor": "pointer"}, "encoding": encoding}
 
 
-def _lines(names: list[str], y: Spec) -> list[Spec]:
-    dash = {"field": "series", "type": "nominal", "scale": {"domain": names, "range": list(_DASHES[: len(names)])}}
-    line = {"y": y, "color": _colour(names, symbolType="stroke"), "strokeDash": {**dash, "legend": {"title": None}}}
-    dots = {"y": y, "color": _colour(names), "tooltip": _tooltip(("series", "Of"), ("said", "Value"))}
-    return [
-        {"data": {"name": "points"}, "mark": {"type": "line", "strokeWidth": 1.8}, "encoding": line},
-        {
-            "data": {"name": "points"},
-            "mark": {"type": "circle", "size": 22, "opacity": 1, "cursor": "pointer"},
-            "encoding": dots,
-        },
-    ]
+def _lines(names: list[str], y: Spec) -> Spec:
+    colour = _colour(names, symbolType="stroke", symbolSize=300)
+    # The same legend on the same marks, so that the two become one.
+    dash = {**colour, "scale": {"domain": names, "range": list(_DASHES[: len(names)])}}
+    dot = {"type": "circle", "size": _dot(22), "opacity": 1, "cursor": "pointer"}
+    return {
+        "data": {"name": "points"},
+        "encoding": {"y": y, "color": colour, "strokeDash": dash},
+        "layer": [
+            {"mark": {"type": "line", "strokeWidth": 1.8}},
+            {"mark": dot, "encoding": {"tooltip": _tooltip(("series", "Of"), ("said", "Value"))}},
+        ],
+    }
+
+
+def _dot(size: int) -> Spec:
+    """A size that is smaller where columns are narrow."""
+    return {"expr": f"width < {_NARROW} ? {size // 3} : {size}"}
 
 
 def _odd(y: Spec) -> Spec:
@@ -184,5 +203,5 @@ def _outcomes() -> Spec:
         name: {"field": "outcome", "type": "nominal", "scale": scale, "legend": None} for name, scale in scales.items()
     }
     encoding = {"y": {"value": _OUTCOMES_AT}, **channels, "tooltip": _tooltip(("outcome", "Outcome"))}
-    mark = {"type": "point", "filled": True, "size": 45, "opacity": 1, "cursor": "pointer"}
+    mark = {"type": "point", "filled": True, "size": _dot(45), "opacity": 1, "cursor": "pointer"}
     return {"data": {"name": "runs"}, "mark": mark, "encoding": encoding}

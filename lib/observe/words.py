@@ -5,6 +5,8 @@ from __future__ import annotations
 from lib.observe.metrics import Measurement
 
 _BYTES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+# Numbers of this size are told without a fraction.
+_WHOLE_FROM = 100
 
 
 def amount(value: float, unit: str) -> str:
@@ -56,4 +58,4 @@ def _seconds(value: float) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value == round(value) else f"{value:,.1f}"
+    return f"{value:,.0f}" if value == round(value) or abs(value) >= _WHOLE_FROM else f"{value:,.1f}"
