@@ -37,7 +37,7 @@ _CONFIG = {
 _HEIGHT = 150
 _NARROW = 420
 # Names of more characters go two in a line of the legend, and not four.
-_LONG = 20
+_LONG = 24
 # Above the plot, so that a mark of an outcome hides no value.
 _OUTCOMES_AT = -9
 
