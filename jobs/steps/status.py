@@ -16,7 +16,7 @@ from jobs.steps.summary import summaries
 from lib.lake import publications
 from lib.lake.checks import checks_since
 from lib.lake.publications import Publication
-from lib.observe.console import say, show_table
+from lib.observe.console import printable, say, show_table
 from lib.observe.metrics import Measurement, Metric, to_record
 from lib.observe.outcome import Outcome, RunSummary
 from lib.observe.words import amount, odd
@@ -183,8 +183,8 @@ def say_status(status: Status) -> None:
     show_table(
         heads, [_cells(run) for run in status.runs], optional=("Run", [one.summary.run_id for one in status.runs])
     )
-    say([*_odd(status.runs), "", *_published(status.published), *_failed(status.failing)])
-    say([f"Next:      {status.next}", f"Report:    {status.report}"])
+    lines = [*_odd(status.runs), "", *_published(status.published), *_failed(status.failing)]
+    say([printable(line) for line in (*lines, f"Next:      {status.next}", f"Report:    {status.report}")])
 
 
 def _cells(run: RunStatus) -> list[str]:

@@ -70,16 +70,17 @@ def show_table(
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", show_edge=False, pad_edge=False)
     for place, head in enumerate(heads):
         table.add_column(head, justify="left" if place < _TO_THE_LEFT else "right", no_wrap=place != 1)
-    cells = [list(map(_printable, row)) for row in rows]
+    cells = [list(map(printable, row)) for row in rows]
     if optional is not None and console.width >= _WIDE:
         table.add_column(optional[0], no_wrap=True)
-        cells = [[*row, _printable(last)] for row, last in zip(cells, optional[1], strict=True)]
+        cells = [[*row, printable(last)] for row, last in zip(cells, optional[1], strict=True)]
     for row in cells:
         table.add_row(*map(Text, row))
     console.print(table)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """One line of text that moves no cursor, whatever wrote it."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 

@@ -82,7 +82,7 @@ def plot(
     return {
         "width": "container",
         "height": _HEIGHT,
-        "background": None,
+        "background": "transparent",
         "padding": {"left": 4, "right": 8, "top": 4, "bottom": 4},
         "datasets": {
             "points": list(points),
