@@ -20,6 +20,7 @@ SPARK_DEFAULTS = Path(__file__).resolve().parents[1] / "conf" / "spark-defaults.
 JOBS = {
     "full-ingest": ("jobs.full_ingest", "plan, fetch, land, prove, merge, check, publish"),
     "sanity-check": ("jobs.sanity_check", "check what is merged, and publish if it passes"),
+    "status": ("jobs.status", "the last runs, what is published, what is failing"),
     "explain-row": ("jobs.explain_row", "where one row came from, and what became of it"),
 }
 

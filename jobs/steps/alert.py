@@ -11,19 +11,19 @@ import pyarrow as pa
 from deltalake.exceptions import DeltaError
 
 from jobs.steps.options import Job
+from jobs.steps.summary import last_success, summaries
 from lib.config import Alerts, Channel
 from lib.config.alerts import LOG
 from lib.errors import ConfigError
 from lib.lake import alerts as recorded
 from lib.lake import runs
 from lib.lake.layout import Layout
-from lib.lake.lock import alerting, is_at_work
-from lib.lake.runs import Run
+from lib.lake.lock import alerting
 from lib.observe.alerts import Event, Kind, due, from_record, open_alerts, to_record
 from lib.observe.logs import LOGGER
 from lib.observe.messages import Message, messages
 from lib.observe.metrics import Measurement
-from lib.observe.outcome import Outcome, RunSummary, outcome_of
+from lib.observe.outcome import RunSummary
 from lib.observe.send import send
 from lib.observe.verdicts import Seen
 
@@ -53,7 +53,7 @@ def check_alerts(job: Job, now: datetime) -> list[str]:
         ConfigError: there are no rules.
     """
     alerts = _rules(job)
-    told = _evaluate(job, _last_run(job), (), now)
+    told = _evaluate(job, next(iter(summaries(job.layout, 1)), None), (), now)
     lines = [f"Told now: {len(told)}", *(_line(event) for event in told)]
     still_open = open_alerts(alerts.rules, _before(job.layout))
     return [*lines, f"Open: {len(still_open)}", *(_line(event) for event in still_open)]
@@ -104,12 +104,12 @@ def _tell(
     job: Job, alerts: Alerts, run: RunSummary | None, measured: Sequence[Measurement], now: datetime
 ) -> list[Event]:
     on = _on(alerts)
-    known = _runs(job.layout)
+    success, first_start = _known(job.layout, run)
     seen = Seen(
         run=run,
         measured=measured,
-        last_success=_last_success(known, run),
-        first_start=known[0].started_at if known else None,
+        last_success=success,
+        first_start=first_start,
         tables=(*(table.name for table in job.source.tables), "listens"),
     )
     events = due(alerts.rules, on.keys(), seen, _before(job.layout), now)
@@ -143,13 +143,15 @@ def _log(told: Sequence[Message]) -> None:
         log.log(level, "alert %s: %s%s", message.title, texts, more)
 
 
-def _runs(layout: Layout) -> list[Run]:
-    """Every run, oldest first; none where that cannot be read: the one that has just ended is known all the same."""
+def _known(layout: Layout, run: RunSummary | None) -> tuple[datetime | None, datetime | None]:
+    """The last success and the first start of all runs. Where that cannot be read, the run that has just ended is known."""
     try:
-        return runs.all_runs(layout)
+        return last_success(layout, run), runs.first_start(layout)
     except _TROUBLE as error:
         log.warning("ops/runs cannot be read for alerts", extra={"problem": type(error).__name__})
-        return []
+    if run is None:
+        return None, None
+    return run.ended_at if run.outcome.is_good else None, run.started_at
 
 
 def _before(layout: Layout) -> list[Event]:
@@ -166,29 +168,6 @@ def _record(layout: Layout, events: Sequence[Event]) -> None:
         recorded.add(layout, [to_record(event) for event in events])
     except _TROUBLE as error:
         log.warning("ops/alerts cannot be written, so alerts may come again", extra={"problem": type(error).__name__})
-
-
-def _last_success(known: Sequence[Run], run: RunSummary | None) -> datetime | None:
-    ends = [one.ended_at for one in known if one.ended_at is not None and _outcome(one).is_good]
-    if run is not None and run.outcome.is_good and run.ended_at is not None:
-        ends.append(run.ended_at)
-    return max(ends, default=None)
-
-
-def _outcome(run: Run) -> Outcome:
-    return outcome_of(run.state, run.exit_status, ended=run.ended_at is not None)
-
-
-def _last_run(job: Job) -> RunSummary | None:
-    """The last run by its record. One without an end was killed, unless it is at work."""
-    known = _runs(job.layout)
-    if not known:
-        return None
-    last = known[-1]
-    outcome = _outcome(last)
-    if outcome == Outcome.RUNNING and not is_at_work(job.layout):
-        outcome = Outcome.KILLED
-    return RunSummary(last.run_id, last.source, last.started_at, last.ended_at, outcome, last.exit_status, last.message)
 
 
 def _line(event: Event) -> str:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime
 
 from deltalake.exceptions import DeltaError
 
 from jobs.steps.options import Job
-from lib.lake import runs
+from jobs.steps.summary import last_success
 from lib.observe.export import export
 from lib.observe.logs import LOGGER
 from lib.observe.metrics import Measurement
-from lib.observe.outcome import RunSummary, outcome_of
+from lib.observe.outcome import RunSummary
 
 log = logging.getLogger(LOGGER)
 
@@ -25,19 +24,13 @@ def export_metrics(job: Job, summary: RunSummary, measured: Sequence[Measurement
     """
     settings = job.source.metrics
     problems: list[str] = []
-    last_success = None
+    since = None
     if not summary.outcome.is_good and (settings.prometheus_file or settings.pushgateway):
         try:
-            last_success = _last_success(job, summary)
+            since = last_success(job.layout, summary)
         except (DeltaError, OSError) as error:
             problems.append(f"when a run was last good is not exported, as {job.layout.runs} cannot be read: {error}")
-    problems += export(settings, summary, measured, last_success)
+    problems += export(settings, summary, measured, since)
     for problem in problems:
         log.warning(problem)
     return problems
-
-
-def _last_success(job: Job, summary: RunSummary) -> datetime | None:
-    """The end of the last good run other than this one, None where there is none."""
-    ends = runs.last_ends(job.layout, but_of=summary.run_id)
-    return max((at for state, status, at in ends if outcome_of(state, status, ended=True).is_good), default=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from jobs.steps.options import Job
+from jobs.steps.report import write_report
 from lib.lake import publications, runs
 from lib.lake.checks import Check, add_check, all_checks
 from lib.lake.publications import Publication
@@ -25,21 +26,7 @@ def write_site(job: Job) -> None:
     checks = all_checks(job.layout)
     there = site.docs_kept(job.layout.site)
     kept = there & _kept(job, [shown.get(check.docs_id, check.docs_id) for check in checks])
-    lines = [
-        pages.RunLine(
-            run_id=check.run_id,
-            docs_id=_if_kept(shown.get(check.docs_id, check.docs_id), kept),
-            checked_at=check.checked_at,
-            outcome=check.outcome,
-            checks_passed=check.passed,
-            checks_failed=check.failed,
-            warnings=check.warnings,
-            rows=check.rows,
-            message=check.message,
-        )
-        for check in checks
-    ]
-    site.write_page(job.layout.site, "runs.html", pages.render_runs(job.source.source, lines))
+    write_report(job, kept)
     publication = publications.in_force(job.layout)
     if publication is not None and not _is_shown(job, publication):
         site.write_page(job.layout.site, "index.html", pages.render_index(_published_page(job, publication)))
@@ -69,10 +56,6 @@ def _kept(job: Job, newest_first: list[str]) -> set[str]:
         before = known.get(known[published.checked_as].replaces or "")
         kept |= {before.checked_as} if before else set()
     return kept
-
-
-def _if_kept(docs_id: str, kept: set[str]) -> str:
-    return docs_id if docs_id in kept else ""
 
 
 def heal_site(job: Job) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
+from deltalake import DeltaTable
 
 from lib.lake import records
 from lib.lake.layout import Layout
@@ -49,3 +50,12 @@ def all_checks(layout: Layout) -> list[Check]:
     """Every check of the lake, newest first."""
     checks = [Check(**record) for record in records.read(layout.root / "ops" / "checks")]
     return sorted(checks, key=lambda check: check.checked_at, reverse=True)
+
+
+def checks_since(layout: Layout, first: datetime) -> list[Check]:
+    """The checks and rollbacks from that time on, newest first."""
+    path = layout.root / "ops" / "checks"
+    if not DeltaTable.is_deltatable(str(path)):
+        return []
+    which = f"WHERE checked_at >= {records.moment(first)} ORDER BY checked_at DESC, docs_id"
+    return [Check(**record) for record in records.query(path, "checks", f"SELECT * FROM checks {which}")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,16 +39,21 @@ def writing(layout: Layout, run_id: str, now: datetime) -> Iterator[None]:
         yield
 
 
-def is_at_work(layout: Layout) -> bool:
-    """Whether a run is at work on the lake now."""
+def run_at_work(layout: Layout) -> str | None:
+    """The id of the run that is writing the lake, None where none is.
+
+    It looks by taking the lock for an instant, for which a run that starts would be refused: to be asked only where a run has
+    no end in the records.
+    """
     if not layout.lock.exists():
-        return False
-    with layout.lock.open("r", encoding="utf-8") as file:
+        return None
+    with layout.lock.open(encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return True
-        return False
+            said = re.match(r"run (\S+) \(process ", file.read())
+            return said[1] if said else None
+    return None
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
+from deltalake import DeltaTable
 
 from lib.errors import LakeError
 from lib.lake import records
@@ -104,6 +105,17 @@ def in_force(layout: Layout) -> Publication | None:
     """The publication that readers see, or None where nothing was ever published."""
     known = all_publications(layout)
     return known[-1] if known else None
+
+
+def restored_since(layout: Layout, first: datetime) -> dict[str, str]:
+    """Of each rollback from that time on, the publication that it restored."""
+    # Lakes of older versions know no rollback.
+    path = str(layout.publications)
+    if not DeltaTable.is_deltatable(path) or "restores" not in {one.name for one in DeltaTable(path).schema().fields}:
+        return {}
+    which = f"restores IS NOT NULL AND published_at >= {records.moment(first)}"
+    sql = f"SELECT DISTINCT publication_id, restores FROM publications WHERE {which}"
+    return {row["publication_id"]: row["restores"] for row in records.query(layout.publications, "publications", sql)}
 
 
 def heal(layout: Layout) -> bool:

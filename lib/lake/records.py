@@ -7,6 +7,7 @@ docs/adr/0003-ops-tables-by-delta-rs.md.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,37 @@ def upsert(path: Path, schema: pa.Schema, record: Record, key: str) -> None:
 def read(path: Path) -> list[dict[str, Any]]:
     """All records of the table, or none if it is not there."""
     return query(path, "records", "SELECT * FROM records") if DeltaTable.is_deltatable(str(path)) else []
+
+
+def newest(path: Path, time: str, last: int) -> list[dict[str, Any]]:
+    """The `last` records by the time in the column `time`, newest first; none if the table is not there.
+
+    Only files that can hold one of them are read: the cost is that of `last` records, and of the table's log.
+    """
+    if not DeltaTable.is_deltatable(str(path)):
+        return []
+    first = _bound(DeltaTable(str(path)), time, last)
+    which = f"WHERE {time} >= {moment(first)} " if first else ""
+    return query(path, "records", f"SELECT * FROM records {which}ORDER BY {time} DESC LIMIT {last}")
+
+
+def moment(at: datetime) -> str:
+    """A time as SQL."""
+    return f"TIMESTAMP '{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z'"
+
+
+def _bound(table: DeltaTable, time: str, last: int) -> datetime | None:
+    """A time from which on there are `last` records at least, by what the log says of the files. None: it does not say."""
+    files = pa.table(table.get_add_actions(flatten=True)).to_pylist()
+    found = 0
+    known = [(one.get(f"min.{time}"), one.get("num_records")) for one in files]
+    if any(first is None or number is None for first, number in known):
+        return None
+    for first, number in sorted(known, reverse=True):
+        found += number
+        if found >= last:
+            return first if isinstance(first, datetime) else None
+    return None
 
 
 def query(path: Path, name: str, sql: str) -> list[dict[str, Any]]:

@@ -140,22 +140,41 @@ def new_run(run_id: str, source: str, settings_hash: str, settings: dict[str, An
 
 def all_runs(layout: Layout) -> list[Run]:
     """Every run of the lake, oldest first."""
+    return _in_order(records.read(layout.runs))
+
+
+def last_runs(layout: Layout, last: int) -> list[Run]:
+    """The runs that started last, oldest first. It takes no longer in a lake of many runs."""
+    return _in_order(records.newest(layout.runs, "started_at", last))
+
+
+def _in_order(found: list[dict[str, Any]]) -> list[Run]:
     runs = []
-    for record in records.read(layout.runs):
+    for record in found:
         tables = {table["table"]: TableRun(**table) for table in record.pop("tables") or []}
         runs.append(Run(**record, tables=tables))
     return sorted(runs, key=lambda run: (run.started_at, run.run_id))
 
 
-def last_ends(layout: Layout, *, but_of: str) -> list[tuple[str, int | None, datetime]]:
+def last_ends(layout: Layout, *, but_of: str | None = None) -> list[tuple[str, int | None, datetime]]:
     """State, exit status and latest end of the runs that have ended, one for each such pair; the run `but_of` does not count."""
     if not DeltaTable.is_deltatable(str(layout.runs)):
         return []
+    others = "" if but_of is None else f"AND run_id <> '{check_run_id(but_of)}'"
     sql = (
-        "SELECT state, exit_status, max(ended_at) AS ended_at FROM runs "
-        f"WHERE ended_at IS NOT NULL AND run_id <> '{check_run_id(but_of)}' GROUP BY state, exit_status"
+        f"SELECT state, exit_status, max(ended_at) AS ended_at FROM runs WHERE ended_at IS NOT NULL {others} "
+        "GROUP BY state, exit_status"
     )
     return [(end["state"], end["exit_status"], end["ended_at"]) for end in records.query(layout.runs, "runs", sql)]
+
+
+def first_start(layout: Layout) -> datetime | None:
+    """When the first run of the lake started, None before that."""
+    if not DeltaTable.is_deltatable(str(layout.runs)):
+        return None
+    [first] = records.query(layout.runs, "runs", "SELECT min(started_at) AS at FROM runs")
+    at: datetime | None = first["at"]
+    return at
 
 
 def merged_later(known: list[Run], table: str, at: datetime) -> list[TableRun]:

@@ -9,10 +9,16 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
 
 from lib.observe.logs import LOGGER
 
 log = logging.getLogger(LOGGER)
+# What is read by a program has no width to keep to.
+_PIPED_WIDTH = 400
+_WIDE = 110
+_TO_THE_LEFT = 2
 
 
 class Steps:
@@ -61,6 +67,30 @@ def say(lines: Sequence[str]) -> None:
     console = Console(soft_wrap=True, highlight=False, markup=False)
     for line in lines:
         console.print(line)
+
+
+def show_table(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], *, optional: tuple[str, Sequence[str]] | None = None
+) -> None:
+    """Rows on standard output, two columns to the left. `optional`, a head and its cells, stands last where there is room."""
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, markup=False, width=_PIPED_WIDTH)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", show_edge=False, pad_edge=False)
+    for place, head in enumerate(heads):
+        table.add_column(head, justify="left" if place < _TO_THE_LEFT else "right", no_wrap=place != 1)
+    cells = [list(map(printable, row)) for row in rows]
+    if optional is not None and console.width >= _WIDE:
+        table.add_column(optional[0], no_wrap=True)
+        cells = [[*row, printable(last)] for row, last in zip(cells, optional[1], strict=True)]
+    for row in cells:
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
+def printable(text: str) -> str:
+    """One line of text that moves no cursor, whatever wrote it."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:

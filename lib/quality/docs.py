@@ -157,7 +157,7 @@ def _page(root: str, assets: Path | None, assets_href: str, failed: str, *, with
         style += _text("plain.css")
         note = f'<p class="site-note">{PLAIN_NOTE}</p>'
     head = (
-        f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_policy(script)}">'
+        f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy(script)}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
     )
     links = f'<a href="{root}index.html">What is published</a><a href="{root}runs.html">Every run</a>'
@@ -170,7 +170,7 @@ def _page(root: str, assets: Path | None, assets_href: str, failed: str, *, with
     )
 
 
-def _policy(script: str) -> str:
+def policy(script: str) -> str:
     """What a browser may load: files of the site. This is the one inline script that it may run."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (

@@ -1,4 +1,4 @@
-"""Our own pages of the site: what is published, and every run. They need no script, no other file and no network."""
+"""Our own pages of the site: what is published, and every run. They need no network, and no script but for charts."""
 
 from __future__ import annotations
 
@@ -8,14 +8,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from html import unescape
+from importlib.resources import files
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from lib.quality.docs import policy
 from lib.quality.names import rows_query
+from lib.quality.report import PLAIN_NOTE, Report
 
 ROLLED_BACK = "rolled back"
-_OUTCOMES = {"published": "good", "checks failed": "bad", "could not check": "open", ROLLED_BACK: "open"}
+_OUTCOMES = {"published": "good", **dict.fromkeys(("checks failed", "source failed", "failed", "killed"), "bad")}
+# The most runs that runs.html has.
+LAST = 90
+# Of a message, in the list.
+_MOST_CHARACTERS = 300
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,7 @@ class IndexPage:
 
 @dataclass(frozen=True)
 class RunLine:
-    """One checked run, or a rollback (`ROLLED_BACK`). `outcome` is also "published", "checks failed" or "could not check".
+    """One checked run, or a rollback (`ROLLED_BACK`), or a run that was not checked: it has no counts, and the time of its start.
 
     No docs: an empty `docs_id`.
     """
@@ -94,10 +101,10 @@ class RunLine:
     docs_id: str
     checked_at: datetime
     outcome: str
-    checks_passed: int
-    checks_failed: int
-    warnings: int
-    rows: int
+    checks_passed: int | None
+    checks_failed: int | None
+    warnings: int | None
+    rows: int | None
     message: str | None
 
 
@@ -132,11 +139,36 @@ def render_nothing_published(source: str) -> str:
     return _templates().get_template("nothing.html").render(source=source)
 
 
-def render_runs(source: str, lines: Sequence[RunLine]) -> str:
-    """`runs.html`: a line for every checked run and every rollback, newest first, with a link to the docs."""
+def render_runs(source: str, lines: Sequence[RunLine], report: Report | None = None) -> str:
+    """`runs.html`: a line for every check, rollback and run without a check, newest first; and the report of the runs.
+
+    Charts are drawn where the report names the folder of the scripts that draw; otherwise the page says that it is plainer.
+    """
     newest_first = sorted(lines, key=lambda line: (_utc(line.checked_at), line.docs_id), reverse=True)
-    n_checked = sum(1 for line in lines if line.outcome != ROLLED_BACK)
-    return _templates().get_template("runs.html").render(source=source, lines=newest_first, n_checked=n_checked)
+    checked: dict[str, list[RunLine]] = {}
+    for line in newest_first:
+        if line.checks_passed is not None:
+            checked.setdefault(line.run_id, []).append(line)
+    report = report or Report()
+    script = _script() if report.figures and report.assets_href else ""
+    return (
+        _templates()
+        .get_template("runs.html")
+        .render(
+            source=source,
+            lines=newest_first,
+            n_checked=sum(1 for line in lines if line.checks_passed is not None and line.outcome != ROLLED_BACK),
+            n_unchecked=sum(1 for line in lines if line.checks_passed is None),
+            checked=checked,
+            report=report,
+            known={section.run_id for section in report.sections},
+            marks={mark.outcome: mark for mark in report.marks},
+            plain_note=PLAIN_NOTE,
+            last=LAST,
+            script=script,
+            policy=policy(script) if script else "",
+        )
+    )
 
 
 def _utc(moment: datetime) -> datetime:
@@ -156,9 +188,24 @@ def _docs_href(docs_id: str) -> str:
     return f"runs/{quote(docs_id, safe='')}/index.html"
 
 
+def _anchor(run_id: str) -> str:
+    """The id of a run's section; in a link as in its place."""
+    return f"run-{quote(run_id, safe='')}"
+
+
+def _first_line(message: str) -> str:
+    first, *more = message.splitlines() or [""]
+    return first if not more and len(first) <= _MOST_CHARACTERS else f"{first[:_MOST_CHARACTERS]} …"
+
+
 def _shape(outcome: str) -> str:
     """Which mark goes with the words. An outcome that this page does not know is shown as open, never as good."""
     return _OUTCOMES.get(outcome, "open")
+
+
+@cache
+def _script() -> str:
+    return (files("lib.quality") / "templates" / "runs.js").read_text("utf-8")
 
 
 @cache
@@ -171,4 +218,5 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(number=_number, when=_when, docs_href=_docs_href, shape=_shape, rows_query=rows_query)
+    environment.filters.update(anchor=_anchor, first_line=_first_line)
     return environment

@@ -1,0 +1,50 @@
+"""`status`: the last runs, what is published, what is failing, and what to do next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from jobs.steps.options import common_options, open_job
+from jobs.steps.status import as_json, say_status, status_of
+from lib.errors import ConfigError
+
+
+@click.command(
+    "status",
+    help="Say how the last runs ended and what was odd in them, what is published and since when, and what is failing now. "
+    "Needs the lake only, and no Spark: nothing is written, and no API is asked. Ends with 0 whatever it has to say; a script "
+    "reads --format json. --api-url, --tables and --run-id are taken, so that all jobs can be given the same options, and "
+    "change nothing here.",
+)
+@common_options
+@click.option(
+    "--last",
+    type=click.IntRange(1, 1000),
+    default=10,
+    metavar="N",
+    show_default=True,
+    help="So many runs, newest first.",
+)
+@click.option(
+    "--format",
+    "shape",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Tables for people, or one JSON object; docs/monitoring.md has its keys.",
+)
+def command(*, last: int, shape: str, **options: Any) -> None:
+    """The command line of the job."""
+    job = open_job(**options)
+    if not job.layout.lake_json.exists():
+        message = (
+            f"{job.layout.root}: there is no lake; run ./spark-submit.sh full-ingest first, or give another --lake"
+        )
+        raise ConfigError(message)
+    status = status_of(job, last)
+    if shape == "json":
+        click.echo(as_json(status))
+    else:
+        say_status(status)

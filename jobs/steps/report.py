@@ -1,0 +1,140 @@
+"""runs.html, from what the lake's records say of the last runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+
+from jobs.steps.options import Job
+from jobs.steps.summary import summaries
+from lib.lake import metrics
+from lib.lake.checks import checks_since
+from lib.lake.layout import Layout
+from lib.lake.publications import restored_since
+from lib.observe.charts import charts
+from lib.observe.metrics import Measurement, Metric, from_record
+from lib.observe.outcome import RunSummary
+from lib.observe.vega import MARKS
+from lib.observe.words import amount, expected, odd, plain
+from lib.quality import pages, site
+from lib.quality.docs import copy_assets
+from lib.quality.report import Cell, Figure, Mark, NumbersRow, Report, RunSection
+
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+OF_THE_RUN = "the run"
+
+
+def write_report(job: Job, kept: Collection[str] | None = None) -> None:
+    """Write runs.html: the last runs, whatever became of them, and what was measured of each.
+
+    `kept` are the docs that are linked, without it all that are there. The cost is that of these runs, however old the lake.
+
+    Raises:
+        LakeError: files of the site's assets are missing.
+    """
+    kept = site.docs_kept(job.layout.site) if kept is None else kept
+    runs = summaries(job.layout, pages.LAST)
+    # With fewer runs than that, all of the lake's checks have their place.
+    first = runs[0].started_at if len(runs) == pages.LAST else LONG_AGO
+    measured = measurements(job.layout, runs)
+    report = _report(job, runs, measured)
+    site.write_page(
+        job.layout.site, "runs.html", pages.render_runs(job.source.source, _lines(job, runs, first, kept), report)
+    )
+
+
+def measurements(layout: Layout, runs: Sequence[RunSummary]) -> dict[str, list[Measurement]]:
+    """What was measured of these runs, by run id. Metrics that this version does not know are left out."""
+    found: dict[str, list[Measurement]] = {run.run_id: [] for run in runs}
+    for record in metrics.since(layout, min(run.started_at for run in runs)) if runs else ():
+        one = from_record(record)
+        if one is not None and record["run_id"] in found:
+            found[record["run_id"]].append(one)
+    return found
+
+
+def seconds_of(run: RunSummary, measured: Sequence[Measurement]) -> float | None:
+    """What the run took, in seconds: of all its jobs, if that was measured; else from its start to its end."""
+    by_job = [one.value for one in measured if one.series.metric is Metric.SECONDS]
+    if by_job:
+        return sum(by_job)
+    return None if run.ended_at is None else (run.ended_at - run.started_at).total_seconds()
+
+
+def _lines(job: Job, runs: Sequence[RunSummary], first: datetime, kept: Collection[str]) -> list[pages.RunLine]:
+    checks = checks_since(job.layout, first)
+    has_rollback = any(check.outcome == pages.ROLLED_BACK for check in checks)
+    restored = restored_since(job.layout, first) if has_rollback else {}
+    docs = {check.docs_id: restored.get(check.docs_id, check.docs_id) for check in checks}
+    checked = {check.run_id for check in checks if check.outcome != pages.ROLLED_BACK}
+    lines = [
+        pages.RunLine(
+            run_id=check.run_id,
+            docs_id=docs[check.docs_id] if docs[check.docs_id] in kept else "",
+            checked_at=check.checked_at,
+            outcome=check.outcome,
+            checks_passed=check.passed,
+            checks_failed=check.failed,
+            warnings=check.warnings,
+            rows=check.rows,
+            message=check.message,
+        )
+        for check in checks
+    ]
+    lines += [
+        pages.RunLine(run.run_id, "", run.started_at, run.outcome.value, None, None, None, None, run.message)
+        for run in runs
+        if run.run_id not in checked
+    ]
+    return lines
+
+
+def _report(job: Job, runs: Sequence[RunSummary], measured: Mapping[str, Sequence[Measurement]]) -> Report:
+    figures = tuple(Figure(**vars(chart)) for chart in charts(runs, measured))
+    assets = job.runtime.site_assets
+    outcomes = {run.outcome for run in runs}
+    known = {one.series.metric for ones in measured.values() for one in ones}
+    return Report(
+        sections=tuple(_section(run, measured[run.run_id]) for run in reversed(runs)),
+        figures=figures,
+        marks=tuple(Mark(outcome.value, **vars(mark)) for outcome, mark in MARKS.items() if outcome in outcomes),
+        metrics={metric.about.name: metric.about.says for metric in Metric if metric in known},
+        assets_href=copy_assets(assets, job.layout.site) if assets and figures else "",
+    )
+
+
+def _section(run: RunSummary, measured: Sequence[Measurement]) -> RunSection:
+    columns, rows = _numbers(measured)
+    seconds = seconds_of(run, measured)
+    return RunSection(
+        run_id=run.run_id,
+        started_at=run.started_at,
+        outcome=run.outcome.value,
+        seconds="" if seconds is None else amount(seconds, "s"),
+        message=run.message,
+        odd=tuple(odd(one) for one in measured if one.is_odd),
+        columns=columns,
+        numbers=rows,
+    )
+
+
+def _numbers(measured: Sequence[Measurement]) -> tuple[tuple[str, ...], tuple[NumbersRow, ...]]:
+    """A row for each metric and label, in the order of the metrics, and a column for the run and each of its tables."""
+    tables = dict.fromkeys(one.series.table for one in measured if one.series.table is not None)
+    whole = [None] if any(one.series.table is None for one in measured) else []
+    columns: list[str | None] = [*whole, *tables]
+    order = {metric: place for place, metric in enumerate(Metric)}
+    cells: dict[tuple[Metric, str], dict[str | None, Cell]] = {}
+    for one in sorted(measured, key=lambda one: order[one.series.metric]):
+        unit = one.series.metric.about.unit
+        cell = Cell(plain(one.value, unit), expected(one), one.is_odd)
+        cells.setdefault((one.series.metric, one.series.label or ""), {})[one.series.table] = cell
+    rows = [
+        NumbersRow(metric.about.name, _labelled(metric, label), tuple(row.get(column) for column in columns))
+        for (metric, label), row in cells.items()
+    ]
+    return tuple(OF_THE_RUN if column is None else column for column in columns), tuple(rows)
+
+
+def _labelled(metric: Metric, label: str) -> str:
+    return f"{metric.about.label}: {label}" if label and metric.about.label else label

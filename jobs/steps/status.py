@@ -1,0 +1,222 @@
+"""What `status` says: gathered from the lake's records, for people and for scripts."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from jobs.steps.options import Job
+from jobs.steps.report import measurements, seconds_of
+from jobs.steps.summary import summaries
+from lib.lake import publications
+from lib.lake.checks import checks_since
+from lib.lake.publications import Publication
+from lib.observe.console import printable, say, show_table
+from lib.observe.metrics import Measurement, Metric, to_record
+from lib.observe.outcome import Outcome, RunSummary
+from lib.observe.words import amount, odd
+from lib.quality.pages import ROLLED_BACK
+
+# Beyond so many odd numbers of a run, the report is the place to read them.
+MOST_ODD = 5
+_JUDGED = ("metric", "table", "label", "value", "low", "high", "score")
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """One run in numbers: None for what was not measured. The counts are of all tables together."""
+
+    summary: RunSummary
+    seconds: float | None
+    rows: int | None
+    rejected: int | None
+    orphans: int | None
+    odd: tuple[Measurement, ...]
+
+
+@dataclass(frozen=True)
+class Failing:
+    """The last run that has ended, where it did not do what it was asked to. `expectations` are those that failed in it."""
+
+    run_id: str
+    outcome: Outcome
+    message: str | None
+    expectations: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of a lake. `runs` are newest first; `report` is the page with all of it."""
+
+    source: str
+    lake: Path
+    runs: tuple[RunStatus, ...]
+    published: Publication | None
+    failing: Failing | None
+    next: str
+    report: Path
+
+
+def status_of(job: Job, last: int) -> Status:
+    """Read the records of the lake; nothing is written."""
+    found = summaries(job.layout, last)
+    measured = measurements(job.layout, found)
+    # A run that is at work does not say yet how things are.
+    ended = next((run for run in reversed(found) if run.outcome is not Outcome.RUNNING), None)
+    failing = None if ended is None or ended.outcome.is_good else _failing(job, ended)
+    return Status(
+        source=job.source.source,
+        lake=job.layout.root,
+        runs=tuple(_run(run, measured[run.run_id]) for run in reversed(found)),
+        published=publications.in_force(job.layout),
+        failing=failing,
+        next=_next(job, found[-1] if found else None, ended),
+        report=job.layout.site / "runs.html",
+    )
+
+
+def _run(summary: RunSummary, measured: Sequence[Measurement]) -> RunStatus:
+    def total(metric: Metric) -> int | None:
+        values = [one.value for one in measured if one.series.metric is metric]
+        return round(sum(values)) if values else None
+
+    return RunStatus(
+        summary=summary,
+        seconds=seconds_of(summary, measured),
+        rows=total(Metric.ROWS),
+        rejected=total(Metric.REJECTED),
+        orphans=total(Metric.ORPHANS),
+        odd=tuple(one for one in measured if one.is_odd),
+    )
+
+
+def _failing(job: Job, run: RunSummary) -> Failing:
+    checks = checks_since(job.layout, run.started_at)
+    said = [check.message for check in checks if check.run_id == run.run_id and check.outcome != ROLLED_BACK]
+    of_checks = run.outcome in (Outcome.CHECKS_FAILED, Outcome.COULD_NOT_CHECK)
+    names = tuple((said[0] or "").split("; ")) if of_checks and said and said[0] else ()
+    return Failing(run.run_id, run.outcome, run.message, names)
+
+
+def _next(job: Job, newest: RunSummary | None, ended: RunSummary | None) -> str:
+    """What to do now, in one line."""
+    own = shlex.join(["--source", job.source.source, "--lake", str(job.layout.root)])
+    if newest is None:
+        return f"./spark-submit.sh full-ingest {own}"
+    if newest.outcome is Outcome.RUNNING or ended is None:
+        return f"wait until run {newest.run_id} has ended"
+    resume = f"./spark-submit.sh full-ingest {own} --resume {ended.run_id}"
+    return {
+        Outcome.PUBLISHED: "nothing is to be done",
+        Outcome.MERGED: f"./spark-submit.sh sanity-check {own}",
+        Outcome.CHECKS_FAILED: "mend the source or the suite, then full-ingest; for a mended suite sanity-check is enough",
+        Outcome.COULD_NOT_CHECK: f"mend the expectation in expectations/{job.source.source}, then sanity-check",
+        Outcome.SOURCE_FAILED: "see to the reason, then start the same command again",
+        Outcome.STOPPED: resume,
+        Outcome.KILLED: resume,
+    }.get(ended.outcome, "see docs/troubleshooting.md; start the same command with --verbose")
+
+
+def as_json(status: Status) -> str:
+    """The same for scripts: one object, whose keys are in docs/monitoring.md. Times are ISO 8601 in UTC."""
+    published = status.published and {
+        "publication_id": status.published.publication_id,
+        "run_id": status.published.run_id,
+        "published_at": _time(status.published.published_at),
+        "restores": status.published.restores,
+        "tables": {one.table: {"version": one.version, "rows": one.rows} for one in status.published.tables.values()},
+    }
+    failing = status.failing and {
+        "run_id": status.failing.run_id,
+        "outcome": status.failing.outcome.value,
+        "message": status.failing.message,
+        "expectations": list(status.failing.expectations),
+    }
+    content = {
+        "source": status.source,
+        "lake": str(status.lake),
+        "runs": [_run_as_json(run) for run in status.runs],
+        "published": published,
+        "failing": failing,
+        "next": status.next,
+        "report": str(status.report),
+    }
+    return json.dumps(content, indent=2)
+
+
+def _run_as_json(run: RunStatus) -> dict[str, Any]:
+    summary = run.summary
+    return {
+        "run_id": summary.run_id,
+        "started_at": _time(summary.started_at),
+        "ended_at": _time(summary.ended_at),
+        "outcome": summary.outcome.value,
+        "is_good": summary.outcome.is_good,
+        "exit_status": summary.exit_status,
+        "message": summary.message,
+        "docs_id": summary.docs_id,
+        "seconds": None if run.seconds is None else round(run.seconds, 3),
+        "rows": run.rows,
+        "rejected": run.rejected,
+        "orphans": run.orphans,
+        "odd": [{name: value for name, value in to_record(one).items() if name in _JUDGED} for one in run.odd],
+    }
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
+
+
+def say_status(status: Status) -> None:
+    """Print it: tables as wide as the terminal, and plain text where there is none."""
+    if not status.runs:
+        say([f"{status.source}: no run yet in {status.lake}", f"Next:      {status.next}"])
+        return
+    n_runs = len(status.runs)
+    say([f"{status.source}: the last {n_runs} runs" if n_runs > 1 else f"{status.source}: its only run", ""])
+    heads = ("Started (UTC)", "Outcome", "Seconds", "Rows", "Rejected", "Orphans", "Odd")
+    show_table(
+        heads, [_cells(run) for run in status.runs], optional=("Run", [one.summary.run_id for one in status.runs])
+    )
+    lines = [*_odd(status.runs), "", *_published(status.published), *_failed(status.failing)]
+    say([printable(line) for line in (*lines, f"Next:      {status.next}", f"Report:    {status.report}")])
+
+
+def _cells(run: RunStatus) -> list[str]:
+    seconds = "-" if run.seconds is None else f"{run.seconds:,.1f}"
+    counts = ["-" if count is None else f"{count:,}" for count in (run.rows, run.rejected, run.orphans)]
+    odd_ones = f"{len(run.odd)}" if run.odd else "-"
+    return [f"{run.summary.started_at:%Y-%m-%d %H:%M}", run.summary.outcome.value, seconds, *counts, odd_ones]
+
+
+def _odd(runs: Sequence[RunStatus]) -> list[str]:
+    lines = []
+    for run in runs:
+        if run.odd:
+            lines += ["", f"Odd in run {run.summary.run_id}:", *(f"  {odd(one)}" for one in run.odd[:MOST_ODD])]
+            more = len(run.odd) - MOST_ODD
+            lines += [f"  and {more} more, in the report"] * (more > 0)
+    return lines
+
+
+def _published(publication: Publication | None) -> list[str]:
+    if publication is None:
+        return ["Published: nothing yet"]
+    when = f"{publication.published_at:%Y-%m-%d %H:%M} UTC"
+    lines = [f"Published: {publication.publication_id}, since {when}"]
+    lines += [f"           by a rollback to {publication.restores}"] if publication.restores else []
+    tables = publication.tables.values()
+    return [*lines, *(f"           {one.table}: {amount(one.rows, '{row}')}, version {one.version}" for one in tables)]
+
+
+def _failed(failing: Failing | None) -> list[str]:
+    if failing is None:
+        return ["Failing:   nothing"]
+    said = (failing.message or "").partition("\n")[0].rstrip(":")
+    lines = [f"Failing:   run {failing.run_id}: {failing.outcome.value}{f': {said}' if said else ''}"]
+    return [*lines, *(f"           {name}" for name in failing.expectations)]

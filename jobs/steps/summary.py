@@ -1,0 +1,64 @@
+"""How the last runs ended, for the report, `status`, alerts and exporters."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from lib.lake.checks import all_checks, checks_since
+from lib.lake.layout import Layout
+from lib.lake.lock import run_at_work
+from lib.lake.runs import Run, last_ends, last_runs
+from lib.observe.outcome import RunSummary, outcome_of
+from lib.quality.pages import ROLLED_BACK
+from lib.quality.site import docs_kept
+
+
+def summaries(layout: Layout, last: int) -> list[RunSummary]:
+    """The last runs, oldest first, whatever became of them. Neither the number nor the age of other runs adds to the cost.
+
+    A run without an end is `RUNNING` while it holds the lake's lock, and `KILLED` otherwise.
+    """
+    runs = last_runs(layout, last)
+    if not runs:
+        return []
+    # A run may be checked long after it, never before.
+    checks = checks_since(layout, runs[0].started_at)
+    there = docs_kept(layout.site)
+    docs: dict[str, str] = {}
+    for check in checks:
+        if check.outcome != ROLLED_BACK and check.docs_id in there:
+            docs.setdefault(check.run_id, check.docs_id)
+    at_work = run_at_work(layout) if any(run.ended_at is None for run in runs) else None
+    return [_summary(run, docs.get(run.run_id), is_at_work=run.run_id == at_work) for run in runs]
+
+
+def summary_of(layout: Layout, run: Run) -> RunSummary:
+    """One run that has ended, by its record in memory."""
+    there = docs_kept(layout.site)
+    docs = next((one.docs_id for one in all_checks(layout) if one.run_id == run.run_id and one.docs_id in there), None)
+    return _summary(run, docs, is_at_work=False)
+
+
+def last_success(layout: Layout, also: RunSummary | None = None) -> datetime | None:
+    """When a run last ended that did what it was asked to, None before that. Of `also` only what it says itself counts."""
+    ends = [
+        at
+        for state, status, at in last_ends(layout, but_of=None if also is None else also.run_id)
+        if outcome_of(state, status, ended=True).is_good
+    ]
+    if also is not None and also.outcome.is_good and also.ended_at is not None:
+        ends.append(also.ended_at)
+    return max(ends, default=None)
+
+
+def _summary(run: Run, docs_id: str | None, *, is_at_work: bool) -> RunSummary:
+    return RunSummary(
+        run_id=run.run_id,
+        source=run.source,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        outcome=outcome_of(run.state, run.exit_status, ended=run.ended_at is not None or not is_at_work),
+        exit_status=run.exit_status,
+        message=run.message,
+        docs_id=docs_id,
+    )

@@ -1,0 +1,266 @@
+"""`status`, on lakes of records alone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from jobs.status import command
+from lib.errors import ConfigError
+from lib.lake import metrics, publications
+from lib.lake.checks import Check, add_check
+from lib.lake.layout import Layout, claim
+from lib.lake.lock import writing
+from lib.lake.publications import Publication, PublishedTable
+from lib.lake.runs import Run
+from lib.observe import console
+from lib.observe.metrics import Measurement, Metric, Series, to_record
+
+REPO = Path(__file__).parents[2]
+DAY_0 = datetime(2026, 1, 1, 1, 30, tzinfo=UTC)
+
+
+class Lake:
+    """A lake with a run a day."""
+
+    def __init__(self, folder: Path) -> None:
+        self.layout = Layout(folder / "a lake")
+        self.days = 0
+        claim(self.layout, "demo", DAY_0)
+
+    def ran(self, run_id: str, state: str = "published", *measured: Measurement, **changes: Any) -> None:
+        at = DAY_0 + timedelta(days=self.days)
+        values = {"exit_status": 0, "ended_at": at + timedelta(seconds=24), **changes}
+        Run(run_id, "demo", at, "", "{}", state=state, **values).save(self.layout)
+        metrics.save(self.layout, run_id, at, [to_record(one) for one in measured])
+        self.days += 1
+
+    def checked(self, run_id: str, outcome: str, message: str | None) -> None:
+        at = DAY_0 + timedelta(days=self.days - 1)
+        add_check(self.layout, Check(run_id, run_id, at, outcome, 34, 2, 0, 10, message))
+
+    def published(self, name: str) -> None:
+        tables = {"tracks": PublishedTable("tracks", "silver/tracks", 3, 2000)}
+        at = DAY_0 + timedelta(days=self.days - 1, minutes=1)
+        publications.publish(self.layout, Publication(name, name, at, tables))
+
+    def status(self, *options: str) -> Result:
+        return CliRunner().invoke(command, ["--lake", str(self.layout.root), *options], catch_exceptions=False)
+
+    def said(self, *options: str) -> Any:
+        return json.loads(self.status("--format", "json", *options).stdout)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(tmp_path)
+
+
+def measured(metric: Metric, table: str | None, value: float, label: str | None = None) -> Measurement:
+    return Measurement(Series(metric, table, label), value)
+
+
+def odd(value: float) -> Measurement:
+    return Measurement(Series(Metric.ROWS, "tracks"), value, low=1900.0, high=2100.0, score=-8.5, is_odd=True)
+
+
+def test_a_run_is_told_with_its_numbers_over_all_tables(lake: Lake) -> None:
+    numbers = (
+        *(measured(Metric.ROWS, "tracks", 2001), measured(Metric.ROWS, "users", 1000)),
+        *(measured(Metric.REJECTED, "tracks", 2), measured(Metric.REJECTED, "users", 0)),
+        measured(Metric.ORPHANS, "listen_history", 3, "user_id"),
+        measured(Metric.ORPHANS, "listen_history", 1, "items[]"),
+    )
+    lake.ran("a", "published", *numbers)
+    [run] = lake.said()["runs"]
+    assert run == {
+        "run_id": "a",
+        "started_at": "2026-01-01T01:30:00+00:00",
+        "ended_at": "2026-01-01T01:30:24+00:00",
+        "outcome": "published",
+        "is_good": True,
+        "exit_status": 0,
+        "message": None,
+        "docs_id": None,
+        "seconds": 24.0,
+        "rows": 3001,
+        "rejected": 2,
+        "orphans": 4,
+        "odd": [],
+    }
+    assert "2026-01-01 01:30  published     24.0  3,001         2        4    -  a" in lake.status().stdout
+
+
+def test_what_was_not_measured_is_a_dash_and_no_zero(lake: Lake) -> None:
+    lake.ran("a", "failed", exit_status=4)
+    assert "source failed     24.0     -         -        -    -  a" in lake.status().stdout
+    assert lake.said()["runs"][0]["rows"] is None
+
+
+def test_the_seconds_of_a_run_that_was_checked_a_day_later_are_those_of_its_jobs(lake: Lake) -> None:
+    jobs = (measured(Metric.SECONDS, None, 20.5, "full-ingest"), measured(Metric.SECONDS, None, 9.25, "sanity-check"))
+    lake.ran("a", "published", *jobs, ended_at=DAY_0 + timedelta(days=1))
+    assert lake.said()["runs"][0]["seconds"] == 29.75
+
+
+def test_the_last_runs_come_newest_first_and_as_many_as_asked_for(lake: Lake) -> None:
+    for name in "abcdefghijkl":
+        lake.ran(name)
+    assert [run["run_id"] for run in lake.said()["runs"]] == list("lkjihgfedc")
+    assert [run["run_id"] for run in lake.said("--last", "2")["runs"]] == ["l", "k"]
+    assert "demo: the last 2 runs" in lake.status("--last", "2").stdout
+
+
+def test_what_is_odd_is_said_in_words_with_what_was_expected(lake: Lake) -> None:
+    lake.ran("a", "published", odd(12.0))
+    lines = lake.status().stdout.splitlines()
+    assert lines[lines.index("Odd in run a:") + 1] == "  copy.rows of tracks: 12 rows, expected 1,900 to 2,100 rows"
+    assert lake.said()["runs"][0]["odd"] == [
+        {"metric": "copy.rows", "table": "tracks", "label": None, "value": 12, "low": 1900, "high": 2100, "score": -8.5}
+    ]
+
+
+def test_of_many_odd_numbers_the_first_are_told_and_the_others_counted(lake: Lake) -> None:
+    many = [
+        Measurement(Series(Metric.STEP_SECONDS, None, f"step {n}"), 9.0, 1.0, 2.0, 5.0, is_odd=True) for n in range(8)
+    ]
+    lake.ran("a", "published", *many)
+    printed = lake.status().stdout
+    assert printed.count("expected 1.00 s to 2.00 s") == 5
+    assert "  and 3 more, in the report" in printed
+    assert len(lake.said()["runs"][0]["odd"]) == 8
+
+
+def test_what_is_published_and_since_when(lake: Lake) -> None:
+    lake.ran("a")
+    lake.published("a")
+    lake.ran("b", "failed", exit_status=4)
+    printed = lake.status().stdout
+    assert "Published: a, since 2026-01-01 01:31 UTC\n           tracks: 2,000 rows, version 3\n" in printed
+    assert lake.said()["published"] == {
+        "publication_id": "a",
+        "run_id": "a",
+        "published_at": "2026-01-01T01:31:00+00:00",
+        "restores": None,
+        "tables": {"tracks": {"version": 3, "rows": 2000}},
+    }
+
+
+def test_failed_checks_are_told_by_their_names(lake: Lake) -> None:
+    lake.ran("a")
+    lake.ran("b", "checks_failed", exit_status=3, message="2 expectations failed:\n  tracks.x: observed 2")
+    lake.checked("b", "checks failed", "tracks.x; users.y")
+    assert lake.said()["failing"] == {
+        "run_id": "b",
+        "outcome": "checks failed",
+        "message": "2 expectations failed:\n  tracks.x: observed 2",
+        "expectations": ["tracks.x", "users.y"],
+    }
+    told = "Failing:   run b: checks failed: 2 expectations failed\n           tracks.x\n           users.y\n"
+    assert told in lake.status().stdout
+
+
+def test_what_a_good_run_has_put_right_fails_no_more(lake: Lake) -> None:
+    lake.ran("a", "failed", exit_status=1, message="ZeroDivisionError")
+    assert lake.said()["failing"]["message"] == "ZeroDivisionError"
+    lake.ran("b")
+    assert lake.said()["failing"] is None
+    assert "Failing:   nothing\n" in lake.status().stdout
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "words"),
+    [
+        ("published", 0, "nothing is to be done"),
+        ("merged", 0, "./spark-submit.sh sanity-check --source demo --lake '{}'"),
+        ("checks_failed", 3, "mend the source or the suite"),
+        ("checks_failed", 1, "mend the expectation in expectations/demo, then sanity-check"),
+        ("failed", 4, "see to the reason, then start the same command again"),
+        ("failed", 130, "./spark-submit.sh full-ingest --source demo --lake '{}' --resume a"),
+        ("failed", 143, "./spark-submit.sh full-ingest --source demo --lake '{}' --resume a"),
+        ("merged", None, "./spark-submit.sh full-ingest --source demo --lake '{}' --resume a"),
+        ("failed", 1, "docs/troubleshooting.md"),
+    ],
+)
+def test_each_end_has_a_next_step(lake: Lake, state: str, status: int | None, words: str) -> None:
+    lake.ran("a", state, exit_status=status, ended_at=None if status is None else DAY_0)
+    assert words.format(lake.layout.root) in lake.said()["next"]
+
+
+def test_a_run_at_work_is_waited_for_and_says_nothing_of_how_things_are(lake: Lake) -> None:
+    lake.ran("a", "failed", exit_status=4, message="users: 404")
+    lake.ran("b", "running", exit_status=None, ended_at=None)
+    with writing(lake.layout, "b", DAY_0):
+        said = lake.said()
+    assert (said["runs"][0]["outcome"], said["runs"][0]["seconds"]) == ("running", None)
+    assert said["failing"]["run_id"] == "a"
+    assert said["next"] == "wait until run b has ended"
+
+
+def test_a_lake_without_a_run_says_what_to_start(lake: Lake) -> None:
+    assert "demo: no run yet" in lake.status().stdout
+    assert lake.said()["runs"] == []
+    assert "full-ingest --source demo" in lake.said()["next"]
+
+
+def test_no_lake_is_a_mistake_that_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"there is no lake; run \./spark-submit\.sh full-ingest first"):
+        CliRunner().invoke(command, ["--lake", str(tmp_path / "nowhere")], catch_exceptions=False)
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("options", [["--last", "0"], ["--last", "many"], ["--format", "xml"]])
+def test_a_wrong_option_is_usage(lake: Lake, options: list[str]) -> None:
+    assert lake.status(*options).exit_code == 2
+
+
+def terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal of that width in the place of standard output."""
+    make: Callable[..., console.Console] = console.Console
+
+    def made(**settings: Any) -> console.Console:
+        return make(**{"width": width, **settings}, force_terminal=True, color_system=None)
+
+    monkeypatch.setattr(console, "Console", made)
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_a_table_fits_the_terminal_and_cuts_no_number(lake: Lake, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = "20260101T013000Z-6a97"
+    lake.ran(
+        run_id, "merged", measured(Metric.ROWS, "tracks", 123_456_789), measured(Metric.REJECTED, "tracks", 12_345)
+    )
+    terminal(width, monkeypatch)
+    table = lake.status().stdout.partition("Published:")[0]
+    assert max(len(line.rstrip()) for line in table.splitlines()) <= width
+    assert "123,456,789" in table
+    assert "12,345" in table
+    assert (run_id in table) == (width == 160)
+
+
+def test_text_from_records_moves_no_cursor(lake: Lake) -> None:
+    lake.ran("a", "failed", exit_status=1, message="\x1b[2Jgone [red]x[/red]")
+    printed = lake.status().stdout
+    assert "\x1b" not in printed
+    assert "gone [red]x[/red]" in printed
+
+
+def test_it_starts_no_java_and_reads_no_gx(lake: Lake) -> None:
+    lake.ran("a")
+    script = (
+        "import sys; from jobs.status import command; from pyspark import SparkContext\n"
+        "command.main(sys.argv[1:], standalone_mode=False)\n"
+        "print(sorted({'great_expectations', 'altair'} & set(sys.modules)), SparkContext._gateway)"
+    )
+    arguments = [sys.executable, "-c", script, "--lake", str(lake.layout.root)]
+    done = subprocess.run(arguments, cwd=REPO, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[] None"
+    assert "published" in done.stdout
