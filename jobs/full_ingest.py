@@ -26,10 +26,10 @@ from lib.landing.budget_server import BudgetServer
 from lib.session import start_session
 from lib.source.access import Access
 
+NAME = "full-ingest"
 
-@click.command(
-    "full-ingest", help="Copy every table of the source into the lake, check it, and publish it if it passes."
-)
+
+@click.command(NAME, help="Copy every table of the source into the lake, check it, and publish it if it passes.")
 @common_options
 @full_ingest_options
 def command(*, dry_run: bool, resume: str | None, from_landed: str | None, choices: Choices, **options: Any) -> None:
@@ -39,7 +39,7 @@ def command(*, dry_run: bool, resume: str | None, from_landed: str | None, choic
     check_columns_held(job, run)
     if run.replay_of is not None and run.state != runs.PUBLISHED:
         landed = landed_runs(job, run.replay_of)
-        with record.recorded(job, run):
+        with record.recorded(job, run, NAME):
             take_landed(job, run, landed, choices)
     elif run.state != runs.PUBLISHED:
         with served(job.source) as source:
@@ -48,7 +48,7 @@ def command(*, dry_run: bool, resume: str | None, from_landed: str | None, choic
             if dry_run:
                 record.say_plan(job, plan_tables(job, access, budget, run))
                 return
-            with record.recorded(job, run):
+            with record.recorded(job, run, NAME):
                 ingest(job, access, budget, run, choices)
     record.say_done(job, run)
 

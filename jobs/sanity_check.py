@@ -17,9 +17,11 @@ from lib.lake.publications import Accepted
 from lib.lake.runs import Run
 from lib.session import start_session
 
+NAME = "sanity-check"
+
 
 @click.command(
-    "sanity-check",
+    NAME,
     help="Check what the last run merged (or the run of --run-id), and publish it if it passes. A publication always has "
     "all tables: --tables is taken, so that both jobs can be given the same options, and changes nothing here. What no check "
     "can know an operator decides: --rollback goes back, --accept goes on.",
@@ -38,7 +40,7 @@ def command(*, rollback: bool, accepted: Accepted | None, **options: Any) -> Non
 def check(job: Job, accepted: Accepted | None) -> None:
     """Check what is merged, and publish it if it passes, the accepted failure aside."""
     run = _merged_run(job)
-    with record.recorded(job, run):
+    with record.recorded(job, run, NAME):
         record.stop_on_failed_tables(run)
         suites = prepare_checks(job)
         with job.steps.step("start Spark"):

@@ -12,6 +12,7 @@ from jobs.steps.export import export_metrics
 from jobs.steps.measure import Work, measure
 from jobs.steps.options import Job
 from jobs.steps.report import measurements, write_report
+from jobs.steps.site import copy_site
 from jobs.steps.summary import summaries, summary_of
 from lib.lake import metrics, runs
 from lib.lake.layout import Layout
@@ -34,6 +35,7 @@ def observe(job: Job, run: Run, work: Work) -> None:
     _tried("exporting metrics", lambda: export_metrics(job, summary, measured or []))
     _tried("sending alerts", lambda: send_alerts(job, summary, measured or [], datetime.now(UTC)))
     _tried("writing runs.html", lambda: write_report(job))
+    _tried("copying the site", lambda: copy_site(job))
 
 
 def close_killed(job: Job, run: Run) -> None:

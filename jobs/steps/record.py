@@ -8,6 +8,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from pyspark.sql import SparkSession
+
+from jobs.steps.measure import Work
+from jobs.steps.observe import close_killed, observe
 from jobs.steps.options import Job
 from jobs.steps.site import heal_site
 from lib.config import new_run_id
@@ -99,8 +103,10 @@ def note_merged(job: Job, run: Run) -> None:
 
 
 @contextmanager
-def recorded(job: Job, run: Run) -> Iterator[None]:
-    """Keep the run's record in `ops/runs` from now on, whatever happens, and other runs out of the lake.
+def recorded(job: Job, run: Run, name: str) -> Iterator[None]:
+    """Keep the run's record in `ops/runs` from now on, whatever happens, and other runs out of the lake; then tell how it ended.
+
+    `name` is that of the job.
 
     Raises:
         LakeError: another run is at work on this lake.
@@ -109,9 +115,24 @@ def recorded(job: Job, run: Run) -> Iterator[None]:
         claim(job.layout, job.source.source, job.now)
         publications.heal(job.layout)
         heal_site(job)
+        close_killed(job, run)
         run.save(job.layout)
-        with _ended(job, run):
+        with _observed(job, run, name), _ended(job, run):
             yield
+
+
+@contextmanager
+def _observed(job: Job, run: Run, name: str) -> Iterator[None]:
+    """Tell how the run ended, before whatever ended it is raised. Of a run that is being stopped, Spark is not asked any more."""
+    spark = None
+    try:
+        yield
+        spark = SparkSession.getActiveSession()
+    except Exception:
+        spark = SparkSession.getActiveSession()
+        raise
+    finally:
+        observe(job, run, Work(job.now, run.ended_at, name, job.steps.seconds, spark))
 
 
 @contextmanager

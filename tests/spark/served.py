@@ -89,7 +89,7 @@ class Served:
         check_columns_held(job, run)
         limits = job.source.api.limits
         # A table that failed is in the run's record.
-        with suppress(SourceError), record.recorded(job, run):
+        with suppress(SourceError), record.recorded(job, run, "full-ingest"):
             budget = Budget(limits.concurrency)
             ingest(
                 job,
@@ -107,7 +107,7 @@ class Served:
         check_columns_held(job, run)
         with suppress(SourceError):
             landed = landed_runs(job, of)
-            with record.recorded(job, run):
+            with record.recorded(job, run, "full-ingest"):
                 take_landed(
                     job, run, landed, Choices(no_check=True, allow_deletes=allow_deletes, accept_incomplete=False)
                 )

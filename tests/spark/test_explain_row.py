@@ -81,7 +81,7 @@ class Shop:
         job = Job(source, layout, names, f"run-{self.n_runs}", {}, Runtime.of(os.environ), now, Steps())
         run = record.open_run(job, publishes=False)
         try:
-            with record.recorded(job, run):
+            with record.recorded(job, run, "full-ingest"):
                 ingest(
                     job,
                     Access.of(source.api),

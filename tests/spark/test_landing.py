@@ -97,7 +97,7 @@ class Copies:
         choices = Choices(no_check=True, allow_deletes=allow_deletes, accept_incomplete=accept_incomplete)
         limits = job.source.api.limits
         try:
-            with record.recorded(job, run):
+            with record.recorded(job, run, "full-ingest"):
                 budget = Budget(limits.concurrency, max_wait_s=limits.max_wait_s)
                 ingest(job, Access.of(job.source.api), budget, run, choices)
         except SourceError:
