@@ -10,7 +10,7 @@ from jobs.steps.summary import summaries
 from lib.lake import metrics
 from lib.lake.checks import checks_since
 from lib.lake.layout import Layout
-from lib.lake.publications import restored_since
+from lib.lake.publications import in_force, restored_since
 from lib.observe.charts import charts
 from lib.observe.metrics import Measurement, Metric, from_record
 from lib.observe.outcome import RunSummary
@@ -25,7 +25,7 @@ OF_THE_RUN = "the run"
 
 
 def write_report(job: Job, kept: Collection[str] | None = None) -> None:
-    """Write runs.html: the last runs, whatever became of them, and what was measured of each.
+    """Write runs.html: the last runs, whatever became of them, and what was measured of each. To be called once a run has its end.
 
     `kept` are the docs that are linked, without it all that are there. The cost is that of these runs, however old the lake.
 
@@ -41,6 +41,9 @@ def write_report(job: Job, kept: Collection[str] | None = None) -> None:
     site.write_page(
         job.layout.site, "runs.html", pages.render_runs(job.source.source, _lines(job, runs, first, kept), report)
     )
+    if not (job.layout.site / "index.html").exists() and in_force(job.layout) is None:
+        # So that no link of the page leads nowhere.
+        site.write_page(job.layout.site, "index.html", pages.render_nothing_published(job.source.source))
 
 
 def measurements(layout: Layout, runs: Sequence[RunSummary]) -> dict[str, list[Measurement]]:

@@ -30,8 +30,6 @@ def write_site(job: Job) -> None:
     publication = publications.in_force(job.layout)
     if publication is not None and not _is_shown(job, publication):
         site.write_page(job.layout.site, "index.html", pages.render_index(_published_page(job, publication)))
-    elif not (job.layout.site / "index.html").exists():
-        site.write_page(job.layout.site, "index.html", pages.render_nothing_published(job.source.source))
     site.remove_docs(job.layout.site, there - kept)
 
 

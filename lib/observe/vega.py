@@ -202,6 +202,9 @@ def _outcomes() -> Spec:
     channels = {
         name: {"field": "outcome", "type": "nominal", "scale": scale, "legend": None} for name, scale in scales.items()
     }
-    encoding = {"y": {"value": _OUTCOMES_AT}, **channels, "tooltip": _tooltip(("outcome", "Outcome"))}
-    mark = {"type": "point", "filled": True, "size": _dot(45), "opacity": 1, "cursor": "pointer"}
+    # Where columns are narrow, those that went wrong stay large.
+    is_good = {"field": "outcome", "oneOf": [outcome.value for outcome in MARKS if outcome.is_good]}
+    size = {"condition": {"test": is_good, "value": _dot(45)}, "value": 45}
+    encoding = {"y": {"value": _OUTCOMES_AT}, **channels, "size": size, "tooltip": _tooltip(("outcome", "Outcome"))}
+    mark = {"type": "point", "filled": True, "opacity": 1, "cursor": "pointer"}
     return {"data": {"name": "runs"}, "mark": mark, "encoding": encoding}

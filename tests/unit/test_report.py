@@ -143,6 +143,18 @@ def test_a_metric_is_explained_once(job: Job) -> None:
     assert "<dt>copy.retries</dt>" not in html
 
 
+def test_before_anything_is_published_the_other_page_says_so(job: Job) -> None:
+    ran(job, "a", 0, "failed", exit_status=4)
+    report(job)
+    index = job.layout.site / "index.html"
+    assert "nothing is published yet" in index.read_text("utf-8")
+    index.unlink()
+    tables = {"tracks": PublishedTable("tracks", "silver/tracks", 0, 1)}
+    publications.publish(job.layout, Publication("b", "b", DAY_0, tables))
+    report(job)
+    assert not index.exists()
+
+
 def test_docs_that_are_not_kept_are_not_linked(job: Job) -> None:
     ran(job, "a", 0, "published")
     checked(job, "a", "a", 0, "published")

@@ -19,9 +19,10 @@ function clicked(event, item) {
   else window.location.hash = id;
 }
 
+const theme = window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 for (const block of document.querySelectorAll("script[data-chart]")) {
   /* ast: expressions are interpreted, so that the page need not allow eval. */
-  const options = {mode: "vega-lite", renderer: "svg", actions: false, ast: true};
+  const options = {mode: "vega-lite", renderer: "svg", actions: false, ast: true, tooltip: {theme}};
   vegaEmbed("#" + block.dataset.chart, JSON.parse(block.textContent), options)
     .then(drawn => drawn.view.addEventListener("click", clicked));
 }
