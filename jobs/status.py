@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from jobs.steps.alert import check_alerts, try_channels
 from jobs.steps.options import common_options, open_job
 from jobs.steps.status import as_json, say_status, status_of
 from lib.errors import ConfigError
+from lib.observe.console import say
 
 
 @click.command(
     "status",
     help="Say how the last runs ended and what was odd in them, what is published and since when, and what is failing now. "
-    "Needs the lake only, and no Spark: nothing is written, and no API is asked. Ends with 0 whatever it has to say; a script "
-    "reads --format json. --api-url, --tables and --run-id are taken, so that all jobs can be given the same options, and "
-    "change nothing here.",
+    "Needs the lake only, and no Spark: no API is asked, and without --alerts nothing is written. Ends with 0 whatever it has to "
+    "say; a script reads --format json. --api-url, --tables and --run-id are taken, so that all jobs can be given the same "
+    "options, and change nothing here.",
 )
 @common_options
 @click.option(
@@ -35,16 +38,31 @@ from lib.errors import ConfigError
     show_default=True,
     help="Tables for people, or one JSON object; docs/monitoring.md has its keys.",
 )
-def command(*, last: int, shape: str, **options: Any) -> None:
+@click.option(
+    "--alerts",
+    "alerts",
+    type=click.Choice(["check", "test"]),
+    help="check: evaluate the rules of conf/alerts.yml without a run, for what time alone brings, and send what is due; for cron. "
+    "test: send a test message on every channel. Exit 1 if a channel failed.",
+)
+def command(*, last: int, shape: str, alerts: str | None, **options: Any) -> int:
     """The command line of the job."""
     job = open_job(**options)
+    if alerts == "test":
+        lines, went_well = try_channels(job)
+        say(lines)
+        return 0 if went_well else 1
     if not job.layout.lake_json.exists():
         message = (
             f"{job.layout.root}: there is no lake; run ./spark-submit.sh full-ingest first, or give another --lake"
         )
         raise ConfigError(message)
+    if alerts == "check":
+        say(check_alerts(job, datetime.now(UTC)))
+        return 0
     status = status_of(job, last)
     if shape == "json":
         click.echo(as_json(status))
     else:
         say_status(status)
+    return 0

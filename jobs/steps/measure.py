@@ -9,6 +9,7 @@ from datetime import datetime
 
 from pyspark.sql import SparkSession
 
+from lib.config import Source
 from lib.lake import tables
 from lib.lake.checks import all_checks
 from lib.lake.layout import Layout
@@ -37,14 +38,15 @@ class Work:
     spark: SparkSession | None = None
 
 
-def measure(layout: Layout, run: Run, work: Work, *, succeeded: bool) -> list[Measurement]:
+def measure(source: Source, layout: Layout, run: Run, work: Work, *, succeeded: bool) -> list[Measurement]:
     """Everything that can be told of the run by now."""
+    columns = {table.name: [column.name for column in table.columns] for table in source.tables}
     pages = fetching(str(layout.pages), run.run_id, work.began_at) if run.replay_of is None else Fetching()
     found = [_one(Metric.SUCCEEDED, succeeded), *_of_work(work, pages), *_of_checks(layout, run)]
     reasons = _reasons(layout, run)
     for record in run.tables.values():
         found += _of_pages(record.table, pages)
-        found += _of_rows(run, record, reasons.get(record.table, Counter()))
+        found += _of_rows(run, record, reasons.get(record.table, Counter()), columns.get(record.table, []))
         found += _of_files(layout, record)
     return found
 
@@ -86,7 +88,7 @@ def _of_pages(table: str, pages: Fetching) -> Iterator[Measurement]:
         yield _one(Metric.LATENCY, seconds, table, quantile)
 
 
-def _of_rows(run: Run, record: TableRun, reasons: Counter[str]) -> Iterator[Measurement]:
+def _of_rows(run: Run, record: TableRun, reasons: Counter[str], columns: list[str]) -> Iterator[Measurement]:
     told = {
         Metric.CLAIMED: record.rows_total,
         Metric.DUPLICATES: record.rows_repeated,
@@ -104,8 +106,10 @@ def _of_rows(run: Run, record: TableRun, reasons: Counter[str]) -> Iterator[Meas
         yield _one(Metric.UNCHANGED, record.keys - record.rows_inserted - record.rows_updated, record.table)
     for reason, number in sorted(reasons.items()):
         yield _one(Metric.REJECTED_FOR, number, record.table, reason)
-    for missing in record.rows_missing or ():
-        yield _one(Metric.MISSING, missing["rows"], record.table, missing["column"])
+    if record.rows_missing is not None:
+        missing = dict.fromkeys(columns, 0) | {one["column"]: one["rows"] for one in record.rows_missing}
+        for column, number in missing.items():
+            yield _one(Metric.MISSING, number, record.table, column)
     for orphans in record.orphans or ():
         yield _one(Metric.ORPHANS, orphans["pointers"], record.table, orphans["reference"])
     if record.newest_at is not None:

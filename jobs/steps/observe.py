@@ -15,11 +15,10 @@ from jobs.steps.report import measurements, write_report
 from jobs.steps.site import copy_site
 from jobs.steps.summary import summaries, summary_of
 from lib.lake import metrics, runs
-from lib.lake.layout import Layout
 from lib.lake.runs import Run
 from lib.observe.anomalies import Past, judged
 from lib.observe.logs import LOGGER
-from lib.observe.metrics import Measurement, to_record
+from lib.observe.metrics import Measurement, from_record, to_record
 
 log = logging.getLogger(LOGGER)
 T = TypeVar("T")
@@ -31,7 +30,7 @@ KILLED = "was killed, or its machine went down: it left no end"
 def observe(job: Job, run: Run, work: Work) -> None:
     """Tell everyone who wants to know how a run ended. What fails of that is logged, and changes nothing else."""
     summary = summary_of(job.layout, run)
-    measured = _tried("measuring the run", lambda: _measured(job.layout, run, work, succeeded=summary.outcome.is_good))
+    measured = _tried("measuring the run", lambda: _measured(job, run, work, succeeded=summary.outcome.is_good))
     _tried("exporting metrics", lambda: export_metrics(job, summary, measured or []))
     _tried("sending alerts", lambda: send_alerts(job, summary, measured or [], datetime.now(UTC)))
     _tried("writing runs.html", lambda: write_report(job))
@@ -50,16 +49,18 @@ def close_killed(job: Job, run: Run) -> None:
             observe(job, known, Work(known.started_at))
 
 
-def _measured(layout: Layout, run: Run, work: Work, *, succeeded: bool) -> list[Measurement]:
+def _measured(job: Job, run: Run, work: Work, *, succeeded: bool) -> list[Measurement]:
     """What was measured of the run, judged by the runs before it, and recorded.
 
     What an earlier process measured of the same run (one that was resumed, or is checked apart) stays, unless it is measured anew.
     """
+    layout = job.layout
     before = summaries(layout, HISTORY)
     known = measurements(layout, before)
-    anew = measure(layout, run, work, succeeded=succeeded)
+    mine = [from_record(record) for record in metrics.of_run(layout, run.run_id)]
+    anew = measure(job.source, layout, run, work, succeeded=succeeded)
     series = {one.series for one in anew}
-    kept = [one for one in known.get(run.run_id, []) if one.series not in series]
+    kept = [one for one in mine if one is not None and one.series not in series]
     history = [Past(past.started_at, known[past.run_id]) for past in before if past.run_id != run.run_id]
     found = judged([*kept, *anew], run.started_at, history)
     metrics.save(layout, run.run_id, run.started_at, [to_record(one) for one in found])

@@ -14,6 +14,9 @@ from typing import IO
 from lib.errors import LakeError
 from lib.lake.layout import Layout
 
+# Longer than `run_at_work` holds the lock.
+_AN_INSTANT_S = 0.5
+
 
 @contextmanager
 def writing(layout: Layout, run_id: str, now: datetime) -> Iterator[None]:
@@ -24,15 +27,13 @@ def writing(layout: Layout, run_id: str, now: datetime) -> Iterator[None]:
     """
     layout.lock.parent.mkdir(parents=True, exist_ok=True)
     with layout.lock.open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _held(file, _AN_INSTANT_S):
             file.seek(0)
             message = (
                 f"{layout.root}: {file.read().strip() or 'another run'} is at work on this lake. Nothing was touched; "
                 "wait until it has ended, and start again"
             )
-            raise LakeError(message) from None
+            raise LakeError(message)
         file.truncate(0)
         file.write(f"run {run_id} (process {os.getpid()}, since {now:%Y-%m-%d %H:%M:%S} UTC)\n")
         file.flush()
@@ -42,8 +43,7 @@ def writing(layout: Layout, run_id: str, now: datetime) -> Iterator[None]:
 def run_at_work(layout: Layout) -> str | None:
     """The id of the run that is writing the lake, None where none is.
 
-    It looks by taking the lock for an instant, for which a run that starts would be refused: to be asked only where a run has
-    no end in the records.
+    It looks by taking the lock for an instant, for which a run that starts waits.
     """
     if not layout.lock.exists():
         return None
@@ -68,15 +68,18 @@ def alerting(layout: Layout, *, patience_s: float) -> Iterator[bool]:
         yield True
         return
     with file:
-        deadline = time.monotonic() + patience_s
-        while not (held := _try(file)) and time.monotonic() < deadline:
+        yield _held(file, patience_s)
+
+
+def _held(file: IO[str], patience_s: float) -> bool:
+    """Take the lock, if it is free within so many seconds."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
             time.sleep(0.1)
-        yield held
-
-
-def _try(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        else:
+            return True

@@ -39,13 +39,19 @@ def save(layout: Layout, run_id: str, started_at: datetime, measured: Sequence[r
     records.replace(layout.metrics, SCHEMA, whole, f"run_id = '{check_run_id(run_id)}'")
 
 
+def of_run(layout: Layout, run_id: str) -> list[dict[str, Any]]:
+    """What was measured of one run."""
+    return _where(layout, f"run_id = '{check_run_id(run_id)}'")
+
+
 def since(layout: Layout, first: datetime) -> list[dict[str, Any]]:
     """The measurements of all runs that started at that time or later, oldest run first."""
+    return _where(layout, f"started_at >= {records.moment(first)}")
+
+
+def _where(layout: Layout, condition: str) -> list[dict[str, Any]]:
     if not DeltaTable.is_deltatable(str(layout.metrics)):
         return []
     return records.query(
-        layout.metrics,
-        "metrics",
-        f"SELECT * FROM metrics WHERE started_at >= TIMESTAMP '{first:%Y-%m-%dT%H:%M:%S.%f}Z' "
-        "ORDER BY started_at, run_id",
+        layout.metrics, "metrics", f"SELECT * FROM metrics WHERE {condition} ORDER BY started_at, run_id"
     )
