@@ -27,6 +27,7 @@ from lib.quality.names import rows_query
 from lib.quality.references import count_strays, register_strays, say_strays
 from lib.quality.suites import build_suite
 from lib.quality.validate import Findings, validate
+from lib.tables.reject import key_hash
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -134,7 +135,7 @@ def _references(spark: SparkSession, job: Job, run: Run, frames: dict[str, DataF
         targets[name] = (job.source.table(name), frames[name], rejected)
     notes: list[str] = []
     for table in pointing:
-        found = count_strays(table, register_strays(table, frames[table.name], targets))
+        found = count_strays(table, register_strays(table, frames[table.name], targets, key_hash))
         say_strays(suites[table.name], found)
         notes += [str(strays) for strays in found]
     return notes
