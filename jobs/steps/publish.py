@@ -74,7 +74,7 @@ def check_and_publish(
         assets = job.runtime.site_assets
         href = copy_assets(assets, job.layout.site) if assets else ""
         failed = [(str(finding), rows_query(docs_id, finding.name)) for finding in findings.failed]
-        make_self_contained(staged, assets, href, failed)
+        make_self_contained(staged, assets, href, failed, findings.only_warned)
         if findings.failed:
             notes.append(f"{ROWS_NOTE} {rows_query(docs_id)}")
         if not broken:
