@@ -75,7 +75,7 @@ def test_duplicates_and_missing_values_are_told_as_they_arrived_and_as_they_were
         assert f'<td>{column}</td><td class="n">{rows}</td><td class="n">6</td>' in index.replace("> <", "><")
     # Of the three rows that were merged, one has no name; no key is there twice.
     docs = "".join(path.read_text("utf-8") for path in (things.layout.site / "runs").rglob("*.html"))
-    assert "1 unexpected values found. 33.33% of 3 total rows." in " ".join(docs.split())
+    assert "≈66.667% not null" in docs
     assert things.rows(things.layout.failures, "SELECT expectation, key FROM t") == [
         ("things.column_values_to_not_be_null.name", '{"id":3}')
     ]
@@ -137,12 +137,13 @@ def test_a_kill_at_each_step_of_a_publication_leaves_the_old_one_or_the_new_one_
     things: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check(things, things.run({"id": 1, "name": "a"}), job_of(things))
-    number = 1
+    is_new, new = True, [(1, "a")]
     for module, name in (*BEFORE, *AFTER):
         before, rows = read(things)
         stale = page(things)
-        new = [(1, "a"), (number + 1, f"row {number}")]
-        run = things.run(*({"id": key, "name": value} for key, value in new))
+        if is_new:  # else the same run is checked once more
+            new = [*new, (len(new) + 1, "b")]
+            run = things.run(*({"id": key, "name": value} for key, value in new))
         with monkeypatch.context() as patch:
             patch.setattr(module, name, kill_in_front_of(name))
             with pytest.raises(Killed):
@@ -164,7 +165,6 @@ def test_a_kill_at_each_step_of_a_publication_leaves_the_old_one_or_the_new_one_
         told, held = read(things)
         assert (told["publication_id"], held) == (now.publication_id, new if is_new else rows)
         assert publication_of(page(things)) == now.publication_id
-        number += 1
 
 
 def kill_in_front_of(name: str) -> Callable[..., None]:
