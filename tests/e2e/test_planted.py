@@ -226,6 +226,9 @@ def test_the_jobs_came_to_every_place_that_could_show_a_value(planted: Planted) 
     wrong = [f"wrong_type:{name}" for name in TYPES]
     assert sorted(people) == sorted([*wrong, "missing_value:mail"])
     assert [row["reason"] for row in rejected if row["table"] == "messages"] == ["wrong_type:at"]
+    [run] = lake.rows("ops/runs")
+    names = {table["table"]: set(table["new_columns"] or ()) for table in run["tables"]}
+    assert names == {"people": {SCRIPT, FORMULA, "nick_name"}, "messages": {IMAGE}}
     # Each expectation of the first check and of the last one has rows that fail it, by key.
     for docs_id in {
         row["docs_id"] for row in lake.rows("ops/checks") if row["outcome"] in ("checks failed", "published")
@@ -267,6 +270,21 @@ def test_markup_of_the_source_is_text_on_every_page(planted: Planted) -> None:
     # It was there to be shown: of columns that are not personal, by kinds of expectation that show values.
     assert any(SCRIPT in unescape(html) for html in pages.values())
     assert any(FORMULA in unescape(html) for html in pages.values())
+
+
+def test_the_index_of_the_docs_says_of_which_checks_only_warnings_failed(planted: Planted) -> None:
+    checks = Lake.seen(planted.lake).rows("ops/checks")
+    assert {(check["outcome"], said_only_to_warn(planted, check["docs_id"])) for check in checks} == {
+        ("checks failed", 0),
+        ("could not check", 0),
+        ("published", 2),
+    }
+
+
+def said_only_to_warn(planted: Planted, docs_id: str) -> int:
+    """How many rows of the table in the index say so, by the data that the script of the page fills it with."""
+    html = (planted.site / "runs" / docs_id / "index.html").read_text("utf-8")
+    return html.count('"_validation_success_text": "Warnings only"')
 
 
 def test_what_could_not_be_checked_is_told_without_traceback_path_or_value(planted: Planted) -> None:
