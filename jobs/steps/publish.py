@@ -30,6 +30,7 @@ from lib.quality.names import rows_query
 from lib.quality.references import NOTHING, count_strays, register_strays, say_strays
 from lib.quality.suites import build_suite
 from lib.quality.validate import Findings, validate
+from lib.tables.reject import key_hash
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -74,7 +75,7 @@ def check_and_publish(
         assets = job.runtime.site_assets
         href = copy_assets(assets, job.layout.site) if assets else ""
         failed = [(str(finding), rows_query(docs_id, finding.name)) for finding in findings.failed]
-        make_self_contained(staged, assets, href, failed)
+        make_self_contained(staged, assets, href, failed, findings.only_warned)
         if findings.failed:
             notes.append(f"{ROWS_NOTE} {rows_query(docs_id)}")
         if not broken:
@@ -161,7 +162,7 @@ def _references(spark: SparkSession, job: Job, run: Run, frames: dict[str, DataF
         targets[name] = (job.source.table(name), frames[name], rejected)
     notes: list[str] = []
     for table in pointing:
-        found = count_strays(table, register_strays(table, frames[table.name], targets))
+        found = count_strays(table, register_strays(table, frames[table.name], targets, key_hash))
         say_strays(suites[table.name], found)
         orphans = {strays.reference.column: strays for strays in found if strays.meets == NOTHING}
         run.tables[table.name].orphans = [

@@ -9,7 +9,7 @@ from jobs.steps.options import Job
 from jobs.steps.site import copy_site, heal_site, note_rollback, write_site
 from lib.errors import ConfigError
 from lib.lake import publications
-from lib.lake.lock import writing
+from lib.lake.lock import left_by, writing
 from lib.lake.publications import Publication
 from lib.lake.rollback import restored
 from lib.observe.console import columns, say
@@ -27,17 +27,26 @@ def roll_back(job: Job) -> None:
     if not job.layout.lake_json.exists():
         message = f"{job.layout.root}: there is no lake, so there is nothing to roll back; give another one with --lake"
         raise ConfigError(message)
-    with writing(job.layout, "sanity-check --rollback", job.now), job.steps.step("roll back"):
+    # However far it came: when all else is written, docs may be yet to be removed or copied.
+    before = publications.in_force(job.layout)
+    was_killed = before is not None and before.restores is not None and left_by(job.layout) == _name(before.replaces)
+    name = _name(before.replaces if was_killed else before.publication_id) if before else _name(None)
+    with writing(job.layout, name, job.now), job.steps.step("roll back"):
         # Both, whatever the first one found.
-        was_killed = any([publications.heal(job.layout), heal_site(job)])
+        was_killed |= any([publications.heal(job.layout), heal_site(job)])
         publication = publications.in_force(job.layout)
         if publication is None or publication.restores is None or not was_killed:
             publication = publications.publish(job.layout, restored(job.layout, datetime.now(UTC)))
             reached("published")
             note_rollback(job, publication)
-            write_site(job)
+        write_site(job)
         copy_site(job)
     _say_done(job, publication)
+
+
+def _name(publication_id: str | None) -> str:
+    """What the lock says of a rollback of that publication."""
+    return f"sanity-check --rollback of {publication_id}"
 
 
 def _say_done(job: Job, publication: Publication) -> None:

@@ -37,7 +37,16 @@ def writing(layout: Layout, run_id: str, now: datetime) -> Iterator[None]:
         file.truncate(0)
         file.write(f"run {run_id} (process {os.getpid()}, since {now:%Y-%m-%d %H:%M:%S} UTC)\n")
         file.flush()
-        yield
+        try:
+            yield
+        finally:
+            file.truncate(0)
+
+
+def left_by(layout: Layout) -> str | None:
+    """The run that was killed while it wrote, or None where the last one came to an end of its own. No other may be at work."""
+    found = re.match(r"run (.+) \(process ", layout.lock.read_text("utf-8")) if layout.lock.exists() else None
+    return found and found[1]
 
 
 def run_at_work(layout: Layout) -> str | None:

@@ -36,3 +36,6 @@ def set_up_logs(*, as_json: bool, verbose: bool) -> None:
     logging.getLogger(LOGGER).setLevel(logging.DEBUG if verbose else logging.INFO)
     # GX warns of its own internals at every start; what it could not check reaches us as a result.
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    # PySpark prints each error of a query by itself, with the value of the data that it quotes; it reaches us as an exception.
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)

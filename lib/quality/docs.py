@@ -12,7 +12,7 @@ import hashlib
 import logging
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -73,13 +73,17 @@ def site_config(folder: Path) -> dict[str, Any]:
 
 
 def make_self_contained(
-    folder: Path, assets: Path | None, assets_href: str, failed: Sequence[tuple[str, str]] = ()
+    folder: Path,
+    assets: Path | None,
+    assets_href: str,
+    failed: Sequence[tuple[str, str]] = (),
+    warned: Collection[str] = (),
 ) -> bool:
     """Write every page of a run's docs anew so that nothing in it leaves for another host, nor runs a script but ours.
 
     `folder` will be moved to `site/runs/<docs_id>`; `assets_href` is what `copy_assets` gave. Where `assets` is None
     the pages say at their top that they are plain, and need no script. `failed` is shown at the top of each page: what
-    failed, and the query that gives the rows.
+    failed, and the query that gives the rows. Of the tables in `warned` nothing but warnings failed, which the index says.
 
     Returns:
         False where a page loaded something that is not in `ASSETS`. It was dropped, and a warning in the log names it.
@@ -89,7 +93,7 @@ def make_self_contained(
         depth = len(path.relative_to(folder).parts) - 1
         root = "../" * (depth + _UP_TO_SITE)
         text = path.read_text("utf-8")
-        page = _page(root, assets, assets_href, _failed(failed), with_graphs="vegaEmbed(" in text)
+        page = _page(root, assets, assets_href, _failed(failed), warned, with_graphs="vegaEmbed(" in text)
         path.write_text(rewrite(text, page), "utf-8")
         unknown.update(dict.fromkeys(page.unknown))
     # Fonts, tutorials' pictures and templates of style sheets, 4 MB a run, that no page refers to.
@@ -144,7 +148,9 @@ def _failed(failed: Sequence[tuple[str, str]]) -> str:
     return f'<details class="site-failed" open><summary>{count}; {hint}</summary><ul>{lines}</ul></details>'
 
 
-def _page(root: str, assets: Path | None, assets_href: str, failed: str, *, with_graphs: bool) -> Page:
+def _page(
+    root: str, assets: Path | None, assets_href: str, failed: str, warned: Collection[str], *, with_graphs: bool
+) -> Page:
     script = _text("docs.js")
     style = _text("docs.css")
     known = dict.fromkeys(ASSETS, "")
@@ -167,6 +173,7 @@ def _page(root: str, assets: Path | None, assets_href: str, failed: str, *, with
         end=f"<script>{script}</script>" if assets else "",
         assets=known,
         with_scripts=assets is not None,
+        warned=warned,
     )
 
 

@@ -7,7 +7,7 @@ written anew with its attributes escaped, and everything else is shown as text.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from html import escape
@@ -60,7 +60,7 @@ _ICONS = {
 class Page:
     """What goes into a page besides GX's own content.
 
-    `assets` maps a foreign URL to the file that stands for it, or to "" where none does.
+    `assets` maps a foreign URL to the file that stands for it, or to "" where none does; `warned` is as in `embedded.Table`.
     """
 
     head: str
@@ -68,6 +68,7 @@ class Page:
     end: str
     assets: Mapping[str, str]
     with_scripts: bool
+    warned: Collection[str] = ()
     unknown: list[str] = field(default_factory=list)
 
 
@@ -217,7 +218,7 @@ class _Rewriter(HTMLParser):
             self._text(f"{start}{text}</{tag}>")
         elif found.table is not None:
             clean = partial(clean_fragment, page=self._page)
-            self._out.append(found.table.written(clean, scripts=self._page.with_scripts))
+            self._out.append(found.table.written(clean, scripts=self._page.with_scripts, warned=self._page.warned))
         elif found.graph is not None:
             self._out.append(found.graph.written(scripts=self._page.with_scripts))
 

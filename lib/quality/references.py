@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -17,21 +17,25 @@ if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
 NOTHING, VANISHED, QUARANTINED = "nothing", "vanished", "quarantined"
+KeyHash = Callable[[tuple[str, ...], str], Column]
 
 
 def register_strays(
     table: Table,
     frame: DataFrame,
     targets: dict[str, tuple[Table, DataFrame, DataFrame | None]],
+    key_hash: KeyHash,
 ) -> DataFrame:
     """Make the view of the table's stray pointers: those of its live rows that meet no live row.
 
-    `targets` has for each table referred to its settings, its silver rows, and its quarantined rows if there are any. Grain:
-    one row a pointer; columns: the table's key, `_reference` (as in the source YAML), `_pointer` (as text), and what it
-    `_meets`: a row that has vanished, one in quarantine, or nothing, which makes it an orphan.
+    `targets` has for each table referred to its settings, its silver rows, and its quarantined rows if there are any. By
+    `key_hash` these are found, as quarantine holds no key of a personal column: it takes names of columns and where they are,
+    and gives what `quarantine/rows` has of such a key. Grain: one row a pointer; columns: the table's key, `_reference` (as in
+    the source YAML), `_pointer` (as text), and what it `_meets`: a row that has vanished, one in quarantine, or nothing, which
+    makes it an orphan.
     """
     live = frame.where(F.col("_deleted_at").isNull())
-    strays = [_strays(table, live, reference, *targets[reference.to_table]) for reference in table.references]
+    strays = [_strays(table, live, reference, *targets[reference.to_table], key_hash) for reference in table.references]
     found = reduce(DataFrame.unionByName, strays).persist()
     found.createOrReplaceTempView(strays_view(table.name))
     return found
@@ -80,21 +84,32 @@ def say_strays(suite: ExpectationSuite, strays: Sequence[Strays]) -> None:
 
 
 def _strays(
-    table: Table, live: DataFrame, reference: Reference, target: Table, silver: DataFrame, quarantine: DataFrame | None
+    table: Table,
+    live: DataFrame,
+    reference: Reference,
+    target: Table,
+    silver: DataFrame,
+    quarantine: DataFrame | None,
+    key_hash: KeyHash,
 ) -> DataFrame:
     column = F.col(reference.column_name)
     pointer: Column = F.explode(column) if reference.is_array else column
     pointers = live.select(*table.key, pointer.alias("_key")).where(F.col("_key").isNotNull())
     key = target.key[0]
     alive, gone = F.col("_deleted_at").isNull(), F.col("_deleted_at").isNotNull()
-    known = silver.where(gone).select(F.col(key).alias("_key"), F.lit(VANISHED).alias("_meets"))
+    known = silver.where(gone).select(key_hash((key,), "").alias("_hash"), F.lit(VANISHED).alias("_meets"))
     if quarantine is not None:
-        rejected = F.get_json_object("row", f"$.{key}").try_cast(target.column(key).type)
-        known = known.unionByName(quarantine.select(rejected.alias("_key"), F.lit(QUARANTINED).alias("_meets")))
-    known = known.groupBy("_key").agg(F.min("_meets").alias("_meets"))
+        known = known.unionByName(
+            quarantine.select(F.col("key_hash").alias("_hash"), F.lit(QUARANTINED).alias("_meets"))
+        )
+    known = known.groupBy("_hash").agg(F.min("_meets").alias("_meets"))
+    # In a struct, for the pointing table may have a column that is named as the key.
+    named = F.struct(F.col("_key").alias(key))
     return (
         pointers.join(silver.where(alive).select(F.col(key).alias("_key")), on="_key", how="left_anti")
-        .join(known, on="_key", how="left")
+        .withColumn("_named", named)
+        .withColumn("_hash", key_hash((key,), "_named."))
+        .join(known, on="_hash", how="left")
         .select(
             *table.key,
             F.lit(reference.column).alias("_reference"),

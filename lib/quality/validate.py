@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 
 from lib.errors import CouldNotCheckError
 from lib.quality.docs import site_config
+from lib.quality.inert import inert
 from lib.quality.suites import parameters_at
 
 if TYPE_CHECKING:
@@ -79,6 +80,12 @@ class Findings:
     def of(self, table: str) -> Findings:
         """Those of one table."""
         return Findings(tuple(f for f in self.all if f.table == table), {table: self.rows[table]})
+
+    @property
+    def only_warned(self) -> frozenset[str]:
+        """The tables of which nothing but warnings failed."""
+        failed = {finding.table for finding in self.warnings}
+        return frozenset(failed - {finding.table for finding in (*self.gating, *self.unchecked)})
 
     @property
     def n_passed(self) -> int:
@@ -201,8 +208,7 @@ def _broken(info: Any) -> str | None:
     notes = [info] if "raised_exception" in info else list(info.values())
     for note in notes:
         if note.get("raised_exception"):
-            lines = str(note.get("exception_message")).strip().splitlines()
-            return f"could not be checked: {lines[0][:200] if lines else 'no message'}"
+            return f"could not be checked: {inert(str(note.get('exception_message')))}"
     return None
 
 

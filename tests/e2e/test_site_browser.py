@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -39,6 +39,11 @@ DOCS_ID = "2026-03-05T01:30:00Z nightly#1"
 EVIL = "<script>alert(1)</script>"
 IMAGE = '"><img src=https://foreign.example/x.png onerror=alert(2)>'
 AT = datetime(2026, 3, 5, 1, 30, tzinfo=UTC)
+# What failed, and the query of its rows, as a run hands them over: both may hold what was written in a suite.
+FAILED = [
+    (f"users.known: {EVIL}", f"SELECT key FROM failures WHERE expectation = 'users.known {IMAGE}'"),
+    ("visits.unique: 2 of 2 rows", "SELECT key FROM failures WHERE expectation = 'visits.unique'"),
+]
 
 
 def missing(what: str) -> None:
@@ -73,7 +78,7 @@ def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def render(config: dict[str, Any]) -> None:
-    """GX's docs of a suite that passes and one that fails on markup in the data. Pandas will do here."""
+    """GX's docs of a suite that passes, one that fails on markup in the data, and one that only warns. Pandas will do here."""
     import great_expectations as gx
     import great_expectations.expectations as gxe
     import pandas as pd
@@ -96,6 +101,7 @@ def render(config: dict[str, Any]) -> None:
                 gxe.ExpectColumnMeanToBeBetween(column="nowhere", min_value=1),
             ],
         ),
+        "visits": ({"id": [1, 1]}, [gxe.ExpectColumnValuesToBeUnique(column="id", severity="warning")]),
     }
     for table, (data, expectations) in samples.items():
         suite = context.suites.add(gx.ExpectationSuite(name=f"demo.{table}", expectations=expectations))
@@ -129,7 +135,8 @@ def make_site(folder: Path, rendered: Path, assets: Path | None) -> Path:
     href = docs.copy_assets(assets, folder) if assets else ""
     staged = site.staging_folder(folder, DOCS_ID)
     shutil.copytree(rendered, staged, dirs_exist_ok=True)
-    assert docs.make_self_contained(staged, assets, href) is False  # the image of the data: dropped, and reported
+    # The image of the data: dropped, and reported.
+    assert docs.make_self_contained(staged, assets, href, FAILED, warned={"visits"}) is False
     site.publish_run_docs(staged, folder, DOCS_ID)
     docs_href = f"runs/{quote(DOCS_ID, safe='')}/index.html"
     line = TableLine("users", 3, 1, 1, 3, 0, 0, 3, 0, 0, "counted", 1, 1, 0, docs_href)
@@ -221,7 +228,8 @@ def pages_of(folder: Path) -> list[str]:
 
 def test_every_page_opens_without_another_host_a_dialog_or_an_error(base: str, rich: Path, watched: Watched) -> None:
     pages = pages_of(rich)
-    assert len(pages) == 7
+    # index, runs; index of the docs, and for each of three tables its suite and what came of it
+    assert len(pages) == 9
     for name in pages:
         watched.page.goto(f"{base}/{name}", wait_until="networkidle")
     watched.check()
@@ -244,7 +252,7 @@ def test_from_the_runs_to_the_expectation_that_failed_by_clicks_alone(base: str,
     page.get_by_role("link", name="Data docs of run r1").click()
     rows = page.locator("#Validation-Results tbody tr")
     rows.first.wait_for()
-    assert rows.count() == 2
+    assert rows.count() == 3
     assert "2026-03-05T01:30:00Z" in rows.first.inner_text()
     failed = rows.filter(has=page.get_by_label("Failed"))
     assert failed.count() == 1
@@ -274,11 +282,49 @@ def test_search_and_filters_of_the_runs_work(base: str, watched: Watched) -> Non
     page = watched.page
     page.goto(f"{base}/{quote('runs/' + DOCS_ID)}/index.html", wait_until="networkidle")
     rows = page.locator("#Validation-Results tbody tr")
-    page.locator("#Validation-Results select").first.select_option(label="Failed")
-    rows.nth(1).wait_for(state="detached")
-    assert "users" in rows.first.inner_text()
-    page.locator("#Validation-Results").get_by_role("button", name="Clear Filters").click()
-    rows.nth(1).wait_for(state="visible")
+    for status, table in {"Failed": "users", "Warnings only": "visits", "Success": "tracks"}.items():
+        page.locator("#Validation-Results select").first.select_option(label=status)
+        rows.nth(1).wait_for(state="detached")
+        assert table in rows.first.inner_text()
+        page.locator("#Validation-Results").get_by_role("button", name="Clear Filters").click()
+        rows.nth(2).wait_for(state="visible")
+    watched.check()
+
+
+def test_the_index_tells_a_suite_of_which_only_warnings_failed_from_one_that_failed(
+    base: str, plain: Path, watched: Watched
+) -> None:
+    page = watched.page
+    for where in (base, plain.as_uri()):
+        page.goto(f"{where}/{quote('runs/' + DOCS_ID)}/index.html", wait_until="networkidle")
+        rows = page.get_by_role("row").filter(has_text="2026-03-05T01:30:00Z")
+        said = {
+            table: rows.filter(has_text=f"demo.{table}").get_by_role("cell").first.inner_text().strip()
+            for table in ("tracks", "users", "visits")
+        }
+        assert said == {"tracks": "", "users": "", "visits": "warnings only"}
+        assert rows.filter(has=page.get_by_label("Failed")).count() == 1
+    watched.check()
+
+
+def test_what_failed_and_the_query_of_its_rows_are_at_the_top_of_every_page_of_the_run(
+    base: str, rich: Path, watched: Watched
+) -> None:
+    page = watched.page
+    of_the_run = [name for name in pages_of(rich) if name.startswith("runs/")]
+    assert len(of_the_run) == 7
+    for name in of_the_run:
+        page.goto(f"{base}/{name}", wait_until="networkidle")
+        block = page.locator("details.site-failed")
+        assert block.locator("summary").inner_text().startswith("2 expectations failed;")
+        assert block.locator("li").count() == 2
+        for number, (said, query) in enumerate(FAILED):
+            assert block.locator("li").nth(number).inner_text() == f"{said}\n{query}"
+            assert block.locator("code", has_text=query).is_visible()
+        block.locator("summary").click()
+        block.locator("li").first.wait_for(state="hidden")
+    page.goto(f"{base}/index.html")
+    assert page.get_by_text(EVIL, exact=True).is_visible()  # a note of the index
     watched.check()
 
 
@@ -321,3 +367,19 @@ def test_with_our_view_the_cells_of_gx_hold_text_before_anything_is_cleaned(tmp_
     assert f">{EVIL}</div>" not in html
     assert '<i class="fas fa-times text-danger"' in html
     assert docs.make_self_contained(tmp_path / "docs", None, "")
+
+
+def test_with_our_view_an_exception_of_a_check_is_its_message_without_traceback_or_path(tmp_path: Path) -> None:
+    folder = tmp_path / "docs"
+    # GX's own view writes the traceback, with the paths of this machine.
+    render(docs.site_config(folder) | {"site_section_builders": None})
+    assert "Show exception traceback..." in page_of_users(folder)
+    assert "site-packages" in page_of_users(folder)
+    shutil.rmtree(folder)
+    render(docs.site_config(folder))
+    html = page_of_users(folder)
+    assert "raised an exception" in html
+    assert 'The column "nowhere" in BatchData does not exist.' in unescape(html)
+    assert not [
+        inside for inside in ("raceback", "site-packages", str(ROOT), "File &quot;", 'File "') if inside in html
+    ]

@@ -127,7 +127,12 @@ class Served:
 
     def rows(self, path: Path, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query on one table, which it calls t."""
-        found = pa.table(QueryBuilder().register("t", DeltaTable(str(path))).execute(sql)).to_pylist()
+        return self.rows_of(DeltaTable(str(path)), sql)
+
+    @staticmethod
+    def rows_of(table: DeltaTable, sql: str) -> list[tuple[Any, ...]]:
+        """The rows of a query on a table at a version."""
+        found = pa.table(QueryBuilder().register("t", table).execute(sql)).to_pylist()
         return [tuple(row.values()) for row in found]
 
 

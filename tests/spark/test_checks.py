@@ -22,6 +22,7 @@ from lib.quality.vanished import register_vanished
 from lib.quality.volume import plausible_volume
 from lib.tables.newest import newest, ranked
 from lib.tables.parse import parse
+from lib.tables.reject import key_hash, rejected
 
 REPO = Path(__file__).parents[2]
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -29,12 +30,22 @@ NONE: dict[str, Any] = {"expectations": []}
 Check = Callable[..., Findings]
 
 
-def silver(spark: SparkSession, source: Source, table: Table, rows: list[dict[str, Any]]) -> DataFrame:
-    """The table as a run would leave it, of one page with these rows."""
+def parsed(spark: SparkSession, source: Source, table: Table, rows: list[dict[str, Any]]) -> DataFrame:
+    """The rows of one page."""
     body = json.dumps({"items": rows})
     pages = spark.createDataFrame([("r", 1, body)], "run_id string, page bigint, body string")
-    parsed = pages.transform(parse(table, source.api.pagination.items)).transform(ranked(table))
-    return parsed.transform(newest(table)).withColumn("_deleted_at", F.lit(None).cast("timestamp")).persist()
+    return pages.transform(parse(table, source.api.pagination.items)).transform(ranked(table))
+
+
+def silver(spark: SparkSession, source: Source, table: Table, rows: list[dict[str, Any]]) -> DataFrame:
+    """The table as a run would leave it, of one page with these rows."""
+    taken = parsed(spark, source, table, rows).transform(newest(table))
+    return taken.withColumn("_deleted_at", F.lit(None).cast("timestamp")).persist()
+
+
+def quarantine(spark: SparkSession, source: Source, table: Table, rows: list[dict[str, Any]]) -> DataFrame:
+    """What quarantine would hold of that page."""
+    return parsed(spark, source, table, rows).transform(rejected(table.name, table.key))
 
 
 @pytest.fixture
@@ -80,10 +91,11 @@ def music(spark: SparkSession, source: Source, rows: dict[str, list[dict[str, An
     frames = {table.name: silver(spark, source, table, rows[table.name]) for table in source.tables}
     for name in frames:
         register_vanished(spark, name, vanished=0, found_again=len(rows[name]))
-    rejected = [json.dumps(row) for row in rows["tracks"] if row["name"] is None]
-    quarantine = {"tracks": spark.createDataFrame([(row,) for row in rejected], "row string"), "users": None}
-    targets = {name: (source.table(name), frames[name], found) for name, found in quarantine.items()}
-    register_strays(source.table("listen_history"), frames["listen_history"], targets)
+    targets = {
+        name: (source.table(name), frames[name], quarantine(spark, source, source.table(name), rows[name]))
+        for name in ("tracks", "users")
+    }
+    register_strays(source.table("listen_history"), frames["listen_history"], targets, key_hash)
     return frames
 
 
@@ -291,7 +303,8 @@ def test_orphans_are_counted_by_column_with_their_distinct_keys_and_never_shown(
         "(2L, 'gone@x.org', array('lost@x.org')), (3L, NULL, NULL), (4L, 'here@x.org', array()) t(id, who, also)"
     )
     table = source.table("visits")
-    found = count_strays(table, register_strays(table, visits, {"users": (source.table("users"), users, None)}))
+    targets = {"users": (source.table("users"), users, None)}
+    found = count_strays(table, register_strays(table, visits, targets, key_hash))
     sentences = [
         "visits.who: 1 point at no row of users (1 distinct key).",
         "visits.who: 1 point at vanished rows of users (1 distinct key).",
@@ -306,6 +319,61 @@ def test_orphans_are_counted_by_column_with_their_distinct_keys_and_never_shown(
     assert messages[1].endswith(f"Found: {sentences[2]}: observed 4")
     assert "x.org" not in "".join(messages) + docs()
     assert sentences[2] in docs()
+
+
+def test_a_pointer_at_a_rejected_row_is_no_orphan_though_quarantine_masks_its_key(
+    spark: SparkSession, source_of: Callable[[str], Source], check: Check, docs: Callable[[], str]
+) -> None:
+    source = source_of(
+        """\
+  users:
+    path: /users
+    key: [email]
+    columns: {email: {type: "string!", pii: true}, name: string!}
+  visits:
+    path: /visits
+    key: [email, day]
+    columns: {email: {type: "string!", pii: true}, day: bigint!, met: {type: array<string>, pii: true}}
+    references:
+      - {column: email, to: users.email}
+      - {column: "met[]", to: users.email}
+"""
+    )
+    users, visits = source.table("users"), source.table("visits")
+    rows = [
+        {"email": "here@x.org", "name": "a"},
+        {"email": "held@x.org", "name": None},
+        # Rejected without a key, and no pointer meets it.
+        {"email": 7, "name": None},
+    ]
+    held = quarantine(spark, source, users, rows)
+    assert [json.loads(row["row"]) for row in held.select("row").collect()] == [{"email": "***", "name": None}] * 2
+    gone = spark.sql("SELECT 'gone@x.org' email, TIMESTAMP'2026-01-01 00:00:00' _deleted_at")
+    live = silver(spark, source, users, rows).unionByName(gone, allowMissingColumns=True)
+    pointing = silver(
+        spark,
+        source,
+        visits,
+        [
+            {"email": "here@x.org", "day": 1, "met": ["held@x.org", "held@x.org", "lost@x.org"]},
+            {"email": "held@x.org", "day": 1, "met": ["here@x.org", "gone@x.org", "***"]},
+            {"email": "held@x.org", "day": 2, "met": None},
+        ],
+    )
+    strays = register_strays(visits, pointing, {"users": (users, live, held)}, key_hash)
+    found = count_strays(visits, strays)
+    assert [str(one) for one in found] == [
+        "visits.email: 2 point at quarantined rows of users (1 distinct key).",
+        "visits.met[]: 2 point at no row of users (2 distinct keys).",
+        "visits.met[]: 2 point at quarantined rows of users (1 distinct key).",
+        "visits.met[]: 1 point at vanished rows of users (1 distinct key).",
+    ]
+    # Each pointer is kept with the key of the row that it is in, though one of its columns is named as the target's key.
+    orphans = strays.where("_meets = 'nothing'").select("email", "day", "_pointer").orderBy("_pointer")
+    assert [tuple(row) for row in orphans.collect()] == [("held@x.org", 1, "***"), ("here@x.org", 1, "lost@x.org")]
+    findings = check(source, {"visits": pointing}, strays={"visits": found})
+    assert [finding.name for finding in findings.gating] == ["visits.orphans.met[]"]
+    assert "x.org" not in "".join(map(str, findings.all)) + docs()
 
 
 def test_more_vanished_rows_than_a_run_should_lose_are_a_warning(

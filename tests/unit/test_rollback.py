@@ -83,7 +83,11 @@ class Lake:
 
     @property
     def told(self) -> Any:
-        return json.loads(self.layout.published_json.read_text("utf-8"))
+        return self.told_by(self.layout)
+
+    @staticmethod
+    def told_by(layout: Layout) -> Any:
+        return json.loads(layout.published_json.read_text("utf-8"))
 
     def page(self, name: str = "index.html") -> str:
         return " ".join((self.layout.site / name).read_text("utf-8").split())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -263,6 +264,34 @@ def test_without_scripts_a_table_of_gx_is_an_ordinary_table() -> None:
     shown = rewrite(in_page(f"<script>{TABLE}</script>"), a_page(scripts=False))
     assert '<td><a href="validations/r%3A1.html">r1</a></td><td><span class="m-0">a</span>' in shown
     assert "<script" not in shown
+
+
+STATUS = '<span class="x"><i class="fas fa-times text-danger ge-failed-icon"></i></span>'
+
+
+def statuses(warned: set[str], *, scripts: bool) -> str:
+    """An index of which the suites of two tables failed."""
+    data = [
+        {"validation_success": STATUS, "asset_name": name, "_validation_success_text": "Failed"} for name in ("a", "b")
+    ]
+    table = TABLE.partition("data: ")[0].replace("'run_name'", "'validation_success'") + f"data: {data!r},\n"
+    table += TABLE.partition("data: ")[2].partition("\n")[2]
+    return rewrite(in_page(f"<script>{table}</script>"), replace(a_page(scripts=scripts), warned=warned))
+
+
+def test_a_suite_of_which_only_warnings_failed_is_no_failed_one_in_the_index() -> None:
+    shown = statuses({"b"}, scripts=True)
+    block = re.search(r'<script type="application/json" data-table="t-1">(.*?)</script>', shown)
+    assert block
+    failed, warned = json.loads(block[1])["data"]
+    assert (failed["_validation_success_text"], warned["_validation_success_text"]) == ("Failed", "Warnings only")
+    assert 'aria-label="Failed"' in failed["validation_success"]
+    # The filter looks for its word in the cell.
+    assert "ailed" not in warned["validation_success"]
+    assert "warnings only" in warned["validation_success"]
+    plain = statuses({"b"}, scripts=False)
+    assert (plain.count('aria-label="Failed"'), plain.count("warnings only")) == (1, 1)
+    assert "warnings only" not in statuses(set(), scripts=True)
 
 
 def test_a_graph_of_gx_becomes_data_that_cannot_end_its_block() -> None:

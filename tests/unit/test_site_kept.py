@@ -1,0 +1,63 @@
+"""Which docs the site keeps: those of the last checks, of what is published, and of what a rollback would put in force."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from jobs.steps.site import write_site
+from lib.lake.checks import Check, add_check
+from lib.quality.site import docs_kept
+from tests.unit.test_rollback import DAY_0, Lake
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """A lake that keeps the docs of one check."""
+    lake = Lake(tmp_path)
+    source = lake.job.source
+    lake.job.source = source.model_copy(update={"site": source.site.model_copy(update={"keep_runs": 1})})
+    return lake
+
+
+def failed(lake: Lake, name: str) -> None:
+    """A check that failed: its docs are there, and nothing is published."""
+    folder = lake.layout.site / "runs" / name
+    folder.mkdir(parents=True)
+    (folder / "index.html").write_text("docs", "utf-8")
+    at = DAY_0 + timedelta(days=lake.days)
+    add_check(lake.layout, Check(name, name, at, "checks failed", 8, 1, 0, 1, "tracks.x"))
+    write_site(lake.job)
+    lake.days += 1
+
+
+def linked(lake: Lake) -> list[str]:
+    """The docs that runs.html leads to."""
+    return [name for name in ("a", "b", "c", "d", "e") if f'href="runs/{name}/index.html"' in lake.page("runs.html")]
+
+
+def test_docs_of_older_checks_go_and_their_lines_stay(lake: Lake) -> None:
+    for name in ("a", "b", "c"):
+        lake.published(name)
+    # The last check is what is published; b is what a rollback would put in force.
+    assert docs_kept(lake.layout.site) == {"b", "c"}
+    failed(lake, "d")
+    assert docs_kept(lake.layout.site) == {"b", "c", "d"}
+    failed(lake, "e")
+    assert docs_kept(lake.layout.site) == {"b", "c", "e"}
+    assert linked(lake) == ["b", "c", "e"]
+    assert "demo: 5 checked runs" in lake.page("runs.html")
+    assert 'href="runs/c/index.html"' in lake.page()
+    assert list((lake.layout.site / ".staging").iterdir()) == []
+
+
+def test_after_a_rollback_the_docs_of_what_is_in_force_are_kept_and_of_what_was_before_it(lake: Lake) -> None:
+    for name in ("a", "b"):
+        lake.published(name)
+    lake.roll_back()
+    # Nothing was in force before a.
+    assert docs_kept(lake.layout.site) == {"a"}
+    assert linked(lake) == ["a"]
+    assert 'href="runs/a/index.html"' in lake.page()
