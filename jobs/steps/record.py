@@ -132,7 +132,9 @@ def _observed(job: Job, run: Run, name: str) -> Iterator[None]:
         spark = SparkSession.getActiveSession()
         raise
     finally:
-        observe(job, run, Work(job.now, run.ended_at, name, job.steps.seconds, spark))
+        work = Work(job.now, run.ended_at, name, dict(job.steps.seconds), spark)
+        with job.steps.step("observe"):
+            observe(job, run, work)
 
 
 @contextmanager

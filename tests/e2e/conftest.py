@@ -189,11 +189,15 @@ def content(row: Row) -> Row:
 
 @dataclass
 class Service:
-    """A real FastAPI application with fastapi-pagination. What it serves may be changed between jobs."""
+    """A real FastAPI application with fastapi-pagination. What it serves may be changed between jobs.
+
+    A table that is `busy` answers so many requests by 429.
+    """
 
     rows: dict[str, list[Row]]
     url: str = ""
     down: set[str] = field(default_factory=set)
+    busy: dict[str, int] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
 
     def app(self) -> FastAPI:
@@ -206,6 +210,9 @@ class Service:
             @app.get(f"/{table}")
             def rows(request: Request) -> Page[dict[str, Any]]:
                 self.requests.append(request.url.path)
+                if self.busy.get(table):
+                    self.busy[table] -= 1
+                    raise HTTPException(429, "later", headers={"Retry-After": "0"})
                 if table in self.down:
                     raise HTTPException(500, "out of order")
                 page: Page[dict[str, Any]] = paginate(self.rows[table])
