@@ -87,7 +87,7 @@ def test_a_row_that_is_rejected_again_by_a_replay_has_the_reasons_of_now(sized: 
     assert sized.quarantine() == [("run-1", "wrong_type:size", None, None)]
     sized.columns["name"] = "string!"
     sized.replay(of)
-    assert sized.quarantine() == [("run-1", "wrong_type:size,missing_value:name", None, None)]
+    assert sized.quarantine() == [("run-1", "wrong_type:size, missing_value:name", None, None)]
 
 
 def test_a_replay_of_an_unknown_run_or_of_one_that_did_not_land_says_so(sized: Served) -> None:
