@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
@@ -271,6 +272,12 @@ TABLE = Table(
 )
 
 
+@pytest.fixture(scope="module")
+def n_of_each() -> dict[bool, int]:
+    """How many values fitted, and how many did not."""
+    return {True: 0, False: 0}
+
+
 @settings(
     max_examples=4,
     deadline=None,
@@ -279,7 +286,9 @@ TABLE = Table(
     suppress_health_check=list(HealthCheck),
 )
 @given(st.lists(cases(), min_size=150, max_size=150))
-def test_the_parse_agrees_with_plain_python(spark: SparkSession, drawn: list[tuple[str, str]]) -> None:
+def test_the_parse_agrees_with_plain_python(
+    spark: SparkSession, n_of_each: dict[bool, int], drawn: list[tuple[str, str]]
+) -> None:
     rows = [f'{{"n":{number},"{name_of(kind)}":{text},"any":{text}}}' for number, (kind, text) in enumerate(drawn)]
     pages = spark.createDataFrame([("r", 1, f"[{','.join(rows)}]")], "run_id string, page long, body string")
     found = pages.transform(parse(TABLE, "$")).select(
@@ -302,11 +311,14 @@ def test_the_parse_agrees_with_plain_python(spark: SparkSession, drawn: list[tup
     for row, (_, text) in zip(rows, drawn, strict=True):
         value = json.loads(text)
         assert row.any == value if isinstance(value, str | None) else json.loads(row.any) == value
-    n_bad = sum(1 for row in rows if row.problems)
-    assert 30 < n_bad < 120, "both answers are common, or this says little"
+        n_of_each[not row.problems] += 1
 
 
 def plain(value: Any) -> Any:
     if isinstance(value, list):
         return [plain(one) for one in value]
     return value.asDict(recursive=True) if hasattr(value, "asDict") else value
+
+
+def test_many_of_these_values_fitted_and_many_did_not(n_of_each: dict[bool, int]) -> None:
+    assert min(n_of_each.values()) > 100
