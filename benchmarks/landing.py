@@ -51,7 +51,7 @@ def sample(pid: int, peaks: dict[str, float], stop: threading.Event) -> None:
     """Keep the peak of the memory by kind of process, in MB. Memory that forked processes share counts once."""
     while not stop.wait(0.5):
         now: dict[str, float] = defaultdict(float)
-        for one in {child for child in _all(pid)}:
+        for one in set(_all(pid)):
             try:
                 name = Path(f"/proc/{one}/comm").read_text().strip()
                 share = re.search(r"^Pss: +(\d+) kB", Path(f"/proc/{one}/smaps_rollup").read_text(), re.MULTILINE)

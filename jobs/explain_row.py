@@ -43,5 +43,5 @@ def command(*, table: str, key_options: tuple[str, ...], **options: Any) -> None
     with job.steps.step("start Spark"):
         spark = start_session(f"pagelake explain-row {table}", job.runtime, rows=0)
     with job.steps.step("look"):
-        lines = explain(Asked.of(spark, job, asked_table, key))
+        lines = explain(Asked(spark, job, asked_table, key))
     say(lines)

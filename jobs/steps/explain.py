@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, Row, SparkSession
+from pyspark.sql import Column, Row, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.steps.key import shown_key
@@ -15,29 +15,27 @@ from jobs.steps.options import Job
 from jobs.steps.record import planned_before
 from jobs.steps.verdicts import Hit, minute, tell
 from lib.config import Table
-from lib.lake import keys, publications, records, runs, tables
+from lib.lake import keys, publications, quarantine, runs, tables
 from lib.lake.keys import KeyValue
 from lib.lake.publications import Publication
 from lib.lake.read import at_version
 from lib.lake.runs import Run
 from lib.landing.bronze import LandedOf, all_landed_pages, landed_by_run
-from lib.tables.find import may_hold, rows_with_key
+from lib.tables.find import rows_with_key
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The row that is asked for, and its key as literals of Spark."""
+    """The row that is asked for."""
 
     spark: SparkSession
     job: Job
     table: Table
     key: Mapping[str, KeyValue]
-    values: Mapping[str, Column]
 
-    @classmethod
-    def of(cls, spark: SparkSession, job: Job, table: Table, key: Mapping[str, KeyValue]) -> Asked:
-        """The question."""
-        return cls(spark, job, table, key, {n: keys.literal(n, v, table.column(n).type) for n, v in key.items()})
+    def is_row(self, within: str = "") -> Column:
+        """Whether a row is this one. `within` is the struct that holds its columns; empty: they are at the top."""
+        return keys.is_row(self.key, {name: self.table.column(name).type for name in self.table.key}, within)
 
 
 def explain(asked: Asked) -> list[str]:
@@ -46,9 +44,10 @@ def explain(asked: Asked) -> list[str]:
     known = runs.all_runs(job.layout)
     landed = landed_by_run(str(job.layout.pages), table.name)
     hits = _hits(asked, known, landed)
-    silver, published = _states(asked)
     publication = publications.in_force(job.layout)
-    lines = list(tell(table, known, hits, _quarantined(asked, hits), silver["_run_id"] if silver else None))
+    silver, published = _states(asked, publication)
+    reasons = quarantine.reasons_on(job.layout, table.name, {hit.page for hit in hits})
+    lines = list(tell(table, known, hits, reasons, silver["_run_id"] if silver else None))
     head = f"{table.name} {shown_key(table, asked.key)}"
     looked = _looked_at(known, landed)
     if not (lines or silver or published):
@@ -75,40 +74,16 @@ def _hits(asked: Asked, known: Sequence[Run], landed: Mapping[str, LandedOf]) ->
         ends = [plan.last for plan in planned_before(run) if plan.table == table.name and plan.total is not None]
         if ends and run.run_id in landed and landed[run.run_id].last_page > ends[0]:
             pages = pages.where((F.col("run_id") != run.run_id) | (F.col("page") <= ends[0]))
-    is_row = keys.is_row({name: F.col(f"row.{name}") for name in table.key}, asked.values)
-    items = job.source.api.pagination.items
-    rows = pages.where(may_hold(table, asked.key)).transform(rows_with_key(table, items, is_row)).collect()
-    return [Hit(**{**row.asDict(), "problems": tuple(row["problems"])}) for row in rows]
+    found = rows_with_key(table, job.source.api.pagination.items, asked.is_row("row."))
+    return [Hit(**row.asDict()) for row in pages.transform(found).collect()]
 
 
-def _quarantined(asked: Asked, hits: Sequence[Hit]) -> dict[tuple[str, int, int], str]:
-    """What quarantine says of those of the rows that are in it, by run, page and position."""
-    path = asked.job.layout.quarantine
-    if not hits or not tables.exists(path):
-        return {}
-    pages = ", ".join(str(page) for page in sorted({hit.page for hit in hits}))
-    query = f"""
-        SELECT * FROM rejected
-        WHERE "table" = '{asked.table.name}' AND page IN ({pages})
-    """
-    rows = records.query(path, "rejected", query)
-    return {(row["run_id"], row["page"], row["position"]): _reason(row) for row in rows}
-
-
-def _reason(row: Mapping[str, Any]) -> str:
-    """Why a row was rejected, and what became of it since."""
-    return (
-        f"{row['reason']} ({row['resolution']}: run {row['resolved_by']})" if row.get("resolved_by") else row["reason"]
-    )
-
-
-def _states(asked: Asked) -> tuple[Row | None, Row | None]:
-    """The row in silver, and in the publication in force."""
+def _states(asked: Asked, publication: Publication | None) -> tuple[Row | None, Row | None]:
+    """The row in silver, and in the publication."""
     layout, name = asked.job.layout, asked.table.name
     newest = tables.latest(layout.silver(name))
     path = layout.relative(layout.silver(name))
     silver = _row_at(asked, path, newest.version) if newest else None
-    publication = publications.in_force(layout)
     entry = publication.tables.get(name) if publication else None
     if entry is None:
         return silver, None
@@ -118,13 +93,12 @@ def _states(asked: Asked) -> tuple[Row | None, Row | None]:
 
 
 def _row_at(asked: Asked, path: str, version: int) -> Row | None:
-    rows: DataFrame = at_version(asked.spark, asked.job.layout, path, version)
+    rows = at_version(asked.spark, asked.job.layout, path, version)
     times = [
         F.date_format(name, "yyyy-MM-dd HH:mm 'UTC'").alias(name)
         for name in ("_first_seen_at", "_changed_at", "_deleted_at")
     ]
-    own = rows.where(keys.is_row({name: F.col(f"`{name}`") for name in asked.table.key}, asked.values))
-    return next(iter(own.select("_run_id", "_row_hash", *times).collect()), None)
+    return rows.where(asked.is_row()).select("_run_id", "_row_hash", *times).first()
 
 
 def _in_silver(asked: Asked, row: Row | None) -> str:

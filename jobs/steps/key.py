@@ -12,8 +12,7 @@ from lib.config import Column, Table
 from lib.config import Decimal as DecimalType
 from lib.errors import ConfigError
 from lib.lake.keys import KeyValue, check_names
-
-MASK = "***"
+from lib.tables.parse import MASK
 
 
 def read_key(table: Table, options: Sequence[str]) -> dict[str, KeyValue]:

@@ -38,7 +38,7 @@ def merge_tables(landing: Landing, *, allow_deletes: bool) -> None:
         job.layout,
         Clock(run.run_id, run.started_at),
         lambda name: landing.cases[name].plan,
-        [known for known in runs.all_runs(job.layout) if known.run_id != run.run_id],
+        runs.all_runs(job.layout),
         allow_deletes,
     )
     with job.steps.step("parse"):
@@ -199,9 +199,7 @@ def _with_gone_since(batch: Batch, table: Table, rows: DataFrame, last: TableRun
     there = quarantine.quarantined(batch.spark, batch.layout, table.name, batch.clock.run_id)
     if there is None:
         return rows.withColumn(lake.GONE_SINCE, since)
-    later = there.where(
-        (F.col("run_id") != batch.clock.run_id) & (F.col("rejected_at") > F.lit(batch.clock.at).cast("timestamp"))
-    )
+    later = there.where(F.col("rejected_at") > F.lit(batch.clock.at).cast("timestamp"))
     hashes = later.select(F.col("key_hash").alias("_key_hash"), F.lit(True).alias("_is_there")).dropDuplicates(
         ["_key_hash"]
     )

@@ -60,8 +60,7 @@ def replay(spark: SparkSession, job: Job, run: Run, landed: Sequence[Run], *, al
     [source] = landed
     for name, before in source.tables.items():
         run.tables[name] = _again(before)
-    known = [one for one in runs.all_runs(job.layout) if one.run_id not in (run.run_id, source.run_id)]
-    _merge_again(spark, job, run, source, job.layout, known, allow_deletes=allow_deletes)
+    _merge_again(spark, job, run, source, job.layout, runs.all_runs(job.layout), allow_deletes=allow_deletes)
 
 
 def _rebuild(spark: SparkSession, job: Job, run: Run, landed: Sequence[Run], *, allow_deletes: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,7 +25,7 @@ class Hit:
     run_id: str
     page: int
     position: int
-    problems: tuple[str, ...]
+    problems: Sequence[str]
     row_hash: str
     rank: int
     newest: Any
@@ -61,30 +61,28 @@ def tell(
     is_missing = False
     for run in known:
         record = run.tables.get(table.name)
-        if record is None or record.state in ("kept", "built") or run.replay_of is not None:
+        if record is None or run.replay_of is not None:
             continue
         is_merged = record.state == "merged" or run.run_id == merged_by
         own = sorted((hit for hit in hits if hit.run_id == run.run_id), key=lambda hit: (hit.page, hit.position))
         if own:
             is_missing = False
-            reasons = {hit: quarantined.get((hit.run_id, hit.page, hit.position)) for hit in own}
-            good = [hit for hit in own if reasons[hit] is None and not hit.problems]
-            winner = min(good, key=lambda hit: hit.rank, default=None)
-            first = next((hit for hit in good if winner and hit.row_hash == winner.row_hash), None)
-            for hit in own:
-                if hit not in good:
-                    word = _rejected(hit, reasons[hit])
-                elif first is None or hit is first:
-                    word = _taken(table, hit, held) if is_merged else _not_merged(table, record)
-                else:
+            why = [_rejected(hit, quarantined.get((hit.run_id, hit.page, hit.position))) for hit in own]
+            first = _first([hit for hit, rejected in zip(own, why, strict=True) if rejected is None])
+            for hit, rejected in zip(own, why, strict=True):
+                if rejected is not None:
+                    word = rejected
+                elif first is not None and hit is not first:
                     word = _beaten(table, hit, first)
+                else:
+                    word = _taken(table, hit, held) if is_merged else _not_merged(table, record)
                 yield f"{named(run)}: {hit.place}: {word}"
             if is_merged and first is not None and not _is_older(table, first, held):
                 held = Held(first.row_hash, first.newest)
         elif is_merged and held is not None and not held.is_gone:
             # A run with vanished rows found all that the source has, and this key was not among it.
             if record.rows_vanished:
-                held = Held(held.row_hash, held.newest, is_gone=True)
+                held = replace(held, is_gone=True)
                 yield f"{named(run)}: on no page: marked as vanished"
             elif not is_missing:
                 is_missing = True
@@ -101,10 +99,22 @@ def minute(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _rejected(hit: Hit, reason: str | None) -> str:
+def _rejected(hit: Hit, reason: str | None) -> str | None:
+    """Why the row was rejected; None for a good one. What quarantine says counts more than how the row is read today."""
     if reason is not None:
         return f"rejected: {reason}"
-    return f"rejected: {', '.join(hit.problems)} (not in quarantine/rows: the run did not get so far, or had other settings)"
+    if hit.problems:
+        problems = ", ".join(hit.problems)
+        return f"rejected: {problems} (not in quarantine/rows: the run did not get so far, or had other settings)"
+    return None
+
+
+def _first(good: Sequence[Hit]) -> Hit | None:
+    """Of good rows in their order the one that the merge was given: the newest, or the first that is identical with it."""
+    if not good:
+        return None
+    newest = min(good, key=lambda hit: hit.rank)
+    return next(hit for hit in good if hit.row_hash == newest.row_hash)
 
 
 def _taken(table: Table, hit: Hit, held: Held | None) -> str:

@@ -40,8 +40,7 @@ def publication_at(layout: Layout, table: str, when: datetime | date) -> Publica
     having = [publication for publication in known if table in publication.tables]
     if not having:
         names = sorted({name for publication in known for name in publication.tables})
-        hint = did_you_mean(table, names) or (f"; there are {', '.join(names)}" if names else "")
-        message = f"{layout.root}: no table {table!r} was ever published here{hint}"
+        message = f"{layout.root}: no table {table!r} was ever published here{_instead(table, names)}"
         raise ConfigError(message)
     in_force = [publication for publication in known if publication.published_at <= moment][-1:]
     if not in_force or table not in in_force[0].tables:
@@ -75,7 +74,7 @@ def changes(spark: SparkSession, layout: Layout, table: str, run_from: str, run_
     feed = _feed(spark, path, min(start + 1, end), end)
     if start == end:
         feed = feed.where(F.lit(False))
-    image = F.struct("_is_before", F.struct(*_shown(feed)).alias("row"))
+    image = _image(feed)
     # Where a version has both images of a row, the one before comes first.
     order = F.struct("_commit_version", ~F.col("_is_before"))
     ends = feed.groupBy(*key).agg(F.min_by(image, order).alias("first"), F.max_by(image, order).alias("last"))
@@ -99,10 +98,8 @@ def row_history(spark: SparkSession, layout: Layout, table: str, key: Mapping[st
     path, names = _silver(layout, runs.all_runs(layout), table)
     keys.check_names(table, names, key)
     feed = _feed(spark, path, 0, None)
-    values = {name: keys.literal(name, key[name], feed.schema[name].dataType.simpleString()) for name in names}
-    own = feed.where(keys.is_row({name: F.col(name) for name in names}, values))
-    image = F.struct("_is_before", F.struct(*_shown(feed)).alias("row"))
-    last = F.max_by(image, ~F.col("_is_before")).alias("last")
+    own = feed.where(keys.is_row(key, {name: feed.schema[name].dataType.simpleString() for name in names}))
+    last = F.max_by(_image(feed), ~F.col("_is_before")).alias("last")
     versions = own.groupBy("_commit_version", "_commit_timestamp").agg(last)
     in_order = Window.orderBy("_commit_version")  # one row's versions: few
     return (
@@ -128,10 +125,14 @@ def _silver(layout: Layout, known: Sequence[Run], table: str) -> tuple[Path, tup
     path = layout.silver(table)
     if table not in declared or not tables.exists(path):
         merged = [name for name in declared if tables.exists(layout.silver(name))]
-        hint = did_you_mean(table, merged) or (f"; there are {', '.join(merged)}" if merged else "")
-        message = f"{layout.root}: there is no silver table {table!r}{hint}"
+        message = f"{layout.root}: there is no silver table {table!r}{_instead(table, merged)}"
         raise ConfigError(message)
     return path, declared[table]
+
+
+def _instead(table: str, names: Sequence[str]) -> str:
+    """What to ask for instead of a table that is not there."""
+    return did_you_mean(table, names) or (f"; there are {', '.join(names)}" if names else "")
 
 
 def _version_after(layout: Layout, known: Sequence[Run], run_id: str, table: str) -> int:
@@ -157,8 +158,10 @@ def _feed(spark: SparkSession, path: Path, first: int, last: int | None) -> Data
     return feed.withColumn("_is_before", F.col("_change_type").isin(*_BEFORE))
 
 
-def _shown(feed: DataFrame) -> list[str]:
-    return [name for name in feed.columns if name not in (*_FEED, "_row_hash")]
+def _image(feed: DataFrame) -> Column:
+    """A row of the feed as a struct: which side of a change it is, and what people see of it."""
+    shown = [name for name in feed.columns if name not in (*_FEED, "_row_hash")]
+    return F.struct("_is_before", F.struct(*shown).alias("row"))
 
 
 def _content(feed: DataFrame) -> list[str]:

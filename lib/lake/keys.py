@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import reduce
+from operator import and_
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -45,12 +47,18 @@ def check_names(table: str, key: Iterable[str], named: Iterable[str]) -> None:
         raise ConfigError(message)
 
 
-def literal(name: str, value: KeyValue, ddl: str) -> Column:
-    """The value as a literal of the column's type, which is given as DDL. A time without a zone is UTC.
+def is_row(key: Mapping[str, KeyValue], types: Mapping[str, str], within: str = "") -> Column:
+    """Whether a row has this key. `types` are the DDL of its columns; a time without a zone is UTC.
+
+    `within` is where the columns are: in a struct (such as `row.`), or (empty) at the top.
 
     Raises:
-        ConfigError: the value is of another type.
+        ConfigError: a value is not of its column's type.
     """
+    return reduce(and_, [F.col(f"{within}`{name}`") == _literal(name, key[name], ddl) for name, ddl in types.items()])
+
+
+def _literal(name: str, value: KeyValue, ddl: str) -> Column:
     taken = _TAKEN[ddl.partition("(")[0]]
     # To Python a bool is an int and a datetime a date; to a table they are not.
     is_fit = isinstance(value, taken) and (bool in taken) == isinstance(value, bool)
@@ -60,11 +68,3 @@ def literal(name: str, value: KeyValue, ddl: str) -> Column:
     if isinstance(value, datetime) and value.tzinfo is None:
         value = value.replace(tzinfo=UTC)
     return F.lit(value).cast(ddl)
-
-
-def is_row(columns: Mapping[str, Column], values: Mapping[str, Column]) -> Column:
-    """Whether the columns hold these values."""
-    found = F.lit(True)
-    for name, value in values.items():
-        found = found & (columns[name] == value)
-    return found

@@ -7,7 +7,7 @@ landed page was read again, and the row is taken now).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from delta.tables import DeltaTable
@@ -147,6 +147,21 @@ def count_reasons(layout: Layout, run_id: str) -> dict[tuple[str, str], int]:
         """,
     )
     return {(row["table"], row["reason"]): row["n"] for row in rows}
+
+
+def reasons_on(layout: Layout, table: str, pages: Collection[int]) -> dict[tuple[str, int, int], str]:
+    """Why rows on some pages of a table were rejected, and what became of them since, by run, page and position."""
+    if not pages:
+        return {}
+    listed = ", ".join(str(page) for page in sorted(pages))
+    rows = _query(layout, f"""SELECT * FROM rejected WHERE "table" = '{table}' AND page IN ({listed})""")
+    return {(row["run_id"], row["page"], row["position"]): _reason(row) for row in rows}
+
+
+def _reason(row: Mapping[str, Any]) -> str:
+    # A lake that an older version made may have no columns for what became of a row.
+    by = row.get("resolved_by")
+    return f"{row['reason']} ({row['resolution']}: run {by})" if by else str(row["reason"])
 
 
 def _query(layout: Layout, sql: str) -> list[dict[str, Any]]:

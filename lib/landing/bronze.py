@@ -56,20 +56,20 @@ def landed_pages(spark: SparkSession, path: str, run_id: str, *, reread: bool) -
 
     `reread` says whether some were read more than once.
     """
-    pages = spark.read.format("delta").load(path).where(F.col("run_id") == run_id)
-    if not reread:
-        return pages
-    last = pages.groupBy("table", "page").agg(F.max("round").alias("round"))
-    return pages.join(F.broadcast(last), on=["table", "page", "round"], how="left_semi")
+    return _last_read(spark.read.format("delta").load(path).where(F.col("run_id") == run_id), reread=reread)
 
 
 def all_landed_pages(spark: SparkSession, path: str, table: str, *, reread: bool) -> DataFrame:
     """The pages of a table in all runs, each as its run read it last. Grain: one row a page; key: run_id, page."""
-    pages = spark.read.format("delta").load(path).where(F.col("table") == table)
+    return _last_read(spark.read.format("delta").load(path).where(F.col("table") == table), reread=reread)
+
+
+def _last_read(pages: DataFrame, *, reread: bool) -> DataFrame:
     if not reread:
         return pages
-    last = pages.groupBy("run_id", "page").agg(F.max("round").alias("round"))
-    return pages.join(F.broadcast(last), on=["run_id", "page", "round"], how="left_semi")
+    page = ["run_id", "table", "page"]
+    last = pages.groupBy(*page).agg(F.max("round").alias("round"))
+    return pages.join(F.broadcast(last), on=[*page, "round"], how="left_semi")
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,7 @@ def landed_by_run(path: str, table: str) -> dict[str, LandedOf]:
             max(round) AS last_round
         FROM pages WHERE "table" = '{table}' GROUP BY run_id
     """
-    rows = pa.table(QueryBuilder().register("pages", DeltaTable(path)).execute(query)).to_pylist()
-    return {row["run_id"]: LandedOf(**row) for row in rows}
+    return {row["run_id"]: LandedOf(**row) for row in _query(path, query)}
 
 
 class Bronze:
@@ -198,9 +197,12 @@ class Bronze:
             )"""
 
     def _rows(self, query: str) -> list[dict[str, Any]]:
-        reader = QueryBuilder().register("pages", DeltaTable(self._path))
-        rows: list[dict[str, Any]] = pa.table(reader.execute(query)).to_pylist()
-        return rows
+        return _query(self._path, query)
+
+
+def _query(path: str, sql: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pa.table(QueryBuilder().register("pages", DeltaTable(path)).execute(sql)).to_pylist()
+    return rows
 
 
 # Another size than the first page's, unless it is that of the rows on the page: some sources name these.

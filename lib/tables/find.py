@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -14,26 +13,6 @@ from lib.tables.parse import parse
 
 # Of the row's struct, beside the declared columns, none of which may have this name.
 _RUN = "_run_id"
-# A text key that can be looked for in a page before it is parsed. JSON writes these characters as they are or as an escape, and
-# `may_hold` looks for both. One letter beside `e` at least: a number may be written in other ways than the key is.
-_PLAIN_TEXT = re.compile(r"(?=.*[A-DF-Za-df-z])[A-Za-z0-9_.:@-]+")
-
-
-def may_hold(table: Table, key: Mapping[str, object]) -> Column:
-    """Whether a page (column `body`) could hold the row: false only where it cannot, so that it need not be parsed.
-
-    A whole number stands in the page digit by digit, perhaps behind zeros, unless a digit is escaped or it has an exponent.
-    Other types can be written in too many ways.
-    """
-    body, possible = F.col("body"), F.lit(True)
-    for name, value in key.items():
-        if table.column(name).type in ("int", "bigint"):
-            digits = str(value).removeprefix("-")
-            apart = body.contains(digits) & body.rlike(f"(^|[^0-9])0*{digits}($|[^0-9])")
-            possible &= apart | body.contains(r"\u") | body.rlike("[0-9][eE][+-]?[0-9]")
-        elif isinstance(value, str) and _PLAIN_TEXT.fullmatch(value):
-            possible &= body.contains(value) | body.contains(r"\u")
-    return possible
 
 
 def rows_with_key(table: Table, items: str, is_row: Column) -> Callable[[DataFrame], DataFrame]:

@@ -11,11 +11,6 @@ from pyspark.sql import functions as F
 
 from lib.tables.parse import WRONG_TYPE
 
-QUARANTINE_SCHEMA = (
-    "run_id string, table string, page bigint, position bigint, reason string, row string, key_hash string, "
-    "rejected_at timestamp, resolved_by string, resolved_at timestamp, resolution string"
-)
-
 
 def rejected(table: str, key: tuple[str, ...]) -> Callable[[DataFrame], DataFrame]:
     """Parsed rows to rows of the quarantine. Grain: one per rejected row; key: run_id, table, page, position."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -34,6 +35,40 @@ DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)
 def day(number: int) -> datetime:
     """The time of the run of that number, counted from 1."""
     return DAY_0 + timedelta(days=number)
+
+
+class Killed(BaseException):
+    """Takes the place of a kill."""
+
+
+def job_of(yaml: Path, number: int, overrides: Sequence[str] = ()) -> Job:
+    """The job of run `run-<number>` of that day: all tables of a source YAML, into the lake beside it."""
+    source = load_source(str(yaml), overrides=overrides, conf_dir=REPO / "conf", env={})
+    return Job(
+        source=source,
+        layout=lake_at(str(yaml.parent / "lake")),
+        tables=tuple(table.name for table in source.tables),
+        run_id=f"run-{number}",
+        suites={},
+        runtime=Runtime.of(os.environ),
+        now=day(number),
+        steps=Steps(),
+    )
+
+
+def copied(job: Job, *, resume: str | None = None, allow_deletes: bool = False, accept_incomplete: bool = False) -> Run:
+    """One run up to silver. Its tables say how it went; anything but a table's own failure is raised."""
+    run = record.open_run(job, publishes=False, resume=resume)
+    check_columns_held(job, run)
+    choices = Choices(no_check=True, allow_deletes=allow_deletes, accept_incomplete=accept_incomplete)
+    limits = job.source.api.limits
+    try:
+        with record.recorded(job, run, "full-ingest"):
+            budget = Budget(limits.concurrency, max_wait_s=limits.max_wait_s)
+            ingest(job, Access.of(job.source.api), budget, run, choices)
+    except SourceError:
+        assert run.failed, "a run that fails says which table failed"
+    return run
 
 
 @dataclass
@@ -68,37 +103,12 @@ class Served:
             f"tables:\n  things:\n    path: /things\n    key: [id]\n{settings}    columns:\n{columns}",
             "utf-8",
         )
-        source = load_source(str(path), conf_dir=REPO / "conf", env={})
-        return Job(
-            source=source,
-            layout=self.layout,
-            tables=("things",),
-            run_id=f"run-{self.n_runs}",
-            suites={},
-            runtime=Runtime.of(os.environ),
-            now=day(self.n_runs),
-            steps=Steps(),
-        )
+        return job_of(path, self.n_runs)
 
     def run(self, *rows: Row, resume: str | None = None, allow_deletes: bool = False) -> Run:
         """One run up to silver, of a source that has these rows. Its table says how it went."""
-        table = self.server.tables["things"]
-        table.rows = list(rows)
-        job = self.job()
-        run = record.open_run(job, publishes=False, resume=resume)
-        check_columns_held(job, run)
-        limits = job.source.api.limits
-        # A table that failed is in the run's record.
-        with suppress(SourceError), record.recorded(job, run, "full-ingest"):
-            budget = Budget(limits.concurrency)
-            ingest(
-                job,
-                Access.of(job.source.api),
-                budget,
-                run,
-                Choices(no_check=True, allow_deletes=allow_deletes, accept_incomplete=False),
-            )
-        return run
+        self.server.tables["things"].rows = list(rows)
+        return copied(self.job(), resume=resume, allow_deletes=allow_deletes)
 
     def replay(self, of: str, *, allow_deletes: bool = False, resume: str | None = None) -> Run:
         """One run that merges again what another one, or all of them, landed."""

@@ -40,6 +40,10 @@ def test_new_columns_are_named_in_every_run_and_left_out_by_default(things: Serv
     assert things.silver("*") == things.silver("id, name, _row_hash, _run_id, _first_seen_at, _changed_at, _deleted_at")
     assert things.run({"id": 1, "name": "a", "size": 3}).tables["things"].new_columns == ["size"]
     assert things.run({"id": 1, "name": "a"}).tables["things"].new_columns is None
+    # A hundred are named, each with a hundred characters at most.
+    many = {"a" * 150: 1, **{f"c{number:03}": 1 for number in range(120)}}
+    named = ["a" * 100, *(f"c{number:03}" for number in range(99))]
+    assert things.run({"id": 1, "name": "a", **many}).tables["things"].new_columns == named
 
 
 def test_evolve_adds_columns_as_the_json_types_seen_and_fills_nothing_back(things: Served) -> None:

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from jobs.explain_row import command
-from jobs.full_ingest import ingest
-from jobs.steps import record
-from jobs.steps.options import Choices, Job
-from lib.config import Runtime, load_source, parse_ddl
-from lib.errors import ConfigError, SourceError
+from lib.errors import ConfigError
 from lib.lake import runs
 from lib.lake.layout import claim, lake_at
 from lib.lake.publications import Publication, PublishedTable, publish
-from lib.landing.budget import Budget
-from lib.observe.console import Steps
-from lib.source.access import Access
-from lib.tables.find import may_hold
-from lib.tables.typed import value_of
 from tests.moving import Fails, MovingServer, MovingTable, Row, Short, delete
+from tests.spark.served import copied, day, job_of
 
-REPO = Path(__file__).parents[2]
-DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)
 SOURCE = """
 source: shop
 api:
@@ -75,29 +63,15 @@ class Shop:
 
     def run(self, *, published: bool = False) -> None:
         self.n_runs += 1
-        source = load_source(str(self.source), conf_dir=REPO / "conf", env={})
-        layout, now = lake_at(str(self.lake)), DAY_0 + timedelta(days=self.n_runs)
-        names = tuple(table.name for table in source.tables)
-        job = Job(source, layout, names, f"run-{self.n_runs}", {}, Runtime.of(os.environ), now, Steps())
-        run = record.open_run(job, publishes=False)
-        try:
-            with record.recorded(job, run, "full-ingest"):
-                ingest(
-                    job,
-                    Access.of(source.api),
-                    Budget(1, max_wait_s=1),
-                    run,
-                    Choices(no_check=True, allow_deletes=False, accept_incomplete=False),
-                )
-        except SourceError:
-            assert run.failed
+        job = job_of(self.source, self.n_runs)
+        run = copied(job)
         if published:
             tables = {
                 t.table: PublishedTable(t.table, str(t.path), int(t.version or 0), 0) for t in run.tables.values()
             }
-            publish(layout, Publication(run.run_id, run.run_id, now + timedelta(hours=1), tables))
+            publish(job.layout, Publication(run.run_id, run.run_id, job.now + timedelta(hours=1), tables))
             run.state = runs.PUBLISHED
-            run.save(layout)
+            run.save(job.layout)
 
     def explain(self, capsys: pytest.CaptureFixture[str], table: str, *key: str) -> list[str]:
         before = self.footprint()
@@ -280,7 +254,7 @@ def test_a_lake_with_no_quarantine_no_publication_and_at_first_no_pages(
         shop = Shop(spark, tmp_path, server)
         with pytest.raises(ConfigError, match=r"there is no lake; run \./spark-submit.sh full-ingest first"):
             shop.explain(capsys, "things", "id=1")
-        claim(lake_at(str(shop.lake)), "shop", DAY_0)
+        claim(lake_at(str(shop.lake)), "shop", day(0))
         none = (
             "Looked at no page of any run: bronze has none of this table, quarantine/rows, silver and the publication."
         )
@@ -303,41 +277,3 @@ def test_a_lake_with_no_quarantine_no_publication_and_at_first_no_pages(
         assert pages.where("run_id = 'run-3' AND table = 'things' AND page = 2").count() == 1
         lines = shop.explain(capsys, "things", "id=4")
         assert lines[1:-3] == ["run run-3 (2026-01-04 00:00 UTC, merged, not published): page 1, row 3: taken"]
-
-
-@pytest.mark.parametrize(
-    ("kind", "value", "spellings"),
-    [
-        ("bigint", 17, ["17", '"17"', '"0017"', '"\\u00317"', "17.0", "17.00", "1.7e1", "0.17E+2", "170e-1"]),
-        ("bigint", -5, ["-5", '"-5"', '"-05"', '"\\u002d5"', '"-\\u0035"', "-5.0", "-0.5e1"]),
-        ("bigint", 0, ["0", "-0", '"-0"', '"000"', "0.0", "0e5"]),
-        ("bigint", 100, ["100", "100.0", "1e2", "1E+2", "10.0e1", "100.00000000000000000000000000000000000000000"]),
-        ("string", "a-b", ['"a-b"', '"\\u0061-b"', '"a\\u002db"']),
-        ("string", "1.0E10", ["1e10", '"1.0E10"', "1E10", "10000000000.0e0"]),
-        ("string", "true", ["true", '"true"', '"tr\\u0075e"']),
-        ("string", "a/b", ['"a/b"', '"a\\/b"']),
-        ("string", "é", ['"é"', '"\\u00e9"']),
-    ],
-)
-def test_no_page_is_passed_over_that_could_hold_the_row(
-    spark: SparkSession, shop: Shop, kind: str, value: object, spellings: list[str]
-) -> None:
-    """Whatever way of writing the value is read as this value, the page that has it is looked at."""
-    source = load_source(str(shop.source), conf_dir=REPO / "conf", env={})
-    table = source.table("things" if kind == "bigint" else "visits")
-    name = table.key[0]
-    pages = spark.createDataFrame(
-        [(text, f'{{"items": [{{"k": {text}}}]}}') for text in spellings], "text string, body string"
-    )
-    raw = F.try_variant_get(F.try_parse_json("body"), "$.items[0].k", "string")
-    found = F.coalesce(value_of(raw, parse_ddl(kind)) == F.lit(value), F.lit(False))
-    rows = pages.select("text", found.alias("found"), may_hold(table, {name: value}).alias("looked_at")).collect()
-    assert [row["text"] for row in rows if row["found"] and not row["looked_at"]] == []
-    assert rows[0]["found"]
-
-
-def test_pages_that_cannot_hold_the_row_are_passed_over(spark: SparkSession, shop: Shop) -> None:
-    source = load_source(str(shop.source), conf_dir=REPO / "conf", env={})
-    pages = spark.createDataFrame([('{"items": [{"id": 18, "who": "bob"}]}',)], "body string")
-    assert pages.where(may_hold(source.table("things"), {"id": 17})).count() == 0
-    assert pages.where(may_hold(source.table("visits"), {"who": ANN})).count() == 0

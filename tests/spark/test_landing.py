@@ -6,7 +6,6 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +15,11 @@ from deltalake import DeltaTable, QueryBuilder
 from pyspark import TaskContext
 from pyspark.sql import SparkSession
 
-from jobs.full_ingest import ingest
-from jobs.steps import land, record
-from jobs.steps.options import Choices, Job
-from lib.config import Runtime, load_source
-from lib.errors import SourceError
-from lib.lake.layout import lake_at
+from jobs.steps import land
+from jobs.steps.options import Job
 from lib.lake.runs import Run, TableRun
 from lib.landing import plan
-from lib.landing.budget import Budget
 from lib.landing.fetch import FetchPages
-from lib.observe.console import Steps
-from lib.source.access import Access
 from tests.moving import (
     Another,
     Fails,
@@ -45,9 +37,8 @@ from tests.moving import (
     rows_of,
     swap,
 )
+from tests.spark.served import Killed, copied, job_of
 
-REPO = Path(__file__).parents[2]
-DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)
 COLUMNS = '{key: [id], deletes: soft, max_delete_fraction: 1.0, columns: {id: "bigint!", name: "string!"}'
 
 
@@ -78,31 +69,11 @@ class Copies:
         pagination = {"size": 3, **self.pagination}
         overrides = [f"api.pagination.{name}={value}" for name, value in pagination.items()]
         overrides += [f"api.limits.{name}={value}" for name, value in limits.items()]
-        source = load_source(str(path), overrides=overrides, conf_dir=REPO / "conf", env={})
-        return Job(
-            source=source,
-            layout=lake_at(str(self.folder / "lake")),
-            tables=tuple(table.name for table in source.tables),
-            run_id=f"run-{self.n_runs}",
-            suites={},
-            runtime=Runtime.of(os.environ),
-            now=DAY_0 + timedelta(days=self.n_runs),
-            steps=Steps(),
-        )
+        return job_of(path, self.n_runs, overrides)
 
     def run(self, *, resume: str | None = None, accept_incomplete: bool = False, allow_deletes: bool = False) -> Run:
         """One run up to silver. Its tables say how it went; anything but a table's own failure is raised."""
-        job = self.job()
-        run = record.open_run(job, publishes=False, resume=resume)
-        choices = Choices(no_check=True, allow_deletes=allow_deletes, accept_incomplete=accept_incomplete)
-        limits = job.source.api.limits
-        try:
-            with record.recorded(job, run, "full-ingest"):
-                budget = Budget(limits.concurrency, max_wait_s=limits.max_wait_s)
-                ingest(job, Access.of(job.source.api), budget, run, choices)
-        except SourceError:
-            assert run.failed, "a run that fails says which table failed"
-        return run
+        return copied(self.job(), resume=resume, accept_incomplete=accept_incomplete, allow_deletes=allow_deletes)
 
     def silver(self, table: str = "things") -> list[Row]:
         """The live rows of a table, by number."""
@@ -556,10 +527,6 @@ def test_an_operator_may_say_that_an_empty_source_is_right(copies: Copies) -> No
 
 
 # Kills, within the process: every place at which one may come
-
-
-class Killed(BaseException):
-    """Takes the place of a kill."""
 
 
 @pytest.mark.parametrize("place", ["wave landed", "read again"])

@@ -21,7 +21,8 @@ from tests.moving import (
     Short,
     rows_of,
 )
-from tests.spark.test_landing import Copies, Killed, by_number
+from tests.spark.served import Killed
+from tests.spark.test_landing import Copies, by_number
 
 SIZE = 3
 PLACES = ("wave landed", "read again", "parsed", "merged")

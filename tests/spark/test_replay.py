@@ -18,8 +18,8 @@ from lib.errors import ConfigError, LakeError
 from lib.lake import merge
 from lib.lake.lock import writing
 from lib.lake.runs import all_runs
-from tests.moving import Row
-from tests.spark.served import Served, day
+from tests.moving import Manners, Row
+from tests.spark.served import Killed, Served, day
 
 EVERYTHING = "id, name, _row_hash, _run_id, _first_seen_at, _changed_at, _deleted_at"
 BAD: Row = {"id": 2, "name": "b", "size": "12 cm"}
@@ -38,7 +38,7 @@ def explained(things: Served, key: str) -> list[str]:
     job = things.job()
     things.n_runs -= 1
     table = job.source.table("things")
-    return explain(Asked.of(things.spark, job, table, read_key(table, (key,))))
+    return explain(Asked(things.spark, job, table, read_key(table, (key,))))
 
 
 # One run again
@@ -81,6 +81,15 @@ def test_a_row_that_a_replay_takes_is_marked_as_accepted_and_comes_under_its_own
     assert sized.version() == before
 
 
+@pytest.mark.parametrize("of", ["run-1", "all"])
+def test_a_row_that_is_rejected_again_by_a_replay_has_the_reasons_of_now(sized: Served, of: str) -> None:
+    sized.run({"id": 1, "name": "a", "size": 3}, {"id": 2, "name": None, "size": "?"})
+    assert sized.quarantine() == [("run-1", "wrong_type:size", None, None)]
+    sized.columns["name"] = "string!"
+    sized.replay(of)
+    assert sized.quarantine() == [("run-1", "wrong_type:size, missing_value:name", None, None)]
+
+
 def test_a_replay_of_an_unknown_run_or_of_one_that_did_not_land_says_so(sized: Served) -> None:
     sized.run({"id": 1, "name": "a", "size": 3})
     with pytest.raises(ConfigError, match="--from-landed run-7: this lake has no run of that name"):
@@ -105,13 +114,18 @@ def test_an_older_run_changes_no_row_of_a_newer_one_lets_none_return_and_takes_n
     assert things.silver(EVERYTHING) == before
 
 
-def test_an_older_run_wins_only_with_a_row_that_is_newer_by_newest_by(things: Served) -> None:
-    things.columns |= {"at": "date"}
-    things.settings["newest_by"] = "at"
-    things.run({"id": 1, "name": "late", "at": "2026-01-09"}, {"id": 2, "name": "same", "at": "2026-01-01"})
-    things.run({"id": 1, "name": "kept", "at": "2026-01-10"}, {"id": 2, "name": "other", "at": "2026-01-01"})
-    things.replay("run-1")
-    assert things.silver("id, name") == [(1, "kept"), (2, "other")]
+def test_an_older_run_wins_only_with_a_row_that_is_newer_by_newest_by(sized: Served) -> None:
+    sized.columns["at"] = "date"
+    sized.settings["newest_by"] = "at"
+    # The rows of the first run do not fit at first, so those of the second are there when it is merged again.
+    first: Row = {"name": "first", "size": 2**40}
+    then: Row = {"name": "then", "size": 3, "at": "2026-01-10"}
+    dates = {1: "2026-01-11", 2: "2026-01-10", 3: "2026-01-09", 4: None}
+    sized.run(*({"id": number, "at": at, **first} for number, at in dates.items()))
+    sized.run(*({"id": number, **then} for number in dates))
+    sized.columns["size"] = "bigint"
+    assert sized.replay("run-1").tables["things"].rows_updated == 1
+    assert sized.silver("id, name") == [(1, "first"), (2, "then"), (3, "then"), (4, "then")]
 
 
 def test_a_row_taken_late_that_the_source_has_no_more_comes_as_vanished(sized: Served) -> None:
@@ -149,6 +163,13 @@ def test_a_row_leaves_quarantine_when_it_arrives_well_is_rejected_anew_or_is_gon
     assert sized.quarantine("resolution, resolved_at")[4] == ("arrived", day(3))
 
 
+def test_a_run_that_was_not_proved_complete_takes_no_rejected_row_for_gone(sized: Served) -> None:
+    sized.server.tables["things"].manners = Manners(total="absent", pages="absent")
+    sized.run({"id": 1, "name": "a", "size": 3}, {"id": 2, "name": "x", "size": "?"})
+    assert sized.run({"id": 1, "name": "a", "size": 3}).tables["things"].proof == "unproved"
+    assert sized.quarantine() == [("run-1", "wrong_type:size", None, None)]
+
+
 # All runs again
 
 
@@ -181,10 +202,6 @@ def test_a_rebuild_from_all_landed_runs_gives_the_rows_that_the_runs_gave(things
     assert things.run({"id": 1, "name": "a", "size": 1}).tables["things"].rows_vanished == 2
 
 
-class Killed(BaseException):
-    """Takes the place of a kill."""
-
-
 @pytest.mark.parametrize(("module", "place"), [(merge_step, "merged"), (replay_step, "replaced")])
 def test_a_rebuild_that_is_killed_leaves_the_old_tables_or_the_new_ones_and_can_be_resumed(
     things: Served, monkeypatch: pytest.MonkeyPatch, module: object, place: str
@@ -203,6 +220,15 @@ def test_a_rebuild_that_is_killed_leaves_the_old_tables_or_the_new_ones_and_can_
     assert things.silver(EVERYTHING) == rows
     things.replay("all", resume="run-4")
     assert things.silver(EVERYTHING) == rows
+
+
+def test_a_rebuild_leaves_out_what_failed_then_and_takes_the_deletes_that_were_allowed_then(things: Served) -> None:
+    things.run({"id": 1, "name": "a"})
+    assert "the source has no rows" in things.run().failed["things"]
+    assert things.run(allow_deletes=True).tables["things"].rows_vanished == 1
+    things.run({"id": 2, "name": "b"})
+    assert not things.replay("all").failed
+    assert things.silver("id, name, _run_id, _deleted_at") == [(1, "a", "run-3", day(3)), (2, "b", "run-4", None)]
 
 
 def test_a_rebuild_that_cannot_take_what_was_merged_replaces_nothing(things: Served) -> None:

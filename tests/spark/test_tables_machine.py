@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from jobs.steps import land, merge
 from lib.lake.runs import Run
 from tests.moving import Row
-from tests.spark.served import Served, day, serving
+from tests.spark.served import Killed, Served, day, serving
 
 PLACES = ("wave landed", "parsed", "rejected", "merged")
 IDS = st.integers(1, 5)
@@ -141,10 +141,6 @@ starts = st.builds(
     st.sampled_from(("at once", "late", "late", "never")),
 )
 stories = st.lists(st.one_of(starts, starts, st.builds(Replay, st.integers(0, 9))), min_size=2, max_size=5)
-
-
-class Killed(BaseException):
-    """Takes the place of a kill."""
 
 
 def start(things: Served, rows: tuple[Row, ...], killed_at: str | None) -> bool:

@@ -31,9 +31,14 @@ def hit(number: int, position: int = 0, *, content: str = "a", at: int | None = 
     return Hit(f"r{number}", 1, position, (bad,) if bad else (), content, rank, at)
 
 
-def told(known: list[Run], hits: list[Hit], quarantined: dict[tuple[str, int, int], str] | None = None) -> list[str]:
+def told(
+    known: list[Run],
+    hits: list[Hit],
+    quarantined: dict[tuple[str, int, int], str] | None = None,
+    table: Table = TABLE,
+) -> list[str]:
     """The verdicts, without the time and state of the run."""
-    lines = tell(TABLE, known, hits, quarantined or {}, None)
+    lines = tell(table, known, hits, quarantined or {}, None)
     return [f"{line.split(' ')[1]} {line.partition('): ')[2]}" for line in lines]
 
 
@@ -83,12 +88,23 @@ def test_an_older_row_never_replaces_a_newer_one(at: int | None, verdict: str) -
 
 def test_a_vanished_row_is_back_whatever_its_age_and_its_absence_is_said_once() -> None:
     known = [run(number, merged(vanished=number % 2)) for number in (2, 3, 4, 5, 6, 8, 10)]
-    assert told(known, [hit(2, at=5), hit(6, at=1)]) == [
+    assert told(known, [hit(2, at=5), hit(6, content="b", at=1)]) == [
         "r2 page 1, row 1: taken",
         "r3 on no page: marked as vanished",
         "r6 page 1, row 1: taken: it had vanished, and is back",
         "r8 on no page: kept (this run did not look for vanished rows: it was not proved complete, or rows without a "
         "readable key were rejected)",
+    ]
+
+
+def test_an_absence_is_said_again_when_the_row_was_there_in_between() -> None:
+    known = [run(number, merged()) for number in (1, 2, 3, 4, 5)]
+    ignoring = TABLE.model_copy(update={"deletes": "ignore"})
+    assert told(known, [hit(1), hit(4)], table=ignoring) == [
+        "r1 page 1, row 1: taken",
+        "r2 on no page: kept (the table has deletes: ignore)",
+        "r4 page 1, row 1: taken: nothing had changed",
+        "r5 on no page: kept (the table has deletes: ignore)",
     ]
 
 
@@ -112,6 +128,32 @@ def test_of_identical_rows_the_first_is_the_one_that_was_taken() -> None:
         "r1 page 1, row 2: taken",
         "r1 page 1, row 3: repeated on page 1, row 2: identical",
     ]
+
+
+@pytest.mark.parametrize(
+    ("at", "newest", "why"),
+    [
+        (1, 2, ", whose at is newer"),
+        (2, 2, ", whose at is the same: the content decides"),
+        (None, None, ", whose at is the same: the content decides"),
+        (None, 2, ", which has at"),
+    ],
+)
+def test_of_rows_that_differ_it_is_said_by_what_one_replaces_the_other(
+    at: int | None, newest: int | None, why: str
+) -> None:
+    hits = [hit(1, 0, content="a", at=at, rank=2), hit(1, 1, content="b", at=newest, rank=1)]
+    assert told([run(1, merged())], hits)[0] == f"r1 page 1, row 1: replaced by page 1, row 2{why}"
+    without = TABLE.model_copy(update={"newest_by": None})
+    assert told([run(1, merged())], hits, table=without)[0] == (
+        "r1 page 1, row 1: replaced by page 1, row 2: the table has no newest_by, and the content decides"
+    )
+
+
+def test_a_replay_says_nothing_as_its_pages_are_those_of_another_run() -> None:
+    again = run(2, merged(vanished=1))
+    again.replay_of = "r1"
+    assert told([run(1, merged()), again], [hit(1)]) == ["r1 page 1, row 1: taken"]
 
 
 def test_a_run_that_kept_the_published_version_says_nothing() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ from lib.lake.runs import Run, TableRun
 AT = datetime(2026, 3, 5, tzinfo=UTC)
 
 
-def run(run_id: str, **counts: Any) -> Run:
-    return Run(run_id, "shop", AT, "", "{}", tables={"things": TableRun("things", **counts)})
+def run(run_id: str, **record: Any) -> Run:
+    return Run(run_id, "shop", AT, "", "{}", tables={"things": TableRun("things", **record)})
 
 
 def test_a_lake_whose_records_know_no_missing_values_takes_them(tmp_path: Path) -> None:
@@ -49,3 +49,18 @@ def test_the_last_end_of_each_kind_leaves_out_what_still_runs_and_the_run_that_a
         ("failed", 4, AT.replace(hour=2)),
         ("published", 0, AT.replace(hour=3)),
     ]
+
+
+def test_what_was_merged_later_is_what_a_later_run_merged_or_was_killed_at() -> None:
+    day = timedelta(days=1)
+    known = [
+        run("a replay", state="merged", as_of=AT + 3 * day),
+        run("the run itself", state="merged", as_of=AT),
+        run("an earlier one", state="merged", as_of=AT - day),
+        run("one that failed", state="failed", error="no", as_of=AT + day),
+        run("one that did not get so far", state="landed"),
+        run("one that was killed", state="landed", as_of=AT + day),
+        Run("one without the table", "shop", AT + day, "", "{}"),
+    ]
+    later = runs.merged_later(known, "things", AT)
+    assert [(record.state, record.as_of) for record in later] == [("landed", AT + day), ("merged", AT + 3 * day)]

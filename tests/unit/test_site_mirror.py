@@ -43,6 +43,17 @@ def test_the_copy_has_what_the_site_has_and_nothing_in_the_making(site: Path, tm
     }
 
 
+def test_the_pages_are_written_last_as_what_they_link_to_must_be_there_by_then(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(site, zebra__x_html="z")
+    written: list[str] = []
+    monkeypatch.setattr("lib.quality.mirror._write", lambda _store, path, _file: written.append(path))
+    mirror(site, (tmp_path / "copy").as_uri())
+    names = [path.removeprefix(f"{tmp_path / 'copy'}/") for path in written]
+    assert names == ["assets/a1/x.html", "runs/r1/index.html", "zebra/x.html", "runs.html", "index.html"]
+
+
 def test_only_what_is_new_and_the_pages_are_written_again_and_docs_no_longer_kept_are_removed(
     site: Path, tmp_path: Path
 ) -> None:
