@@ -53,7 +53,7 @@ def check_alerts(job: Job, now: datetime) -> list[str]:
         ConfigError: there are no rules.
     """
     alerts = _rules(job)
-    told = _evaluate(job, next(iter(summaries(job.layout, 1)), None), (), now)
+    told = _evaluate(job, _last_run(job.layout), (), now)
     lines = [f"Told now: {len(told)}", *(_line(event) for event in told)]
     still_open = open_alerts(alerts.rules, _before(job.layout))
     return [*lines, f"Open: {len(still_open)}", *(_line(event) for event in still_open)]
@@ -141,6 +141,14 @@ def _log(told: Sequence[Message]) -> None:
         texts = "; ".join(event.text for event in message.events[:3])
         more = f"; and {len(message.events) - 3} more" if len(message.events) > 3 else ""
         log.log(level, "alert %s: %s%s", message.title, texts, more)
+
+
+def _last_run(layout: Layout) -> RunSummary | None:
+    try:
+        return next(iter(summaries(layout, 1)), None)
+    except _TROUBLE as error:
+        log.warning("ops/runs cannot be read for alerts", extra={"problem": type(error).__name__})
+        return None
 
 
 def _known(layout: Layout, run: RunSummary | None) -> tuple[datetime | None, datetime | None]:
