@@ -1,8 +1,8 @@
 """What a run costs by what has changed since the one before: `python -m benchmarks.merging`.
 
 Copies a table three times: at first, unchanged, and with one row in a hundred changed. For each it prints the seconds of parse and
-merge, the files and the bytes that were written to silver, and the whole job. Then the first copy of fewer rows, for how the time
-grows.
+merge, the files and the bytes that were written to silver, the seconds of check and publish, of observe, and the whole job. Then
+the first copy of fewer rows, for how the time grows.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from deltalake import DeltaTable
 from benchmarks.landing import SOURCE
 from benchmarks.slow_api import SIZE
 
+STEPS = ("parse", "merge", "check", "publish", "observe")
 REPO = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of the whole job, of its parse and of its merge; the version of silver, and the files that it added."""
+    """Seconds of the whole job and of some of its steps; the version of silver, and the files that it added."""
 
     whole_s: float
-    parse_s: float
-    merge_s: float
+    seconds: dict[str, float]
     version: int
     files: int
     n_bytes: int
@@ -49,8 +49,7 @@ def copy(rows: int, lake: Path, changed: int) -> Cost:
     before = DeltaTable(str(silver)).file_uris() if silver.exists() else []
     started = time.monotonic()
     job = subprocess.run(
-        [str(REPO / "spark-submit.sh"), "full-ingest", "--source", str(source), "--lake", str(lake), "--no-check",
-         "--log-format", "json"],
+        [str(REPO / "spark-submit.sh"), "full-ingest", "--source", str(source), "--lake", str(lake), "--log-format", "json"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     whole_s = time.monotonic() - started
@@ -58,11 +57,11 @@ def copy(rows: int, lake: Path, changed: int) -> Cost:
     if job.returncode:
         sys.exit(job.stderr)
     steps = [json.loads(line) for line in job.stderr.splitlines() if line.startswith("{")]
-    seconds = {name: sum(step["seconds"] for step in steps if step["message"] == name) for name in ("parse", "merge")}
+    seconds = {name: sum(step["seconds"] for step in steps if step["message"] == name) for name in STEPS}
     table = DeltaTable(str(silver))
     added = [Path(file) for file in set(table.file_uris()) - set(before)]
     n_bytes = sum(file.stat().st_size for file in added)
-    return Cost(whole_s, seconds["parse"], seconds["merge"], table.version(), len(added), n_bytes)
+    return Cost(whole_s, seconds, table.version(), len(added), n_bytes)
 
 
 def main() -> int:
@@ -80,8 +79,9 @@ def main() -> int:
 
 def show(what: str, cost: Cost) -> None:
     """Print one line."""
+    steps = ", ".join(f"{name} {took:.1f} s" for name, took in cost.seconds.items())
     print(
-        f"{what}: parse {cost.parse_s:.1f} s, merge {cost.merge_s:.1f} s, whole job {cost.whole_s:.1f} s; silver version "
+        f"{what}: {steps}, whole job {cost.whole_s:.1f} s; silver version "
         f"{cost.version}, {cost.files} files added ({cost.n_bytes / 1e6:.1f} MB)",
         flush=True,
     )

@@ -149,6 +149,7 @@ def _of_checks(layout: Layout, run: Run) -> Iterator[Measurement]:
 def _of_spark(spark: SparkSession) -> Iterator[Measurement]:
     work = spark_work(spark)
     yield _one(Metric.SHUFFLED, work.shuffled)
-    yield _one(Metric.SPILLED, work.spilled)
+    if work.spilled is not None:
+        yield _one(Metric.SPILLED, work.spilled)
     for process, peak in work.peak_memory.items():
         yield _one(Metric.PEAK_MEMORY, peak, label=process)

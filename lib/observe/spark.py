@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
 
@@ -14,12 +15,12 @@ class SparkWork:
     """Bytes since the session started: the heap's peak by process, what was written for shuffles, what was spilled to disk.
 
     What a task wrote that was tried again was written, and counts. Spilled bytes are those of the stages that Spark still knows,
-    its last 1,000.
+    its last 1,000; None if it could not tell.
     """
 
     peak_memory: Mapping[str, int]
     shuffled: int
-    spilled: int
+    spilled: int | None
 
 
 def spark_work(spark: SparkSession) -> SparkWork:
@@ -39,8 +40,12 @@ def spark_work(spark: SparkSession) -> SparkWork:
     pools = jvm.java.lang.management.ManagementFactory.getMemoryPoolMXBeans()
     peaks["driver"] = sum(int(pool.getPeakUsage().getUsed()) for pool in pools if pool.getType().name() == "HEAP")
     none = jvm.java.util.ArrayList()
-    stages = store.stageList(none, no, no, gateway.new_array(jvm.double, 0), none)
-    return SparkWork(peaks, shuffled, sum(int(stage.diskBytesSpilled()) for stage in _each(stages)))
+    try:
+        stages = store.stageList(none, no, no, gateway.new_array(jvm.double, 0), none)
+        spilled = sum(int(stage.diskBytesSpilled()) for stage in _each(stages))
+    except Py4JError:  # it forgets old stages meanwhile
+        spilled = None
+    return SparkWork(peaks, shuffled, spilled)
 
 
 def _each(sequence: Any) -> Iterator[Any]:

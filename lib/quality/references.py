@@ -96,24 +96,18 @@ def _strays(
     pointer: Column = F.explode(column) if reference.is_array else column
     pointers = live.select(*table.key, pointer.alias("_key")).where(F.col("_key").isNotNull())
     key = target.key[0]
-    alive, gone = F.col("_deleted_at").isNull(), F.col("_deleted_at").isNotNull()
-    known = silver.where(gone).select(key_hash((key,), "").alias("_hash"), F.lit(VANISHED).alias("_meets"))
+    held = silver.select(F.col(key).alias("_key"), F.col("_deleted_at").isNotNull().alias("_gone"))
+    strays = pointers.join(held, on="_key", how="left").where(F.coalesce("_gone", F.lit(True)))
+    met = F.when(F.col("_gone"), F.lit(VANISHED)).otherwise(F.lit(NOTHING))
     if quarantine is not None:
-        known = known.unionByName(
-            quarantine.select(F.col("key_hash").alias("_hash"), F.lit(QUARANTINED).alias("_meets"))
-        )
-    known = known.groupBy("_hash").agg(F.min("_meets").alias("_meets"))
-    # In a struct, for the pointing table may have a column that is named as the key.
-    named = F.struct(F.col("_key").alias(key))
-    return (
-        pointers.join(silver.where(alive).select(F.col(key).alias("_key")), on="_key", how="left_anti")
-        .withColumn("_named", named)
-        .withColumn("_hash", key_hash((key,), "_named."))
-        .join(known, on="_hash", how="left")
-        .select(
-            *table.key,
-            F.lit(reference.column).alias("_reference"),
-            F.col("_key").cast("string").alias("_pointer"),
-            F.coalesce("_meets", F.lit(NOTHING)).alias("_meets"),
-        )
+        rejected = quarantine.select(F.col("key_hash").alias("_hash"), F.lit(QUARANTINED).alias("_there")).distinct()
+        # In a struct, for the pointing table may have a column that is named as the key.
+        named = strays.withColumn("_named", F.struct(F.col("_key").alias(key)))
+        strays = named.withColumn("_hash", key_hash((key,), "_named.")).join(rejected, on="_hash", how="left")
+        met = F.coalesce("_there", met)
+    return strays.select(
+        *table.key,
+        F.lit(reference.column).alias("_reference"),
+        F.col("_key").cast("string").alias("_pointer"),
+        met.alias("_meets"),
     )

@@ -73,6 +73,13 @@ def test_a_merge_of_the_same_rows_writes_nothing(table: Table) -> None:
     assert sorted(table.path.rglob("*.parquet")) == files
 
 
+def test_as_many_rows_are_not_taken_for_the_same_ones(table: Table) -> None:
+    table.merge(0, (1, "a", None, "2026-01-01"), (2, "b", None, "2026-01-01"))
+    # The content changes places; then a key does.
+    assert table.merge(1, (1, "b", None, "2026-01-01"), (2, "a", None, "2026-01-01")) == Merged(1, 0, 2, 0)
+    assert table.merge(2, (1, "b", None, "2026-01-01"), (3, "a", None, "2026-01-01")) == Merged(2, 1, 0, 0)
+
+
 def test_new_rows_are_inserted_and_only_changed_ones_updated(table: Table) -> None:
     table.merge(0, (1, "a", [1, 2], "2026-01-01"), (2, "b", None, "2026-01-01"))
     done = table.merge(1, (1, "a", [1], "2026-01-01"), (2, "b", None, "2026-01-01"), (3, "c", None, "2026-01-02"))
