@@ -20,6 +20,7 @@ from jobs.steps.options import Job
 from lib.lake.runs import Run, TableRun
 from lib.landing import plan
 from lib.landing.fetch import FetchPages
+from lib.landing.traffic import fetching
 from tests.moving import (
     Another,
     Fails,
@@ -37,7 +38,7 @@ from tests.moving import (
     rows_of,
     swap,
 )
-from tests.spark.served import Killed, copied, job_of
+from tests.spark.served import DAY_0, Killed, copied, job_of
 
 COLUMNS = '{key: [id], deletes: soft, max_delete_fraction: 1.0, columns: {id: "bigint!", name: "string!"}'
 
@@ -620,3 +621,5 @@ def test_a_task_that_dies_half_way_lands_each_page_once(
     assert copies.silver() == rows_of(range(1, 101))
     assert copies.landed() == {("things", page, 0): 1 for page in range(1, 51)}
     assert table.n_asked > 51, "a task did die, and asked again"
+    counted = fetching(str(copies.folder / "lake" / "bronze" / "pages"), "run-1", DAY_0).tables["things"]
+    assert (counted.pages, counted.rows, counted.calls) == (50, 100, 50)
