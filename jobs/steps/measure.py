@@ -17,7 +17,6 @@ from lib.lake.quarantine import count_reasons
 from lib.lake.runs import Run, TableRun
 from lib.landing.traffic import Fetching, fetching
 from lib.observe.metrics import Measurement, Metric, Series
-from lib.observe.outcome import Outcome
 from lib.observe.spark import spark_work
 
 # What the job times as one step, and its parts by the pages' own times.
@@ -140,9 +139,9 @@ def _of_files(layout: Layout, record: TableRun) -> Iterator[Measurement]:
 def _of_checks(layout: Layout, run: Run) -> Iterator[Measurement]:
     last = next((check for check in all_checks(layout) if check.run_id == run.run_id), None)
     if last is not None:
-        undone = last.outcome == Outcome.COULD_NOT_CHECK
-        yield _one(Metric.CHECKS_FAILED, 0 if undone else last.failed)
-        yield _one(Metric.CHECKS_UNDONE, last.failed if undone else 0)
+        undone = last.unchecked or 0
+        yield _one(Metric.CHECKS_FAILED, last.failed - undone)
+        yield _one(Metric.CHECKS_UNDONE, undone)
         yield _one(Metric.CHECKS_WARNED, last.warnings)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +29,7 @@ from lib.quality.kept_page import keep_page
 from lib.quality.names import rows_query
 from lib.quality.references import NOTHING, count_strays, register_strays, say_strays
 from lib.quality.suites import build_suite
-from lib.quality.validate import Findings, validate
+from lib.quality.validate import Finding, Findings, validate
 from lib.tables.reject import key_hash
 
 if TYPE_CHECKING:
@@ -97,24 +97,28 @@ def check_and_publish(
         write_site(job)
     not_copied = _copy_site(job)
     if broken:
-        what = "could not be checked" if findings.unchecked else "failed"
-        lines = [f"{len(broken)} expectations {what}:", *(f"  {finding}" for finding in broken)]
-        lines += ["What was published before stays in force."]
-        if findings.failed:
-            shown = next((finding for finding in broken if finding in findings.failed), findings.failed[0])
-            lines += [f"Rows:    {rows_query(docs_id, shown.name)}"]
-            lines += [f"         (failures is {job.layout.failures}; docs/troubleshooting.md, exit 3, says how to ask)"]
-        lines += [f"Docs:    {job.layout.site / 'runs' / docs_id / 'index.html'}"]
-        lines += ["Next:    mend the source or the suite, then full-ingest; for a mended suite sanity-check is enough"]
-        if not findings.unchecked and len(findings.gating) == 1:
-            lines += [
-                f"Or:      sanity-check --accept '{broken[0].name}' --reason TEXT, to publish this once all the same"
-            ]
+        why = _why_not(job, docs_id, findings, broken)
         if not_copied:
-            raise LakeError("\n".join([*lines, f"Besides: {not_copied}"]))
-        raise (CouldNotCheckError if findings.unchecked else ChecksFailedError)("\n".join(lines))
+            raise LakeError(f"{why}\nBesides: {not_copied}")
+        raise (CouldNotCheckError if findings.unchecked else ChecksFailedError)(why)
     if not_copied:
         raise not_copied
+
+
+def _why_not(job: Job, docs_id: str, findings: Findings, broken: Sequence[Finding]) -> str:
+    """The last words of a check after which nothing is published: what is wrong, where to look, and what to do."""
+    what = "could not be checked" if findings.unchecked else "failed"
+    lines = [f"{len(broken)} expectations {what}:", *(f"  {finding}" for finding in broken)]
+    lines += ["What was published before stays in force."]
+    if findings.failed:
+        shown = next((finding for finding in broken if finding in findings.failed), findings.failed[0])
+        lines += [f"Rows:    {rows_query(docs_id, shown.name)}"]
+        lines += [f"         (failures is {job.layout.failures}; docs/troubleshooting.md, exit 3, says how to ask)"]
+    lines += [f"Docs:    {job.layout.site / 'runs' / docs_id / 'index.html'}"]
+    lines += ["Next:    mend the source or the suite, then full-ingest; for a mended suite sanity-check is enough"]
+    if not findings.unchecked and len(findings.gating) == 1:
+        lines += [f"Or:      sanity-check --accept '{broken[0].name}' --reason TEXT, to publish this once all the same"]
+    return "\n".join(lines)
 
 
 def _read_at(spark: SparkSession, job: Job, versions: Mapping[str, tuple[str, int]]) -> dict[str, DataFrame]:
@@ -176,8 +180,9 @@ def _references(spark: SparkSession, job: Job, run: Run, frames: dict[str, DataF
 
 
 def _check(job: Job, run: Run, docs_id: str, findings: Findings, accepted: Accepted | None) -> Check:
-    failed = "published" if run.state == runs.PUBLISHED else "checks failed"
-    outcome = "could not check" if findings.unchecked else failed
+    outcome = "published" if run.state == runs.PUBLISHED else "checks failed"
+    if findings.unchecked:
+        outcome = "could not check"
     worst = [finding.name for finding in (*findings.unchecked, *findings.gating)]
     if accepted:
         worst = [f"{accepted.expectation}, accepted by {accepted.by}: {accepted.reason}"]
@@ -191,4 +196,5 @@ def _check(job: Job, run: Run, docs_id: str, findings: Findings, accepted: Accep
         warnings=len(findings.warnings),
         rows=sum(findings.rows.values()),
         message="; ".join(worst) or None,
+        unchecked=len(findings.unchecked),
     )

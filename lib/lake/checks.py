@@ -22,13 +22,18 @@ SCHEMA = pa.schema(
         "warnings": pa.int64(),
         "rows": pa.int64(),
         "message": pa.string(),
+        "unchecked": pa.int64(),
     }
 )
 
 
 @dataclass(frozen=True)
 class Check:
-    """One check of a run. Key: docs_id. `rows` of all tables together; `message` names what failed."""
+    """One check of a run. Key: docs_id. `rows` of all tables together; `message` names what failed.
+
+    `failed` are critical expectations that failed or, of any severity, could not be checked; `unchecked` are the latter of these,
+    None where an older version did the check.
+    """
 
     docs_id: str
     run_id: str
@@ -39,6 +44,7 @@ class Check:
     warnings: int
     rows: int
     message: str | None
+    unchecked: int | None = None
 
 
 def add_check(layout: Layout, check: Check) -> None:

@@ -72,8 +72,8 @@ def check_personal(source: Source, suites: Mapping[str, Mapping[str, Any]]) -> N
     """
     for table in source.tables:
         for entry in suites[table.name]["expectations"]:
-            named = {str(name) for value in entry.get("kwargs", {}).values() for name in _names(value)}
-            personal = sorted(named & set(table.pii))
+            about = {str(name) for value in entry.get("kwargs", {}).values() for name in _names(value)}
+            personal = sorted(about & set(table.pii))
             if personal and entry["type"] not in _SAFE_FOR_PERSONAL:
                 message = (
                     f"expectations/{source.source}/{table.name}.json: {entry['type']} may show values of {personal[0]}, "

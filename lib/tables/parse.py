@@ -30,13 +30,13 @@ def parse(table: Table, items: str) -> Callable[[DataFrame], DataFrame]:
     def transform(pages: DataFrame) -> DataFrame:
         place = ["run_id", "page", "position", "shape"]
         answers = pages.select("run_id", "page", F.try_parse_json("body").alias("answer"))
-        items = answers.select(
+        pages_of_items = answers.select(
             "run_id",
             "page",
             F.try_variant_get("answer", path, "array<variant>").alias("items"),
             shape_of(F.col("answer"), path).alias("shape"),
         )
-        rows = items.select("run_id", "page", "shape", F.posexplode("items").alias("position", "json"))
+        rows = pages_of_items.select("run_id", "page", "shape", F.posexplode("items").alias("position", "json"))
         raw = rows.select(*place, "json", _struct(table, _taken).alias("raw"))
         # A step of its own: what follows refers to the values, and does not work them out again.
         valued = raw.select(*place, "json", "raw", _struct(table, _value).alias("row"))

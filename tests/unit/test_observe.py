@@ -126,12 +126,12 @@ def test_the_landing_is_fetching_while_a_request_is_open_and_landing_after_that(
 
 
 def test_what_could_not_be_checked_is_told_apart_from_what_failed(job: Job) -> None:
-    for run_id, outcome in (("r1", "checks failed"), ("r2", "could not check")):
-        add_check(job.layout, Check(run_id, run_id, DAY_0, outcome, 9, 2, 1, 100, None))
+    for run_id, outcome, unchecked in (("r1", "checks failed", 0), ("r2", "could not check", 2)):
+        add_check(job.layout, Check(run_id, run_id, DAY_0, outcome, 9, 3, 1, 100, None, unchecked))
         observe(job, a_run(run_id, state=runs.CHECKS_FAILED, exit_status=3, ended_at=DAY_0), Work(DAY_0))
     counts = [Metric.CHECKS_FAILED, Metric.CHECKS_UNDONE, Metric.CHECKS_WARNED]
-    assert [recorded(job, "r1")[metric][None, None] for metric in counts] == [2, 0, 1]
-    assert [recorded(job, "r2")[metric][None, None] for metric in counts] == [0, 2, 1]
+    assert [recorded(job, "r1")[metric][None, None] for metric in counts] == [3, 0, 1]
+    assert [recorded(job, "r2")[metric][None, None] for metric in counts] == [1, 2, 1]
 
 
 def test_two_processes_of_one_run_add_up(job: Job) -> None:
