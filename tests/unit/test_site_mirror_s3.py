@@ -9,13 +9,15 @@ from urllib.parse import urlencode
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from lib.config import load_source
 from lib.errors import LakeError
 from lib.quality.mirror import mirror
+from tests.aws import SECRET, aws, credentials
 
-SECRET = "hunter2-planted"
+pytestmark = pytest.mark.usefixtures("credentials")
+__all__ = ["aws", "credentials"]
+
 YAML = """\
 source: shop
 api: {{url: "http://127.0.0.1:8000"}}
@@ -25,26 +27,9 @@ site: {{publish_to: "{uri}"}}
 """
 
 
-@pytest.fixture(scope="module")
-def s3() -> Iterator[str]:
-    """The address of a store that speaks S3."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture(autouse=True)
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "someone")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-
-
 @pytest.fixture
-def bucket(s3: str) -> Iterator[Any]:
-    store = boto3.resource("s3", region_name="us-east-1", endpoint_url=s3)
+def bucket(aws: str) -> Iterator[Any]:
+    store = boto3.resource("s3", region_name="us-east-1", endpoint_url=aws)
     made = store.create_bucket(Bucket="docs")
     yield made
     made.objects.delete()
@@ -72,8 +57,8 @@ def held(bucket: Any) -> dict[str, str]:
     return {one.key: one.get()["Body"].read().decode() for one in bucket.objects.all()}
 
 
-def test_a_bucket_gets_the_site_with_types_that_a_browser_shows(site: Path, s3: str, bucket: Any) -> None:
-    uri = f"s3://{bucket.name}/of/shop?{urlencode({'endpoint_override': s3})}"
+def test_a_bucket_gets_the_site_with_types_that_a_browser_shows(site: Path, aws: str, bucket: Any) -> None:
+    uri = f"s3://{bucket.name}/of/shop?{urlencode({'endpoint_override': aws})}"
     assert mirror(site, uri) == 5
     assert held(bucket) == {
         "of/shop/index.html": "one",
@@ -87,9 +72,9 @@ def test_a_bucket_gets_the_site_with_types_that_a_browser_shows(site: Path, s3: 
 
 
 def test_the_next_copy_writes_what_is_new_and_removes_docs_no_longer_kept_and_nothing_else(
-    site: Path, s3: str, bucket: Any
+    site: Path, aws: str, bucket: Any
 ) -> None:
-    uri = f"s3://{bucket.name}/of/shop?{urlencode({'endpoint_override': s3})}"
+    uri = f"s3://{bucket.name}/of/shop?{urlencode({'endpoint_override': aws})}"
     bucket.put_object(Key="of/others.html", Body=b"not ours")
     mirror(site, uri)
     (site / "runs" / "r1" / "index.html").unlink()
@@ -108,8 +93,8 @@ def test_the_next_copy_writes_what_is_new_and_removes_docs_no_longer_kept_and_no
     assert not any(name.startswith("of/shop/runs/r1/index") for name in found)
 
 
-def test_a_bucket_that_is_not_there_is_named_without_the_key(site: Path, s3: str) -> None:
-    uri = f"s3://no-such-bucket/shop?{urlencode({'endpoint_override': s3})}"
+def test_a_bucket_that_is_not_there_is_named_without_the_key(site: Path, aws: str) -> None:
+    uri = f"s3://no-such-bucket/shop?{urlencode({'endpoint_override': aws})}"
     with pytest.raises(LakeError) as caught:
         mirror(site, uri)
     message = str(caught.value)
@@ -119,14 +104,14 @@ def test_a_bucket_that_is_not_there_is_named_without_the_key(site: Path, s3: str
 
 
 def test_the_address_may_stand_in_the_yaml_or_in_the_environment(
-    tmp_path: Path, site: Path, s3: str, bucket: Any, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, site: Path, aws: str, bucket: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for folder, query in (("a", f"?endpoint_override={s3}"), ("b", "")):
+    for folder, query in (("a", f"?endpoint_override={aws}"), ("b", "")):
         path = tmp_path / "shop.yml"
         path.write_text(YAML.format(uri=f"s3://{bucket.name}/{folder}{query}"))
         source = load_source(str(path), conf_dir=tmp_path, env={})
         assert source.site.publish_to is not None
         if not query:
-            monkeypatch.setenv("AWS_ENDPOINT_URL", s3)
+            monkeypatch.setenv("AWS_ENDPOINT_URL", aws)
         assert mirror(site, source.site.publish_to) == 5
         assert held(bucket)[f"{folder}/index.html"] == "one"
