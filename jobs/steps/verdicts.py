@@ -16,6 +16,7 @@ STATES = {
     runs.MERGED: "merged, not published",
     runs.CHECKS_FAILED: "checks failed, not published",
 }
+LATE = "a run that started later had been merged before"
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,16 @@ def tell(
     quarantined: Mapping[tuple[str, int, int], str],
     merged_by: str | None,
 ) -> Iterator[str]:
-    """A line for each row with the key, oldest run first, and one for a run that had it no more.
+    """A line for each row with the key, in the order in which runs were merged, and one for a run that had it no more.
 
     `known` are the runs, oldest first; `quarantined` has the reasons of rejected rows by run, page and position; `merged_by`
     is the run that silver names, if silver has the row.
     """
     held: Held | None = None
     is_missing = False
-    for run in known:
+    late = _merged_late(table, known)
+    for run in sorted(known, key=lambda run: late.get(run.run_id, known.index(run))):
+        is_late = run.run_id in late
         record = run.tables.get(table.name)
         if record is None or run.replay_of is not None:
             continue
@@ -75,9 +78,9 @@ def tell(
                 elif first is not None and hit is not first:
                     word = _beaten(table, hit, first)
                 else:
-                    word = _taken(table, hit, held) if is_merged else _not_merged(table, record)
+                    word = _taken(table, hit, held, is_late=is_late) if is_merged else _not_merged(table, record)
                 yield f"{named(run)}: {hit.place}: {word}"
-            if is_merged and first is not None and not _is_older(table, first, held):
+            if is_merged and first is not None and _is_taken(table, first, held, is_late=is_late):
                 held = Held(first.row_hash, first.newest)
         elif is_merged and held is not None and not held.is_gone:
             # A run with vanished rows found all that the source has, and this key was not among it.
@@ -86,7 +89,33 @@ def tell(
                 yield f"{named(run)}: on no page: marked as vanished"
             elif not is_missing:
                 is_missing = True
-                yield f"{named(run)}: on no page: kept ({_why_kept(table)})"
+                why_kept = LATE if is_late else _why_kept(table)
+                yield f"{named(run)}: on no page: kept ({why_kept})"
+
+
+def _merged_late(table: Table, known: Sequence[Run]) -> dict[str, float]:
+    """The place, just behind the last of these, of each run that was merged after runs that started later, as a resumed one may be.
+
+    By the version of the table that each run left: one that wrote nothing left that of the run before it.
+    """
+    places: dict[str, float] = {}
+    records = [None if run.replay_of is not None else run.tables.get(table.name) for run in known]
+    merged = [(at, one, one.version) for at, one in enumerate(records) if one is not None and one.version is not None]
+    for place, record, version in merged:
+        if record.state != "merged":
+            continue
+        before = [
+            later
+            for later, other, left in merged
+            if later > place and other.state == "merged" and (left < version or (left == version and _wrote(other)))
+        ]
+        if before:
+            places[known[place].run_id] = before[-1] + 0.5
+    return places
+
+
+def _wrote(record: runs.TableRun) -> bool:
+    return bool(record.rows_inserted or record.rows_updated or record.rows_vanished)
 
 
 def named(run: Run) -> str:
@@ -117,14 +146,27 @@ def _first(good: Sequence[Hit]) -> Hit | None:
     return next(hit for hit in good if hit.row_hash == newest.row_hash)
 
 
-def _taken(table: Table, hit: Hit, held: Held | None) -> str:
+def _taken(table: Table, hit: Hit, held: Held | None, *, is_late: bool) -> str:
     if held is None:
         return "taken"
+    if is_late and not _is_taken(table, hit, held, is_late=True):
+        return f"not taken: {LATE}"
     if _is_older(table, hit, held):
         return f"not taken: the lake held a row whose {table.newest_by} is newer"
     if held.is_gone:
         return "taken: it had vanished, and is back"
     return "taken: nothing had changed" if hit.row_hash == held.row_hash else "taken: its content had changed"
+
+
+def _is_taken(table: Table, hit: Hit, held: Held | None, *, is_late: bool) -> bool:
+    """As the merge has it. Of a run that is merged late a row is taken only if it is newer by newest_by, or the lake had none."""
+    if not is_late or held is None:
+        return not _is_older(table, hit, held)
+    if held.is_gone:
+        return False
+    if hit.row_hash == held.row_hash:
+        return True
+    return table.newest_by is not None and None not in (hit.newest, held.newest) and bool(hit.newest > held.newest)
 
 
 def _is_older(table: Table, hit: Hit, held: Held | None) -> bool:

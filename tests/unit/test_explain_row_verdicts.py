@@ -158,3 +158,51 @@ def test_a_replay_says_nothing_as_its_pages_are_those_of_another_run() -> None:
 
 def test_a_run_that_kept_the_published_version_says_nothing() -> None:
     assert told([run(1, merged()), run(2, TableRun("t", state="kept"))], [hit(1)]) == ["r1 page 1, row 1: taken"]
+
+
+def left(version: int, *, wrote: bool = True, vanished: int = 0) -> TableRun:
+    """A merged table: the version that the run left, and whether that is its own."""
+    return TableRun(
+        "t", state="merged", version=version, rows_updated=int(wrote), rows_inserted=0, rows_vanished=vanished
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "at", "verdict"),
+    [
+        ("b", 2, "taken: nothing had changed"),
+        ("c", 1, "not taken: a run that started later had been merged before"),
+        ("c", 2, "not taken: a run that started later had been merged before"),
+        ("c", None, "not taken: a run that started later had been merged before"),
+        ("c", 3, "taken: its content had changed"),
+    ],
+)
+def test_a_run_that_was_resumed_after_a_later_one_is_told_behind_it(content: str, at: int | None, verdict: str) -> None:
+    # r2 was killed and resumed once r3 had made version 1: it wrote version 2, or nothing.
+    known = [run(1, left(0)), run(2, left(2 if verdict.endswith("had changed") else 1, wrote=False)), run(3, left(1))]
+    hits = [hit(1, content="a"), hit(2, content=content, at=at), hit(3, content="b", at=2)]
+    assert told(known, hits) == [
+        "r1 page 1, row 1: taken",
+        "r3 page 1, row 1: taken: its content had changed",
+        f"r2 page 1, row 1: {verdict}",
+    ]
+
+
+def test_a_row_that_vanished_since_stays_so_for_a_run_that_is_merged_late() -> None:
+    known = [run(1, left(0)), run(2, left(1, wrote=False)), run(3, left(1, vanished=1))]
+    assert told(known, [hit(1), hit(2, content="b", at=9)])[-2:] == [
+        "r3 on no page: marked as vanished",
+        "r2 page 1, row 1: not taken: a run that started later had been merged before",
+    ]
+
+
+def test_what_a_run_that_is_merged_late_had_not_is_kept() -> None:
+    known = [run(1, left(0)), run(2, left(1, wrote=False)), run(3, left(1))]
+    assert told(known, [hit(1), hit(3, content="b")])[-1] == (
+        "r2 on no page: kept (a run that started later had been merged before)"
+    )
+
+
+def test_runs_that_changed_nothing_are_told_in_the_order_of_their_starts() -> None:
+    known = [run(1, left(0)), run(2, left(0, wrote=False)), run(3, left(0, wrote=False))]
+    assert [line.split(" ")[0] for line in told(known, [hit(1), hit(2), hit(3)])] == ["r1", "r2", "r3"]
