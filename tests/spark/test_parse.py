@@ -140,13 +140,16 @@ def test_a_type_may_be_nested_as_deep_as_the_yaml_allows(spark: SparkSession) ->
 
 
 def test_rows_are_counted_once_each(spark: SparkSession, things: Table) -> None:
-    text = ('{"id":1}', '{"id":1}', '{"id":2,"small":"x"}', '{"id":"x"}', '{"id":3}')
+    one, bad = '{"id":1,"at":"2026-01-02T03:04:05"}', '{"id":2,"at":"2027-01-01T00:00:00","small":"x"}'
+    text = (one, one, bad, '{"id":"x"}', '{"id":3}')
     frame = pages(spark, '{"items":[' + ",".join(text) + "]}").transform(parse(things, "items"))
     frame = frame.transform(ranked(things))
-    counts = count_rows(frame, ("id",)).collect()[0].asDict()
+    counts = count_rows(frame, ("id",), "at").collect()[0].asDict()
     shapes, missing = counts.pop("shapes"), counts.pop("missing").asDict()
     # The value of a wrong type is there: what is missing is missing in the source.
     assert (missing["id"], missing["small"], missing["mail"]) == (0, 4, 5)
+    # The newest is that of a good row.
+    assert counts.pop("newest").isoformat() == "2026-01-02T03:04:05"
     assert counts == {"n_parsed": 5, "n_rejected": 2, "n_unreadable": 1, "n_keys": 2, "n_differ": 0}
-    assert shapes == ["ARRAY<OBJECT<id: VARIANT, small: STRING>>"]
+    assert shapes == ["ARRAY<OBJECT<at: STRING, id: VARIANT, small: STRING>>"]
     assert sorted(row.id for row in frame.transform(newest(things)).collect()) == [1, 3]
