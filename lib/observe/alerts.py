@@ -16,7 +16,7 @@ from lib.config.alerts import LOG, Rule
 from lib.observe.verdicts import Key, Seen, Verdict, verdicts
 
 SHORTEST = timedelta(minutes=1)
-"""Nothing is said, or tried, of one alert on one channel twice within this time."""
+"""Nothing is said, or tried, of one alert on one channel twice within this time, but that it is over."""
 
 
 class Kind(StrEnum):
@@ -99,9 +99,10 @@ class _Alert:
     now: datetime
 
     def due(self, channel: str, state: _State | None) -> Iterator[Event]:
-        if state is not None and self.now - state.last.at < SHORTEST:
-            return
         is_open = state is not None and state.is_open
+        is_over = is_open and self.verdict is not None and not self.verdict.holds
+        if state is not None and not is_over and self.now - state.last.at < SHORTEST:
+            return
         if self.verdict is None:
             yield from self._unlearnt(state)
         elif self.verdict.holds and not is_open:

@@ -220,6 +220,14 @@ def test_nothing_is_told_twice_within_a_minute() -> None:
     assert ops.evaluate(60 * second, seen(run(Outcome.PUBLISHED))) == [RECOVERED]
 
 
+def test_that_it_is_over_is_told_at_once_and_that_it_is_back_not_within_a_minute() -> None:
+    ops, second = Channels([FAILED]), timedelta(seconds=1)
+    assert ops.evaluate(0 * second, seen(run(Outcome.FAILED))) == [OPENED]
+    assert ops.evaluate(1 * second, seen(run(Outcome.PUBLISHED))) == [RECOVERED]
+    assert ops.evaluate(2 * second, seen(run(Outcome.FAILED))) == []
+    assert ops.evaluate(61 * second, seen(run(Outcome.FAILED))) == [OPENED]
+
+
 def test_a_series_that_is_not_measured_stays_as_it_was() -> None:
     ops = Channels([ODD])
     ops.evaluate(0 * HOUR, seen(run(Outcome.PUBLISHED), rows(100, is_odd=True)))
