@@ -23,10 +23,10 @@ def run(folder: str, arguments: list[str]) -> int:
         return replace(found(env), expectations=Path(folder))
 
     try:
-        Runtime.of = of  # type: ignore[method-assign,assignment]
+        Runtime.of = of
         return main(arguments)
     finally:
-        Runtime.of = found  # type: ignore[method-assign]
+        Runtime.of = found
 
 
 if __name__ == "__main__":

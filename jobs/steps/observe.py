@@ -71,6 +71,7 @@ def _tried(what: str, step: Callable[[], T]) -> T | None:
     try:
         return step()
     except Exception as error:
+        # Whatever it is: nothing that goes wrong here may change how the run ends.
         log.warning("%s failed (%s); the run is as it would have been", what, type(error).__name__)
         log.debug("%s", what, exc_info=True)
         return None

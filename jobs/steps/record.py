@@ -128,7 +128,7 @@ def _observed(job: Job, run: Run, name: str) -> Iterator[None]:
     try:
         yield
         spark = SparkSession.getActiveSession()
-    except Exception:
+    except Exception:  # but not Ctrl-C or SIGTERM
         spark = SparkSession.getActiveSession()
         raise
     finally:

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import ROOT, Lake, Row, read
-from tests.e2e.test_site_browser import Watched, browser, pages_of, watched  # noqa: F401 - fixtures
+from tests.e2e.test_site_browser import Watched, browser, pages_of, watched
 from tests.moving import MovingServer, MovingTable
 
 pytestmark = pytest.mark.e2e
+__all__ = ["browser", "watched"]
 
 SCRIPT, IMAGE = "<script>alert('zq')</script>", '"><img src=https://foreign.example/x.png onerror=alert(2)>'
 FORMULA, TEMPLATE = "=cmd|' /C calc'!A0", "{{7*7}} ${7*7} javascript:alert(3)"
@@ -307,7 +308,7 @@ def test_what_could_not_be_checked_is_told_without_traceback_path_or_value(plant
 
 def test_a_browser_opens_every_page_without_a_dialog_an_error_or_another_host(
     planted: Planted,
-    watched: Watched,  # noqa: F811 - it is that fixture
+    watched: Watched,
 ) -> None:
     for name in pages_of(planted.site):
         watched.page.goto(f"{planted.site.as_uri()}/{name}", wait_until="networkidle")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import importlib
 import json
 import logging
 import socket
@@ -12,7 +13,6 @@ import time
 from collections.abc import Iterator
 from email.policy import default
 
-import apprise  # noqa: F401 - its first import takes longer than some of the times here
 import pytest
 from pydantic import SecretStr
 
@@ -32,6 +32,12 @@ def channel(name: str, url: str | None, timeout_s: float = 10) -> Channel:
 
 def message(name: str, kind: str = "critical", title: str = "[critical] shop: run-failed") -> Message:
     return Message(name, kind, title, "run r1 ended as 'failed'\n\nRun:    r1")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def apprise_is_there() -> None:
+    """Its first import takes longer than some of the times here."""
+    importlib.import_module("apprise")
 
 
 @pytest.fixture

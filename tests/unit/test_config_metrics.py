@@ -65,14 +65,14 @@ def test_the_command_line_sets_each_of_them_where_the_yaml_has_none(tmp_path: Pa
         "metrics.timeout_s=1",
         "metrics.otlp.url=http://c:4318/v1/metrics",
         'metrics.otlp.headers={X-Api-Key: "${COLLECTOR_KEY}"}',
-        "metrics.prometheus_file=/tmp/x.prom",
+        "metrics.prometheus_file=/srv/metrics/x.prom",
         "metrics.pushgateway.url=http://127.0.0.1:9091",
         "metrics.cloudwatch.region=us-east-1",
     ).metrics
     assert metrics.timeout_s == 1
     assert metrics.otlp is not None
     assert list(metrics.otlp.headers) == ["X-Api-Key"]
-    assert metrics.prometheus_file == "/tmp/x.prom"
+    assert metrics.prometheus_file == "/srv/metrics/x.prom"
     assert metrics.pushgateway == Pushgateway(url="http://127.0.0.1:9091")
     assert metrics.cloudwatch == CloudWatch(namespace="Pagelake", region="us-east-1", endpoint=None)
 
@@ -117,7 +117,7 @@ def test_the_command_line_sets_each_of_them_where_the_yaml_has_none(tmp_path: Pa
             "must be an absolute path that ends in .prom, as node_exporter reads no other file",
         ),
         (
-            "{prometheus_file: /tmp/metrics.txt}",
+            "{prometheus_file: /srv/metrics.txt}",
             "metrics.prometheus_file",
             "must be an absolute path that ends in .prom, as node_exporter reads no other file",
         ),

@@ -85,7 +85,7 @@ def test_every_run_is_on_the_page_however_it_ended(job: Job) -> None:
     ran(job, "shot", 3, "running", exit_status=None, ended_at=None)
     html = report(job)
     rows = Text(html).rows["runs"]
-    dash = "–"  # noqa: RUF001 - the dash that the page shows
+    dash = "\N{EN DASH}"
     assert [(row[1], row[2], *row[3:7]) for row in rows[1:]] == [
         ("killed", "shot", *[dash] * 4),
         ("source failed", "goneusers: 404 …", *[dash] * 4),
