@@ -8,7 +8,7 @@ DEV := source scripts/environment.sh --dev && python="$$PAGELAKE_VENV/bin/python
 COMPILE := -m uv pip compile -q --python-version 3.11 --custom-compile-command "make lock"
 LAKE := lake/demo
 PORT := 8899
-SHELL_SCRIPTS := spark-submit.sh scripts/environment.sh .ci/run
+SHELL_SCRIPTS := spark-submit.sh scripts/environment.sh scripts/nightly.sh .ci/run
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
