@@ -1,4 +1,7 @@
-"""What tests need beside Python packages: a browser, servers that metrics are sent to, a reader of units. For root of Debian and Ubuntu."""
+"""What tests need beside Python packages: a browser, servers that metrics are sent to, a reader of units.
+
+For root of Debian and Ubuntu.
+"""
 
 from __future__ import annotations
 

@@ -15,24 +15,28 @@ fi
 root=$(CDPATH='' cd -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/.." && pwd -P)
 run_id=nightly-$(date -u +%F) # once, so that tries after midnight go on with the same run
 child=''
-stopped=''
+signals=0
 
 stop() {
-    stopped=yes
+    ((signals += 1))
     [[ -z $child ]] || kill -TERM "$child" 2>/dev/null
 }
 trap stop TERM INT
 
 # Runs a command to its end, which a signal to this script brings about: it is passed on. Its status is in `status`.
 run() {
+    local seen ended
+    status=''
     "$@" &
     child=$!
-    [[ -z $stopped ]] || stop # the signal came before there was a child
-    wait "$child"
-    status=$?
-    while kill -0 "$child" 2>/dev/null; do # the wait was cut short by the signal
+    ((signals == 0)) || stop # the signal came before there was a child
+    while :; do
+        seen=$signals
         wait "$child"
-        status=$?
+        ended=$?
+        # 127 of a second wait: the first one had its status already.
+        [[ $ended == 127 && -n $status ]] || status=$ended
+        [[ $signals != "$seen" ]] || break # else the signal cut the wait short
     done
     child=''
 }
@@ -41,9 +45,9 @@ for ((try = 1; ; try++)); do
     run "$root/spark-submit.sh" full-ingest "$@" --resume "$run_id"
     [[ $status == 1 || $status == 4 ]] || exit "$status"
     ((try < tries)) || exit "$status"
-    [[ -z $stopped ]] || exit "$status"
+    ((signals == 0)) || exit "$status"
     echo "Try $try of $tries ended with status $status; the next one begins in $pause_s s." >&2
     ended_as=$status
     run sleep "$pause_s"
-    [[ -z $stopped ]] || exit "$ended_as"
+    ((signals == 0)) || exit "$ended_as"
 done
