@@ -159,10 +159,15 @@ def test_what_a_run_measures_and_what_is_recorded_of_its_tasks_leave_each_other_
     ]
 
 
-def test_a_table_of_an_earlier_version_gets_the_new_columns(layout: Layout, capsys: pytest.CaptureFixture[str]) -> None:
+def write_old_table(layout: Layout) -> None:
+    """ops/metrics as it was before tasks were recorded, with 7 rows of users in the run r0."""
     before = pa.schema([field for field in metrics.SCHEMA if field.name not in ("dag_run", "try_number")])
     old = [{**one_row(7)[0], "run_id": "r0", "started_at": DAY_0}]
     write_deltalake(str(layout.metrics), pa.Table.from_pylist(old, before))
+
+
+def test_a_table_of_an_earlier_version_gets_the_new_columns(layout: Layout, capsys: pytest.CaptureFixture[str]) -> None:
+    write_old_table(layout)
     Run("r0", "demo", DAY_0, "", "{}", state="published", exit_status=0, ended_at=DAY_0).save(layout)
     assert run(status_command, "--lake", str(layout.root), "--format", "json") == 0
     said = json.loads(capsys.readouterr().out)
@@ -173,7 +178,8 @@ def test_a_table_of_an_earlier_version_gets_the_new_columns(layout: Layout, caps
 
 
 def test_a_run_and_its_tasks_may_be_recorded_at_the_same_moment(layout: Layout) -> None:
-    """Each thread replaces its own rows six times, from what the table was when it began."""
+    """Each thread replaces its own rows six times, from what the table was when it began: one without the new columns."""
+    write_old_table(layout)
     start = threading.Barrier(3)
     failed: list[BaseException] = []
 
@@ -198,9 +204,10 @@ def test_a_run_and_its_tasks_may_be_recorded_at_the_same_moment(layout: Layout) 
         thread.join()
     assert failed == []
     assert sorted((row["metric"], row["label"], row["value"]) for row in rows(layout) if row["dag_run"] is None) == [
-        ("copy.rows", None, 5)
+        ("copy.rows", None, 5),
+        ("copy.rows", None, 7),
     ]
-    assert len(rows(layout)) == 1 + 3 + 3
+    assert len(rows(layout)) == 2 + 3 + 3
 
 
 @pytest.mark.parametrize(
@@ -378,6 +385,19 @@ def test_a_task_that_takes_much_longer_than_its_last_ends_is_odd(layout: Layout,
     }
     # 30 s give or take 150 %: up to 75 s.
     assert judged == {1: (0, 75, False), 2: (0, 75, True)}
+
+
+def test_an_end_that_is_told_twice_is_not_judged_by_itself(layout: Layout) -> None:
+    now = datetime.now(UTC)
+    for weeks in range(1, 7):
+        one = TaskEnd("nightly", f"week-{weeks}", "load", 1, State.SUCCESS, 30, now - timedelta(weeks=weeks))
+        of = DagRecord(one.dag_run, 1, None, one.started_at, one.labels)
+        metrics.save_of_dag(layout, of, [to_record(found) for found in measured(one)])
+    for _ in range(2):
+        record(layout, *task("load", 1, "success", 900), dag_run="today")
+        # Six ends before it are one too few to judge by.
+        scores = {row["score"] for row in rows(layout) if row["dag_run"] == "today"}
+        assert scores == {None}
 
 
 def failing(layout: Layout, capsys: pytest.CaptureFixture[str]) -> tuple[Any, str]:
