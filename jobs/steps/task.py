@@ -69,13 +69,13 @@ def record_end(job: Job, end: TaskEnd) -> tuple[list[str], list[str]]:
 
 
 def alert_without_settings(name: str, end: TaskEnd) -> None:
-    """Tell of what failed where the settings of the source are wrong, which may be why it failed. No lake keeps it in mind."""
+    """Tell of a task where the settings of the source are wrong, which may be why it failed. No lake keeps it in mind."""
     runtime = Runtime.of(os.environ)
     try:
         alerts = read_alerts(runtime, _AnyTable())
     except ConfigError:
         return  # it is what is wrong, and is told by the job
-    if alerts is not None and end.state is State.FAILED:
+    if alerts is not None:
         desk = Desk(clean(Path(name).stem), (), alerts, None)
         evaluate(desk, News(measured=measured(end), story=end.story), end.ended_at)
 
