@@ -44,7 +44,8 @@ def night(tmp_path: Path) -> Path:
 def start(night: Path, statuses: str, *options: str, **env: str) -> Iterator[subprocess.Popen[str]]:
     (night / "statuses").write_text("\n".join(statuses.split()) + "\n", "utf-8")
     with subprocess.Popen(
-        [str(night / "scripts" / "nightly.sh"), *options],
+        # A shell cannot trap what its parent ignores, as one in the background does with Ctrl-C.
+        ["env", "--default-signal=INT", str(night / "scripts" / "nightly.sh"), *options],
         cwd=night,
         env={**os.environ, "PAGELAKE_RETRY_S": "0", **env},
         stderr=subprocess.PIPE,
