@@ -6,6 +6,8 @@ SHELL := /bin/bash
 # The environment that jobs run in, with what tests and linters need on top.
 DEV := source scripts/environment.sh --dev && python="$$PAGELAKE_VENV/bin/python"
 COMPILE := -m uv pip compile -q --python-version 3.11 --custom-compile-command "make lock"
+# A test file goes to one process, which has one Spark for all of its files. The longest files are taken first (pyproject.toml).
+SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 LAKE := lake/demo
 PORT := 8899
 SHELL_SCRIPTS := spark-submit.sh scripts/environment.sh scripts/nightly.sh .ci/run
@@ -16,8 +18,8 @@ help:  ## This list
 setup:  ## Make .venv and get the jars (every job does it by itself at its first start)
 	@source scripts/environment.sh && echo "Ready: $$PAGELAKE_VENV, Java in $$JAVA_HOME"
 
-test:  ## Every test that CI runs, those without a JVM first (a part: make test ARGS="tests/unit -k retry")
-	@$(DEV) && SPARK_LOCAL_IP=127.0.0.1 PYSPARK_PYTHON=$$python PYSPARK_DRIVER_PYTHON=$$python "$$python" -m pytest $(ARGS)
+test:  ## Every test that CI runs (a part: make test ARGS="tests/unit -k retry")
+	@$(DEV) && SPARK_LOCAL_IP=127.0.0.1 PYSPARK_PYTHON=$$python PYSPARK_DRIVER_PYTHON=$$python "$$python" -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 lint:  ## ruff, mypy and shellcheck
 	@$(DEV) && "$$python" -m ruff check . && "$$python" -m ruff format --check . && "$$python" -m mypy \

@@ -307,7 +307,6 @@ TEXT = st.one_of(st.none(), st.text("ab", max_size=3))
 
 @settings(
     max_examples=4,
-    deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

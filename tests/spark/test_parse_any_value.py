@@ -280,7 +280,6 @@ def n_of_each() -> dict[bool, int]:
 
 @settings(
     max_examples=4,
-    deadline=None,
     derandomize=True,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
