@@ -29,7 +29,7 @@ SYSTEMD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 def unit(name: str) -> configparser.ConfigParser:
     read = configparser.ConfigParser(interpolation=None, delimiters=("=",))
-    read.optionxform = str  # type: ignore[assignment,method-assign] # as the module's documentation does it, to keep capitals
+    read.optionxform = str  # keeps capitals
     read.read_string((UNITS / name).read_text("utf-8"))
     return read
 
