@@ -50,18 +50,19 @@ def record_end(job: Job, end: TaskEnd) -> tuple[list[str], list[str]]:
     found = measured(end)
     lines = [f"Recorded: {end}"]
     problems = []
+    as_it_was: list[Measurement] = []
     gone: tuple[str, ...] = ()
     if job.layout.lake_json.exists():
         try:
             found = judged(found, end.started_at, _history(job.layout, end))
             _save(job.layout, end, found)
-            gone = _gone(job.layout, end)
+            as_it_was, gone = _as_it_was(job.layout, end), _gone(job.layout, end)
         except _TROUBLE as error:
             log.debug("ops/metrics", exc_info=True)
             problems.append(f"{job.layout.metrics} cannot be written ({type(error).__name__})")
     else:
         lines.append(f"There is no lake at {job.layout.root} yet: nothing was written to it.")
-    problems += export_task(job.source.metrics, job.source.source, end, found)
+    problems += export_task(job.source.metrics, job.source.source, end, [*found, *as_it_was])
     if job.alerts is not None:
         news = News(_its_run(job.layout, end), found, end.story, gone)
         problems += evaluate(Desk.of(job, job.alerts), news, end.ended_at).problems
@@ -94,6 +95,15 @@ def _history(layout: Layout, end: TaskEnd) -> list[Past]:
 def _save(layout: Layout, end: TaskEnd, found: list[Measurement]) -> None:
     of = DagRecord(end.dag_run, end.try_number, end.run_id, end.started_at, end.labels)
     metrics.save_of_dag(layout, of, [to_record(one) for one in found])
+
+
+def _as_it_was(layout: Layout, end: TaskEnd) -> list[Measurement]:
+    """What a try that is retried says nothing of, and what Prometheus would hold no more: whether the task failed before."""
+    if end.state is not State.RETRIED:
+        return []
+    names = [Metric.TASKS_FAILED.about.name]
+    last = metrics.of_dags(layout, names, [end.name], last=1, first=end.started_at - LONGEST)
+    return [one for record in last if (one := from_record(record)) is not None]
 
 
 def _gone(layout: Layout, end: TaskEnd) -> tuple[str, ...]:

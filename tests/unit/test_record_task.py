@@ -304,6 +304,25 @@ def test_the_message_names_the_run_that_the_task_worked_on(layout: Layout, monke
     assert ["Run:    r1" in body["message"] for body in ops.bodies] == [True, False]
 
 
+def test_a_task_that_failed_stays_failed_in_prometheus_while_it_is_tried_again(layout: Layout, tmp_path: Path) -> None:
+    options = ["--set", f"metrics.prometheus_file={tmp_path / 'demo.prom'}"]
+    series = 'pagelake_dag_failed_tasks{dag="nightly",source="demo",task="load"}'
+    found = []
+    for state, number, dag_run in (
+        ("retried", 1, MONDAY),
+        ("failed", 2, MONDAY),
+        ("retried", 1, TUESDAY),
+        ("success", 2, TUESDAY),
+        ("retried", 1, "manual__1"),
+    ):
+        assert record(layout, *task("load", number, state), *options, dag_run=dag_run) == 0
+        text = (tmp_path / "demo+nightly+load.prom").read_text("utf-8")
+        found.append([line.split()[-1] for line in text.splitlines() if line.startswith(series)])
+    assert found == [[], ["1.0"], ["1.0"], ["0.0"], ["0.0"]]
+    # It was recorded when it was measured, and not again.
+    assert [row[:2] for row in short(layout) if row[2] == "dag.failed_tasks"] == [(MONDAY, 2), (TUESDAY, 2)]
+
+
 def test_without_a_lake_it_is_told_and_exported_and_nothing_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
