@@ -10,7 +10,7 @@ COMPILE := -m uv pip compile -q --python-version 3.11 --custom-compile-command "
 SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 LAKE := lake/demo
 PORT := 8899
-SHELL_SCRIPTS := spark-submit.sh scripts/environment.sh .ci/run
+SHELL_SCRIPTS := spark-submit.sh scripts/environment.sh scripts/nightly.sh .ci/run
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -13,6 +13,7 @@ from lib.config.api import (
     QueryAuth,
 )
 from lib.config.columns import SYSTEM_COLUMNS, AdoptedColumn, Column, Reference, is_column_name
+from lib.config.dags import check_dag_name, check_dag_run
 from lib.config.ddl import Array, DataType, DdlError, Decimal, Scalar, Struct, parse_ddl
 from lib.config.load import load_source
 from lib.config.metrics import CloudWatch, Metrics, Otlp, Pushgateway
@@ -54,6 +55,8 @@ __all__ = [
     "Source",
     "Struct",
     "Table",
+    "check_dag_name",
+    "check_dag_run",
     "check_run_id",
     "is_column_name",
     "load_alerts",

@@ -318,14 +318,16 @@ print(*dev_tools.get(), sep="\\n")
 APT_GET = """#!/bin/bash
 [[ $* == *install* ]] || exit 0
 echo "install ${@: -1}" >> "$SAID"
-for name in "${@: -1}" promtool; do
-    [[ $name == promtool && "${@: -1}" != prometheus ]] || /bin/cp "$0" "${0%/*}/$name"
+declare -A others=([prometheus]=promtool [systemd]=systemd-analyze)
+for name in "${@: -1}" ${others["${@: -1}"]}; do
+    /bin/cp "$0" "${0%/*}/$name"
 done
 """
 MISSING = [
     "There is no Chromium: the tests that look at pages are skipped.",
     "There is no Prometheus: the tests that look at metrics in it are skipped.",
     "There is no Pushgateway: the tests that send metrics to it are skipped.",
+    "There is no systemd-analyze: the tests that read units of systemd are skipped.",
 ]
 
 
@@ -378,6 +380,7 @@ def test_debians_root_gets_what_tests_need_once_and_no_service_is_left_running(t
         "systemctl disable --now prometheus",
         "install prometheus-pushgateway",
         "systemctl disable --now prometheus-pushgateway",
+        "install systemd",
     ]
     assert machine.said == said
     assert machine.get(uid=0).returncode == 0
@@ -387,7 +390,9 @@ def test_debians_root_gets_what_tests_need_once_and_no_service_is_left_running(t
 def test_without_systemd_there_is_no_service_to_stop(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     assert machine.get(uid=0, systemd=False).returncode == 0
-    assert machine.said == ["install chromium", "install prometheus", "install prometheus-pushgateway"]
+    assert machine.said == [
+        f"install {name}" for name in ("chromium", "prometheus", "prometheus-pushgateway", "systemd")
+    ]
 
 
 def test_others_are_told_which_tests_are_skipped_and_on_ci_it_is_an_error(tmp_path: Path) -> None:
