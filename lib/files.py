@@ -19,5 +19,6 @@ def replace_text(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         written.chmod(0o644)
         written.replace(path)
-    finally:
+    except BaseException:
         written.unlink(missing_ok=True)
+        raise
