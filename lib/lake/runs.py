@@ -130,7 +130,8 @@ class Run:
         """Write the record, in place of the run's earlier one."""
         record = {name: getattr(self, name) for name in SCHEMA.names if name != "tables"}
         record["tables"] = [vars(table) for table in self.tables.values()]
-        records.upsert(layout.runs, SCHEMA, record, "run_id")
+        # A MERGE would read the rows of all runs; this looks into the files alone that may have this one.
+        records.replace(layout.runs, SCHEMA, [record], f"run_id = '{check_run_id(self.run_id)}'")
 
 
 def new_run(run_id: str, source: str, settings_hash: str, settings: dict[str, Any], now: datetime) -> Run:

@@ -24,14 +24,10 @@ from lib.lake.checks import all_checks
 from lib.lake.publications import in_force
 from lib.lake.runs import Run
 from lib.quality.pages import publication_of, render_runs
-from tests.spark.served import Served
+from tests.spark.served import Killed, Served
 
 NOT_NULL = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "name"}}
 WARNS = {**NOT_NULL, "severity": "warning"}
-
-
-class Killed(BaseException):
-    """Takes the place of a kill."""
 
 
 def job_of(things: Served, *expectations: dict[str, Any], publish_to: str | None = None) -> Job:
