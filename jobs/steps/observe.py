@@ -39,8 +39,8 @@ def observe(job: Job, run: Run, work: Work) -> None:
 
 def close_killed(job: Job, run: Run) -> None:
     """Give an end to every run that was killed. Nobody else is at work on the lake, and `run` is about to start."""
-    for known in runs.all_runs(job.layout):
-        if known.ended_at is None and known.run_id != run.run_id:
+    for known in runs.without_end(job.layout):
+        if known.run_id != run.run_id:
             known.ended_at, known.message = datetime.now(UTC), KILLED
             if known.state == runs.RUNNING:
                 known.state = runs.FAILED

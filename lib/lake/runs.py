@@ -149,6 +149,13 @@ def last_runs(layout: Layout, last: int) -> list[Run]:
     return _in_order(records.newest(layout.runs, "started_at", last))
 
 
+def without_end(layout: Layout) -> list[Run]:
+    """The runs that have no end, oldest first: those that were killed, and the one that is at work."""
+    if not DeltaTable.is_deltatable(str(layout.runs)):
+        return []
+    return _in_order(records.query(layout.runs, "runs", "SELECT * FROM runs WHERE ended_at IS NULL"))
+
+
 def _in_order(found: list[dict[str, Any]]) -> list[Run]:
     runs = []
     for record in found:
