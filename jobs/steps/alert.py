@@ -6,6 +6,7 @@ import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from textwrap import shorten
 
 import pyarrow as pa
 from deltalake.exceptions import DeltaError
@@ -31,6 +32,8 @@ log = logging.getLogger(LOGGER)
 
 # How long another process may take to evaluate, on top of the time its channels have.
 _PATIENCE_S = 30
+# So many characters of an alert are in the log, as the job's last words say the rest.
+_LOGGED = 160
 # What a table that is damaged, or a disk that is full, raises.
 _TROUBLE = (DeltaError, pa.ArrowException, OSError)
 
@@ -181,7 +184,7 @@ def _mention_off(alerts: Alerts) -> None:
 def _log(told: Sequence[Message]) -> None:
     for message in told:
         level = logging.INFO if message.kind in ("info", "recovered") else logging.WARNING
-        texts = "; ".join(event.text for event in message.events[:3])
+        texts = "; ".join(shorten(event.text, _LOGGED, placeholder=" …") for event in message.events[:3])
         more = f"; and {len(message.events) - 3} more" if len(message.events) > 3 else ""
         log.log(level, "alert %s: %s%s", message.title, texts, more)
 

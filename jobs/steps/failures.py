@@ -68,7 +68,9 @@ def _noted(
     for finding in findings.failed:
         n_listed = listed.get(finding.name, 0)
         if finding.name not in notes and n_listed != finding.unexpected:
-            said[finding.name] = f"{n_listed} rows are listed, Great Expectations counts {finding.unexpected}"
+            said[finding.name] = (
+                f"{n_listed} {'row is' if n_listed == 1 else 'rows are'} listed, Great Expectations counts {finding.unexpected}"
+            )
     return [about[name] | {"key": None, "key_hash": None, "note": note} for name, note in said.items()]
 
 

@@ -16,7 +16,7 @@ from jobs.steps.declare import declared, register_vanished_rows
 from jobs.steps.failpoints import reached
 from jobs.steps.failures import write_failures
 from jobs.steps.options import Job
-from jobs.steps.site import checked_page, copy_site, write_site
+from jobs.steps.site import checked_page, copy_site, write_index
 from lib.errors import ChecksFailedError, CouldNotCheckError, LakeError
 from lib.lake import runs
 from lib.lake.checks import Check, add_check, all_checks
@@ -79,7 +79,8 @@ def check_and_publish(
 ) -> None:
     """Check every table of the run at its version, and publish them together if no critical expectation fails but the accepted one.
 
-    The run's docs, and its line in runs.html, are made in any case. `looking` is what `look` gave, if it was asked before.
+    The run's docs are made in any case. runs.html is left to `observe`, which knows by then what was measured. `looking` is what
+    `look` gave, if it was asked before.
 
     Raises:
         ConfigError: what is to be accepted did not fail. No docs are made.
@@ -119,7 +120,7 @@ def check_and_publish(
             reached("published")
         run.state = runs.CHECKS_FAILED if broken else runs.PUBLISHED
         add_check(job.layout, _check(job, run, docs_id, findings, None if broken else accepted))
-        write_site(job)
+        write_index(job)
     not_copied = _copy_site(job)
     if broken:
         why = _why_not(job, docs_id, findings, broken)
@@ -133,7 +134,10 @@ def check_and_publish(
 def _why_not(job: Job, docs_id: str, findings: Findings, broken: Sequence[Finding]) -> str:
     """The last words of a check after which nothing is published: what is wrong, where to look, and what to do."""
     what = "could not be checked" if findings.unchecked else "failed"
-    lines = [f"{len(broken)} expectations {what}:", *(f"  {finding}" for finding in broken)]
+    lines = [
+        f"{len(broken)} expectation{'' if len(broken) == 1 else 's'} {what}:",
+        *(f"  {finding}" for finding in broken),
+    ]
     lines += ["What was published before stays in force."]
     if findings.failed:
         shown = next((finding for finding in broken if finding in findings.failed), findings.failed[0])

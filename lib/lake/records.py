@@ -68,23 +68,6 @@ def replace(path: Path, schema: pa.Schema, records: Sequence[Record], which: str
     )
 
 
-def upsert(path: Path, schema: pa.Schema, record: Record, key: str) -> None:
-    """Put the record in the place of the one with the same key, or add it, in one commit."""
-    (
-        make(path, schema)
-        .merge(
-            pa.Table.from_pylist([dict(record)], schema),
-            predicate=f"held.{key} = new.{key}",
-            source_alias="new",
-            target_alias="held",
-            merge_schema=True,
-        )
-        .when_matched_update_all()
-        .when_not_matched_insert_all()
-        .execute()
-    )
-
-
 def read(path: Path) -> list[dict[str, Any]]:
     """All records of the table, or none if it is not there."""
     return query(path, "records", "SELECT * FROM records") if DeltaTable.is_deltatable(str(path)) else []

@@ -36,13 +36,18 @@ def merged_since(path: Path, version: int) -> Commit | None:
     return None
 
 
+def newest(path: Path) -> Commit:
+    """The newest version of a table that is there."""
+    table = DeltaTable(str(path))
+    return _commit(table.history(1)[0], table.version())
+
+
 def latest(path: Path) -> Commit | None:
     """The newest version of the table, or None if there is no table."""
     try:
-        table = DeltaTable(str(path))
+        return newest(path)
     except TableNotFoundError:
         return None
-    return _commit(table.history(1)[0], table.version())
 
 
 def created_at_ms(path: Path) -> int:
