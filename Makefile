@@ -8,7 +8,7 @@ DEV := source scripts/environment.sh --dev && python="$$PAGELAKE_VENV/bin/python
 COMPILE := -m uv pip compile -q --python-version 3.11 --custom-compile-command "make lock"
 LAKE := lake/demo
 PORT := 8899
-SHELL_SCRIPTS := spark-submit.sh scripts/environment.sh .ci/run
+SHELL_SCRIPTS := spark-submit.sh scripts/environment.sh .ci/run airflow/init.sh airflow/start.sh airflow/terminate.sh
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,9 +23,10 @@ lint:  ## ruff, mypy and shellcheck
 	@$(DEV) && "$$python" -m ruff check . && "$$python" -m ruff format --check . && "$$python" -m mypy \
 	    && "$$PAGELAKE_VENV/bin/shellcheck" -x $(SHELL_SCRIPTS)
 
-lock:  ## Pin requirements.in and requirements-dev.in anew (add ARGS=--upgrade for newer versions)
+lock:  ## Pin what the three requirements*.in ask for anew (add ARGS=--upgrade for newer versions)
 	@$(DEV) && "$$python" $(COMPILE) $(ARGS) requirements.in -o requirements.txt \
-	    && "$$python" $(COMPILE) $(ARGS) requirements-dev.in -o requirements-dev.txt
+	    && "$$python" $(COMPILE) $(ARGS) requirements-dev.in -o requirements-dev.txt \
+	    && "$$python" $(COMPILE) $(ARGS) airflow/requirements.in -o airflow/requirements.txt
 
 docs:  ## Serve a lake's site on this machine (LAKE=lake/demo PORT=8899; Ctrl-C ends it)
 	@test -f "$(LAKE)/site/index.html" || { echo "$(LAKE)/site: no site here; run ./spark-submit.sh full-ingest first, or give LAKE=..." >&2; exit 2; }

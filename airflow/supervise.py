@@ -104,14 +104,14 @@ class Component:
 def stop(components: dict[str, Component], mark: str) -> None:
     """End everything: first what makes work, then the work, then what records it; by force what does not."""
     say("asked to end")
-    components["scheduler"].ask_to_end()  # it waits for its tasks
+    for name in ("scheduler", "dag-processor"):
+        components[name].ask_to_end()  # the scheduler waits for its tasks
     jobs = jobs_among(begun_by(mark))
     if jobs:
         say(f"stopping {len(jobs)} at work: {', '.join(str(job.pid) for job in jobs)}")
         tell(jobs, psutil.Process.terminate)
     components["scheduler"].wait(JOBS_S)
-    for name in ("dag-processor", "api-server"):
-        components[name].ask_to_end()
+    components["api-server"].ask_to_end()
     for name in ("dag-processor", "api-server"):
         components[name].wait(15)
     left = end(mark, wait_s=5)

@@ -32,7 +32,19 @@ _SECRET = re.compile(
         ( "[^"]*" | '[^']*' | [^\s,;&"']+ )"""
 )
 # Keys of a log line that Airflow writes itself.
-_TAKEN = {"event", "level", "logger", "timestamp", "filename", "lineno", "error_detail", "exc_info"}
+_TAKEN = {
+    "event",
+    "level",
+    "logger",
+    "timestamp",
+    "filename",
+    "lineno",
+    "loc",
+    "error_detail",
+    "exc_info",
+    "stack_info",
+}
+_TAKEN |= {"dag_id", "run_id", "task_id", "ti_id", "try_number", "map_index"}
 
 
 def run_id_of(dag_id: str, dag_run_id: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -55,7 +55,6 @@ TABLES = Param(
 def pagelake_dag(dag_id: str, **settings: Any) -> DAG:
     """A DAG of Pagelake's jobs: one run at a time, none for days that are gone, its end recorded. `settings` are those of DAG."""
     defaults: dict[str, Any] = {
-        "start_date": datetime(2026, 1, 1, tzinfo=UTC),
         "catchup": False,
         "max_active_runs": 1,
         "params": {"source": SOURCE, "lake": LAKE, "tables": TABLES},

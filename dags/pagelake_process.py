@@ -37,13 +37,16 @@ class JobProcess:
     def lines(self) -> Iterator[str]:
         """The lines that the job prints, until it ends."""
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if text := line.rstrip():
-                yield text
+        with self._process.stdout as stream:
+            for line in stream:
+                if text := line.rstrip():
+                    yield text
 
     def status(self) -> int:
         """The exit status, as a shell would say it: 143 for a job that SIGTERM ended by itself."""
         code = self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
         return 128 - code if code < 0 else code
 
     def stop(self) -> None:

@@ -29,10 +29,10 @@ def task_callback(state: str) -> Callback:
 
     def recorded(context: Any) -> None:
         ti = context["ti"]
-        task = ["--task", ti.task_id, "--try", str(ti.try_number)]
-        _record(context, [*task, "--state", state, "--seconds", _seconds(ti.start_date, ti.end_date)])
+        seconds = _seconds(ti.start_date, ti.end_date)
+        _record(context, "--task", ti.task_id, "--try", str(ti.try_number), "--state", state, "--seconds", seconds)
 
-    return recorded
+    return _never_failing(recorded)
 
 
 def dag_callback(state: str) -> Callback:
@@ -40,33 +40,39 @@ def dag_callback(state: str) -> Callback:
 
     def recorded(context: Any) -> None:
         run = context["dag_run"]
-        _record(context, ["--state", state, "--seconds", _seconds(run.start_date, run.end_date)])
+        _record(context, "--state", state, "--seconds", _seconds(run.start_date, run.end_date))
 
-    return recorded
+    return _never_failing(recorded)
+
+
+def _never_failing(callback: Callback) -> Callback:
+    def guarded(context: Any) -> None:
+        try:
+            callback(context)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the task ended as it did
+            log.warning("Not recorded: %s", redacted(f"{type(error).__name__}: {error}"))
+
+    return guarded
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> str:
     return f"{((end or datetime.now(UTC)) - start).total_seconds():.3f}" if start else "0"
 
 
-def _record(context: Any, options: list[str]) -> None:
+def _record(context: Any, *options: str) -> None:
     dag_id, dag_run_id = context["dag"].dag_id, context["run_id"]
     params = {name: context["params"].get(name) for name in ("source", "lake")}
     which = ["--dag", dag_id, "--dag-run", dag_run_id, "--run-id", run_id_of(dag_id, dag_run_id)]
-    try:
-        done = subprocess.run(
-            command(JOB, [*which, *options], params=params),
-            cwd=ROOT,
-            env=job_environment(os.environ, job=JOB),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        log.warning("Not recorded: %s", redacted(str(error)))
-        return
+    done = subprocess.run(
+        command(JOB, [*which, *options], params=params),
+        cwd=ROOT,
+        env=job_environment(os.environ, job=JOB),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
     if done.returncode:
         said = (done.stderr or done.stdout).strip()[-500:]
         log.warning("Not recorded (%s ended with %s): %s", JOB, done.returncode, redacted(said))
