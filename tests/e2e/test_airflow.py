@@ -10,10 +10,12 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ import requests
 from playwright.sync_api import sync_playwright
 
 from tests.e2e.conftest import ROOT, SMALL, good, read, served_rows
+from tests.receivers import Receiver, http_receiver
 
 # The first test waits for packages where there is no .airflow/venv yet.
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
@@ -85,10 +88,10 @@ class Airflow:
         found = self.ask("GET", f"dags/full_ingest/dagRuns/{dag_run_id}/taskInstances")["task_instances"]
         return {task["task_id"]: task for task in found}
 
-    def log(self, dag_run_id: str, task: str, attempt: int) -> str:
+    def log(self, dag_run_id: str, task: str) -> str:
+        """The log of a task's first try, as Airflow keeps it."""
         folder = self.home / "logs" / "dag_id=full_ingest" / f"run_id={dag_run_id}" / f"task_id={task}"
-        lines = (folder / f"attempt={attempt}.log").read_text("utf-8").splitlines()
-        return "\n".join(str(json.loads(line)["event"]) for line in lines)
+        return (folder / "attempt=1.log").read_text("utf-8")
 
 
 def source_file(folder: Path, name: str, **changed: str) -> str:
@@ -131,19 +134,49 @@ def processes_with(word: str) -> list[str]:
     return found
 
 
+@dataclass(frozen=True)
+class AtWork:
+    """What was said at init and start, where Airflow sends its own metrics, and who is told of alerts."""
+
+    airflow: Airflow
+    init: str
+    start: str
+    statsd: socket.socket
+    ops: Receiver
+
+
 @pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airflow]:
-    """Airflow at work, its DAG switched on. What is still there at the end is ended."""
+def at_work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AtWork]:
+    """Airflow at work after a half-made init and a start that was killed. What is still there at the end is ended."""
     made = Airflow(tmp_path_factory.mktemp("air flow") / "state", free_port())
-    initialised = made.script("init.sh", AIRFLOW_ADMIN_PASSWORD=PASSWORD, PAGELAKE_AIRFLOW_UNPAUSED="1")
-    assert initialised.returncode == 0, initialised.stdout + initialised.stderr
-    started = made.script("start.sh", SHOP_API_KEY=KEY, PAGELAKE_AIRFLOW_RETRY_S="3", AIRFLOW_ADMIN_PASSWORD=PASSWORD)
-    try:
-        assert started.returncode == 0, started.stdout + started.stderr
-        assert f"http://localhost:{made.port}" in started.stderr
-        yield made
-    finally:
-        made.script("terminate.sh")
+    made.home.mkdir()
+    (made.home / "airflow.cfg").write_text("[core", "utf-8")
+    (made.home / "airflow.db").write_text("half a database", "utf-8")
+    init = made.script("init.sh", AIRFLOW_ADMIN_PASSWORD=PASSWORD, PAGELAKE_AIRFLOW_UNPAUSED="1")
+    assert init.returncode == 0, init.stdout + init.stderr
+    (made.home / "start.json").write_text('{"mark": "of a start long ago", "pid": 1, "port": 1}', "utf-8")
+    with http_receiver() as ops, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as statsd:
+        statsd.bind(("127.0.0.1", 0))
+        start = made.script(
+            "start.sh",
+            SHOP_API_KEY=KEY,
+            PAGELAKE_ALERT_URL=f"json://127.0.0.1:{ops.port}",
+            PAGELAKE_AIRFLOW_RETRY_S="3",
+            AIRFLOW_ADMIN_PASSWORD=PASSWORD,
+            AIRFLOW__METRICS__STATSD_ON="True",
+            AIRFLOW__METRICS__STATSD_HOST="127.0.0.1",
+            AIRFLOW__METRICS__STATSD_PORT=str(statsd.getsockname()[1]),
+        )
+        try:
+            assert start.returncode == 0, start.stdout + start.stderr
+            yield AtWork(made, init.stdout, start.stderr, statsd, ops)
+        finally:
+            made.script("terminate.sh")
+
+
+@pytest.fixture(scope="module")
+def airflow(at_work: AtWork) -> Airflow:
+    return at_work.airflow
 
 
 @pytest.fixture
@@ -169,6 +202,20 @@ def test_start_before_init_names_the_command(tmp_path: Path) -> None:
     assert "./airflow/init.sh" in ended.stderr
 
 
+def test_what_was_left_half_done_is_said_and_mended(at_work: AtWork) -> None:
+    for file in ("airflow.cfg", "airflow.db"):
+        assert f"Airflow: an init that was cut off left {file}; it is made anew" in at_work.init
+    assert "Airflow: the DAGs are switched on" in at_work.init
+    assert at_work.airflow.ask("GET", "dags/full_ingest")["is_paused"] is False
+    assert "An earlier Airflow (process 1) was killed. 0 of its processes were left" in at_work.start
+    assert f"Airflow is at work: http://localhost:{at_work.airflow.port} " in at_work.start
+
+
+def test_airflows_own_metrics_are_sent_where_a_setting_says(at_work: AtWork) -> None:
+    at_work.statsd.settimeout(60)
+    assert at_work.statsd.recv(65_536).startswith(b"airflow.")
+
+
 def test_a_good_run_is_published_and_tells_who_follows_the_asset(airflow: Airflow, files: Path) -> None:
     lake = files / "lake"
     airflow.trigger("good-1", source=source_file(files, "good"), lake=str(lake))
@@ -185,11 +232,11 @@ def test_a_good_run_is_published_and_tells_who_follows_the_asset(airflow: Airflo
     assert event["extra"]["publication_id"] == published["publication_id"]
     assert event["extra"]["run_id"] == published["run_id"]
     assert event["source_task_id"] == "sanity_check"
-    assert f"Run {published['run_id']} is published." in airflow.log("good-1", "sanity_check", 1)
+    assert f"Run {published['run_id']} is published." in airflow.log("good-1", "sanity_check")
 
 
-def test_a_planted_orphan_fails_the_check_at_once_links_to_the_docs_and_alerts(airflow: Airflow, files: Path) -> None:
-    lake = files / "lake"
+def test_a_planted_orphan_fails_the_check_at_once_links_to_the_docs_and_alerts(at_work: AtWork, files: Path) -> None:
+    airflow, lake = at_work.airflow, files / "lake"
     airflow.trigger("orphan-1", source=source_file(files, "bad", **{"orphans: 0": "orphans: 2"}), lake=str(lake))
     tasks = airflow.ended("orphan-1")
     assert {name: (task["state"], task["try_number"]) for name, task in tasks.items()} == {
@@ -198,18 +245,19 @@ def test_a_planted_orphan_fails_the_check_at_once_links_to_the_docs_and_alerts(a
     }
     assert not (lake / "published.json").exists()
     [docs] = (lake / "site" / "runs").glob("orphan-1-*/index.html")
-    assert f"Data docs: {docs}" in (log_of(airflow, "orphan-1", "sanity_check"))
+    assert f"Data docs: {docs}" in airflow.log("orphan-1", "sanity_check")
     links = airflow.ask("GET", "dags/full_ingest/dagRuns/orphan-1/taskInstances/sanity_check/links")
     assert links["extra_links"] == {"Data docs": f"http://127.0.0.1:8899/runs/{quote(docs.parent.name)}/index.html"}
     assert len(airflow.ask("GET", "assets/events")["asset_events"]) == 1, "nothing was published"
-    told = {row["alert"] for row in read(lake / "ops" / "alerts")}
-    assert "checks-failed" in told
-
-
-def log_of(airflow: Airflow, dag_run_id: str, task: str) -> str:
-    """The whole log of the first try, exceptions included."""
-    folder = airflow.home / "logs" / "dag_id=full_ingest" / f"run_id={dag_run_id}" / f"task_id={task}"
-    return (folder / "attempt=1.log").read_text("utf-8")
+    deadline = time.monotonic() + 120  # the task's callback comes after its state is known
+    while not {"[critical] demo: checks-failed", "[critical] demo: task-failed"} <= set(at_work.ops.titles):
+        assert time.monotonic() < deadline, at_work.ops.titles
+        time.sleep(0.5)
+    recorded = read(lake / "ops" / "metrics", sql="SELECT label, value FROM t WHERE metric = 'dag.failed_tasks'")
+    assert {(row["label"], row["value"]) for row in recorded} == {
+        ("full_ingest/full_ingest", 0.0),
+        ("full_ingest/sanity_check", 1.0),
+    }
 
 
 def test_after_an_api_that_was_down_the_second_try_goes_on_with_the_run(airflow: Airflow, files: Path) -> None:
@@ -231,10 +279,10 @@ def test_after_an_api_that_was_down_the_second_try_goes_on_with_the_run(airflow:
         "sanity_check": "success",
     }
     assert tasks["full_ingest"]["try_number"] >= 2
-    assert "full-ingest ended with exit 4" in log_of(airflow, "down-1", "full_ingest")
+    assert "full-ingest ended with exit 4" in airflow.log("down-1", "full_ingest")
     published = json.loads((lake / "published.json").read_text("utf-8"))
     assert published["run_id"].startswith("down-1-")
-    assert [row["run_id"] for row in read(lake / "ops" / "runs")] == [published["run_id"]], "one run over both tries"
+    assert [row["run_id"] for row in read(lake / "ops" / "runs")] == [published["run_id"]], "one run over all tries"
 
 
 @pytest.mark.parametrize(
@@ -342,22 +390,47 @@ def test_no_secret_is_in_a_log_or_in_the_environment_of_a_process(airflow: Airfl
     assert airflow.home.stat().st_mode & 0o777 == 0o700
 
 
-def test_terminate_ends_all_that_start_began_even_what_a_killed_supervisor_left(airflow: Airflow) -> None:
-    start = json.loads((airflow.home / "start.json").read_text("utf-8"))
-    bystander = subprocess.Popen(["sleep", "600"], env={"PAGELAKE_AIRFLOW_START": "of another start"})
+def test_what_a_killed_supervisor_left_is_ended_and_nothing_else(tmp_path: Path) -> None:
+    other = Airflow(tmp_path / "state", free_port())
+    other.home.mkdir()
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    (other.home / "start.json").write_text(json.dumps({"mark": "m4rk", "pid": gone.pid, "port": other.port}), "utf-8")
+    left, bystander = (
+        subprocess.Popen(["sleep", "600"], env={"PAGELAKE_AIRFLOW_START": mark})
+        for mark in ("m4rk", "of another start")
+    )
     try:
-        assert len(processes_with(start["mark"])) >= 4  # the supervisor and Airflow's three
-        os.kill(start["pid"], signal.SIGKILL)
-        ended = airflow.script("terminate.sh")
+        ended = other.script("terminate.sh")
+        assert ended.stderr == (
+            f"An earlier Airflow (process {gone.pid}) was killed. 1 of its processes were left, and are ended.\n"
+        )
         assert ended.returncode == 0
-        assert f"An earlier Airflow (process {start['pid']}) was killed." in ended.stderr
-        assert processes_with(start["mark"]) == []
+        assert left.wait(timeout=30) == -signal.SIGTERM
         assert bystander.poll() is None
     finally:
-        bystander.kill()
-        bystander.wait()
+        for process in (left, bystander):
+            process.kill()
+            process.wait()
+
+
+def test_terminate_stops_a_job_at_work_cleanly_and_leaves_nothing_running(airflow: Airflow, files: Path) -> None:
+    mark = json.loads((airflow.home / "start.json").read_text("utf-8"))["mark"]
+    slow = source_file(files, "slow", **{"latency_ms: 0": "latency_ms: 2000"})
+    airflow.trigger("stopped-1", source=slow, lake=str(files / "lake"))
+    deadline = time.monotonic() + 300
+    while not (files / "lake" / "ops" / "runs" / "_delta_log").exists():
+        assert time.monotonic() < deadline, "the job does not begin"
+        time.sleep(0.2)
+    ended = airflow.script("terminate.sh")
+    assert (ended.returncode, ended.stderr.splitlines()[-1]) == (0, "Airflow has ended.")
+    assert processes_with(mark) == []
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", airflow.port))
+    assert "was stopped by a signal" in airflow.log("stopped-1", "full_ingest")
+    query = "SELECT state FROM task_instance WHERE run_id = 'stopped-1' AND task_id = 'full_ingest'"
+    with closing(sqlite3.connect(airflow.home / "airflow.db")) as database:
+        assert database.execute(query).fetchall() == [("up_for_retry",)], "the next start goes on with it"
     again = airflow.script("terminate.sh")
     assert (again.returncode, again.stderr) == (0, "Airflow was not at work.\n")
