@@ -8,7 +8,7 @@ DEV := source scripts/environment.sh --dev && python="$$PAGELAKE_VENV/bin/python
 COMPILE := -m uv pip compile -q --python-version 3.11 --custom-compile-command "make lock"
 LAKE := lake/demo
 PORT := 8899
-SHELL_SCRIPTS := spark-submit.sh scripts/environment.sh .ci/run airflow/init.sh airflow/start.sh airflow/terminate.sh
+SHELL_SCRIPTS := spark-submit.sh scripts/environment.sh .ci/run
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ test:  ## Every test that CI runs, those without a JVM first (a part: make test 
 
 lint:  ## ruff, mypy and shellcheck
 	@$(DEV) && "$$python" -m ruff check . && "$$python" -m ruff format --check . && "$$python" -m mypy \
-	    && "$$PAGELAKE_VENV/bin/shellcheck" -x $(SHELL_SCRIPTS)
+	    && "$$PAGELAKE_VENV/bin/shellcheck" -x $(SHELL_SCRIPTS) airflow/*.sh
 
 lock:  ## Pin what the three requirements*.in ask for anew (add ARGS=--upgrade for newer versions)
 	@$(DEV) && "$$python" $(COMPILE) $(ARGS) requirements.in -o requirements.txt \
