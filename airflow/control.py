@@ -128,7 +128,7 @@ def clear_up() -> bool:
         return False
     left = len(begun_by(stale.mark))
     if left:
-        end(stale.mark, wait_s=30)
+        end(stale.mark, wait_s=JOBS_S)
     forget(STATE)
     say(f"An earlier Airflow (process {stale.pid}) was killed. {left} of its processes were left, and are ended.")
     return True

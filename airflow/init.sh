@@ -23,6 +23,8 @@ fi
 echo 'Airflow: what the jobs need'
 python=$(source "$airflow_root/scripts/environment.sh" && echo "$PAGELAKE_VENV/bin/python") || exit
 
+# A venv without a stamp is half of one, and no Airflow runs in it.
+[[ ! -e $airflow_venv/.pagelake-stamp ]] || control idle || exit
 stamp="$airflow_venv $("$python" -c 'import sys; print(*sys.version_info[:2], sep=".")') $airflow_freeze"
 if [[ $(cat "$airflow_venv/.pagelake-stamp" 2>/dev/null) != "$stamp" ]]; then
     echo 'Airflow: its own Python environment in .airflow/venv (some minutes at the first time)'
@@ -34,7 +36,6 @@ if [[ $(cat "$airflow_venv/.pagelake-stamp" 2>/dev/null) != "$stamp" ]]; then
     echo "$stamp" >"$airflow_venv/.pagelake-stamp"
 fi
 
-control idle || exit
 if [[ ! -e $airflow_state/.pagelake-ready ]]; then
     for file in airflow.cfg airflow.db airflow.db-journal airflow.db-wal airflow.db-shm; do
         [[ ! -e $airflow_state/$file ]] || echo "Airflow: an init that was cut off left $file; it is made anew"

@@ -74,9 +74,11 @@ def tell(processes: Iterable[psutil.Process], send: Callable[[psutil.Process], N
 def end(mark: str, *, wait_s: float) -> int:
     """End all that has this mark, cleanly at first, by force after `wait_s`. How many there were."""
     found = begun_by(mark)
-    tell(found, psutil.Process.terminate)
+    jobs = jobs_among(found)
+    # What a job started is the job's to end: without its JVM it could not say how to go on.
+    tell(jobs + [process for process in found if JOB not in _environment(process)], psutil.Process.terminate)
     until = time.monotonic() + wait_s
-    while (left := begun_by(mark)) and time.monotonic() < until:
+    while begun_by(mark) and time.monotonic() < until:
         time.sleep(0.2)
     while left := begun_by(mark):  # again and again: one that is killed last may have started another
         tell(left, psutil.Process.kill)

@@ -106,10 +106,11 @@ def _begins_well(options: Sequence[str]) -> bool:
     return not options or options[0].startswith("-")
 
 
-def job_environment(environ: Mapping[str, str], *, job: str) -> dict[str, str]:
+def job_environment(environ: Mapping[str, str], *, job: str | None = None) -> dict[str, str]:
     """What a job gets to see: what the operator exported before start.sh, and nothing of Airflow's own.
 
-    So the variables that a source YAML names are there, and Airflow's Python, its settings and its secrets are not.
+    So the variables that a source YAML names are there, and Airflow's Python, its settings and its secrets are not. With the
+    name of the `job`, terminate.sh stops it; a record of how something ended is let end.
     """
     kept = {
         name: value
@@ -119,7 +120,7 @@ def job_environment(environ: Mapping[str, str], *, job: str) -> dict[str, str]:
     if venv := environ.get("VIRTUAL_ENV"):
         path = [folder for folder in kept.get("PATH", "").split(":") if folder != f"{venv}/bin"]
         kept["PATH"] = ":".join(path)
-    return {**kept, JOB: job}
+    return {**kept, JOB: job} if job else kept
 
 
 def log_line(line: str) -> tuple[str, str, dict[str, Any]]:

@@ -66,7 +66,7 @@ def _record(context: Any, *options: str) -> None:
     done = subprocess.run(
         command(JOB, [*which, *options], params=params),
         cwd=ROOT,
-        env=job_environment(os.environ, job=JOB),
+        env=job_environment(os.environ),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -67,7 +68,7 @@ class Airflow:
         token = requests.post(f"http://127.0.0.1:{self.port}/auth/token", json=login, timeout=60).json()["access_token"]
         url = f"http://127.0.0.1:{self.port}/api/v2/{path}"
         answer = requests.request(method, url, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=60)
-        return {"status": answer.status_code, **answer.json()}
+        return {"status": answer.status_code, **(answer.json() if answer.content else {})}
 
     def trigger(self, dag_run_id: str, **conf: str) -> None:
         body = {"dag_run_id": dag_run_id, "logical_date": None, "conf": conf}
@@ -375,6 +376,24 @@ def test_another_airflow_on_the_same_port_is_refused_and_touches_nothing(airflow
     assert f"Port {airflow.port} on 127.0.0.1 is in use" in ended.stderr
     assert other.script("terminate.sh").stderr == "Airflow was not at work.\n"
     assert airflow.ask("GET", "dags/full_ingest")["status"] == 200
+
+
+def test_a_process_that_dies_is_started_again(airflow: Airflow) -> None:
+    log = airflow.home / "logs" / "processes" / "supervisor.log"
+    [first] = re.findall(r"dag-processor is process (\d+)", log.read_text("utf-8"))
+    os.kill(int(first), signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while len(found := re.findall(r"dag-processor is process (\d+)", log.read_text("utf-8"))) < 2:
+        assert time.monotonic() < deadline, "it is not started again"
+        time.sleep(0.2)
+    assert Path("/proc", found[1]).exists()
+
+
+def test_what_is_named_like_a_secret_is_not_shown(airflow: Airflow) -> None:
+    for name, shown in (("shop_api_key", "***"), ("shop_authorization", "***"), ("pagelake_docs_url", KEY)):
+        airflow.ask("POST", "variables", {"key": name, "value": KEY})
+        assert airflow.ask("GET", f"variables/{name}")["value"] == shown
+        airflow.ask("DELETE", f"variables/{name}")
 
 
 def test_no_secret_is_in_a_log_or_in_the_environment_of_a_process(airflow: Airflow) -> None:

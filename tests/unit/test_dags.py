@@ -108,8 +108,9 @@ def test_a_job_gets_what_was_exported_and_nothing_of_airflow() -> None:
         "PATH": "/usr/bin:/bin",
         "PAGELAKE_AIRFLOW_START": "mark",  # by which terminate.sh knows it
         "PAGELAKE_ALERT_URL": "json://127.0.0.1",
-        "PAGELAKE_AIRFLOW_JOB": "full-ingest",
+        "PAGELAKE_AIRFLOW_JOB": "full-ingest",  # by which it is stopped first
     }
+    assert "PAGELAKE_AIRFLOW_JOB" not in job_environment(environ)
 
 
 def test_a_line_of_the_jobs_log_keeps_its_level_and_its_fields() -> None:
