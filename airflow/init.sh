@@ -57,8 +57,8 @@ run() {
 }
 run db migrate
 run pools set pagelake_lake 1 'One job at a time: two runs never share a lake'
+run dags reserialize # so that the page shows them from the first moment
 if [[ ${PAGELAKE_AIRFLOW_UNPAUSED:-} == 1 ]]; then
-    run dags reserialize
     run dags unpause --yes --treat-dag-id-as-regex '.*'
     echo 'Airflow: the DAGs are switched on'
 else
