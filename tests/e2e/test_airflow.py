@@ -219,6 +219,7 @@ def test_airflows_own_metrics_are_sent_where_a_setting_says(at_work: AtWork) -> 
 
 def test_a_good_run_is_published_and_tells_who_follows_the_asset(airflow: Airflow, files: Path) -> None:
     lake = files / "lake"
+    airflow.ask("POST", "variables", {"key": "pagelake_spark", "value": '["--driver-memory", "1g"]'})
     airflow.trigger("good-1", source=source_file(files, "good"), lake=str(lake))
     tasks = airflow.ended("good-1")
     assert {name: (task["state"], task["try_number"]) for name, task in tasks.items()} == {
@@ -234,6 +235,9 @@ def test_a_good_run_is_published_and_tells_who_follows_the_asset(airflow: Airflo
     assert event["extra"]["run_id"] == published["run_id"]
     assert event["source_task_id"] == "sanity_check"
     assert f"Run {published['run_id']} is published." in airflow.log("good-1", "sanity_check")
+    for task, job in (("full_ingest", "full-ingest"), ("sanity_check", "sanity-check")):
+        assert f"spark-submit.sh --driver-memory 1g {job} --source" in airflow.log("good-1", task)
+    airflow.ask("DELETE", "variables/pagelake_spark")
 
 
 def test_a_planted_orphan_fails_the_check_at_once_links_to_the_docs_and_alerts(at_work: AtWork, files: Path) -> None:
