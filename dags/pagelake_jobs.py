@@ -24,12 +24,12 @@ POOL = "pagelake_lake"  # of one slot, made by init.sh: two runs never share a l
 PUBLISHED = Asset(name="pagelake_published", uri="x-pagelake://published")
 USAGE, CHECKS_FAILED = 2, 3
 
-_ONE_LINE = r"^[^\-\s\x00-\x1f][^\x00-\x1f]*$"
-_NAMES = r"^[A-Za-z_][A-Za-z0-9_]*(,[A-Za-z_][A-Za-z0-9_]*)*$"
+_ONE_LINE = r"[^\-\s\x00-\x1f][^\x00-\x1f]*"
+_NAMES = r"[A-Za-z_][A-Za-z0-9_]*(,[A-Za-z_][A-Za-z0-9_]*)*"
 SOURCE = Param(
     "demo",
     type="string",
-    pattern=_ONE_LINE,
+    pattern=f"^{_ONE_LINE}$",
     maxLength=500,
     title="Source",
     description="A name in conf/sources/, or a YAML file.",
@@ -37,7 +37,7 @@ SOURCE = Param(
 LAKE = Param(
     None,
     type=["null", "string"],
-    pattern=_ONE_LINE,
+    pattern=f"^({_ONE_LINE})?$",
     maxLength=500,
     title="Lake",
     description="Where the lake is, or is to be made. Empty: lake/<source> in the folder of the clone.",
@@ -45,7 +45,7 @@ LAKE = Param(
 TABLES = Param(
     None,
     type=["null", "string"],
-    pattern=_NAMES,
+    pattern=f"^({_NAMES})?$",
     maxLength=2000,
     title="Tables",
     description="Only these tables, such as tracks,users. Empty: all.",
@@ -76,6 +76,7 @@ class PagelakeJob(BaseOperator):
 
     def __init__(self, *, job: str, options: Sequence[str] = (), **settings: Any) -> None:
         defaults: dict[str, Any] = {
+            "owner": "pagelake",
             "retries": 3,
             "retry_delay": timedelta(seconds=float(os.environ.get("PAGELAKE_AIRFLOW_RETRY_S", "300"))),
             "retry_exponential_backoff": 2.0,

@@ -291,7 +291,15 @@ def test_after_an_api_that_was_down_the_second_try_goes_on_with_the_run(airflow:
 
 
 @pytest.mark.parametrize(
-    "conf", [{"source": "--verbose"}, {"tables": "a;b"}, {"tables": "--x"}, {"lake": "x\n--api-url"}, {"source": ""}]
+    "conf",
+    [
+        {"source": "--verbose"},
+        {"tables": "a;b"},
+        {"tables": "--x"},
+        {"lake": "x\n--api-url"},
+        {"lake": "-x"},
+        {"source": ""},
+    ],
 )
 def test_a_parameter_that_is_none_is_refused_when_it_is_given(airflow: Airflow, conf: dict[str, str]) -> None:
     answer = airflow.ask("POST", "dags/full_ingest/dagRuns", {"logical_date": None, "conf": conf})
@@ -352,8 +360,12 @@ def test_the_page_opens_and_shows_the_dag_and_its_runs(airflow: Airflow) -> None
         page.locator("button[type=submit]").click()
         page.wait_for_url(lambda url: "/auth/" not in url)
         page.goto(f"http://localhost:{airflow.port}/dags/full_ingest")
-        for text in ("full_ingest", "sanity_check"):
+        for text in ("full_ingest", "sanity_check", "Failed Run"):
             page.get_by_text(text).first.wait_for()
+        page.goto(f"http://localhost:{airflow.port}/dags/full_ingest/runs/orphan-1/tasks/sanity_check/details")
+        link = page.get_by_role("link", name="Data docs")
+        link.wait_for()
+        assert str(link.get_attribute("href")).startswith("http://127.0.0.1:8899/runs/orphan-1-")
         browser.close()
 
 
