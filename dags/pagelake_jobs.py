@@ -24,12 +24,14 @@ POOL = "pagelake_lake"  # of one slot, made by init.sh: two runs never share a l
 PUBLISHED = Asset(name="pagelake_published", uri="x-pagelake://published")
 USAGE, CHECKS_FAILED = 2, 3
 
+# JSON schema knows no end but "$", which Python also finds before a last line break.
+_END = r"(?![\s\S])"
 _ONE_LINE = r"[^\-\s\x00-\x1f][^\x00-\x1f]*"
 _NAMES = r"[A-Za-z_][A-Za-z0-9_]*(,[A-Za-z_][A-Za-z0-9_]*)*"
 SOURCE = Param(
     "demo",
     type="string",
-    pattern=f"^{_ONE_LINE}$",
+    pattern=f"^{_ONE_LINE}{_END}",
     maxLength=500,
     title="Source",
     description="A name in conf/sources/, or a YAML file.",
@@ -37,7 +39,7 @@ SOURCE = Param(
 LAKE = Param(
     None,
     type=["null", "string"],
-    pattern=f"^({_ONE_LINE})?$",
+    pattern=f"^({_ONE_LINE})?{_END}",
     maxLength=500,
     title="Lake",
     description="Where the lake is, or is to be made. Empty: lake/<source> in the folder of the clone.",
@@ -45,7 +47,7 @@ LAKE = Param(
 TABLES = Param(
     None,
     type=["null", "string"],
-    pattern=f"^({_NAMES})?$",
+    pattern=f"^({_NAMES})?{_END}",
     maxLength=2000,
     title="Tables",
     description="Only these tables, such as tracks,users. Empty: all.",
