@@ -298,6 +298,7 @@ def test_after_an_api_that_was_down_the_second_try_goes_on_with_the_run(airflow:
         {"tables": "--x"},
         {"lake": "x\n--api-url"},
         {"lake": "-x"},
+        {"tables": "a\n"},
         {"source": ""},
     ],
 )
