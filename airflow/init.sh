@@ -15,6 +15,7 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
     "    read -rs AIRFLOW_ADMIN_PASSWORD && export AIRFLOW_ADMIN_PASSWORD && ./airflow/init.sh"
 
 mkdir -p "$airflow_root/.airflow" "$airflow_state"
+chmod 700 "$airflow_state" # keys and the password are in it
 exec 9>"$airflow_root/.airflow/init.lock"
 if command -v flock >/dev/null && ! flock -n 9; then
     stop_with 'Another init.sh is at work. Wait until it has ended.'

@@ -89,10 +89,13 @@ class Airflow:
         found = self.ask("GET", f"dags/full_ingest/dagRuns/{dag_run_id}/taskInstances")["task_instances"]
         return {task["task_id"]: task for task in found}
 
+    def log_file(self, dag_run_id: str, task: str) -> Path:
+        folder = self.home / "logs" / "dag_id=full_ingest" / f"run_id={dag_run_id}" / f"task_id={task}"
+        return folder / "attempt=1.log"
+
     def log(self, dag_run_id: str, task: str) -> str:
         """The log of a task's first try, as Airflow keeps it."""
-        folder = self.home / "logs" / "dag_id=full_ingest" / f"run_id={dag_run_id}" / f"task_id={task}"
-        return (folder / "attempt=1.log").read_text("utf-8")
+        return self.log_file(dag_run_id, task).read_text("utf-8")
 
 
 def source_file(folder: Path, name: str, **changed: str) -> str:
@@ -454,8 +457,9 @@ def test_terminate_stops_a_job_at_work_cleanly_and_leaves_nothing_running(airflo
     mark = json.loads((airflow.home / "start.json").read_text("utf-8"))["mark"]
     slow = source_file(files, "slow", **{"latency_ms: 0": "latency_ms: 2000"})
     airflow.trigger("stopped-1", source=slow, lake=str(files / "lake"))
+    log = airflow.log_file("stopped-1", "full_ingest")
     deadline = time.monotonic() + 300
-    while not (files / "lake" / "ops" / "runs" / "_delta_log").exists():
+    while not (log.exists() and '"event":"plan"' in log.read_text("utf-8")):
         assert time.monotonic() < deadline, "the job does not begin"
         time.sleep(0.2)
     ended = airflow.script("terminate.sh")
@@ -464,7 +468,7 @@ def test_terminate_stops_a_job_at_work_cleanly_and_leaves_nothing_running(airflo
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", airflow.port))
-    assert "was stopped by a signal" in airflow.log("stopped-1", "full_ingest")
+    assert "was stopped by a signal" in log.read_text("utf-8")
     query = "SELECT state FROM task_instance WHERE run_id = 'stopped-1' AND task_id = 'full_ingest'"
     with closing(sqlite3.connect(airflow.home / "airflow.db")) as database:
         assert database.execute(query).fetchall() == [("up_for_retry",)], "the next start goes on with it"
