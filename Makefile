@@ -23,11 +23,12 @@ test:  ## Every test that CI runs (a part: make test ARGS="tests/unit -k retry")
 
 lint:  ## ruff, mypy and shellcheck
 	@$(DEV) && "$$python" -m ruff check . && "$$python" -m ruff format --check . && "$$python" -m mypy \
-	    && "$$PAGELAKE_VENV/bin/shellcheck" -x $(SHELL_SCRIPTS)
+	    && "$$PAGELAKE_VENV/bin/shellcheck" -x $(SHELL_SCRIPTS) airflow/*.sh
 
-lock:  ## Pin requirements.in and requirements-dev.in anew (add ARGS=--upgrade for newer versions)
+lock:  ## Pin what the three requirements*.in ask for anew (add ARGS=--upgrade for newer versions)
 	@$(DEV) && "$$python" $(COMPILE) $(ARGS) requirements.in -o requirements.txt \
-	    && "$$python" $(COMPILE) $(ARGS) requirements-dev.in -o requirements-dev.txt
+	    && "$$python" $(COMPILE) $(ARGS) requirements-dev.in -o requirements-dev.txt \
+	    && "$$python" $(COMPILE) $(ARGS) airflow/requirements.in -o airflow/requirements.txt
 
 docs:  ## Serve a lake's site on this machine (LAKE=lake/demo PORT=8899; Ctrl-C ends it)
 	@test -f "$(LAKE)/site/index.html" || { echo "$(LAKE)/site: no site here; run ./spark-submit.sh full-ingest first, or give LAKE=..." >&2; exit 2; }

@@ -75,7 +75,8 @@ def _wants_traceback(arguments: Sequence[str]) -> bool:
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:
-    """End as Ctrl-C does, by an exception, so that every `finally` runs."""
+    """End as Ctrl-C does, by an exception, so that every `finally` runs; a second SIGTERM does not cut that short."""
+    signal.signal(signal.SIGTERM, lambda *_: None)
     raise SystemExit(TERMINATED)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,14 @@ def test_a_module_is_one_noun_long(path: Path) -> None:
 def test_a_job_is_wiring_only(path: Path) -> None:
     most = 100 if path.name not in ("__main__.py", "cli.py") else MOST_LINES
     assert len(path.read_text("utf-8").splitlines()) <= most
+
+
+@pytest.mark.parametrize("path", sorted((REPO / "dags").glob("*.py")), ids=name_of)
+def test_a_dag_starts_jobs_as_processes_and_imports_nothing_of_them(path: Path) -> None:
+    ours = {file.stem for file in (REPO / "dags").glob("*.py")}
+    packages = {name.split(".")[0] for name in imported(path)}
+    assert packages <= {"airflow"} | ours | set(sys.stdlib_module_names)
+    assert len(path.read_text("utf-8").splitlines()) <= MOST_LINES
 
 
 @pytest.mark.parametrize("folder", ["source"])
