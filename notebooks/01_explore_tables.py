@@ -27,8 +27,8 @@ tables = lake.published()  # DataFrames by name; each is also a view for SQL
 pd.DataFrame(lake.inventory)
 
 # %% [markdown]
-# `rows` counts the rows that have vanished from the source too (`_deleted_at` says when). `newest_at` is the newest time in the rows
-# that the last run took, and says how fresh the source is; `checked_at` is the start of the run that was published.
+# `rows` counts the rows that have vanished from the source too (`_deleted_at` says when). `newest_at` is the newest time in the
+# rows that the last run took, and says how fresh the source is; `checked_at` is the start of the run that was published.
 
 # %%
 Markdown(f"Source **{lake.source}**, published on {lake.publication.published_at:%Y-%m-%d %H:%M} UTC.")
@@ -44,9 +44,9 @@ for name, frame in tables.items():
 # %% [markdown]
 # # The music
 # ## Joins done right
-# A play points at a track by its number. An inner join would drop the plays whose track is not there without a word. So the plays are
-# counted first, by what they point at: a row of the table, one that has vanished, one in quarantine (it is there, and cannot be
-# taken), or none at all: an orphan.
+# A play points at a track by its number. An inner join would drop the plays whose track is not there without a word. So the plays
+# are counted first, by what they point at: a row of the table, one that has vanished, one in quarantine (the source has it, and it
+# cannot be taken), or none at all: an orphan.
 
 # %%
 lake.need("tracks", "users", "listen_history", "listens")
@@ -166,11 +166,13 @@ activity = lake.spark.sql("""
     FROM users FULL JOIN sessions ON user_id = id GROUP BY 1 ORDER BY 1
 """)
 activity = activity.limit(10_000).toPandas()
-alt.Chart(activity).mark_bar().encode(alt.X("sessions:Q", bin=alt.Bin(maxbins=30)), alt.Y("sum(users):Q", title="users"))
+alt.Chart(activity).mark_bar().encode(
+    alt.X("sessions:Q", bin=alt.Bin(maxbins=30)), alt.Y("sum(users):Q", title="users")
+)
 
 # %%
 quiet = int(activity[activity.sessions == 0].users.sum())
 Markdown(
-    f"{activity.users.sum():,} users, {quiet:,} of them without a session. {activity.unknown.sum():,} numbers of users have sessions "
-    "and no row in the table: quarantined or orphaned, and not counted as users."
+    f"{activity.users.sum():,} users, {quiet:,} of them without a session. {activity.unknown.sum():,} numbers of users have "
+    "sessions and no live row in the table: vanished, in quarantine or orphaned, and not counted as users."
 )

@@ -28,8 +28,8 @@ publications = pd.DataFrame(lake.publications)
 publications[["publication_id", "run_id", "published_at", "replaces", "restores"]].tail(10)
 
 # %% [markdown]
-# Each line replaced the one before it; the last one is in force. What follows compares the last two. Where there is one alone, it is
-# compared with itself, and nothing differs.
+# Each line replaced the one before it; the last one is in force. What follows compares the last two. Where there is one alone, it
+# is compared with itself, and nothing differs.
 
 # %%
 before, after = lake.publications[-2:][0], lake.publications[-1]
@@ -43,13 +43,18 @@ Markdown(f"From run **{before.run_id}** to run **{after.run_id}**.")
 silver = [name for name, entry in after.tables.items() if entry.path.startswith("silver/")]
 changes = {name: lake.changes(name, before.run_id, after.run_id).cache() for name in silver}
 counts = pd.concat(
-    [frame.groupBy("_change").count().withColumn("table", F.lit(name)).limit(10).toPandas() for name, frame in changes.items()]
+    [
+        frame.groupBy("_change").count().withColumn("table", F.lit(name)).limit(10).toPandas()
+        for name, frame in changes.items()
+    ]
 )
 counts = counts.sort_values(["table", "_change"])[["table", "_change", "count"]]
 counts
 
 # %%
-alt.Chart(counts).mark_bar().encode(alt.X("count:Q", title="rows"), alt.Y("table:N"), alt.Color("_change:N", title="what happened"))
+alt.Chart(counts).mark_bar().encode(
+    alt.X("count:Q", title="rows"), alt.Y("table:N"), alt.Color("_change:N", title="what happened")
+)
 
 # %%
 Markdown(f"{counts['count'].sum():,} rows differ between the two runs.")

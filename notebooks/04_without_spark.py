@@ -11,8 +11,8 @@
 # %% [markdown]
 # # The same tables without Spark
 #
-# `published.json` says which version of each table is published. With that, any engine that knows Delta reads what `open_lake` shows,
-# and no JVM starts. Nothing is masked for such readers: they choose their columns, and here none is personal.
+# `published.json` says which version of each table is published. With that, any engine that knows Delta reads what `open_lake`
+# shows, and no JVM starts. Nothing is masked for such readers: they choose their columns, and here none is personal.
 
 # %%
 import altair as alt
@@ -34,7 +34,9 @@ pd.DataFrame(published["tables"]).T
 # Each table at its published version. `QueryBuilder` knows deletion vectors, which `to_pandas` and `to_pyarrow_table` refuse.
 
 # %%
-tables = {name: DeltaTable(f"{lake}/{entry['path']}", version=entry["version"]) for name, entry in published["tables"].items()}
+tables = {
+    name: DeltaTable(f"{lake}/{entry['path']}", version=entry["version"]) for name, entry in published["tables"].items()
+}
 query = QueryBuilder()
 for name, table in tables.items():
     query.register(name, table)
@@ -56,7 +58,7 @@ by_duckdb = {}
 for name, table in tables.items():
     first = table.schema().fields[0].name
     batches = pa.RecordBatchReader.from_stream(query.execute(f'SELECT "{first}" IS NULL AS is_null FROM "{name}"'))
-    by_duckdb[name] = duckdb.sql("SELECT count(*) FROM batches").fetchone()[0]
+    by_duckdb[name] = duckdb.sql("SELECT count(*) FROM batches").fetchall()[0][0]
 
 # %% [markdown]
 # ## The same counts
@@ -85,7 +87,9 @@ Markdown(f"They differ for {', '.join(differ)}." if differ else "All four agree 
 plays = pd.DataFrame({"day": [], "plays": []})
 if "listens" in tables:
     listens = pa.table(query.execute("SELECT listened_at FROM listens"))
-    plays = duckdb.sql("SELECT listened_at::DATE AS day, count(*) AS plays FROM listens GROUP BY 1 ORDER BY 1 LIMIT 1000").df()
+    plays = duckdb.sql(
+        "SELECT listened_at::DATE AS day, count(*) AS plays FROM listens GROUP BY 1 ORDER BY 1 LIMIT 1000"
+    ).df()
 alt.Chart(plays).mark_line().encode(alt.X("day:T"), alt.Y("plays:Q"))
 
 # %%

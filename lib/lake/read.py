@@ -14,6 +14,7 @@ from lib.config import Runtime, lake_address
 from lib.config.suggest import did_you_mean
 from lib.errors import ConfigError, NotInThisLakeError
 from lib.lake import evidence, history, tables
+from lib.lake.checks import Check, all_checks
 from lib.lake.inventory import Entry, inventory
 from lib.lake.keys import KeyValue
 from lib.lake.layout import Layout, lake_at
@@ -57,6 +58,20 @@ class Lake:
     def runs(self) -> list[Run]:
         """Every run, oldest first."""
         return all_runs(self.layout)
+
+    @property
+    def last_check(self) -> Check:
+        """The check of a run that was done last, passed or not.
+
+        Raises:
+            ConfigError: no run was ever checked here.
+        """
+        known = all_checks(self.layout)
+        if not known:
+            root = self.layout.root
+            message = f"{root}: no run was checked here; run ./spark-submit.sh full-ingest --lake {root} first"
+            raise ConfigError(message)
+        return known[0]
 
     @property
     def inventory(self) -> list[Entry]:

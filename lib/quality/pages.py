@@ -139,6 +139,11 @@ def render_nothing_published(source: str) -> str:
     return _templates().get_template("nothing.html").render(source=source)
 
 
+def render_notebooks(names: Sequence[str], publication_id: str) -> str:
+    """`notebooks/index.html`: the notebooks that were run on a publication."""
+    return _templates().get_template("notebooks.html").render(names=names, publication_id=publication_id)
+
+
 def render_runs(source: str, lines: Sequence[RunLine], report: Report | None = None) -> str:
     """`runs.html`: a line for every check, rollback and run without a check, newest first; and the report of the runs.
 
