@@ -173,6 +173,6 @@ alt.Chart(activity).mark_bar().encode(
 # %%
 quiet = int(activity[activity.sessions == 0].users.sum())
 Markdown(
-    f"{activity.users.sum():,} users, {quiet:,} of them without a session. {activity.unknown.sum():,} numbers of users have "
-    "sessions and no live row in the table: vanished, in quarantine or orphaned, and not counted as users."
+    f"{activity.users.sum():,} users, {quiet:,} of them without a session. And {activity.unknown.sum():,} "
+    "with sessions have no live row in the table: vanished, in quarantine or orphaned, and not counted as users."
 )

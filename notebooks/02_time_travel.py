@@ -118,4 +118,6 @@ sizes
 Markdown(
     f"The publication of {before.published_at:%Y-%m-%d %H:%M:%S} UTC can be read as it was; "
     "`./spark-submit.sh sanity-check --rollback` would put it back in force."
+    if before != after
+    else "There is no publication before this one."
 )

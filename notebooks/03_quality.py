@@ -89,7 +89,9 @@ rejected.select("table", "page", "position", "reason", "row").orderBy("table", "
 
 # %%
 for expectation in by_expectation[by_expectation.rows > 0].expectation:
-    display(Markdown(f"**{expectation}**"), lake.rows_behind(docs_id, expectation).limit(3).toPandas())
+    display(
+        Markdown(f"**{expectation}**"), lake.rows_behind(docs_id, expectation).drop("_row_hash").limit(3).toPandas()
+    )
 
 # %% [markdown]
 # ## A new expectation

@@ -114,8 +114,10 @@ def row_history(spark: SparkSession, layout: Layout, table: str, key: Mapping[st
     feed = _feed(spark, path, 0, None)
     own = feed.where(keys.is_row(key, {name: feed.schema[name].dataType.simpleString() for name in names}))
     last = F.max_by(_image(feed), ~F.col("_is_before")).alias("last")
-    versions = own.groupBy("_commit_version", "_commit_timestamp").agg(last)
-    in_order = Window.orderBy("_commit_version")  # one row's versions: few
+    # All are of one key; a window over nothing would make Spark warn of it.
+    one = F.xxhash64(*key).alias("_key")
+    versions = own.groupBy(one, "_commit_version", "_commit_timestamp").agg(last)
+    in_order = Window.partitionBy("_key").orderBy("_commit_version")
     return (
         versions.withColumn("row", F.when(~F.col("last._is_before"), F.col("last.row")))
         .withColumn("before", F.lag("row").over(in_order))

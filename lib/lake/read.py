@@ -206,7 +206,7 @@ def open_lake(lake: str | None = None, spark: SparkSession | None = None) -> Lak
     Without a session, one is started that can read Delta, by the Spark options that PYSPARK_SUBMIT_ARGS has.
 
     Raises:
-        ConfigError: there is no lake. It is raised before Spark starts.
+        ConfigError: there is no lake, or no run in it. It is raised before Spark starts.
     """
     import os
 
@@ -230,7 +230,8 @@ def read_published(lake: str | None = None) -> tuple[str, dict[str, Any]]:
 
 def _there(lake: str) -> Layout:
     layout = lake_at(lake)
-    if not layout.lake_json.exists():
+    # A lake without a run is one that its first run could not begin.
+    if not layout.lake_json.exists() or not tables.exists(layout.runs):
         message = (
             f"{layout.root}: there is no lake here. Make one with ./spark-submit.sh full-ingest --lake {layout.root}, or name "
             "another one: make notebook LAKE=..."

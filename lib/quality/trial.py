@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -35,7 +35,7 @@ class Trial:
 
     table: str
     findings: tuple[Finding, ...]
-    page: str
+    page: str = field(repr=False)
 
     def _repr_html_(self) -> str:
         return _FRAME.format(title=f"Data docs of {escape(self.table)}", page=escape(self.page + _NO_LINKS))
