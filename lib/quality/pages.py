@@ -74,8 +74,8 @@ class Restored:
 class IndexPage:
     """What is published. `docs_href` (here and in the tables) is a URL relative to the site's folder.
 
-    `rejected_reasons` holds (table, reason, rows); `notes` are whole sentences. After a rollback `published_at` is still the time
-    at which the tables were first published.
+    `rejected_reasons` holds (table, reason, rows); `notes` are whole sentences; `has_notebooks` says that their pages are there.
+    After a rollback `published_at` is still the time at which the tables were first published.
     """
 
     source: str
@@ -88,6 +88,7 @@ class IndexPage:
     notes: tuple[str, ...]
     accepted: tuple[AcceptedFailure, ...] = ()
     restored: Restored | None = None
+    has_notebooks: bool = False
 
 
 @dataclass(frozen=True)

@@ -203,7 +203,9 @@ def test_the_rows_behind_a_failed_expectation_are_those_of_the_version_that_was_
     assert (row["id"], row["email"], row["plan"]) == (1, "***", "free")
     [asked] = kept.lake.rows_behind("run-0", "people.a", unmasked=["email"]).collect()
     assert asked["email"] == "ada@example.org"
-    with pytest.raises(ConfigError, match="no row is listed for people.b in check run-0: no rows are listed: so it is"):
+    with pytest.raises(
+        ConfigError, match=r"no row is listed for people\.b in check run-0: no rows are listed: so it is"
+    ):
         kept.lake.rows_behind("run-0", "people.b")
     with pytest.raises(ConfigError, match="it did not fail in that check, or there is no such check"):
         kept.lake.rows_behind("run-9", "people.a")
@@ -234,7 +236,9 @@ def test_the_lake_that_is_named_by_nobody_is_that_of_the_environment(
 ) -> None:
     monkeypatch.setenv("PAGELAKE_LAKE", str(kept.layout.root))
     assert open_lake(spark=kept.lake.spark).layout == kept.layout
-    with pytest.raises(ConfigError, match="there is no lake here. Make one with ./spark-submit.sh full-ingest --lake"):
+    with pytest.raises(
+        ConfigError, match=r"there is no lake here\. Make one with \./spark-submit\.sh full-ingest --lake"
+    ):
         open_lake(str(tmp_path))
 
 
