@@ -184,7 +184,7 @@ def source(tree: Tree, part: str) -> subprocess.CompletedProcess[str]:
 
 def test_what_notebooks_need_comes_when_it_is_asked_for_and_once(tree: Tree) -> None:
     first = tree.start("a-job")
-    assert "notebooks" not in first.stderr
+    assert "what notebooks need" not in first.stderr
     asked = source(tree, "--notebooks")
     assert (asked.returncode, asked.stdout.split()) == (0, [".pagelake-setup", ".pagelake-setup-notebooks"]), (
         asked.stderr
