@@ -20,8 +20,12 @@ from lib.errors import PagelakeError
 from lib.lake import read_published
 from lib.quality import pages, site
 
-_LAB = ("--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={FOLDER}", "--LabApp.extension_manager=readonly")
-_LAB += ("--KernelManager.transport_encryption=auto",)  # others on this machine cannot listen
+_LAB = (
+    "--ServerApp.ip=127.0.0.1",
+    f"--ServerApp.root_dir={FOLDER}",
+    "--LabApp.extension_manager=readonly",
+    "--KernelManager.transport_encryption=auto",  # others on this machine cannot listen
+)
 # It would ask other hosts for news and newer versions.
 _QUIET = (
     "--LabApp.news_url=",

@@ -39,7 +39,7 @@ def run_notebook(path: Path, env: Mapping[str, str]) -> NotebookNode:
         ConfigError: there is no lake, or nothing in it, in the words of the notebook.
         PagelakeError: a cell failed; says which.
     """
-    notebook = nbformat.read(path, as_version=4)
+    notebook: NotebookNode = nbformat.read(path, as_version=4)
     client = NotebookClient(
         notebook,
         timeout=MOST_SECONDS,

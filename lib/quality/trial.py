@@ -66,7 +66,7 @@ def with_expectation(folder: Path, source: str, table: str, expectation: Expecta
     """
     suite = read_suite_files(folder / source, (table,))[table]
     given = expectation.configuration.to_json_dict()
-    new = {key: value for key, value in given.items() if value and key != "id"}
+    new: dict[str, Any] = {key: value for key, value in given.items() if value and key != "id"}
     name = (new.get("meta") or {}).get("name")
     others = [one for one in suite["expectations"] if name is None or (one.get("meta") or {}).get("name") != name]
     return {"name": f"{source}.{table}", **suite, "expectations": [*others, new]}
