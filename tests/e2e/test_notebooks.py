@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
+import socket
 import subprocess
 from collections import Counter
 from dataclasses import dataclass
@@ -14,6 +17,7 @@ import jupytext
 import nbformat
 import pyarrow as pa
 import pytest
+import requests
 from bs4 import BeautifulSoup
 from deltalake import write_deltalake
 from nbclient.exceptions import CellExecutionError
@@ -145,8 +149,8 @@ def test_a_notebook_defines_no_logic_and_collects_no_table(name: str) -> None:
             assert not any(
                 line.lstrip().startswith(("def ", "class ", "import os")) for line in cell.source.splitlines()
             )
-            for number, part in enumerate(cell.source.split(".toPandas()")[:-1]):
-                assert ".limit(" in part.rpartition("\n")[2], (cell.source, number)
+            source = "".join(cell.source.split())
+            assert source.count(".toPandas()") == len(re.findall(r"[.]limit[(][0-9_]+[)][.]toPandas[(][)]", source))
             assert ".rdd" not in cell.source
             assert not (".collect()" in cell.source and "pl.len()" not in cell.source)
 
@@ -391,6 +395,31 @@ def test_no_personal_value_and_no_script_is_on_a_page(ran: Ran) -> None:
     for notebook in ran.notebooks.values():
         text = nbformat.writes(notebook)
         assert [value for value in personal if value in text] == []
+
+
+def test_make_notebook_is_jupyterlab_on_this_machine_alone_and_with_a_token(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["make", "--no-print-directory", "notebook", f"LAKE={tmp_path}", f"ARGS=--no-browser --port {port}"]
+    env = {
+        **os.environ,
+        "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
+        "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
+    }
+    with subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True) as lab:
+        assert lab.stderr is not None
+        try:
+            address = next(
+                found[0] for line in lab.stderr if (found := re.search(r"http://\S+/lab[?]token=\w{48}", line))
+            )
+            assert address.startswith(f"http://127.0.0.1:{port}/lab?token=")
+            api, token = f"http://127.0.0.1:{port}/api/contents", address.partition("?token=")[2]
+            assert requests.get(api, timeout=30).status_code == 403
+            found = requests.get(api, params={"token": token}, timeout=30).json()["content"]
+            assert {f"{name}.ipynb" for name in NAMES} <= {one["name"] for one in found}
+        finally:
+            os.killpg(lab.pid, signal.SIGTERM)
 
 
 def test_on_a_missing_lake_it_says_what_to_run_and_makes_nothing(tmp_path: Path) -> None:
