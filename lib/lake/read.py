@@ -17,10 +17,11 @@ from lib.lake import evidence, history, tables
 from lib.lake.checks import Check, all_checks
 from lib.lake.inventory import Entry, inventory
 from lib.lake.keys import KeyValue
-from lib.lake.layout import Layout, lake_at
+from lib.lake.layout import Layout
 from lib.lake.personal import masked, personal_columns
-from lib.lake.publications import Publication, all_publications, in_force
+from lib.lake.publications import Publication, all_publications
 from lib.lake.runs import Run, all_runs
+from lib.lake.there import lake_there, published_there
 from lib.session import start_session
 
 
@@ -47,7 +48,7 @@ class Lake:
         Raises:
             ConfigError: nothing was ever published here.
         """
-        return _in_force(self.layout)
+        return published_there(self.layout)
 
     @property
     def publications(self) -> list[Publication]:
@@ -210,7 +211,7 @@ def open_lake(lake: str | None = None, spark: SparkSession | None = None) -> Lak
     """
     import os
 
-    layout = _there(lake or lake_address(os.environ))
+    layout = lake_there(lake or lake_address(os.environ))
     return Lake(layout, spark or start_session("pagelake-explore", Runtime.of(os.environ), rows=0))
 
 
@@ -222,32 +223,10 @@ def read_published(lake: str | None = None) -> tuple[str, dict[str, Any]]:
     """
     import os
 
-    layout = _there(lake or lake_address(os.environ))
-    _in_force(layout)
+    layout = lake_there(lake or lake_address(os.environ))
+    published_there(layout)
     published: dict[str, Any] = json.loads(layout.published_json.read_text("utf-8"))
     return str(layout.root), published
-
-
-def _there(lake: str) -> Layout:
-    layout = lake_at(lake)
-    # A lake without a run is one that its first run could not begin.
-    if not layout.lake_json.exists() or not tables.exists(layout.runs):
-        message = (
-            f"{layout.root}: there is no lake here. Make one with ./spark-submit.sh full-ingest --lake {layout.root}, or name "
-            "another one: make notebook LAKE=..."
-        )
-        raise ConfigError(message)
-    return layout
-
-
-def _in_force(layout: Layout) -> Publication:
-    publication = in_force(layout)
-    if publication is None:
-        message = (
-            f"{layout.root}: nothing is published here; run ./spark-submit.sh full-ingest --lake {layout.root} first"
-        )
-        raise ConfigError(message)
-    return publication
 
 
 def _by_table(publication: Publication, unmasked: Collection[str]) -> dict[str, list[str]]:
