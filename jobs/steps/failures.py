@@ -13,13 +13,12 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.steps.options import Job
-from lib.config import Source
+from lib.config import MASK, Source
 from lib.lake.failures import FEW, SCHEMA, add_few, add_many
 from lib.lake.runs import Run
 from lib.quality.failing import failing_rows
 from lib.quality.validate import Finding, Findings, live_rows
 from lib.tables import listens
-from lib.tables.parse import MASK
 from lib.tables.reject import key_hash
 
 _LITERALS = {

@@ -112,6 +112,7 @@ def _published_page(job: Job, published: Sequence[Publication]) -> pages.IndexPa
         published_at=checked.published_at,
         accepted=tuple(pages.AcceptedFailure(**vars(one)) for one in publication.accepted),
         restored=restored or None,
+        has_notebooks=(job.layout.site / "notebooks" / "index.html").exists(),
     )
 
 

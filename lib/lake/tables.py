@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
+from pyspark.sql import DataFrame, SparkSession
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,16 @@ def latest(path: Path) -> Commit | None:
         return newest(path)
     except TableNotFoundError:
         return None
+
+
+def at_version(spark: SparkSession, path: Path, version: int) -> DataFrame:
+    """The table at one version."""
+    return spark.read.format("delta").option("versionAsOf", version).load(str(path))
+
+
+def column_names(path: Path, version: int) -> tuple[str, ...]:
+    """The columns of one version."""
+    return tuple(field.name for field in DeltaTable(str(path), version=version).schema().fields)
 
 
 def created_at_ms(path: Path) -> int:
