@@ -159,10 +159,6 @@ class Alerts(Settings):
     channels: Annotated[tuple[Channel, ...], Field(strict=False)] = ()
     rules: Annotated[tuple[Rule, ...], Field(strict=False)]
 
-    def channel(self, name: str) -> Channel:
-        """The channel of that name, which a rule has."""
-        return next(channel for channel in self.channels if channel.name == name)
-
     @field_validator("channels", "rules", mode="before")
     @classmethod
     def _from_a_mapping(cls, value: Any, info: ValidationInfo) -> Any:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lib.config.alerts import MetricShape, Rule
-from lib.observe.metrics import BY_NAME, Measurement, Metric
+from lib.observe.metrics import BY_NAME, Measurement
 from lib.observe.outcome import Outcome, RunSummary
+from lib.observe.words import amount, expected
 
 _CHECKED = (Outcome.CHECKS_FAILED, Outcome.COULD_NOT_CHECK)
 _SHOWN = 400
@@ -117,12 +118,12 @@ def _of_silence(name: str, longest: timedelta, seen: Seen, now: datetime) -> Ite
 
 
 def _of_threshold(rule: Rule, one: Measurement, story: str) -> Verdict:
-    bounds = []
+    unit, bounds = one.series.metric.about.unit, []
     if rule.above is not None:
-        bounds.append((one.value > rule.above, f"above {amount(rule.above, one.series.metric)}"))
+        bounds.append((one.value > rule.above, f"above {amount(rule.above, unit)}"))
     if rule.below is not None:
-        bounds.append((one.value < rule.below, f"below {amount(rule.below, one.series.metric)}"))
-    value = f"{clean(str(one.series))}: {amount(one.value, one.series.metric)}"
+        bounds.append((one.value < rule.below, f"below {amount(rule.below, unit)}"))
+    value = f"{clean(str(one.series))}: {amount(one.value, unit)}"
     broken = [words for is_broken, words in bounds if is_broken]
     if broken:
         return _holds("; ".join(filter(None, [f"{value}, {broken[0]}{_expected(one)}", clean(story)])))
@@ -130,16 +131,14 @@ def _of_threshold(rule: Rule, one: Measurement, story: str) -> Verdict:
 
 
 def _of_anomaly(one: Measurement) -> Verdict:
-    text = f"{clean(str(one.series))}: {amount(one.value, one.series.metric)}{_expected(one)}"
+    text = f"{clean(str(one.series))}: {amount(one.value, one.series.metric.about.unit)}{_expected(one)}"
     return _holds(text) if one.is_odd else _is_over(text)
 
 
 def _expected(one: Measurement) -> str:
     if one.low is None or one.high is None or one.score is None:
         return ""
-    metric = one.series.metric
-    span = f"{amount(one.low, metric, with_unit=False)} to {amount(one.high, metric)}"
-    return f"; expected {span}, {abs(one.score):.1f} deviations {'above' if one.score > 0 else 'below'} the median"
+    return f"; expected {expected(one)}, {abs(one.score):.1f} deviations {'above' if one.score > 0 else 'below'} the median"
 
 
 def _gone(key: Key, seen: Seen) -> str | None:
@@ -164,19 +163,6 @@ def _gone(key: Key, seen: Seen) -> str | None:
     if key.label and seen.run is not None and seen.run.outcome == Outcome.PUBLISHED and any(same):
         return f"{clean(named)}: not there any more"
     return None
-
-
-def amount(value: float, metric: Metric, *, with_unit: bool = True) -> str:
-    """The value for people, such as `1,000 rows`, `0.4 s`, `1.2 MB`."""
-    unit = metric.about.unit
-    if unit == "By":
-        value, name = value / 1e6, "MB"
-    elif unit.startswith("{"):
-        name = unit[1:].replace("}", "" if value == 1 else "s", 1)
-    else:
-        name = "" if unit == "1" else unit
-    number = f"{value:,.0f}" if value == round(value) or abs(value) >= 100 else f"{value:,.3g}"
-    return f"{number} {name}".rstrip() if with_unit else number
 
 
 def hours(span: timedelta) -> str:

@@ -18,7 +18,7 @@ from lib.observe.alerts import SHORTEST, Event, Kind, due, from_record, open_ale
 from lib.observe.messages import messages
 from lib.observe.metrics import Measurement, Metric, Series
 from lib.observe.outcome import Outcome, RunSummary
-from lib.observe.verdicts import Key, Seen, amount, clean, hours
+from lib.observe.verdicts import Key, Seen, clean, hours
 
 START = datetime(2026, 3, 5, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -385,21 +385,6 @@ def test_titles_tell_openings_reminders_and_recoveries_apart() -> None:
         ("warning", "[warning, still open] shop: mine"),
         ("recovered", "[recovered] shop: mine"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("value", "metric", "text"),
-    [
-        (1000, Metric.ROWS, "1,000 rows"),
-        (0.4, Metric.STEP_SECONDS, "0.4 s"),
-        (12.345, Metric.STEP_SECONDS, "12.3 s"),
-        (1_250_000, Metric.BYTES, "1.25 MB"),
-        (250.4, Metric.ROWS_A_SECOND, "250 rows/s"),
-        (1, Metric.SUCCEEDED, "1"),
-    ],
-)
-def test_amounts_have_their_units(value: float, metric: Metric, text: str) -> None:
-    assert amount(value, metric) == text
 
 
 def test_a_duration_is_in_hours_from_two_on() -> None:

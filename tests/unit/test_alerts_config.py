@@ -36,6 +36,11 @@ def load(text: str, folder: Path, env: dict[str, str] | None = None) -> Alerts:
     return found
 
 
+def channel_of(alerts: Alerts) -> Channel:
+    [channel] = [channel for channel in alerts.channels if channel.name == "ops"]
+    return channel
+
+
 def mistakes(text: str, folder: Path, env: dict[str, str] | None = None) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         load(text, folder, env)
@@ -64,7 +69,7 @@ def test_a_rule_of_each_kind(tmp_path: Path) -> None:
     assert (b.metric, b.table, b.label, b.above, b.below) == ("quality.missing_values", "orders", "id", 3, None)
     assert (c.anomalies, d.anomalies) == (("copy.rows",), tuple(METRICS))
     assert (e.longest, a.longest) == (timedelta(hours=26), None)
-    channel = alerts.channel("ops")
+    channel = channel_of(alerts)
     assert (channel.timeout_s, channel.url.variable) == (10, "OPS_URL")
     assert channel.url.url is not None
     assert channel.url.url.get_secret_value() == "json://127.0.0.1:9"
@@ -76,7 +81,7 @@ def test_no_file_is_no_alert(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("env", [{}, {"OPS_URL": ""}, {"OPS_URL": " "}])
 def test_a_channel_whose_variable_is_not_set_is_off(env: dict[str, str], tmp_path: Path) -> None:
-    address = load(rule("outcome: [failed]"), tmp_path, env).channel("ops").url
+    address = channel_of(load(rule("outcome: [failed]"), tmp_path, env)).url
     assert (address.variable, address.url) == ("OPS_URL", None)
 
 
@@ -217,7 +222,7 @@ def shipped(source: str, env: dict[str, str]) -> Alerts:
 @pytest.mark.parametrize("source", ["demo", "moovitamix"])
 def test_the_file_that_ships_is_good_for_every_source(source: str) -> None:
     assert [channel.name for channel in shipped(source, {}).channels] == ["ops"]
-    assert shipped(source, {}).channel("ops").url.variable == "PAGELAKE_ALERT_URL"
+    assert channel_of(shipped(source, {})).url.variable == "PAGELAKE_ALERT_URL"
 
 
 def test_the_file_that_ships_has_a_rule_for_every_bad_end() -> None:

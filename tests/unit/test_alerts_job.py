@@ -302,7 +302,8 @@ def test_a_job_knows_its_rules_before_anything_starts(tmp_path: Path, monkeypatc
     monkeypatch.setenv("PAGELAKE_ALERT_URL", "json://127.0.0.1:1")
     mine = opened(tmp_path)
     assert mine.alerts is not None
-    assert mine.alerts.channel("ops").url.url is not None
+    [channel] = mine.alerts.channels
+    assert channel.url.url is not None
     monkeypatch.setenv("PAGELAKE_ALERT_URL", "nonsense")
     with pytest.raises(
         ConfigError, match=r"channels\.ops\.url: the environment variable PAGELAKE_ALERT_URL holds no URL"
