@@ -1,30 +1,35 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint lock docs bench clean
+.PHONY: help setup test lint lock docs notebook notebooks-html bench clean
 
 # The environment that jobs run in, with what tests and linters need on top.
 DEV := source scripts/environment.sh --dev && python="$$PAGELAKE_VENV/bin/python"
+# The same, with what notebooks need.
+NOTEBOOKS := source scripts/environment.sh --notebooks && python="$$PAGELAKE_VENV/bin/python"
 COMPILE := -m uv pip compile -q --python-version 3.11 --custom-compile-command "make lock"
+# A test file goes to one process, which has one Spark for all of its files. The longest files are taken first (pyproject.toml).
+SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 LAKE := lake/demo
 PORT := 8899
-SHELL_SCRIPTS := spark-submit.sh scripts/environment.sh .ci/run
+SHELL_SCRIPTS := spark-submit.sh scripts/environment.sh scripts/nightly.sh .ci/run
 
 help:  ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup:  ## Make .venv and get the jars (every job does it by itself at its first start)
 	@source scripts/environment.sh && echo "Ready: $$PAGELAKE_VENV, Java in $$JAVA_HOME"
 
-test:  ## Every test that CI runs, those without a JVM first (a part: make test ARGS="tests/unit -k retry")
-	@$(DEV) && SPARK_LOCAL_IP=127.0.0.1 PYSPARK_PYTHON=$$python PYSPARK_DRIVER_PYTHON=$$python "$$python" -m pytest $(ARGS)
+test:  ## Every test that CI runs (a part: make test ARGS="tests/unit -k retry")
+	@$(DEV) && SPARK_LOCAL_IP=127.0.0.1 PYSPARK_PYTHON=$$python PYSPARK_DRIVER_PYTHON=$$python "$$python" -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 lint:  ## ruff, mypy and shellcheck
 	@$(DEV) && "$$python" -m ruff check . && "$$python" -m ruff format --check . && "$$python" -m mypy \
 	    && "$$PAGELAKE_VENV/bin/shellcheck" -x $(SHELL_SCRIPTS) airflow/*.sh
 
-lock:  ## Pin what the three requirements*.in ask for anew (add ARGS=--upgrade for newer versions)
+lock:  ## Pin what the requirements*.in ask for anew (add ARGS=--upgrade for newer versions)
 	@$(DEV) && "$$python" $(COMPILE) $(ARGS) requirements.in -o requirements.txt \
+	    && "$$python" $(COMPILE) $(ARGS) requirements-notebooks.in -o requirements-notebooks.txt \
 	    && "$$python" $(COMPILE) $(ARGS) requirements-dev.in -o requirements-dev.txt \
 	    && "$$python" $(COMPILE) $(ARGS) airflow/requirements.in -o airflow/requirements.txt
 
@@ -32,6 +37,12 @@ docs:  ## Serve a lake's site on this machine (LAKE=lake/demo PORT=8899; Ctrl-C 
 	@test -f "$(LAKE)/site/index.html" || { echo "$(LAKE)/site: no site here; run ./spark-submit.sh full-ingest first, or give LAKE=..." >&2; exit 2; }
 	@$(DEV) && echo "Docs: http://127.0.0.1:$(PORT)/index.html" \
 	    && exec "$$python" -m http.server --bind 127.0.0.1 --directory "$(LAKE)/site" "$(PORT)"
+
+notebook:  ## JupyterLab on this machine, with the notebooks on a lake (LAKE=lake/demo; ARGS go to JupyterLab)
+	@$(NOTEBOOKS) && exec "$$python" -m jobs.notebooks open --lake "$(LAKE)" -- $(ARGS)
+
+notebooks-html:  ## Run the notebooks on a lake, and publish them under its site/notebooks/ (LAKE=lake/demo)
+	@$(NOTEBOOKS) && exec "$$python" -m jobs.notebooks html --lake "$(LAKE)" $(ARGS)
 
 bench:  ## Measure this machine against the floors (ARGS go to benchmarks.floor)
 	@$(DEV) && "$$python" -m benchmarks.floor $(ARGS)

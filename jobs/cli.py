@@ -21,6 +21,7 @@ JOBS = {
     "full-ingest": ("jobs.full_ingest", "plan, fetch, land, prove, merge, check, publish"),
     "sanity-check": ("jobs.sanity_check", "check what is merged, and publish if it passes"),
     "status": ("jobs.status", "the last runs, what is published, what is failing"),
+    "record-task": ("jobs.record_task", "note how a task of a DAG ended: in the metrics, and by alerts"),
     "explain-row": ("jobs.explain_row", "where one row came from, and what became of it"),
 }
 

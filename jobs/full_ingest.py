@@ -16,7 +16,7 @@ from jobs.steps.land import Landing, land_pages, prove_tables
 from jobs.steps.merge import merge_tables
 from jobs.steps.options import Choices, Job, common_options, full_ingest_options, open_job
 from jobs.steps.plan import plan_tables
-from jobs.steps.publish import Suites, check_and_publish, prepare_checks
+from jobs.steps.publish import Suites, check_and_publish, look, prepare_checks
 from jobs.steps.replay import landed_runs, replay
 from jobs.steps.serve import served
 from lib.lake import runs
@@ -87,8 +87,12 @@ def _start(job: Job, run: Run, n_rows: int) -> tuple[SparkSession, Suites]:
 
 
 def _finish(spark: SparkSession, job: Job, run: Run, suites: Suites, choices: Choices) -> None:
-    derive_tables(spark, job, run)
+    checks = not (run.failed or choices.no_check)
+    with ThreadPoolExecutor(max_workers=1) as background:
+        # What derive reads, and does not write, the checks can read meanwhile.
+        looking = background.submit(look, spark, job, run, suites) if checks else None
+        derive_tables(spark, job, run)
     record.note_merged(job, run)
     record.stop_on_failed_tables(run)
-    if not choices.no_check:
-        check_and_publish(spark, job, run, suites)
+    if looking:
+        check_and_publish(spark, job, run, suites, looking=looking.result())

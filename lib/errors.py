@@ -18,6 +18,14 @@ class ConfigError(PagelakeError):
 
     exit_status = 2
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows (IPython asks for it): the sentence, which says what to do, and no traceback."""
+        return [str(self)]
+
+
+class NotInThisLakeError(ConfigError):
+    """What a notebook goes on to show is not in this lake: it ends there, and nothing is wrong."""
+
 
 class SourceError(PagelakeError):
     """The source answered with something that cannot be taken. The table concerned is not merged."""

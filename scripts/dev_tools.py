@@ -1,4 +1,7 @@
-"""What tests need beside Python packages: a browser, and servers that metrics are sent to. For root of Debian and Ubuntu."""
+"""What tests need beside Python packages: a browser, servers that metrics are sent to, a reader of units.
+
+For root of Debian and Ubuntu.
+"""
 
 from __future__ import annotations
 
@@ -50,6 +53,13 @@ TOOLS = (
         ("prometheus-pushgateway",),
         "send metrics to it",
         "prometheus-pushgateway",
+    ),
+    Tool(
+        "systemd-analyze",
+        "systemd-analyze for the tests",
+        ("systemd-analyze",),
+        ("systemd",),
+        "read units of systemd",
     ),
 )
 

@@ -2,7 +2,8 @@
 # Sourced by spark-submit.sh and the Makefile: sees to the set-up, then exports what every process of Pagelake needs.
 #
 #   source scripts/environment.sh          what jobs need
-#   source scripts/environment.sh --dev    what tests and linters need as well
+#   source scripts/environment.sh --notebooks    what notebooks need as well
+#   source scripts/environment.sh --dev    what tests and linters need as well, and the notebooks, which they run
 #
 # Returns status 2 (under `set -e` that ends the calling script) where a person must install something first.
 

@@ -16,16 +16,25 @@ VENV = os.path.join(ROOT, ".venv")
 JARS = os.path.join(VENV, "jars")
 # Raise this when setup.py does something new that an older set-up lacks.
 FORMAT = 2
+# What there is on top of what jobs need, by the option that asks for it. For DEV all of NOTEBOOKS is there too.
+BASE, NOTEBOOKS, DEV = "", "--notebooks", "--dev"
+_STAMPS = {BASE: ".pagelake-setup", NOTEBOOKS: ".pagelake-setup-notebooks", DEV: ".pagelake-setup-dev"}
+_ON_TOP = {BASE: [], NOTEBOOKS: ["requirements-notebooks.txt"], DEV: ["requirements-dev.txt"]}
 
 
-def stamp_file(*, dev: bool) -> str:
+def parts(arguments: list[str]) -> list[str]:
+    """What is to be there, in the order in which it is installed."""
+    return [BASE, *(part for part in (NOTEBOOKS, DEV) if part in arguments)]
+
+
+def stamp_file(part: str) -> str:
     """Where the stamp of a finished set-up is."""
-    return os.path.join(VENV, ".pagelake-setup-dev" if dev else ".pagelake-setup")
+    return os.path.join(VENV, _STAMPS[part])
 
 
-def stamp(*, dev: bool) -> str:
+def stamp(part: str) -> str:
     """All that a set-up depends on, a line each. The path is among it because a venv cannot be moved."""
-    files = ["requirements.txt", "conf/jars.sha256", *(["requirements-dev.txt"] if dev else [])]
+    files = ["requirements.txt", "conf/jars.sha256", *_ON_TOP[part]]
     lines = [f"format {FORMAT}", f"python {sys.version_info[0]}.{sys.version_info[1]}", f"venv {VENV}"]
     for name in files:
         with open(os.path.join(ROOT, name), "rb") as file:
@@ -33,10 +42,10 @@ def stamp(*, dev: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def read_stamp(*, dev: bool) -> str:
+def read_stamp(part: str) -> str:
     """The stamp of the last finished set-up; empty where there is none."""
     try:
-        with open(stamp_file(dev=dev), encoding="utf-8") as file:
+        with open(stamp_file(part), encoding="utf-8") as file:
             return file.read()
     except FileNotFoundError:
         return ""
@@ -48,17 +57,22 @@ def checksums() -> dict[str, str]:
         return {name: digest for digest, name in (line.split() for line in file)}
 
 
-def is_ready(*, dev: bool) -> bool:
-    """Whether nothing is left to do."""
-    wanted = [False, True] if dev else [False]
-    return all(read_stamp(dev=kind) == stamp(dev=kind) for kind in wanted) and all(
+def is_ready(*wanted: str) -> bool:
+    """Whether nothing is left to do for these parts."""
+    return all(_is_done(part) for part in wanted) and all(
         os.path.exists(os.path.join(JARS, name)) for name in checksums()
     )
 
 
+def _is_done(part: str) -> bool:
+    if part == NOTEBOOKS and _is_done(DEV):
+        return True
+    return read_stamp(part) == stamp(part)
+
+
 def main(arguments: list[str]) -> int:
     """Print the Java home, if nothing is left to do."""
-    if not is_ready(dev="--dev" in arguments):
+    if not is_ready(*parts(arguments)):
         return 1
     home, passed_over = find_java.find()
     if home is None:

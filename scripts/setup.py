@@ -29,6 +29,10 @@ DELTA = "io.delta:delta-spark_4.1_2.13:4.4.0"
 IN_PYSPARK = "com.*:*,commons-*:*,io.airlift:*,javax.*:*,org.*:*"
 PYTHON = os.path.join(ready.VENV, "bin", "python")
 SITE_ASSETS = os.path.join(ready.VENV, "site-assets")
+ON_TOP = {
+    ready.NOTEBOOKS: ("what notebooks need", "requirements-notebooks.txt"),
+    ready.DEV: ("what tests and linters need", "requirements-dev.txt"),
+}
 # There while .venv is being changed. A set-up that finds it makes .venv anew.
 UNFINISHED = os.path.join(ready.VENV, ".pagelake-unfinished")
 
@@ -39,19 +43,21 @@ class SetupError(Exception):
 
 def main(arguments: list[str]) -> int:
     """Do what is left to do."""
-    dev = "--dev" in arguments
+    wanted = ready.parts(arguments)
     try:
         java_home, passed_over = find_java.find_or_install()
         for line in passed_over:
             say(line)
         with lock() as held:
-            if not ready.is_ready(dev=False):
+            if not ready.is_ready(ready.BASE):
                 set_up(java_home, held)
-            if dev and not ready.is_ready(dev=True):
-                say("Pagelake set-up: what tests and linters need")
-                install("requirements-dev.txt", held)
-                write_stamp(dev=True)
-        if dev:
+            for part in wanted[1:]:
+                if not ready.is_ready(part):
+                    what, requirements = ON_TOP[part]
+                    say(f"Pagelake set-up: {what}")
+                    install(requirements, held)
+                    write_stamp(part)
+        if ready.DEV in wanted:
             for line in dev_tools.get():
                 say(line)
     except find_java.NoJavaError as error:
@@ -71,7 +77,7 @@ def set_up(java_home: str, held: int) -> None:
     """Make .venv, or mend the one that is there, and get the jars."""
     keep = is_worth_keeping()
     with contextlib.suppress(FileNotFoundError):
-        os.remove(ready.stamp_file(dev=False))
+        os.remove(ready.stamp_file(ready.BASE))
     os.makedirs(ready.VENV, exist_ok=True)
     if not keep:
         say("Pagelake set-up: a Python environment in .venv")
@@ -91,7 +97,7 @@ def set_up(java_home: str, held: int) -> None:
     say("Pagelake set-up: a faster start of Spark (a trial run of a minute)")
     if why := class_archive.make(java_home, held):
         say(f"Pagelake set-up: no faster start: {why}")
-    write_stamp(dev=False)
+    write_stamp(ready.BASE)
     say("Pagelake set-up: done")
 
 
@@ -99,7 +105,7 @@ def is_worth_keeping() -> bool:
     """Whether .venv can be brought up to date in place: whole, made here, and with the Python that runs this."""
     if os.path.exists(UNFINISHED) or not os.access(PYTHON, os.X_OK):
         return False
-    for line in ready.read_stamp(dev=False).splitlines():
+    for line in ready.read_stamp(ready.BASE).splitlines():
         if line.startswith("venv ") and line != f"venv {ready.VENV}":
             say("Pagelake set-up: the folder was moved, so .venv is made anew")
             return False
@@ -216,11 +222,11 @@ def lock() -> Iterator[int]:
         yield file.fileno()
 
 
-def write_stamp(*, dev: bool) -> None:
+def write_stamp(part: str) -> None:
     """Say that all is done, atomically."""
-    path = ready.stamp_file(dev=dev)
+    path = ready.stamp_file(part)
     with open(f"{path}.new", "w", encoding="utf-8") as file:
-        file.write(ready.stamp(dev=dev))
+        file.write(ready.stamp(part))
     os.replace(f"{path}.new", path)
 
 

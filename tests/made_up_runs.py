@@ -37,7 +37,7 @@ SPECIAL: dict[int, tuple[str, int | None, str | None, str | None]] = {
     25: ("failed", 4, f"1 of 3 tables failed; nothing is published.\n  users: {EVIL}", None),
     33: ("failed", 1, LONG, None),
     40: ("running", None, None, None),
-    51: ("checks_failed", 1, "1 expectations could not be checked", "could not check"),
+    51: ("checks_failed", 1, "1 expectation could not be checked", "could not check"),
     60: ("failed", 130, "stopped by Ctrl-C", None),
     70: ("merged", 0, None, None),
 }

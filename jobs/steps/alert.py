@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from textwrap import shorten
 
 import pyarrow as pa
 from deltalake.exceptions import DeltaError
@@ -31,8 +32,47 @@ log = logging.getLogger(LOGGER)
 
 # How long another process may take to evaluate, on top of the time its channels have.
 _PATIENCE_S = 30
+# So many characters of an alert are in the log, as the job's last words say the rest.
+_LOGGED = 160
 # What a table that is damaged, or a disk that is full, raises.
 _TROUBLE = (DeltaError, pa.ArrowException, OSError)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Who tells: the rules and channels, the source with its tables, and the lake that keeps in mind what was told.
+
+    Without a lake nothing is kept in mind: what holds is told anew at each evaluation, and nothing is ever over.
+    """
+
+    source: str
+    tables: Collection[str]
+    alerts: Alerts
+    layout: Layout | None
+
+    @classmethod
+    def of(cls, job: Job, alerts: Alerts) -> Desk:
+        """The desk of a job, whose lake may not be there yet."""
+        tables = (*(table.name for table in job.source.tables), "listens")
+        return cls(job.source.source, tables, alerts, job.layout if job.layout.lake_json.exists() else None)
+
+
+@dataclass(frozen=True)
+class News:
+    """What is told of: a run that ended, or a task of a DAG (`story` and `gone` as in `Seen`); neither if only time passed."""
+
+    run: RunSummary | None = None
+    measured: Sequence[Measurement] = ()
+    story: str = ""
+    gone: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class Told:
+    """What was told on any channel, the log included; `problems` is what did not arrive or could not be kept in mind."""
+
+    events: list[Event]
+    problems: list[str]
 
 
 def send_alerts(job: Job, run: RunSummary, measured: Sequence[Measurement], now: datetime) -> list[Event]:
@@ -41,7 +81,9 @@ def send_alerts(job: Job, run: RunSummary, measured: Sequence[Measurement], now:
     Returns what was told on any channel, the log included. Never raises for trouble with a channel or with `ops/alerts`: that is
     logged, and what did not arrive stays due. Nothing is done without rules or without a lake.
     """
-    return _evaluate(job, run, measured, now)
+    if job.alerts is None or not job.layout.lake_json.exists():
+        return []
+    return evaluate(Desk.of(job, job.alerts), News(run, measured), now).events
 
 
 def check_alerts(job: Job, now: datetime) -> list[str]:
@@ -53,7 +95,7 @@ def check_alerts(job: Job, now: datetime) -> list[str]:
         ConfigError: there are no rules.
     """
     alerts = _rules(job)
-    told = _evaluate(job, _last_run(job.layout), (), now)
+    told = evaluate(Desk.of(job, alerts), News(last_run(job.layout)), now).events
     lines = [f"Told now: {len(told)}", *(_line(event) for event in told)]
     still_open = open_alerts(alerts.rules, _before(job.layout))
     return [*lines, f"Open: {len(still_open)}", *(_line(event) for event in still_open)]
@@ -88,40 +130,44 @@ def _rules(job: Job) -> Alerts:
     return job.alerts
 
 
-def _evaluate(job: Job, run: RunSummary | None, measured: Sequence[Measurement], now: datetime) -> list[Event]:
-    if job.alerts is None or not job.layout.lake_json.exists():
-        return []
-    _mention_off(job.alerts)
-    slowest_s = max((channel.timeout_s for channel in job.alerts.channels), default=0)
-    with alerting(job.layout, patience_s=_PATIENCE_S + slowest_s) as is_mine:
+def evaluate(desk: Desk, news: News, now: datetime) -> Told:
+    """Evaluate the rules, and send what is due. Never raises for trouble with a channel or with `ops/alerts`: that is logged."""
+    _mention_off(desk.alerts)
+    if desk.layout is None:
+        return _tell(desk, news, now)
+    slowest_s = max((channel.timeout_s for channel in desk.alerts.channels), default=0)
+    with alerting(desk.layout, patience_s=_PATIENCE_S + slowest_s) as is_mine:
         if is_mine:
-            return _tell(job, job.alerts, run, measured, now)
-    log.warning("another process is still sending alerts; those of this one are not sent")
-    return []
+            return _tell(desk, news, now)
+    problem = "another process is still sending alerts; those of this one are not sent"
+    log.warning(problem)
+    return Told([], [problem])
 
 
-def _tell(
-    job: Job, alerts: Alerts, run: RunSummary | None, measured: Sequence[Measurement], now: datetime
-) -> list[Event]:
-    on = _on(alerts)
-    success, first_start = _known(job.layout, run)
+def _tell(desk: Desk, news: News, now: datetime) -> Told:
+    on = _on(desk.alerts)
+    success, first_start = (None, None) if desk.layout is None else _known(desk.layout, news.run)
     seen = Seen(
-        run=run,
-        measured=measured,
+        run=news.run,
+        measured=news.measured,
         last_success=success,
         first_start=first_start,
-        tables=(*(table.name for table in job.source.tables), "listens"),
+        tables=desk.tables,
+        story=news.story,
+        gone=news.gone,
     )
-    events = due(alerts.rules, on.keys(), seen, _before(job.layout), now)
+    before = [] if desk.layout is None else _before(desk.layout)
+    events = due(desk.alerts.rules, on.keys(), seen, before, now)
     told = [replace(event, delivered=True) for event in events if event.channel == LOG]
     others = [event for event in events if event.channel != LOG]
     # First, so that what a killed process did not send is due the next time.
-    _record(job.layout, [*told, *others])
-    _log(messages(told, job.source.source, run))
-    sent = send(messages(others, job.source.source, run), on)
+    is_kept = _record(desk.layout, [*told, *others])
+    _log(messages(told, desk.source, news.run))
+    sent = send(messages(others, desk.source, news.run), on)
     arrived = [replace(event, delivered=True) for one in sent if one.problem is None for event in one.message.events]
-    _record(job.layout, arrived)
-    return [*told, *arrived]
+    is_kept = _record(desk.layout, arrived) and is_kept
+    problems = [f"channel {one.message.channel}: {one.problem}" for one in sent if one.problem is not None]
+    return Told([*told, *arrived], problems + ["ops/alerts cannot be written"] * (not is_kept))
 
 
 def _on(alerts: Alerts) -> dict[str, Channel]:
@@ -138,12 +184,13 @@ def _mention_off(alerts: Alerts) -> None:
 def _log(told: Sequence[Message]) -> None:
     for message in told:
         level = logging.INFO if message.kind in ("info", "recovered") else logging.WARNING
-        texts = "; ".join(event.text for event in message.events[:3])
+        texts = "; ".join(shorten(event.text, _LOGGED, placeholder=" …") for event in message.events[:3])
         more = f"; and {len(message.events) - 3} more" if len(message.events) > 3 else ""
         log.log(level, "alert %s: %s%s", message.title, texts, more)
 
 
-def _last_run(layout: Layout) -> RunSummary | None:
+def last_run(layout: Layout) -> RunSummary | None:
+    """The newest run, None without any, or where that cannot be read."""
     try:
         return next(iter(summaries(layout, 1)), None)
     except _TROUBLE as error:
@@ -171,11 +218,16 @@ def _before(layout: Layout) -> list[Event]:
         return []
 
 
-def _record(layout: Layout, events: Sequence[Event]) -> None:
+def _record(layout: Layout | None, events: Sequence[Event]) -> bool:
+    """Whether all was written that is to be; without a lake that is nothing."""
+    if layout is None:
+        return True
     try:
         recorded.add(layout, [to_record(event) for event in events])
     except _TROUBLE as error:
         log.warning("ops/alerts cannot be written, so alerts may come again", extra={"problem": type(error).__name__})
+        return False
+    return True
 
 
 def _line(event: Event) -> str:

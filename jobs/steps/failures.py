@@ -13,13 +13,12 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.steps.options import Job
-from lib.config import Source
+from lib.config import MASK, Source
 from lib.lake.failures import FEW, SCHEMA, add_few, add_many
 from lib.lake.runs import Run
 from lib.quality.failing import failing_rows
 from lib.quality.validate import Finding, Findings, live_rows
 from lib.tables import listens
-from lib.tables.parse import MASK
 from lib.tables.reject import key_hash
 
 _LITERALS = {
@@ -68,7 +67,9 @@ def _noted(
     for finding in findings.failed:
         n_listed = listed.get(finding.name, 0)
         if finding.name not in notes and n_listed != finding.unexpected:
-            said[finding.name] = f"{n_listed} rows are listed, Great Expectations counts {finding.unexpected}"
+            said[finding.name] = (
+                f"{n_listed} {'row is' if n_listed == 1 else 'rows are'} listed, Great Expectations counts {finding.unexpected}"
+            )
     return [about[name] | {"key": None, "key_hash": None, "note": note} for name, note in said.items()]
 
 

@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
-from lib.config import Column, Table
+from lib.config import MASK, Column, Table
 from lib.config import Decimal as DecimalType
 from lib.errors import ConfigError
 from lib.lake.keys import KeyValue, check_names
-from lib.tables.parse import MASK
 
 
 def read_key(table: Table, options: Sequence[str]) -> dict[str, KeyValue]:

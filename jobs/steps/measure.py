@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from lib.config import Source
 from lib.lake import tables
-from lib.lake.checks import all_checks
+from lib.lake.checks import checks_since
 from lib.lake.layout import Layout
 from lib.lake.quarantine import count_reasons
 from lib.lake.runs import Run, TableRun
@@ -137,7 +137,7 @@ def _of_files(layout: Layout, record: TableRun) -> Iterator[Measurement]:
 
 
 def _of_checks(layout: Layout, run: Run) -> Iterator[Measurement]:
-    last = next((check for check in all_checks(layout) if check.run_id == run.run_id), None)
+    last = next((check for check in checks_since(layout, run.started_at) if check.run_id == run.run_id), None)
     if last is not None:
         undone = last.unchecked or 0
         yield _one(Metric.CHECKS_FAILED, last.failed - undone)

@@ -11,9 +11,9 @@ from jobs.steps.alert import send_alerts
 from jobs.steps.export import export_metrics
 from jobs.steps.measure import Work, measure
 from jobs.steps.options import Job
-from jobs.steps.report import measurements, write_report
-from jobs.steps.site import copy_site
-from jobs.steps.summary import summaries, summary_of
+from jobs.steps.report import measurements
+from jobs.steps.site import copy_site, write_site
+from jobs.steps.summary import docs_of, summaries, summary_of
 from lib.lake import metrics, runs
 from lib.lake.runs import Run
 from lib.observe.anomalies import Past, judged
@@ -29,18 +29,18 @@ KILLED = "was killed, or its machine went down: it left no end"
 
 def observe(job: Job, run: Run, work: Work) -> None:
     """Tell everyone who wants to know how a run ended. What fails of that is logged, and changes nothing else."""
-    summary = summary_of(job.layout, run)
+    summary = summary_of(run, _tried("looking for the run's docs", lambda: docs_of(job.layout, run)))
     measured = _tried("measuring the run", lambda: _measured(job, run, work, succeeded=summary.outcome.is_good))
     _tried("exporting metrics", lambda: export_metrics(job, summary, measured or []))
     _tried("sending alerts", lambda: send_alerts(job, summary, measured or [], datetime.now(UTC)))
-    _tried("writing runs.html", lambda: write_report(job))
+    _tried("writing the site's pages", lambda: write_site(job))
     _tried("copying the site", lambda: copy_site(job))
 
 
 def close_killed(job: Job, run: Run) -> None:
     """Give an end to every run that was killed. Nobody else is at work on the lake, and `run` is about to start."""
-    for known in runs.all_runs(job.layout):
-        if known.ended_at is None and known.run_id != run.run_id:
+    for known in runs.without_end(job.layout):
+        if known.run_id != run.run_id:
             known.ended_at, known.message = datetime.now(UTC), KILLED
             if known.state == runs.RUNNING:
                 known.state = runs.FAILED

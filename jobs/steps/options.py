@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -128,7 +128,19 @@ class Job:
     alerts: Alerts | None = None
 
 
-def open_job(
+def open_job(**options: Any) -> Job:
+    """Check all settings.
+
+    Raises:
+        ConfigError: anything in the options, the source YAML, the suites, the alerts or the lake's owner is wrong.
+    """
+    job = open_settings(**options)
+    job.suites = read_suite_files(job.runtime.expectations / job.source.source, _tables(job.source))
+    check_personal(job.source, job.suites)
+    return job
+
+
+def open_settings(
     *,
     name: str,
     api_url: str | None,
@@ -139,34 +151,43 @@ def open_job(
     log_format: str,
     verbose: bool,
 ) -> Job:
-    """Check all settings.
+    """Check all settings but the suites, of which the job has none.
 
     Raises:
-        ConfigError: anything in the options, the source YAML, the suites, the alerts or the lake's owner is wrong.
+        ConfigError: anything in the options, the source YAML, the alerts or the lake's owner is wrong.
     """
     set_up_logs(as_json=log_format == "json", verbose=verbose)
     runtime = Runtime.of(os.environ)
     source = load_source(name, overrides=overrides, api_url=api_url, conf_dir=runtime.conf, env=os.environ)
     layout = lake_at(lake or os.path.join("lake", source.source))
     check_owner(layout, source.source)
-    names = tuple(table.name for table in source.tables)
-    suites = read_suite_files(runtime.expectations / source.source, (*names, "listens"))
-    check_personal(source, suites)
-    alerts = load_alerts(
-        runtime.conf / "alerts.yml",
-        metrics=metric_shapes(),
-        outcomes=[outcome.value for outcome in Outcome if outcome != Outcome.RUNNING],
-        tables=(*names, "listens"),
-        env=os.environ,
-    )
     return Job(
         source=source,
         layout=layout,
         tables=parse_tables(source, tables),
         run_id=None if run_id is None else check_run_id(run_id),
-        suites=suites,
+        suites={},
         runtime=runtime,
         now=datetime.now(UTC),
         steps=Steps(),
-        alerts=alerts,
+        alerts=read_alerts(runtime, _tables(source)),
     )
+
+
+def read_alerts(runtime: Runtime, tables: Collection[str]) -> Alerts | None:
+    """The rules of `conf/alerts.yml`, which may name these tables; None where there is no such file.
+
+    Raises:
+        ConfigError: a mistake in it.
+    """
+    return load_alerts(
+        runtime.conf / "alerts.yml",
+        metrics=metric_shapes(),
+        outcomes=[outcome.value for outcome in Outcome if outcome != Outcome.RUNNING],
+        tables=tables,
+        env=os.environ,
+    )
+
+
+def _tables(source: Source) -> tuple[str, ...]:
+    return (*(table.name for table in source.tables), "listens")

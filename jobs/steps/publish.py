@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from jobs.steps.declare import declared, register_vanished_rows
 from jobs.steps.failpoints import reached
 from jobs.steps.failures import write_failures
 from jobs.steps.options import Job
-from jobs.steps.site import checked_page, copy_site, write_site
+from jobs.steps.site import checked_page, copy_site, write_index
 from lib.errors import ChecksFailedError, CouldNotCheckError, LakeError
 from lib.lake import runs
 from lib.lake.checks import Check, add_check, all_checks
@@ -50,26 +51,51 @@ def prepare_checks(job: Job) -> Suites:
     return {name: build_suite(job.source, name, file, declared(job, name, known)) for name, file in job.suites.items()}
 
 
+@dataclass(frozen=True)
+class Looking:
+    """Tables at their versions, and the sentences on pointers that meet no live row, once those are found."""
+
+    frames: dict[str, DataFrame]
+    strays: Future[list[str]]
+
+
+def look(spark: SparkSession, job: Job, run: Run, suites: Suites) -> Looking:
+    """Read the tables that the run has so far, and start to look for stray pointers. The first checks need not wait for those."""
+    frames = _read_at(spark, job, _versions(run))
+    background = ThreadPoolExecutor(max_workers=1)
+    strays = background.submit(_references, spark, job, run, frames, suites)
+    background.shutdown(wait=False)
+    return Looking(frames, strays)
+
+
 def check_and_publish(
-    spark: SparkSession, job: Job, run: Run, suites: Suites, accepted: Accepted | None = None
+    spark: SparkSession,
+    job: Job,
+    run: Run,
+    suites: Suites,
+    accepted: Accepted | None = None,
+    *,
+    looking: Looking | None = None,
 ) -> None:
     """Check every table of the run at its version, and publish them together if no critical expectation fails but the accepted one.
 
-    The run's docs, and its line in runs.html, are made in any case.
+    The run's docs are made in any case. runs.html is left to `observe`, which knows by then what was measured. `looking` is what
+    `look` gave, if it was asked before.
 
     Raises:
         ConfigError: what is to be accepted did not fail. No docs are made.
         CouldNotCheckError: an expectation could not be checked, which is never shown as passed.
         ChecksFailedError: a critical expectation failed. What was published before stays in force.
     """
-    versions = {table.table: (str(table.path), int(table.version or 0)) for table in run.tables.values()}
+    versions = _versions(run)
     docs_id = site.free_docs_id(job.layout.site, run.run_id, [check.docs_id for check in all_checks(job.layout)])
     site.remove_leftovers(job.layout.site, job.now)
     with job.steps.step("check"):
-        frames = _read_at(spark, job, versions)
+        looking = looking or look(spark, job, run, suites)
+        frames = looking.frames | _read_at(spark, job, versions, but=looking.frames)
         register_vanished_rows(spark, job, run)
         staged = site.staging_folder(job.layout.site, docs_id)
-        findings, notes = _checked(spark, job, run, frames, suites, docs_id, staged)
+        findings, notes = _checked(job, looking, frames, suites, docs_id, staged)
         broken = findings.unchecked or not_accepted(findings, accepted)
     with job.steps.step("publish"):
         assets = job.runtime.site_assets
@@ -94,7 +120,7 @@ def check_and_publish(
             reached("published")
         run.state = runs.CHECKS_FAILED if broken else runs.PUBLISHED
         add_check(job.layout, _check(job, run, docs_id, findings, None if broken else accepted))
-        write_site(job)
+        write_index(job)
     not_copied = _copy_site(job)
     if broken:
         why = _why_not(job, docs_id, findings, broken)
@@ -108,7 +134,10 @@ def check_and_publish(
 def _why_not(job: Job, docs_id: str, findings: Findings, broken: Sequence[Finding]) -> str:
     """The last words of a check after which nothing is published: what is wrong, where to look, and what to do."""
     what = "could not be checked" if findings.unchecked else "failed"
-    lines = [f"{len(broken)} expectations {what}:", *(f"  {finding}" for finding in broken)]
+    lines = [
+        f"{len(broken)} expectation{'' if len(broken) == 1 else 's'} {what}:",
+        *(f"  {finding}" for finding in broken),
+    ]
     lines += ["What was published before stays in force."]
     if findings.failed:
         shown = next((finding for finding in broken if finding in findings.failed), findings.failed[0])
@@ -121,30 +150,35 @@ def _why_not(job: Job, docs_id: str, findings: Findings, broken: Sequence[Findin
     return "\n".join(lines)
 
 
-def _read_at(spark: SparkSession, job: Job, versions: Mapping[str, tuple[str, int]]) -> dict[str, DataFrame]:
+def _versions(run: Run) -> dict[str, tuple[str, int]]:
+    return {table.table: (str(table.path), int(table.version or 0)) for table in run.tables.values()}
+
+
+def _read_at(
+    spark: SparkSession, job: Job, versions: Mapping[str, tuple[str, int]], *, but: Collection[str] = ()
+) -> dict[str, DataFrame]:
     """The tables at these versions, read once for the references and for GX. Delta looks at all of their logs at once."""
-    with ThreadPoolExecutor(max_workers=len(versions)) as pool:
-        read = pool.map(lambda version: at_version(spark, job.layout, *version).persist(), versions.values())
-        return dict(zip(versions, read, strict=True))
+    wanted = {name: version for name, version in versions.items() if name not in but}
+    with ThreadPoolExecutor() as pool:
+        read = pool.map(lambda version: at_version(spark, job.layout, *version).persist(), wanted.values())
+        return dict(zip(wanted, read, strict=True))
 
 
 def _checked(
-    spark: SparkSession, job: Job, run: Run, frames: dict[str, DataFrame], suites: Suites, docs_id: str, docs: Path
+    job: Job, looking: Looking, frames: dict[str, DataFrame], suites: Suites, docs_id: str, docs: Path
 ) -> tuple[Findings, list[str]]:
     """Check the tables, those that point at others last: their stray pointers are looked for meanwhile, and told in sentences."""
     pointing = {table.name for table in job.source.tables if table.references}
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        strays = pool.submit(_references, spark, job, run, frames, suites)
-        findings = validate(
-            {name: frames[name] for name in sorted(frames, key=lambda name: name in pointing)},
-            suites,
-            docs_id=docs_id,
-            at=job.now,
-            docs=docs,
-            title=job.source.source,
-            wait_for=lambda name: strays.result() if name in pointing else None,
-        )
-        return findings, strays.result()
+    findings = validate(
+        {name: frames[name] for name in sorted(frames, key=lambda name: name in pointing)},
+        suites,
+        docs_id=docs_id,
+        at=job.now,
+        docs=docs,
+        title=job.source.source,
+        wait_for=lambda name: looking.strays.result() if name in pointing else None,
+    )
+    return findings, looking.strays.result()
 
 
 def _copy_site(job: Job) -> LakeError | None:

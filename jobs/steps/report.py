@@ -24,15 +24,14 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 OF_THE_RUN = "the run"
 
 
-def write_report(job: Job, kept: Collection[str] | None = None) -> None:
+def write_report(job: Job, kept: Collection[str]) -> None:
     """Write runs.html: the last runs, whatever became of them, and what was measured of each. To be called once a run has its end.
 
-    `kept` are the docs that are linked, without it all that are there. The cost is that of these runs, however old the lake.
+    `kept` are the docs that are linked. The cost is that of these runs, however old the lake.
 
     Raises:
         LakeError: files of the site's assets are missing.
     """
-    kept = site.docs_kept(job.layout.site) if kept is None else kept
     runs = summaries(job.layout, pages.LAST)
     # With fewer runs than that, all of the lake's checks have their place.
     first = runs[0].started_at if len(runs) == pages.LAST else LONG_AGO

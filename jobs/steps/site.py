@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from jobs.steps.options import Job
@@ -22,15 +23,22 @@ def write_site(job: Job) -> None:
 
     index.html comes last of the pages: where it shows that publication, all else was written before.
     """
-    shown = {one.publication_id: one.checked_as for one in publications.all_publications(job.layout)}
-    checks = all_checks(job.layout)
+    published = publications.all_publications(job.layout)
     there = site.docs_kept(job.layout.site)
-    kept = there & _kept(job, [shown.get(check.docs_id, check.docs_id) for check in checks])
+    kept = there & _kept(job, published)
     write_report(job, kept)
-    publication = publications.in_force(job.layout)
-    if publication is not None and not _is_shown(job, publication):
-        site.write_page(job.layout.site, "index.html", pages.render_index(_published_page(job, publication)))
+    _write_index(job, published)
     site.remove_docs(job.layout.site, there - kept)
+
+
+def write_index(job: Job) -> None:
+    """Write index.html, unless it shows the publication in force."""
+    _write_index(job, publications.all_publications(job.layout))
+
+
+def _write_index(job: Job, published: Sequence[Publication]) -> None:
+    if published and not _is_shown(job, published[-1]):
+        site.write_page(job.layout.site, "index.html", pages.render_index(_published_page(job, published)))
 
 
 def copy_site(job: Job) -> None:
@@ -44,15 +52,16 @@ def copy_site(job: Job) -> None:
             mirror(job.layout.site, job.source.site.publish_to)
 
 
-def _kept(job: Job, newest_first: list[str]) -> set[str]:
+def _kept(job: Job, published: Sequence[Publication]) -> set[str]:
     """The docs to keep: those of the last checks, of what is published, and of what a rollback would put in force."""
-    kept = set(list(dict.fromkeys(newest_first))[: job.source.site.keep_runs])
-    known = {one.publication_id: one for one in publications.all_publications(job.layout)}
-    published = publications.in_force(job.layout)
-    if published is not None:
-        kept.add(published.checked_as)
-        before = known.get(known[published.checked_as].replaces or "")
-        kept |= {before.checked_as} if before else set()
+    by_id = {one.publication_id: one for one in published}
+    checks = [check.docs_id for check in all_checks(job.layout)]
+    newest_first = dict.fromkeys(by_id[docs_id].checked_as if docs_id in by_id else docs_id for docs_id in checks)
+    kept = set(list(newest_first)[: job.source.site.keep_runs])
+    if published:
+        checked = by_id[published[-1].checked_as]
+        before = by_id.get(checked.replaces or "")
+        kept |= {checked.publication_id, *([before.checked_as] if before else [])}
     return kept
 
 
@@ -91,11 +100,10 @@ def _is_shown(job: Job, publication: Publication) -> bool:
     return index.exists() and pages.publication_of(index.read_text("utf-8")) == publication.publication_id
 
 
-def _published_page(job: Job, publication: Publication) -> pages.IndexPage:
-    """The page of a publication: what was found when it was checked, and what only the publication knows."""
-    checked = next(
-        one for one in publications.all_publications(job.layout) if one.publication_id == publication.checked_as
-    )
+def _published_page(job: Job, published: Sequence[Publication]) -> pages.IndexPage:
+    """The page of the last publication: what was found when it was checked, and what only the publication knows."""
+    publication = published[-1]
+    checked = next(one for one in published if one.publication_id == publication.checked_as)
     page = kept_page(job.layout.site / "runs" / checked.publication_id) or _plain_page(job, checked)
     restored = publication.restores and pages.Restored(publication.published_at, str(publication.replaces))
     return replace(
@@ -104,6 +112,7 @@ def _published_page(job: Job, publication: Publication) -> pages.IndexPage:
         published_at=checked.published_at,
         accepted=tuple(pages.AcceptedFailure(**vars(one)) for one in publication.accepted),
         restored=restored or None,
+        has_notebooks=(job.layout.site / "notebooks" / "index.html").exists(),
     )
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from jobs.steps.failing import FailingTask, failing_tasks
 from jobs.steps.options import Job
 from jobs.steps.report import measurements, seconds_of
 from jobs.steps.summary import summaries
@@ -58,6 +59,7 @@ class Status:
     runs: tuple[RunStatus, ...]
     published: Publication | None
     failing: Failing | None
+    failing_tasks: tuple[FailingTask, ...]
     next: str
     report: Path
 
@@ -69,13 +71,15 @@ def status_of(job: Job, last: int) -> Status:
     # A run that is at work does not say yet how things are.
     ended = next((run for run in reversed(found) if run.outcome is not Outcome.RUNNING), None)
     failing = None if ended is None or ended.outcome.is_good else _failing(job, ended)
+    tasks = failing_tasks(job.layout, job.now)
     return Status(
         source=job.source.source,
         lake=job.layout.root,
         runs=tuple(_run(run, measured[run.run_id]) for run in reversed(found)),
         published=publications.in_force(job.layout),
         failing=failing,
-        next=_next(job, found[-1] if found else None, ended),
+        failing_tasks=tasks,
+        next=_next(job, found[-1] if found else None, ended, tasks),
         report=job.layout.site / "runs.html",
     )
 
@@ -103,13 +107,15 @@ def _failing(job: Job, run: RunSummary) -> Failing:
     return Failing(run.run_id, run.outcome, run.message, names)
 
 
-def _next(job: Job, newest: RunSummary | None, ended: RunSummary | None) -> str:
+def _next(job: Job, newest: RunSummary | None, ended: RunSummary | None, tasks: Sequence[FailingTask]) -> str:
     """What to do now, in one line."""
     own = shlex.join(["--source", job.source.source, "--lake", str(job.layout.root)])
     if newest is None:
         return f"./spark-submit.sh full-ingest {own}"
     if newest.outcome is Outcome.RUNNING or ended is None:
         return f"wait until run {newest.run_id} has ended"
+    if ended.outcome is Outcome.PUBLISHED and tasks:
+        return "see the log of what failed in the scheduler; it is over once it ends well there"
     resume = f"./spark-submit.sh full-ingest {own} --resume {ended.run_id}"
     return {
         Outcome.PUBLISHED: "nothing is to be done",
@@ -143,6 +149,7 @@ def as_json(status: Status) -> str:
         "runs": [_run_as_json(run) for run in status.runs],
         "published": published,
         "failing": failing,
+        "failing_tasks": [{**vars(one), "started_at": _time(one.started_at)} for one in status.failing_tasks],
         "next": status.next,
         "report": str(status.report),
     }
@@ -175,7 +182,9 @@ def _time(at: datetime | None) -> str | None:
 def say_status(status: Status) -> None:
     """Print it: tables as wide as the terminal, and plain text where there is none."""
     if not status.runs:
-        say([f"{status.source}: no run yet in {status.lake}", f"Next:      {status.next}"])
+        failed = _failed(None, status.failing_tasks) if status.failing_tasks else []
+        lines = [f"{status.source}: no run yet in {status.lake}", *failed, f"Next:      {status.next}"]
+        say([printable(line) for line in lines])
         return
     n_runs = len(status.runs)
     say([f"{status.source}: the last {n_runs} runs" if n_runs > 1 else f"{status.source}: its only run", ""])
@@ -183,7 +192,7 @@ def say_status(status: Status) -> None:
     show_table(
         heads, [_cells(run) for run in status.runs], optional=("Run", [one.summary.run_id for one in status.runs])
     )
-    lines = [*_odd(status.runs), "", *_published(status.published), *_failed(status.failing)]
+    lines = [*_odd(status.runs), "", *_published(status.published), *_failed(status.failing, status.failing_tasks)]
     say([printable(line) for line in (*lines, f"Next:      {status.next}", f"Report:    {status.report}")])
 
 
@@ -214,9 +223,11 @@ def _published(publication: Publication | None) -> list[str]:
     return [*lines, *(f"           {one.table}: {amount(one.rows, '{row}')}, version {one.version}" for one in tables)]
 
 
-def _failed(failing: Failing | None) -> list[str]:
-    if failing is None:
-        return ["Failing:   nothing"]
-    said = (failing.message or "").partition("\n")[0].rstrip(":")
-    lines = [f"Failing:   run {failing.run_id}: {failing.outcome.value}{f': {said}' if said else ''}"]
-    return [*lines, *(f"           {name}" for name in failing.expectations)]
+def _failed(failing: Failing | None, tasks: Sequence[FailingTask]) -> list[str]:
+    lines = [str(task) for task in tasks]
+    if failing is not None:
+        said = (failing.message or "").partition("\n")[0].rstrip(":")
+        run = f"run {failing.run_id}: {failing.outcome.value}{f': {said}' if said else ''}"
+        lines = [run, *failing.expectations, *lines]
+    first, *more = lines or ["nothing"]
+    return [f"Failing:   {first}", *(f"           {line}" for line in more)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from lib.lake.checks import all_checks, checks_since
+from lib.lake.checks import checks_since
 from lib.lake.layout import Layout
 from lib.lake.lock import run_at_work
 from lib.lake.runs import Run, last_ends, last_runs
@@ -32,11 +32,16 @@ def summaries(layout: Layout, last: int) -> list[RunSummary]:
     return [_summary(run, docs.get(run.run_id), is_at_work=run.run_id == at_work) for run in runs]
 
 
-def summary_of(layout: Layout, run: Run) -> RunSummary:
-    """One run that has ended, by its record in memory."""
+def summary_of(run: Run, docs_id: str | None) -> RunSummary:
+    """One run that has ended, by its record in memory and the id of its docs."""
+    return _summary(run, docs_id, is_at_work=False)
+
+
+def docs_of(layout: Layout, run: Run) -> str | None:
+    """The id of the docs of a run's last check, None where there are none."""
     there = docs_kept(layout.site)
-    docs = next((one.docs_id for one in all_checks(layout) if one.run_id == run.run_id and one.docs_id in there), None)
-    return _summary(run, docs, is_at_work=False)
+    checks = checks_since(layout, run.started_at)
+    return next((one.docs_id for one in checks if one.run_id == run.run_id and one.docs_id in there), None)
 
 
 def last_success(layout: Layout, also: RunSummary | None = None) -> datetime | None:

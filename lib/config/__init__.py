@@ -12,16 +12,20 @@ from lib.config.api import (
     Pagination,
     QueryAuth,
 )
-from lib.config.columns import SYSTEM_COLUMNS, AdoptedColumn, Column, Reference, is_column_name
+from lib.config.columns import MASK, SYSTEM_COLUMNS, AdoptedColumn, Column, Reference, is_column_name
+from lib.config.dags import check_dag_name, check_dag_run
 from lib.config.ddl import Array, DataType, DdlError, Decimal, Scalar, Struct, parse_ddl
 from lib.config.load import load_source
 from lib.config.metrics import CloudWatch, Metrics, Otlp, Pushgateway
 from lib.config.runs import check_run_id, new_run_id
-from lib.config.runtime import Runtime
+from lib.config.runtime import REPO, Runtime, lake_address
 from lib.config.source import Demo, Faults, Source, parse_tables
-from lib.config.tables import Table
+from lib.config.tables import ORIGINS, Table
 
 __all__ = [
+    "MASK",
+    "ORIGINS",
+    "REPO",
     "SYSTEM_COLUMNS",
     "AdoptedColumn",
     "Alerts",
@@ -54,8 +58,11 @@ __all__ = [
     "Source",
     "Struct",
     "Table",
+    "check_dag_name",
+    "check_dag_run",
     "check_run_id",
     "is_column_name",
+    "lake_address",
     "load_alerts",
     "load_source",
     "new_run_id",

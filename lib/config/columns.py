@@ -16,6 +16,8 @@ from lib.config.model import Problem, Settings, problems_error
 SYSTEM_COLUMNS = ("_row_hash", "_run_id", "_first_seen_at", "_changed_at", "_deleted_at", "_gone", "_gone_since")
 FLOW_TRAP = "a comma inside braces starts a new key; write the type in quotes or one column a line"
 MAX_NAME = 255
+# Stands where a personal value is.
+MASK = "***"
 _COLUMN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 

@@ -53,6 +53,11 @@ class Runtime:
         return self.master is None or self.master.startswith("local")
 
 
+def lake_address(env: Mapping[str, str]) -> str:
+    """The lake to open where none is named: what PAGELAKE_LAKE says, else that of the demo in this folder."""
+    return env.get("PAGELAKE_LAKE") or str(REPO / "lake" / "demo")
+
+
 def _submitted(words: list[str]) -> dict[str, str]:
     """The Spark settings that spark-submit's options give: `--conf k=v`, `--master m`, a properties file of the user's."""
     settings: dict[str, str] = {}

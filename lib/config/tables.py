@@ -17,6 +17,13 @@ from lib.config.model import Problem, Settings, problems_error
 from lib.config.suggest import did_you_mean
 
 DERIVED_TABLES = ("listens",)
+# Of each derived table: the table that it is made from, and which of its columns each of its own is from.
+ORIGINS: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "listens": (
+        "listen_history",
+        {"user_id": "user_id", "listened_at": "created_at", "position": "items", "track_id": "items"},
+    ),
+}
 
 
 class Table(Settings):

@@ -1,5 +1,5 @@
 """The lake: layout, merge, runs, publications, and how to read what is published."""
 
-from lib.lake.read import Lake, open_lake
+from lib.lake.read import Lake, open_lake, read_published
 
-__all__ = ["Lake", "open_lake"]
+__all__ = ["Lake", "open_lake", "read_published"]

@@ -60,13 +60,13 @@ def made_from(path: Path, base: Base) -> int | None:
 
 def unchanged(path: Path) -> Derived:
     """The newest version, to which nothing was done."""
-    return Derived(_newest(path).version, 0, 0, 0)
+    return Derived(tables.newest(path).version, 0, 0, 0)
 
 
 def overwrite(path: Path, rows: DataFrame, tag: str) -> Derived:
     """Write a derived table anew, as a whole."""
     rows.write.format("delta").mode("overwrite").option("userMetadata", tag).save(str(path))
-    done = _newest(path)
+    done = tables.newest(path)
     return Derived(done.version, int(done.metrics.get("numOutputRows", 0)), None, None)
 
 
@@ -94,7 +94,7 @@ def merge_changes(spark: SparkSession, path: Path, changes: DataFrame, *, key: t
 
     `changes` has a row per key, with the table's columns, and `is_gone` where the key's row is to be deleted.
     """
-    before = _newest(path)
+    before = tables.newest(path)
     values = [name for name in changes.columns if name not in (*key, IS_GONE)]
     same_key, differs = F.lit(True), F.lit(False)
     for name in key:
@@ -116,7 +116,7 @@ def merge_changes(spark: SparkSession, path: Path, changes: DataFrame, *, key: t
             .execute()
         )
     changes.unpersist()
-    done = _newest(path)
+    done = tables.newest(path)
     if done.version == before.version:
         return unchanged(path)
     inserted, updated, deleted = (
@@ -133,9 +133,3 @@ def _tagged(spark: SparkSession, tag: str) -> Iterator[None]:
         yield
     finally:
         spark.conf.unset(_TAG)
-
-
-def _newest(path: Path) -> tables.Commit:
-    commit = tables.latest(path)
-    assert commit is not None, f"{path}: written, and not there"
-    return commit

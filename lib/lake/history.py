@@ -24,7 +24,8 @@ NO_VERSION = -1
 
 # A change is an image of the row before it and one after it. Where a whole table is written anew, they are a delete and an insert.
 _BEFORE = ("update_preimage", "delete")
-_FEED = ("_change_type", "_commit_version", "_commit_timestamp", "_is_before")
+FEED = ("_change_type", "_commit_version", "_commit_timestamp")
+_FEED = (*FEED, "_is_before")
 
 
 def publication_at(layout: Layout, table: str, when: datetime | date) -> Publication:
@@ -57,20 +58,14 @@ def changes(spark: SparkSession, layout: Layout, table: str, run_from: str, run_
     """What the runs after `run_from`, up to and including `run_to`, changed in a silver table.
 
     Grain: one row per key whose content or `_deleted_at` differs; key: the table's. Columns: the key, `_change` (inserted,
-    updated, vanished, returned), `before` and `after` (structs of the table's columns; null where there was no row).
+    updated, vanished, returned), `_columns` (the names of those that differ; null unless there was a row before and is one after),
+    `before` and `after` (structs of the table's columns; null where there was no row).
 
     Raises:
         ConfigError: no such run or table, or `run_to` came before `run_from`.
     """
-    known = runs.all_runs(layout)
-    path, key = _silver(layout, known, table)
-    start, end = (_version_after(layout, known, run_id, table) for run_id in (run_from, run_to))
-    if start > end:
-        message = f"{table}: run {run_to} merged before run {run_from}; give the earlier run first"
-        raise ConfigError(message)
-    if end == NO_VERSION:
-        message = f"{table}: neither run {run_from} nor {run_to} nor one before them merged this table"
-        raise ConfigError(message)
+    path, start, end = _versions(layout, table, run_from, run_to)
+    key = _silver(layout, runs.all_runs(layout), table)[1]
     feed = _feed(spark, path, min(start + 1, end), end)
     if start == end:
         feed = feed.where(F.lit(False))
@@ -82,8 +77,27 @@ def changes(spark: SparkSession, layout: Layout, table: str, run_from: str, run_
         ends.withColumn("before", F.when(F.col("first._is_before"), F.col("first.row")))
         .withColumn("after", F.when(~F.col("last._is_before"), F.col("last.row")))
         .where(~_same("before", "after", _content(feed)))
-        .select(*key, _change("before", "after").alias("_change"), "before", "after")
+        .select(
+            *key,
+            _change("before", "after").alias("_change"),
+            _differing("before", "after", _content(feed)).alias("_columns"),
+            "before",
+            "after",
+        )
     )
+
+
+def change_feed(spark: SparkSession, layout: Layout, table: str, run_from: str, run_to: str) -> DataFrame:
+    """Delta's change feed of a silver table: every change that the runs after `run_from`, up to `run_to`, wrote.
+
+    Grain: one row per image of a changed row. Columns: those of the table, `_change_type`, `_commit_version`, `_commit_timestamp`.
+
+    Raises:
+        ConfigError: no such run or table, or `run_to` merged before `run_from`.
+    """
+    path, start, end = _versions(layout, table, run_from, run_to)
+    changed = _feed(spark, path, min(start + 1, end), end).drop("_is_before")
+    return changed.where(F.lit(start < end))
 
 
 def row_history(spark: SparkSession, layout: Layout, table: str, key: Mapping[str, KeyValue]) -> DataFrame:
@@ -100,8 +114,10 @@ def row_history(spark: SparkSession, layout: Layout, table: str, key: Mapping[st
     feed = _feed(spark, path, 0, None)
     own = feed.where(keys.is_row(key, {name: feed.schema[name].dataType.simpleString() for name in names}))
     last = F.max_by(_image(feed), ~F.col("_is_before")).alias("last")
-    versions = own.groupBy("_commit_version", "_commit_timestamp").agg(last)
-    in_order = Window.orderBy("_commit_version")  # one row's versions: few
+    # All are of one key; a window over nothing would make Spark warn of it.
+    one = F.xxhash64(*key).alias("_key")
+    versions = own.groupBy(one, "_commit_version", "_commit_timestamp").agg(last)
+    in_order = Window.partitionBy("_key").orderBy("_commit_version")
     return (
         versions.withColumn("row", F.when(~F.col("last._is_before"), F.col("last.row")))
         .withColumn("before", F.lag("row").over(in_order))
@@ -128,6 +144,20 @@ def _silver(layout: Layout, known: Sequence[Run], table: str) -> tuple[Path, tup
         message = f"{layout.root}: there is no silver table {table!r}{_instead(table, merged)}"
         raise ConfigError(message)
     return path, declared[table]
+
+
+def _versions(layout: Layout, table: str, run_from: str, run_to: str) -> tuple[Path, int, int]:
+    """A silver table's path, and its versions after two runs."""
+    known = runs.all_runs(layout)
+    path, _ = _silver(layout, known, table)
+    start, end = (_version_after(layout, known, run_id, table) for run_id in (run_from, run_to))
+    if start > end:
+        message = f"{table}: run {run_to} merged before run {run_from}; give the earlier run first"
+        raise ConfigError(message)
+    if end == NO_VERSION:
+        message = f"{table}: neither run {run_from} nor {run_to} nor one before them merged this table"
+        raise ConfigError(message)
+    return path, start, end
 
 
 def _instead(table: str, names: Sequence[str]) -> str:
@@ -174,6 +204,15 @@ def _same(one: str, other: str, content: Sequence[str]) -> Column:
     # A missing image has nulls only; a row never has, as its key is never null.
     sides = (F.struct(*(F.col(f"{side}.`{name}`") for name in content)) for side in (one, other))
     return next(sides).eqNullSafe(next(sides))
+
+
+def _differing(before: str, after: str, content: Sequence[str]) -> Column:
+    """The names of the columns in which two images of a row differ; null where one is missing."""
+    names = [
+        F.when(~F.col(f"{before}.`{name}`").eqNullSafe(F.col(f"{after}.`{name}`")), F.lit(name)) for name in content
+    ]
+    both = F.col(before).isNotNull() & F.col(after).isNotNull()
+    return F.when(both, F.array_compact(F.array(*names)))
 
 
 def _change(before: str, after: str) -> Column:

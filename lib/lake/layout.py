@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from lib.errors import ConfigError
+from lib.files import replace_text
 
 FORMAT_VERSION = 1
 
@@ -148,15 +148,3 @@ def claim(layout: Layout, source: str, now: datetime) -> None:
     if not layout.lake_json.exists():
         known = {"source": source, "format_version": FORMAT_VERSION, "created_at": now.isoformat()}
         replace_text(layout.lake_json, json.dumps(known, indent=2) + "\n")
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old one or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(name).chmod(0o644)
-    Path(name).replace(path)

@@ -68,8 +68,7 @@ def merge(
             {"_run_id": run_id, "_first_seen_at": at, "_changed_at": at, "_deleted_at": F.lit(None).cast("timestamp")}
         )
         first.write.format("delta").option("userMetadata", clock.run_id).save(str(path))
-        made = tables.latest(path)
-        assert made is not None, f"{path}: written by run {clock.run_id}, and not there"
+        made = tables.newest(path)
         return Merged(made.version, int(made.metrics.get("numOutputRows", 0)), 0, 0)
     held = spark.read.format("delta").load(str(path))
     if _is_same(held, rows):
@@ -81,7 +80,7 @@ def merge(
     source = changed.withColumn("_gone", F.lit(False))
     if gone is not None and n_gone:
         source = source.unionByName(gone.select(*rows.columns).withColumn("_gone", F.lit(True)))
-    before = tables.latest(path)
+    before = tables.newest(path).version
     content = {name: F.col(f"new.`{name}`") for name in rows.columns if name != GONE_SINCE}
     stamps = {"_run_id": run_id, "_changed_at": at}
     since = F.col(f"new.{GONE_SINCE}") if GONE_SINCE in rows.columns else F.lit(None)
@@ -98,16 +97,15 @@ def merge(
         .execute()
     )
     changed.unpersist()
-    done = tables.merged_since(path, -1 if before is None else before.version)
+    done = tables.merged_since(path, before)
     if done is None:
-        return Merged(0 if before is None else before.version, 0, 0, 0)
+        return Merged(before, 0, 0, 0)
     updated = int(done.metrics.get("numTargetRowsUpdated", 0)) - n_gone
     return Merged(done.version, int(done.metrics.get("numTargetRowsInserted", 0)), updated, n_gone)
 
 
 def _unchanged(path: Path) -> Merged:
-    latest = tables.latest(path)
-    return Merged(latest.version if latest else 0, 0, 0, 0)
+    return Merged(tables.newest(path).version, 0, 0, 0)
 
 
 def _is_same(held: DataFrame, rows: DataFrame) -> bool:
@@ -154,6 +152,5 @@ def replace_rows(spark: SparkSession, new: Path, old: Path, tag: str) -> Merged:
     rows = spark.read.format("delta").load(str(new))
     whole = rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
     whole.option("userMetadata", tag).save(str(old))
-    after = tables.latest(old)
-    assert after is not None
+    after = tables.newest(old)
     return Merged(after.version, int(after.metrics.get("numOutputRows", 0)), 0, 0)

@@ -12,8 +12,9 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from lib.errors import LakeError
+from lib.files import replace_text
 from lib.lake import records
-from lib.lake.layout import Layout, replace_text
+from lib.lake.layout import Layout
 
 SCHEMA = pa.schema(
     {

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
 from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -19,6 +20,21 @@ from lib.lake import records, tables
 from lib.lake.layout import Layout
 from lib.lake.merge import Clock
 
+SCHEMA = pa.schema(
+    {
+        "run_id": pa.string(),
+        "table": pa.string(),
+        "page": pa.int64(),
+        "position": pa.int64(),
+        "reason": pa.string(),
+        "row": pa.string(),
+        "key_hash": pa.string(),
+        "rejected_at": pa.timestamp("us", tz="UTC"),
+        "resolved_by": pa.string(),
+        "resolved_at": pa.timestamp("us", tz="UTC"),
+        "resolution": pa.string(),
+    }
+)
 ARRIVED, AGAIN, GONE, ACCEPTED = "arrived", "rejected again", "gone", "accepted"
 _SAME_PLACE = (
     "held.run_id = new.run_id AND held.table = new.table AND held.page = new.page AND held.position = new.position"

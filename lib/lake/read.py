@@ -1,29 +1,45 @@
-"""How people read the lake: the published tables, at the versions that passed together."""
+"""How people read the lake: the published tables, at the versions that passed together, personal values masked."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import overload
+from typing import Any, overload
 
 from pyspark.sql import DataFrame, SparkSession
 
-from lib.config import Runtime
-from lib.errors import ConfigError
-from lib.lake import history
+from lib.config import Runtime, lake_address
+from lib.config.suggest import did_you_mean
+from lib.errors import ConfigError, NotInThisLakeError
+from lib.lake import evidence, history, tables
+from lib.lake.checks import Check, all_checks
+from lib.lake.inventory import Entry, inventory
 from lib.lake.keys import KeyValue
-from lib.lake.layout import Layout, lake_at
-from lib.lake.publications import Publication, in_force
+from lib.lake.layout import Layout
+from lib.lake.personal import masked, personal_columns
+from lib.lake.publications import Publication, all_publications
+from lib.lake.runs import Run, all_runs
+from lib.lake.there import lake_there, published_there
 from lib.session import start_session
 
 
 @dataclass(frozen=True)
 class Lake:
-    """An open lake. `published` never shows anything unchecked, nor a mixture of two publications."""
+    """An open lake. `published` never shows anything unchecked, nor a mixture of two publications.
+
+    Values of personal columns (`pii: true`) are masked: `***` in place of text, null in place of anything else. `unmasked` names
+    the columns to show all the same.
+    """
 
     layout: Layout
     spark: SparkSession = field(repr=False)
+
+    @property
+    def source(self) -> str:
+        """The name of the source that the lake is of."""
+        return str(json.loads(self.layout.lake_json.read_text("utf-8"))["source"])
 
     @property
     def publication(self) -> Publication:
@@ -32,55 +48,102 @@ class Lake:
         Raises:
             ConfigError: nothing was ever published here.
         """
-        publication = in_force(self.layout)
-        if publication is None:
-            message = f"{self.layout.root}: nothing is published here; run ./spark-submit.sh full-ingest first"
-            raise ConfigError(message)
-        return publication
+        return published_there(self.layout)
 
-    @overload
-    def published(self, table: str) -> DataFrame: ...
+    @property
+    def publications(self) -> list[Publication]:
+        """Every publication, in the order in which they came into force; the last one is in force."""
+        return all_publications(self.layout)
 
-    @overload
-    def published(self) -> dict[str, DataFrame]: ...
+    @property
+    def runs(self) -> list[Run]:
+        """Every run, oldest first."""
+        return all_runs(self.layout)
 
-    def published(self, table: str | None = None) -> DataFrame | dict[str, DataFrame]:
-        """One published table; or all of them, each also as a temporary view of its name for SQL.
+    @property
+    def last_check(self) -> Check:
+        """The check of a run that was done last, passed or not.
 
         Raises:
-            ConfigError: nothing is published, or no such table.
+            ConfigError: no run was ever checked here.
+        """
+        known = all_checks(self.layout)
+        if not known:
+            root = self.layout.root
+            message = f"{root}: no run was checked here; run ./spark-submit.sh full-ingest --lake {root} first"
+            raise ConfigError(message)
+        return known[0]
+
+    @property
+    def inventory(self) -> list[Entry]:
+        """What is published, table by table: rows, key, files, how new it is, what is masked. No row is read.
+
+        Raises:
+            ConfigError: nothing was ever published here.
+        """
+        return inventory(self.layout, self.publication)
+
+    @overload
+    def published(self, table: str, *, unmasked: Collection[str] = ()) -> DataFrame: ...
+
+    @overload
+    def published(self, *, unmasked: Collection[str] = ()) -> dict[str, DataFrame]: ...
+
+    def published(
+        self, table: str | None = None, *, unmasked: Collection[str] = ()
+    ) -> DataFrame | dict[str, DataFrame]:
+        """One published table; or all of them, each also as a temporary view of its name for SQL.
+
+        `unmasked` are columns such as `email`; of all tables, such as `users.email`.
+
+        Raises:
+            ConfigError: nothing is published, or no such table or column.
         """
         publication = self.publication
         if table is not None:
             if table not in publication.tables:
                 message = f"no table '{table}' is published; there are {', '.join(sorted(publication.tables))}"
                 raise ConfigError(message)
-            return self._at_version(publication, table)
-        frames = {name: self._at_version(publication, name) for name in publication.tables}
+            return self._at_version(publication, table, unmasked)
+        asked = _by_table(publication, unmasked)
+        frames = {name: self._at_version(publication, name, asked[name]) for name in publication.tables}
         for name, frame in frames.items():
             frame.createOrReplaceTempView(name)
         return frames
 
-    def as_of(self, table: str, when: datetime | date) -> DataFrame:
+    def as_of(self, table: str, when: datetime | date, *, unmasked: Collection[str] = ()) -> DataFrame:
         """One published table as readers saw it at a time (no zone: UTC); for a date, at the end of that day in UTC.
 
         Raises:
             ConfigError: it was not published yet; says since when it is.
         """
-        return self._at_version(history.publication_at(self.layout, table, when), table)
+        return self._at_version(history.publication_at(self.layout, table, when), table, unmasked)
 
-    def changes(self, table: str, run_from: str, run_to: str) -> DataFrame:
+    def changes(self, table: str, run_from: str, run_to: str, *, unmasked: Collection[str] = ()) -> DataFrame:
         """What the runs after `run_from`, up to and including `run_to`, changed in a silver table, net.
 
         Grain: one row per key whose content or `_deleted_at` differs; key: the table's. Columns: the key, `_change` (inserted,
-        updated, vanished, returned), `before` and `after` (structs of the table's columns; null where there was no row).
+        updated, vanished, returned), `_columns` (the names of those that differ), `before` and `after` (structs of the table's
+        columns; null where there was no row).
 
         Raises:
             ConfigError: no such run or table, or `run_to` merged before `run_from`.
         """
-        return history.changes(self.spark, self.layout, table, run_from, run_to)
+        found = history.changes(self.spark, self.layout, table, run_from, run_to)
+        return self._masked(found, table, unmasked, structs=("before", "after"), beside=("_change", "_columns"))
 
-    def row_history(self, table: str, key: Mapping[str, KeyValue]) -> DataFrame:
+    def change_feed(self, table: str, run_from: str, run_to: str, *, unmasked: Collection[str] = ()) -> DataFrame:
+        """Delta's change feed of a silver table: every change that the runs after `run_from`, up to `run_to`, wrote.
+
+        Grain: one row per image of a changed row: `insert`, `update_preimage`, `update_postimage` or `delete` in `_change_type`.
+
+        Raises:
+            ConfigError: no such run or table, or `run_to` merged before `run_from`.
+        """
+        found = history.change_feed(self.spark, self.layout, table, run_from, run_to)
+        return self._masked(found, table, unmasked, beside=history.FEED)
+
+    def row_history(self, table: str, key: Mapping[str, KeyValue], *, unmasked: Collection[str] = ()) -> DataFrame:
         """The versions in which one row of a silver table changed, oldest first; `key` is such as `{"id": 17}`.
 
         Grain: one row per version with another content or `_deleted_at` than before; key: version. Columns: version, run_id,
@@ -89,22 +152,92 @@ class Lake:
         Raises:
             ConfigError: no such table, or `key` does not name its key columns with values of their types.
         """
-        return history.row_history(self.spark, self.layout, table, key)
+        found = history.row_history(self.spark, self.layout, table, key)
+        return self._masked(found, table, unmasked, structs=("row",), beside=("version", "run_id", "at", "_change"))
 
-    def _at_version(self, publication: Publication, table: str) -> DataFrame:
+    def need(self, *names: str) -> None:
+        """Say that what follows is about these tables.
+
+        Raises:
+            NotInThisLakeError: one of them is not published here. A notebook ends there, and all is well.
+        """
+        there = self.publication.tables
+        if missing := [name for name in names if name not in there]:
+            message = (
+                f"What follows is about the tables {', '.join(names)}. The source '{self.source}' has no {', '.join(missing)}, so "
+                "this notebook ends here."
+            )
+            raise NotInThisLakeError(message)
+
+    def record(self, name: str) -> DataFrame:
+        """What the lake holds of its own doings: runs, publications, checks, failures, metrics or quarantine.
+
+        No row where nothing was written yet. docs/architecture.md has the columns; no personal value is in them.
+
+        Raises:
+            ConfigError: there is no such record.
+        """
+        return evidence.record(self.spark, self.layout, name)
+
+    def rows_behind(self, docs_id: str, expectation: str, *, unmasked: Collection[str] = ()) -> DataFrame:
+        """The rows that failed an expectation in one check, as they were then. `docs_id` and `expectation` as in `failures`.
+
+        Raises:
+            ConfigError: no row is listed for it; says why, where that is known.
+        """
+        table, rows = evidence.rows_behind(self.spark, self.layout, docs_id, expectation)
+        return self._masked(rows, table, unmasked)
+
+    def _at_version(self, publication: Publication, table: str, unmasked: Collection[str]) -> DataFrame:
         entry = publication.tables[table]
-        return at_version(self.spark, self.layout, entry.path, entry.version)
+        return self._masked(at_version(self.spark, self.layout, entry.path, entry.version), table, unmasked)
+
+    def _masked(self, frame: DataFrame, table: str, unmasked: Collection[str], **shape: Collection[str]) -> DataFrame:
+        return masked(frame, table, personal_columns(self.layout), unmasked, **shape)
 
 
 def at_version(spark: SparkSession, layout: Layout, path: str, version: int) -> DataFrame:
-    """A table of the lake (`path` relative to it) at one version."""
-    return spark.read.format("delta").option("versionAsOf", version).load(str(layout.root / path))
+    """A table of the lake (`path` relative to it) at one version, as it is: nothing is masked."""
+    return tables.at_version(spark, layout.root / path, version)
 
 
-def open_lake(lake: str, spark: SparkSession | None = None) -> Lake:
-    """Open the lake at a path. Without a session, one is started that can read Delta."""
-    if spark is None:
-        import os
+def open_lake(lake: str | None = None, spark: SparkSession | None = None) -> Lake:
+    """Open a lake; without a name, the one that PAGELAKE_LAKE names, else `lake/demo`.
 
-        spark = start_session("pagelake-explore", Runtime.of(os.environ), rows=0)
-    return Lake(lake_at(lake), spark)
+    Without a session, one is started that can read Delta, by the Spark options that PYSPARK_SUBMIT_ARGS has.
+
+    Raises:
+        ConfigError: there is no lake, or no run in it. It is raised before Spark starts.
+    """
+    import os
+
+    layout = lake_there(lake or lake_address(os.environ))
+    return Lake(layout, spark or start_session("pagelake-explore", Runtime.of(os.environ), rows=0))
+
+
+def read_published(lake: str | None = None) -> tuple[str, dict[str, Any]]:
+    """Where a lake is, and its `published.json`, for those who read without Spark. Without a name as `open_lake`.
+
+    Raises:
+        ConfigError: there is no lake, or nothing is published in it.
+    """
+    import os
+
+    layout = lake_there(lake or lake_address(os.environ))
+    published_there(layout)
+    published: dict[str, Any] = json.loads(layout.published_json.read_text("utf-8"))
+    return str(layout.root), published
+
+
+def _by_table(publication: Publication, unmasked: Collection[str]) -> dict[str, list[str]]:
+    """Columns such as `users.email`, by table."""
+    asked: dict[str, list[str]] = {name: [] for name in publication.tables}
+    for name in [unmasked] if isinstance(unmasked, str) else unmasked:
+        table, dot, column = name.partition(".")
+        if not dot or table not in asked:
+            message = (
+                f"{name!r} names no column of a published table{did_you_mean(table, asked)}; write such as users.email"
+            )
+            raise ConfigError(message)
+        asked[table].append(column)
+    return asked

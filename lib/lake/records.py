@@ -12,16 +12,34 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from deltalake import DeltaTable, QueryBuilder
+from deltalake import DeltaTable, QueryBuilder, Schema
+from deltalake.exceptions import CommitFailedError
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from lib.session import RETENTION
 
 Record = Mapping[str, Any]
+# A run and the scheduler's callbacks may write one table at the same time.
+_again = retry(
+    retry=retry_if_exception_type(CommitFailedError),
+    stop=stop_after_attempt(5),
+    wait=wait_random_exponential(multiplier=0.1, max=2),
+    reraise=True,
+)
 
 
 def make(path: Path, schema: pa.Schema) -> DeltaTable:
     """The table, made if it is not there."""
     return DeltaTable.create(str(path), schema, mode="ignore", configuration=dict(RETENTION))
+
+
+@_again
+def widen(path: Path, schema: pa.Schema) -> None:
+    """Give the table the columns that an earlier version did not have, so that a condition may name them."""
+    table = make(path, schema)
+    held = {field.name for field in table.schema().fields}
+    if missing := [field for field in Schema.from_arrow(schema).fields if field.name not in held]:
+        table.alter.add_columns(missing)
 
 
 def append(path: Path, schema: pa.Schema, records: Sequence[Record]) -> None:
@@ -36,6 +54,7 @@ def append(path: Path, schema: pa.Schema, records: Sequence[Record]) -> None:
     )
 
 
+@_again
 def replace(path: Path, schema: pa.Schema, records: Sequence[Record], which: str) -> None:
     """Put the records in the place of those for which the SQL condition `which` holds, in one commit."""
     from deltalake import write_deltalake
@@ -46,23 +65,6 @@ def replace(path: Path, schema: pa.Schema, records: Sequence[Record], which: str
         mode="overwrite",
         predicate=which,
         schema_mode="merge",
-    )
-
-
-def upsert(path: Path, schema: pa.Schema, record: Record, key: str) -> None:
-    """Put the record in the place of the one with the same key, or add it, in one commit."""
-    (
-        make(path, schema)
-        .merge(
-            pa.Table.from_pylist([dict(record)], schema),
-            predicate=f"held.{key} = new.{key}",
-            source_alias="new",
-            target_alias="held",
-            merge_schema=True,
-        )
-        .when_matched_update_all()
-        .when_not_matched_insert_all()
-        .execute()
     )
 
 
@@ -81,6 +83,12 @@ def newest(path: Path, time: str, last: int) -> list[dict[str, Any]]:
     first = _bound(DeltaTable(str(path)), time, last)
     which = f"WHERE {time} >= {moment(first)} " if first else ""
     return query(path, "records", f"SELECT * FROM records {which}ORDER BY {time} DESC LIMIT {last}")
+
+
+def text(value: str) -> str:
+    """A text as SQL."""
+    quoted = value.replace("'", "''")
+    return f"'{quoted}'"
 
 
 def moment(at: datetime) -> str:

@@ -130,7 +130,8 @@ class Run:
         """Write the record, in place of the run's earlier one."""
         record = {name: getattr(self, name) for name in SCHEMA.names if name != "tables"}
         record["tables"] = [vars(table) for table in self.tables.values()]
-        records.upsert(layout.runs, SCHEMA, record, "run_id")
+        # A MERGE would read the rows of all runs; this looks into the files alone that may have this one.
+        records.replace(layout.runs, SCHEMA, [record], f"run_id = '{check_run_id(self.run_id)}'")
 
 
 def new_run(run_id: str, source: str, settings_hash: str, settings: dict[str, Any], now: datetime) -> Run:
@@ -146,6 +147,13 @@ def all_runs(layout: Layout) -> list[Run]:
 def last_runs(layout: Layout, last: int) -> list[Run]:
     """The runs that started last, oldest first. It takes no longer in a lake of many runs."""
     return _in_order(records.newest(layout.runs, "started_at", last))
+
+
+def without_end(layout: Layout) -> list[Run]:
+    """The runs that have no end, oldest first: those that were killed, and the one that is at work."""
+    if not DeltaTable.is_deltatable(str(layout.runs)):
+        return []
+    return _in_order(records.query(layout.runs, "runs", "SELECT * FROM runs WHERE ended_at IS NULL"))
 
 
 def _in_order(found: list[dict[str, Any]]) -> list[Run]:

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
+from pyspark.sql import DataFrame, SparkSession
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,28 @@ def merged_since(path: Path, version: int) -> Commit | None:
     return None
 
 
+def newest(path: Path) -> Commit:
+    """The newest version of a table that is there."""
+    table = DeltaTable(str(path))
+    return _commit(table.history(1)[0], table.version())
+
+
 def latest(path: Path) -> Commit | None:
     """The newest version of the table, or None if there is no table."""
     try:
-        table = DeltaTable(str(path))
+        return newest(path)
     except TableNotFoundError:
         return None
-    return _commit(table.history(1)[0], table.version())
+
+
+def at_version(spark: SparkSession, path: Path, version: int) -> DataFrame:
+    """The table at one version."""
+    return spark.read.format("delta").option("versionAsOf", version).load(str(path))
+
+
+def column_names(path: Path, version: int) -> tuple[str, ...]:
+    """The columns of one version."""
+    return tuple(field.name for field in DeltaTable(str(path), version=version).schema().fields)
 
 
 def created_at_ms(path: Path) -> int:

@@ -1,4 +1,7 @@
-"""What is measured of every run: one enum of metrics, and the measurements that are recorded, exported, judged and shown."""
+"""What is measured of every run, and of tasks of a DAG.
+
+One enum of metrics, and the measurements that are recorded, exported, judged and shown.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,8 @@ class About:
     """One metric: its name, its unit (UCUM, as OpenTelemetry writes units), which way is bad, what it says.
 
     `label` names what else tells its measurements apart (a step, a column), None for nothing. A metric `by_table` is measured
-    for each table, the others once a run.
+    for each table, the others once a run. One `by_dag` is not measured of a run but of a DAG or one of its tasks; its label is
+    several in one, `dag/task/state`, and so are its values, `nightly/full_ingest/success`.
     """
 
     name: str
@@ -31,6 +35,12 @@ class About:
     says: str
     label: str | None = None
     by_table: bool = False
+    by_dag: bool = False
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The kinds of labels, one by one."""
+        return tuple(self.label.split("/")) if self.label else ()
 
 
 class Metric(Enum):
@@ -82,6 +92,25 @@ class Metric(Enum):
     FILES_REMOVED = About("lake.files_removed", "{file}", Bad.NEVER, "Data files that it replaced.", by_table=True)
     FILES = About("lake.files", "{file}", Bad.MORE, "Data files of the table's version.", by_table=True)
     TABLE_BYTES = About("lake.bytes", "By", Bad.EITHER, "Bytes of these files.", by_table=True)
+    TASK_SECONDS = About(
+        "dag.task_seconds", "s", Bad.MORE, "Seconds of the last try of a task.", label="dag/task/state", by_dag=True
+    )
+    TASKS_FAILED = About(
+        *("dag.failed_tasks", "{task}", Bad.MORE, "1 for a task that failed for good, 0 for one that ended well."),
+        label="dag/task",
+        by_dag=True,
+    )
+    TASK_RETRIES = About(
+        *("dag.task_retries", "{attempt}", Bad.MORE, "Tries of a task after its first, in one run of its DAG."),
+        label="dag/task",
+        by_dag=True,
+    )
+    DAG_SECONDS = About("dag.run_seconds", "s", Bad.MORE, "Seconds of a run of a DAG.", label="dag/state", by_dag=True)
+    DAGS_FAILED = About(
+        *("dag.failed_runs", "{run}", Bad.MORE, "1 for a DAG whose last run failed, 0 for another."),
+        label="dag",
+        by_dag=True,
+    )
 
     @property
     def about(self) -> About:
@@ -95,14 +124,16 @@ BY_NAME: Mapping[str, Metric] = {metric.about.name: metric for metric in Metric}
 
 @dataclass(frozen=True)
 class Series:
-    """What one measurement is compared with from run to run: a metric of one table (None: of the run) and one label."""
+    """What one measurement is compared with from run to run: a metric of one table (None: of the run or DAG) and one label."""
 
     metric: Metric
     table: str | None = None
     label: str | None = None
 
     def __str__(self) -> str:
-        """For people: `copy.step_seconds of the run (step: parse)`."""
+        """For people: `copy.step_seconds of the run (step: parse)`, `dag.failed_tasks of nightly/full_ingest`."""
+        if self.metric.about.by_dag:
+            return f"{self.metric.about.name} of {self.label}"
         of = self.table or "the run"
         return f"{self.metric.about.name} of {of}" + (
             f" ({self.metric.about.label}: {self.label})" if self.label else ""

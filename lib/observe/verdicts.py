@@ -30,7 +30,8 @@ class Seen:
 
     `run` is the last run, None where there was none; `measured` its judged measurements, none where only time is looked at.
     `last_success` is when the last run ended that did what it was asked to, `first_start` when the first run began. `tables`
-    are those of the source.
+    are those of the source. Where tasks of a DAG were measured, and not a run, `story` says what happened, and `gone` are the
+    tasks (`dag/task`) that the DAG does not have any more.
     """
 
     run: RunSummary | None
@@ -38,6 +39,8 @@ class Seen:
     last_success: datetime | None
     first_start: datetime | None
     tables: Collection[str]
+    story: str = ""
+    gone: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def _verdicts(rule: Rule, seen: Seen, now: datetime) -> Iterator[tuple[Key, Verd
     for one in seen.measured:
         key = Key(rule.name, one.series.metric.about.name, one.series.table or "", one.series.label or "")
         if rule.metric == key.metric and rule.table in (None, key.table) and rule.label in (None, key.label):
-            yield key, _of_threshold(rule, one)
+            yield key, _of_threshold(rule, one, seen.story)
         if rule.anomalies is not None and key.metric in rule.anomalies and one.score is not None:
             yield key, _of_anomaly(one)
 
@@ -113,7 +116,7 @@ def _of_silence(name: str, longest: timedelta, seen: Seen, now: datetime) -> Ite
     yield Key(name), _holds(f"{text}; at most {hours(longest)} are normal") if holds else _is_over(text)
 
 
-def _of_threshold(rule: Rule, one: Measurement) -> Verdict:
+def _of_threshold(rule: Rule, one: Measurement, story: str) -> Verdict:
     bounds = []
     if rule.above is not None:
         bounds.append((one.value > rule.above, f"above {amount(rule.above, one.series.metric)}"))
@@ -122,7 +125,7 @@ def _of_threshold(rule: Rule, one: Measurement) -> Verdict:
     value = f"{clean(str(one.series))}: {amount(one.value, one.series.metric)}"
     broken = [words for is_broken, words in bounds if is_broken]
     if broken:
-        return _holds(f"{value}, {broken[0]}{_expected(one)}")
+        return _holds("; ".join(filter(None, [f"{value}, {broken[0]}{_expected(one)}", clean(story)])))
     return _is_over(f"{value}, not {' nor '.join(words for _, words in bounds)}")
 
 
@@ -148,6 +151,9 @@ def _gone(key: Key, seen: Seen) -> str | None:
         return None
     metric = BY_NAME.get(key.metric)
     named = f"{key.metric} of {key.table or 'the run'}" + (f" ({key.label})" if key.label else "")
+    if metric is not None and metric.about.by_dag:
+        is_gone = any(key.label == task or key.label.startswith(f"{task}/") for task in seen.gone)
+        return f"{clean(f'{key.metric} of {key.label}')}: its DAG has run without it" if is_gone else None
     if metric is None or (key.table and key.table not in seen.tables):
         return f"{clean(named)}: not measured any more"
     family = key.metric.partition(".")[0]
@@ -166,7 +172,7 @@ def amount(value: float, metric: Metric, *, with_unit: bool = True) -> str:
     if unit == "By":
         value, name = value / 1e6, "MB"
     elif unit.startswith("{"):
-        name = unit[1:].replace("}", "s", 1)
+        name = unit[1:].replace("}", "" if value == 1 else "s", 1)
     else:
         name = "" if unit == "1" else unit
     number = f"{value:,.0f}" if value == round(value) or abs(value) >= 100 else f"{value:,.3g}"

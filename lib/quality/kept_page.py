@@ -15,7 +15,9 @@ NAME = "index.json"
 
 def keep_page(docs: Path, page: IndexPage) -> None:
     """Write the page's data into a folder of docs. Who accepted what, and rollbacks, are in the publications instead."""
-    kept = {name: value for name, value in asdict(page).items() if name not in ("accepted", "restored")}
+    kept = {
+        name: value for name, value in asdict(page).items() if name not in ("accepted", "restored", "has_notebooks")
+    }
     kept["published_at"] = page.published_at.isoformat()
     (docs / NAME).write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
 

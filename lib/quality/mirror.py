@@ -16,8 +16,8 @@ PAGES = ("runs.html", "index.html")
 def mirror(site: Path, uri: str) -> int:
     """Bring the copy at `uri` up to date; the number of files that were written.
 
-    Docs are never changed, so a file of the same size is taken to be there already; only the site's own pages are written each
-    time. Docs that the site no longer keeps are removed from the copy as well.
+    Docs are never changed, so a file of the same size is taken to be there already; only the site's own pages and those of the
+    notebooks are written each time. Docs that the site no longer keeps are removed from the copy as well.
 
     Raises:
         LakeError: the store cannot be written. The site itself is as it should be, and the next run copies what is missing.
@@ -26,7 +26,7 @@ def mirror(site: Path, uri: str) -> int:
         store, base = FileSystem.from_uri(uri)
         there = _files(store, base)
         here = {path.relative_to(site).as_posix(): path for path in _kept(site)}
-        written = [name for name, path in here.items() if name in PAGES or there.get(name) != path.stat().st_size]
+        written = [name for name, path in here.items() if _may_change(name) or there.get(name) != path.stat().st_size]
         for name in sorted(written, key=lambda name: (name in PAGES, name == PAGES[-1], name)):
             _write(store, f"{base}/{name}", here[name])
         runs_here = {name.split("/")[1] for name in here if name.startswith("runs/")}
@@ -39,6 +39,10 @@ def mirror(site: Path, uri: str) -> int:
         )
         raise LakeError(message) from error
     return len(written)
+
+
+def _may_change(name: str) -> bool:
+    return name in PAGES or name.startswith("notebooks/")
 
 
 def _kept(site: Path) -> list[Path]:

@@ -74,8 +74,8 @@ class Restored:
 class IndexPage:
     """What is published. `docs_href` (here and in the tables) is a URL relative to the site's folder.
 
-    `rejected_reasons` holds (table, reason, rows); `notes` are whole sentences. After a rollback `published_at` is still the time
-    at which the tables were first published.
+    `rejected_reasons` holds (table, reason, rows); `notes` are whole sentences; `has_notebooks` says that their pages are there.
+    After a rollback `published_at` is still the time at which the tables were first published.
     """
 
     source: str
@@ -88,6 +88,7 @@ class IndexPage:
     notes: tuple[str, ...]
     accepted: tuple[AcceptedFailure, ...] = ()
     restored: Restored | None = None
+    has_notebooks: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,11 @@ def publication_of(html: str) -> str | None:
 def render_nothing_published(source: str) -> str:
     """`index.html` of a lake where no run has passed yet, so that no link of the site leads nowhere."""
     return _templates().get_template("nothing.html").render(source=source)
+
+
+def render_notebooks(names: Sequence[str], publication_id: str) -> str:
+    """`notebooks/index.html`: the notebooks that were run on a publication."""
+    return _templates().get_template("notebooks.html").render(names=names, publication_id=publication_id)
 
 
 def render_runs(source: str, lines: Sequence[RunLine], report: Report | None = None) -> str:

@@ -53,9 +53,12 @@ class Strays:
 
     def __str__(self) -> str:
         """A sentence for people, without any value."""
-        to, keys = self.reference.to_table, f"{self.keys:,} distinct key{'' if self.keys == 1 else 's'}"
-        at = f"no row of {to}" if self.meets == NOTHING else f"{self.meets} rows of {to}"
-        return f"{self.table}.{self.reference.column}: {self.pointers:,} point at {at} ({keys})."
+        keys = f"{self.keys:,} distinct key{'' if self.keys == 1 else 's'}"
+        if self.pointers == 1:
+            said = f"1 points at {'no' if self.meets == NOTHING else f'a {self.meets}'} row"
+        else:
+            said = f"{self.pointers:,} point at {'no row' if self.meets == NOTHING else f'{self.meets} rows'}"
+        return f"{self.table}.{self.reference.column}: {said} of {self.reference.to_table} ({keys})."
 
 
 def count_strays(table: Table, strays: DataFrame) -> list[Strays]:

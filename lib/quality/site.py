@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Collection, Iterable
@@ -10,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from lib.errors import LakeError
+from lib.files import replace_text
 
 _LEFTOVER_AFTER = timedelta(days=1)
 
@@ -53,14 +53,7 @@ def publish_run_docs(staged: Path, site: Path, docs_id: str) -> None:
 def write_page(site: Path, name: str, html: str) -> None:
     """Replace one page of the site: a reader sees the old one or the new one."""
     _check_name(name)
-    site.mkdir(parents=True, exist_ok=True)
-    handle, written = tempfile.mkstemp(dir=site, prefix=f".{name}.")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(html)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(written).chmod(0o644)
-    Path(written).replace(site / name)
+    replace_text(site / name, html)
 
 
 def remove_leftovers(site: Path, now: datetime) -> None:

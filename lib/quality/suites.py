@@ -93,6 +93,11 @@ def _names(value: Any) -> list[Any]:
 
 
 def build_suite(source: Source, table: str, file: Mapping[str, Any], declared: Declared) -> ExpectationSuite:
+    """The GX suite of one table of a source; as `suite_of`."""
+    return suite_of(source.source, table, file, declared)
+
+
+def suite_of(source: str, table: str, file: Mapping[str, Any], declared: Declared) -> ExpectationSuite:
     """One GX suite named `<source>.<table>`: what is declared, then what the file adds, each with its name in its meta.
 
     Raises:
@@ -108,7 +113,7 @@ def build_suite(source: Source, table: str, file: Mapping[str, Any], declared: D
     names = name_expectations(table, entries)
     for number, (entry, name) in enumerate(zip(entries, names, strict=True), start=1 - len(declared)):
         known = {key: value for key, value in named(entry, name).items() if key != "id"}
-        where = f"expectations/{source.source}/{table}.json: expectation {number} ({entry['type']})"
+        where = f"expectations/{source}/{table}.json: expectation {number} ({entry['type']})"
         for value in entry.get("kwargs", {}).values():
             if isinstance(value, dict) and value.get("$PARAMETER", DAY_AFTER) != DAY_AFTER:
                 message = f"{where}: unknown $PARAMETER {value['$PARAMETER']!r}; there is {DAY_AFTER}"
@@ -120,4 +125,4 @@ def build_suite(source: Source, table: str, file: Mapping[str, Any], declared: D
         except (GreatExpectationsError, ValueError, TypeError, KeyError) as error:
             message = f"{where}: {type(error).__name__}: {error}"
             raise ConfigError(message) from error
-    return ExpectationSuite(name=f"{source.source}.{table}", expectations=expectations)
+    return ExpectationSuite(name=f"{source}.{table}", expectations=expectations)

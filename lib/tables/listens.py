@@ -5,14 +5,13 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from lib.config import ORIGINS as ORIGINS_OF
 from lib.config import Source
 
 NAME = "listens"
-DERIVED_FROM = "listen_history"
 KEY = ("user_id", "listened_at", "position")
 SESSION = ("user_id", "created_at")
-# Where the columns are from.
-ORIGINS = {"user_id": "user_id", "listened_at": "created_at", "position": "items", "track_id": "items"}
+DERIVED_FROM, ORIGINS = ORIGINS_OF[NAME]
 NEEDS = {"user_id": "bigint", "items": "array<bigint>", "created_at": "timestamp"}
 
 

@@ -8,11 +8,10 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lib.config import Column, Table
+from lib.config import MASK, Column, Table
 from lib.tables.shape import shape_of
 from lib.tables.typed import fits, taken, value_of
 
-MASK = "***"
 MISSING_VALUE = "missing_value"
 WRONG_TYPE = "wrong_type"
 

@@ -23,9 +23,11 @@ import pytest
 from ruamel.yaml import YAML
 
 from lib.config import Metrics, Pushgateway
-from lib.observe.export import export
+from lib.observe.export import export, export_task
 from lib.observe.metrics import BY_NAME, Metric
 from lib.observe.outcome import Outcome
+from lib.observe.tasks import State, TaskEnd
+from lib.observe.tasks import measured as measured_of
 from tests.sinks import ENDED, ENDED_S, measured, summary
 
 pytestmark = pytest.mark.e2e
@@ -42,6 +44,7 @@ PACKAGES = {
 
 ADDRESS = r'msg="Listening on".* address=(127\.0\.0\.1:\d+)'
 
+LOAD, CHECK = {"dag": "nightly", "task": "load"}, {"dag": "nightly", "task": "check"}
 YESTERDAY = ENDED - timedelta(days=1)
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -161,6 +164,11 @@ def series(name: str, value: float, **labels: str) -> Series:
     return {(name, frozenset(labels.items())): value}
 
 
+def an_x(metric: Metric) -> str | None:
+    """A label of the metric, in which each part is x."""
+    return "/".join("x" for _ in metric.about.labels) or None
+
+
 def ended(outcome: Outcome, **labels: str) -> Series:
     """The series of an outcome: 1 for it, 0 for the others."""
     return {
@@ -226,10 +234,55 @@ def test_prometheus_has_what_the_last_run_of_each_source_pushed(watched: Watched
     )
 
 
+def test_a_task_is_held_beside_the_runs_and_the_other_tasks_and_fires_until_it_ends_well(watched: Watched) -> None:
+    settings = Metrics(timeout_s=60, pushgateway=Pushgateway(url=f"http://{watched.gateway}"))
+
+    def record(name: str, state: State, seconds: float) -> None:
+        end = TaskEnd("nightly", "manual__1", name, 2, state, seconds, ENDED)
+        assert export_task(settings, "shop", end, measured_of(end)) == []
+
+    assert export(settings, summary(), [measured(Metric.BYTES, 2048, "orders")]) == []
+    record("load", State.FAILED, 31)
+    record("check", State.SUCCESS, 5)
+    shop, load, check = ({"job": "pagelake", "source": "shop", **more} for more in ({}, LOAD, CHECK))
+    of_check = {
+        **series("pagelake_dag_task_seconds", 5, state="success", **check),
+        **series("pagelake_dag_failed_tasks", 0, **check),
+        **series("pagelake_dag_task_retries", 1, **check),
+    }
+    of_shop = series("pagelake_copy_bytes", 2048, table="orders", **shop)
+    watched.comes_to(
+        '{__name__=~"pagelake_(dag|copy)_.*"}',
+        {
+            **of_shop,
+            **of_check,
+            **series("pagelake_dag_task_seconds", 31, state="failed", **load),
+            **series("pagelake_dag_failed_tasks", 1, **load),
+            **series("pagelake_dag_task_retries", 1, **load),
+        },
+    )
+    firing = 'ALERTS{alertname="PagelakeTaskFailed",alertstate="firing"}'
+    told = {"alertname": "PagelakeTaskFailed", "alertstate": "firing", "severity": "critical", "source": "shop", **LOAD}
+    watched.comes_to(firing, series("ALERTS", 1, **told))
+    record("load", State.SUCCESS, 30)
+    assert export(settings, summary(), [measured(Metric.BYTES, 4096, "orders")]) == []
+    watched.comes_to(
+        '{__name__=~"pagelake_(dag|copy)_.*"}',
+        {
+            **series("pagelake_copy_bytes", 4096, table="orders", **shop),
+            **of_check,
+            **series("pagelake_dag_task_seconds", 30, state="success", **load),
+            **series("pagelake_dag_failed_tasks", 0, **load),
+            **series("pagelake_dag_task_retries", 1, **load),
+        },
+    )
+    watched.comes_to(firing, {})
+
+
 def test_prometheus_has_every_metric_of_the_text_file(watched: Watched) -> None:
     # 1, 2, 3 ... in the order of the enum; each with all the labels that it has.
     ones = [
-        measured(metric, number, "orders" if metric.about.by_table else None, "x" if metric.about.label else None)
+        measured(metric, number, "orders" if metric.about.by_table else None, an_x(metric))
         for number, metric in enumerate(Metric, start=1)
     ]
     assert export(Metrics(timeout_s=60, prometheus_file=str(watched.file)), summary(), ones) == []
@@ -243,11 +296,13 @@ def test_prometheus_has_every_metric_of_the_text_file(watched: Watched) -> None:
         **series("pagelake_run_seconds", 28, pagelake_job="x", **labels),
         **series("pagelake_spark_peak_memory_bytes", 30, process="x", **labels),
         **series("pagelake_lake_bytes", 36, table="orders", **labels),
+        **series("pagelake_dag_task_seconds", 37, dag="x", task="x", state="x", **labels),
+        **series("pagelake_dag_failed_runs", 41, dag="x", **labels),
     }
     watched.comes_to(f'{{__name__=~"{"|".join(name for name, _ in expected)}"}}', expected)
     own = ("last_run_timestamp_seconds", "last_success_timestamp_seconds", "run_outcome")
     names = {name for name, _ in watched.query('{__name__=~"pagelake_.+"}')} - {f"pagelake_{name}" for name in own}
-    assert len(names) == len(BY_NAME) == 36
+    assert len(names) == len(BY_NAME) == 41
 
 
 def _instance(watched: Watched) -> str:
@@ -273,17 +328,14 @@ def promtool(*arguments: str, given: bytes = b"") -> tuple[int, str]:
 
 
 def test_promtool_finds_nothing_wrong_with_the_names_of_any_metric(tmp_path: Path) -> None:
-    ones = [
-        measured(metric, 1, "t" if metric.about.by_table else None, "x" if metric.about.label else None)
-        for metric in Metric
-    ]
+    ones = [measured(metric, 1, "t" if metric.about.by_table else None, an_x(metric)) for metric in Metric]
     assert export(Metrics(timeout_s=60, prometheus_file=str(tmp_path / "x.prom")), summary(), ones) == []
     assert promtool("check", "metrics", given=(tmp_path / "x.prom").read_bytes()) == (0, "")
 
 
 def test_the_rules_and_the_example_are_well_formed() -> None:
     status, said = promtool("check", "config", str(MONITORING / "prometheus.yml"))
-    assert (status, "11 rules found" in said) == (0, True), said
+    assert (status, "13 rules found" in said) == (0, True), said
 
 
 def test_each_alert_fires_when_it_should_and_not_before() -> None:

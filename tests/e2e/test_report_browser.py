@@ -26,7 +26,7 @@ N_MEASURED = 88
 def made(folder: Path, assets: Path | None) -> str:
     job = job_at(folder / "lake")
     make_runs(job, 90)
-    write_report(replace(job, runtime=replace(job.runtime, site_assets=assets)))
+    write_report(replace(job, runtime=replace(job.runtime, site_assets=assets)), kept=())
     return f"{job.layout.site.as_uri()}/runs.html"
 
 

@@ -99,7 +99,8 @@ def make_tree(tmp_path: Path) -> Tree:
     (root / "scripts" / "site_assets.sh").write_text('mkdir -p "$1"\n', encoding="utf-8")  # has tests of its own
     (root / "jobs" / "__main__.py").write_text(JOB, encoding="utf-8")
     (root / "requirements.txt").write_text("pyspark==4.1.4\n", encoding="utf-8")
-    (root / "requirements-dev.txt").write_text("-r requirements.txt\n", encoding="utf-8")
+    for part in ("dev", "notebooks"):
+        (root / f"requirements-{part}.txt").write_text("-r requirements.txt\n", encoding="utf-8")
     digest = hashlib.sha256(JAR).hexdigest()
     (root / "conf" / "jars.sha256").write_text(f"{digest}  io.delta_delta.jar\n", encoding="utf-8")
     write_wheel(tmp_path / "wheels")
@@ -168,6 +169,35 @@ def test_the_second_start_does_nothing_and_needs_no_network(untouched: Tree) -> 
     assert (again.returncode, again.stderr) == (0, "")
     assert time.monotonic() - before < 2
     assert not Path(untouched.env["SPARK_SUBMIT_WORDS"]).exists()
+
+
+# As the Makefile does it; the stamps say what is there then.
+SOURCE = "source scripts/environment.sh {part} && ls -A .venv | grep ^[.]pagelake-setup | sort"
+
+
+def source(tree: Tree, part: str) -> subprocess.CompletedProcess[str]:
+    command = ["bash", "-euo", "pipefail", "-c", SOURCE.format(part=part)]
+    return subprocess.run(
+        command, cwd=tree.root, env=tree.env, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_what_notebooks_need_comes_when_it_is_asked_for_and_once(tree: Tree) -> None:
+    first = tree.start("a-job")
+    assert "what notebooks need" not in first.stderr
+    asked = source(tree, "--notebooks")
+    assert (asked.returncode, asked.stdout.split()) == (0, [".pagelake-setup", ".pagelake-setup-notebooks"]), (
+        asked.stderr
+    )
+    assert asked.stderr == "Pagelake set-up: what notebooks need\n"
+    assert source(tree, "--notebooks").stderr == ""
+
+
+def test_where_tests_can_run_notebooks_can(tree: Tree) -> None:
+    (tree.root / "scripts" / "dev_tools.py").write_text("def get():\n    return []\n", encoding="utf-8")
+    assert source(tree, "--dev").returncode == 0
+    asked = source(tree, "--notebooks")
+    assert (asked.stdout.split(), asked.stderr) == ([".pagelake-setup", ".pagelake-setup-dev"], "")
 
 
 def test_a_lost_stamp_is_written_again_from_what_is_there(ready: Tree, tmp_path: Path) -> None:
@@ -318,14 +348,16 @@ print(*dev_tools.get(), sep="\\n")
 APT_GET = """#!/bin/bash
 [[ $* == *install* ]] || exit 0
 echo "install ${@: -1}" >> "$SAID"
-for name in "${@: -1}" promtool; do
-    [[ $name == promtool && "${@: -1}" != prometheus ]] || /bin/cp "$0" "${0%/*}/$name"
+declare -A others=([prometheus]=promtool [systemd]=systemd-analyze)
+for name in "${@: -1}" ${others["${@: -1}"]}; do
+    /bin/cp "$0" "${0%/*}/$name"
 done
 """
 MISSING = [
     "There is no Chromium: the tests that look at pages are skipped.",
     "There is no Prometheus: the tests that look at metrics in it are skipped.",
     "There is no Pushgateway: the tests that send metrics to it are skipped.",
+    "There is no systemd-analyze: the tests that read units of systemd are skipped.",
 ]
 
 
@@ -378,6 +410,7 @@ def test_debians_root_gets_what_tests_need_once_and_no_service_is_left_running(t
         "systemctl disable --now prometheus",
         "install prometheus-pushgateway",
         "systemctl disable --now prometheus-pushgateway",
+        "install systemd",
     ]
     assert machine.said == said
     assert machine.get(uid=0).returncode == 0
@@ -387,7 +420,9 @@ def test_debians_root_gets_what_tests_need_once_and_no_service_is_left_running(t
 def test_without_systemd_there_is_no_service_to_stop(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     assert machine.get(uid=0, systemd=False).returncode == 0
-    assert machine.said == ["install chromium", "install prometheus", "install prometheus-pushgateway"]
+    assert machine.said == [
+        f"install {name}" for name in ("chromium", "prometheus", "prometheus-pushgateway", "systemd")
+    ]
 
 
 def test_others_are_told_which_tests_are_skipped_and_on_ci_it_is_an_error(tmp_path: Path) -> None:

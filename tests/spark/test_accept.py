@@ -83,7 +83,7 @@ def test_one_accepted_failure_does_not_let_another_one_through(things: Served) -
     with pytest.raises(ChecksFailedError) as refused:
         checked(things, accept(UNKNOWN_NAME), KNOWN, SHORT)
     lines = str(refused.value).splitlines()
-    assert lines[0] == "1 expectations failed:"
+    assert lines[0] == "1 expectation failed:"
     assert lines[1].startswith("  things.column_value_lengths_to_be_between.name: ")
     assert UNKNOWN_NAME not in str(refused.value)
     # Accepting this one in place of the other would not help either.

@@ -306,8 +306,8 @@ def test_orphans_are_counted_by_column_with_their_distinct_keys_and_never_shown(
     targets = {"users": (source.table("users"), users, None)}
     found = count_strays(table, register_strays(table, visits, targets, key_hash))
     sentences = [
-        "visits.who: 1 point at no row of users (1 distinct key).",
-        "visits.who: 1 point at vanished rows of users (1 distinct key).",
+        "visits.who: 1 points at no row of users (1 distinct key).",
+        "visits.who: 1 points at a vanished row of users (1 distinct key).",
         # Three times lost@x.org, once away@x.org.
         "visits.also[]: 4 point at no row of users (2 distinct keys).",
     ]
@@ -366,7 +366,7 @@ def test_a_pointer_at_a_rejected_row_is_no_orphan_though_quarantine_masks_its_ke
         "visits.email: 2 point at quarantined rows of users (1 distinct key).",
         "visits.met[]: 2 point at no row of users (2 distinct keys).",
         "visits.met[]: 2 point at quarantined rows of users (1 distinct key).",
-        "visits.met[]: 1 point at vanished rows of users (1 distinct key).",
+        "visits.met[]: 1 points at a vanished row of users (1 distinct key).",
     ]
     # Each pointer is kept with the key of the row that it is in, though one of its columns is named as the target's key.
     orphans = strays.where("_meets = 'nothing'").select("email", "day", "_pointer").orderBy("_pointer")

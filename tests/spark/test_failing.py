@@ -26,6 +26,7 @@ from pyspark.sql import functions as F
 from jobs.steps.failures import key_of, write_failures
 from jobs.steps.options import Job
 from jobs.steps.publish import check_and_publish, prepare_checks
+from jobs.steps.site import write_site
 from lib.config import Runtime, Source
 from lib.errors import ChecksFailedError
 from lib.lake.layout import lake_at
@@ -281,6 +282,7 @@ def test_a_failed_check_names_the_query_in_its_last_words_and_in_the_docs(things
     pages = list((things.layout.site / "runs" / "run-1").rglob("*.html"))
     assert pages
     assert all(escape(query) in page.read_text("utf-8") for page in pages)
+    write_site(job)
     assert escape(rows_query("run-1")) in (things.layout.site / "runs.html").read_text("utf-8").replace(
         "&#39;", "&#x27;"
     )
@@ -307,7 +309,6 @@ TEXT = st.one_of(st.none(), st.text("ab", max_size=3))
 
 @settings(
     max_examples=4,
-    deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

@@ -80,7 +80,7 @@ class Kept:
     def changes(self, run_from: str, run_to: str) -> list[tuple[Any, ...]]:
         """Key, change, and name and time of disappearance before and after."""
         found = self.lake.changes("tracks", run_from, run_to)
-        assert found.columns == ["id", "_change", "before", "after"]
+        assert found.columns == ["id", "_change", "_columns", "before", "after"]
         names = ["before.name", "before._deleted_at", "after.name", "after._deleted_at"]
         return [tuple(row) for row in found.select("id", "_change", *names).orderBy("id").collect()]
 

@@ -361,7 +361,7 @@ steps = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=6, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(start=st.dictionaries(keys, tracks, min_size=1), steps=steps)
 def test_gold_that_follows_is_gold_that_is_built_from_scratch(
     spark: SparkSession,

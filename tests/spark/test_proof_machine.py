@@ -125,7 +125,6 @@ def once_killed(copies: Copies, place: str | None) -> str | None:
 
 @settings(
     max_examples=20,
-    deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=list(HealthCheck),

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from deltalake import DeltaTable
 
+from jobs.sanity_check import check as sanity_check
 from jobs.steps import publish as steps
 from jobs.steps import site as pages_of
 from jobs.steps.options import Job
@@ -22,15 +23,11 @@ from lib.lake import publications
 from lib.lake.checks import all_checks
 from lib.lake.publications import in_force
 from lib.lake.runs import Run
-from lib.quality.pages import publication_of
-from tests.spark.served import Served
+from lib.quality.pages import publication_of, render_runs
+from tests.spark.served import Killed, Served
 
 NOT_NULL = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "name"}}
 WARNS = {**NOT_NULL, "severity": "warning"}
-
-
-class Killed(BaseException):
-    """Takes the place of a kill."""
 
 
 def job_of(things: Served, *expectations: dict[str, Any], publish_to: str | None = None) -> Job:
@@ -104,7 +101,7 @@ def test_the_site_is_copied_after_each_check_and_a_copy_that_fails_hides_no_fail
         check(things, run, job_of(things, NOT_NULL, publish_to=(no_folder / "copy").as_uri()))
     lines = str(failed.value).splitlines()
     assert lines[:2] == [
-        "1 expectations failed:",
+        "1 expectation failed:",
         "  things.column_values_to_not_be_null.name: expect_column_values_to_not_be_null name: 1 of 1 rows",
     ]
     assert any(line.startswith("Besides: the site could not be copied to ") for line in lines)
@@ -114,15 +111,31 @@ def test_the_site_is_copied_after_each_check_and_a_copy_that_fails_hides_no_fail
     assert publication_of(page(things)) == "run-1"
 
 
+def test_the_report_is_written_once_and_has_the_check_and_what_was_measured(
+    things: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    things.run({"id": 1, "name": None})
+    rendered = []
+
+    def render(*arguments: Any) -> str:
+        rendered.append(render_runs(*arguments))
+        return rendered[-1]
+
+    monkeypatch.setattr(pages_of.pages, "render_runs", render)
+    job = job_of(things, WARNS)
+    job.run_id = None
+    sanity_check(job, None)
+    [report] = rendered
+    assert page(things, "runs.html") == " ".join(report.split())
+    assert 'href="runs/run-1/index.html"' in report
+    # What is measured of checks, by the name that the metric has.
+    assert '<th scope="row">quality.warnings</th><td class="n">1</td>' in report
+
+
 # In their order. After the commit the new publication is in force, whatever else is written.
 BEFORE = [(steps, "validate"), (steps, "make_self_contained"), (steps, "keep_page"), (steps.site, "publish_run_docs")]
 BEFORE += [(steps, "write_failures"), (steps, "publish")]
-AFTER: list[tuple[Any, str]] = [
-    (publications, "write_published_json"),
-    (steps, "add_check"),
-    (pages_of.pages, "render_runs"),
-]
-AFTER += [(pages_of.pages, "render_index")]
+AFTER = [(publications, "write_published_json"), (steps, "add_check"), (pages_of.pages, "render_index")]
 
 
 def read(things: Served) -> tuple[dict[str, Any], list[tuple[Any, ...]]]:
@@ -153,7 +166,7 @@ def test_a_kill_at_each_step_of_a_publication_leaves_the_old_one_or_the_new_one_
         is_new = (module, name) in AFTER
         assert (now.run_id == run.run_id) is is_new, name
         # published.json is the old one or the new one, whole, with its rows; so is the page.
-        if name in ("add_check", "render_runs", "render_index"):
+        if name in ("add_check", "render_index"):
             assert read(things)[1] == new, name
             assert read(things)[0]["publication_id"] == now.publication_id
         else:

@@ -161,7 +161,7 @@ def start(things: Served, rows: tuple[Row, ...], killed_at: str | None) -> bool:
     return False
 
 
-@settings(max_examples=10, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 @given(story=stories)
 def test_the_tables_hold_what_the_model_holds_and_a_rebuild_gives_it_again(
     spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, story: list[Start | Replay]

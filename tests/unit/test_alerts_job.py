@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -146,6 +147,18 @@ def test_channels_that_are_off_are_said_to_be_and_the_log_has_the_alert(
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [
         "alert [critical] demo: failed: run r1 ended as 'failed' (exit 1): out of memory"
     ]
+
+
+def test_the_log_has_the_start_of_a_long_alert_and_a_channel_more_of_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    failed = replace(ended(Outcome.FAILED), message=f"2 expectations failed:\n  {'x' * 80}: y\n  {'z' * 80}: y")
+    with http_receiver() as ops:
+        send_alerts(job(tmp_path, ops=ops), failed, [], START)
+    [line] = [record.getMessage() for record in caplog.records if "alert [" in record.getMessage()]
+    head = f"run r1 ended as 'failed' (exit 1): 2 expectations failed: {'x' * 80}: y"
+    assert line == f"alert [critical] demo: failed: {head} …"
+    assert ops.bodies[0]["message"].startswith(f"{head} {'z' * 80}: y\n")
 
 
 def test_without_a_run_silence_and_reminders_are_told(tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ MEASURED = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.dictionaries(st.sampled_from("abc"), st.lists(MEASURED, max_size=12)))
 def test_whatever_was_measured_a_spec_is_json_and_loses_nothing(measured: dict[str, list[Measurement]]) -> None:
     found = [one for ones in measured.values() for one in ones]

@@ -32,9 +32,7 @@ def damaged(draw: st.DrawFn) -> str:
     return text
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(damaged())
 def test_any_damage_is_a_config_error_or_still_a_source(tmp_path: Path, text: str) -> None:
     path = tmp_path / "damaged.yml"

@@ -116,15 +116,14 @@ def test_the_page_has_every_metric_by_each_exporter_s_name_as_it_is() -> None:
     rows += [
         re.findall(r"`([^`]*)`", line)
         for line in section.splitlines()
-        if re.match(r"\| `(quality|run|spark|lake)\.", line)
+        if re.match(r"\| `(quality|run|spark|lake|dag)\.", line)
     ]
     assert [row[:4] for row in rows] == [
         [metric.about.name, f"pagelake.{metric.about.name}", name_of(metric.about), metric.about.unit]
         for metric in Metric
     ]
     assert [row[4:] for row in rows] == [
-        [*(["table"] if metric.about.by_table else []), *([metric.about.label] if metric.about.label else [])]
-        for metric in Metric
+        [*(["table"] if metric.about.by_table else []), *metric.about.labels] for metric in Metric
     ]
     for outcome in Outcome:
         assert f"`{outcome.name.lower()}`" in section

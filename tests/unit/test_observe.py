@@ -196,6 +196,15 @@ def test_what_cannot_be_measured_keeps_no_alert_back(
     assert (job.layout.site / "runs.html").exists()
 
 
+def test_checks_that_cannot_be_read_keep_no_alert_back(job: Job, caplog: pytest.LogCaptureFixture) -> None:
+    add_check(job.layout, Check("r1", "r1", DAY_0, "checks failed", 9, 3, 1, 100, None, 0))
+    for part in (job.layout.root / "ops" / "checks").glob("*.parquet"):
+        part.write_bytes(b"no parquet")
+    observe(job, a_run(state=runs.FAILED, exit_status=1, ended_at=DAY_0), Work(DAY_0))
+    assert [one["rule"] for one in told.latest(job.layout)] == ["failed"]
+    assert "looking for the run's docs failed" in caplog.text
+
+
 def test_a_measurement_is_judged_by_the_runs_before_it(job: Job) -> None:
     for day in range(15):
         at = DAY_0 + timedelta(days=day)

@@ -21,6 +21,7 @@ from lib.lake.runs import Run
 from lib.observe.metrics import Measurement, Metric, Series, to_record
 from lib.quality.docs import ASSETS
 from lib.quality.report import PLAIN_NOTE
+from lib.quality.site import docs_kept
 from tests.made_up_runs import EVIL, LONG, job_at, make_runs
 from tests.unit.test_site_pages import Text
 
@@ -58,7 +59,7 @@ def checked(job: Job, docs_id: str, run_id: str, day: int, outcome: str, message
 
 
 def report(job: Job) -> str:
-    write_report(job)
+    write_report(job, docs_kept(job.layout.site))
     return (job.layout.site / "runs.html").read_text("utf-8")
 
 
@@ -217,7 +218,7 @@ def test_assets_that_are_broken_are_told(drawn: Job, tmp_path: Path) -> None:
     ran(drawn, "a", 0, "published", *ROWS)
     (tmp_path / "assets" / "js" / "vega.min.js").unlink()
     with pytest.raises(LakeError, match=r"js/vega\.min\.js"):
-        write_report(drawn)
+        report(drawn)
 
 
 def test_hostile_text_stays_text_everywhere(drawn: Job) -> None:

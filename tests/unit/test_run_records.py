@@ -23,14 +23,27 @@ def test_a_lake_whose_records_know_no_missing_values_takes_them(tmp_path: Path) 
     layout = lake_at(str(tmp_path))
     before = pa.struct([field for field in runs.TABLE_RECORD if field.name != "rows_missing"])
     schema = pa.schema([pa.field("tables", pa.list_(before)) if f.name == "tables" else f for f in runs.SCHEMA])
-    old = {**vars(run("r1")), "tables": [{"table": "things", "rows_landed": 5}]}
-    records.upsert(layout.runs, schema, {name: old[name] for name in schema.names}, "run_id")
+    olds = [{**vars(run(run_id)), "tables": [{"table": "things", "rows_landed": 5}]} for run_id in ("r1", "r2")]
+    records.append(layout.runs, schema, [{name: old[name] for name in schema.names} for old in olds])
 
     missing = [{"column": "name", "rows": 2}]
-    run("r2", rows_landed=7, rows_missing=missing).save(layout)
-    first, second = (one.tables["things"] for one in runs.all_runs(layout))
-    assert (first.rows_landed, first.rows_missing) == (5, None)
-    assert (second.rows_landed, second.rows_missing) == (7, missing)
+    # One of two in a file, and a new one.
+    for run_id in ("r2", "r3"):
+        run(run_id, rows_landed=7, rows_missing=missing).save(layout)
+    found = [(one.run_id, one.tables["things"]) for one in runs.all_runs(layout)]
+    assert [(run_id, table.rows_landed, table.rows_missing) for run_id, table in found] == [
+        ("r1", 5, None),
+        ("r2", 7, missing),
+        ("r3", 7, missing),
+    ]
+
+
+def test_a_run_has_one_record_however_often_it_is_kept(tmp_path: Path) -> None:
+    layout = lake_at(str(tmp_path))
+    for state in ("running", "merged", "published"):
+        for run_id in ("r1", "r10"):
+            Run(run_id, "shop", AT, "", "{}", state=state).save(layout)
+    assert [(one.run_id, one.state) for one in runs.all_runs(layout)] == [("r1", "published"), ("r10", "published")]
 
 
 def test_the_last_end_of_each_kind_leaves_out_what_still_runs_and_the_run_that_asks(tmp_path: Path) -> None:

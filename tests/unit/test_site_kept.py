@@ -61,3 +61,12 @@ def test_after_a_rollback_the_docs_of_what_is_in_force_are_kept_and_of_what_was_
     assert docs_kept(lake.layout.site) == {"a"}
     assert linked(lake) == ["a"]
     assert 'href="runs/a/index.html"' in lake.page()
+
+
+def test_the_index_leads_to_the_notebooks_once_their_pages_are_there(lake: Lake) -> None:
+    lake.published("a")
+    assert "notebooks/" not in lake.page()
+    (lake.layout.site / "notebooks").mkdir()
+    (lake.layout.site / "notebooks" / "index.html").write_text("notebooks", "utf-8")
+    lake.published("b")
+    assert '<a href="notebooks/index.html">Notebooks</a>' in lake.page()

@@ -78,3 +78,11 @@ def test_a_store_that_cannot_be_written_is_named_and_the_site_stays(site: Path, 
     ):
         mirror(site, (tmp_path / "file").as_uri())
     assert (site / "index.html").read_text() == "one"
+
+
+def test_a_page_of_a_notebook_that_is_as_long_as_before_is_copied_all_the_same(site: Path, tmp_path: Path) -> None:
+    write(site, notebooks__index_html="10 plays")
+    mirror(site, (tmp_path / "copy").as_uri())
+    write(site, notebooks__index_html="11 plays")
+    mirror(site, (tmp_path / "copy").as_uri())
+    assert read(tmp_path / "copy")["notebooks/index.html"] == "11 plays"

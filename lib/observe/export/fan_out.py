@@ -17,6 +17,7 @@ from lib.errors import ExportError
 from lib.observe.export.batch import Batch
 from lib.observe.metrics import Measurement
 from lib.observe.outcome import RunSummary
+from lib.observe.tasks import TaskEnd
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,16 @@ def export(
     Returns after `settings.timeout_s` seconds at the latest. A sink that has not answered by then is left to a daemon thread, which
     keeps no process alive. Never raises. `last_success` is the end of the last good run before this one, None if there was none.
     """
+    return _export(settings, Batch.of(summary, measured, last_success))
+
+
+def export_task(settings: Metrics, source: str, end: TaskEnd, measured: Sequence[Measurement]) -> list[str]:
+    """Send the measurements of one task of a DAG, or of a run of it, in the same way. What is held of the source's runs stays."""
+    return _export(settings, Batch.of_task(source, end, measured))
+
+
+def _export(settings: Metrics, batch: Batch) -> list[str]:
     sinks = _enabled(settings)
-    batch = Batch.of(summary, measured, last_success)
     ended: Ended = queue.SimpleQueue()
     until = time.monotonic() + settings.timeout_s
     problems: dict[str, str] = {}

@@ -1,9 +1,14 @@
-"""Metrics to Prometheus: a text file for node_exporter, or a Pushgateway. Both hold what the last run of a source said."""
+"""Metrics to Prometheus: a text file for node_exporter, or a Pushgateway.
+
+Both hold what the last run of a source said and, apart from that, what the last run of each DAG and of each of its tasks did.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
 from typing import TypeAlias
 
 from prometheus_client import CollectorRegistry
@@ -29,28 +34,36 @@ _Values: TypeAlias = dict[tuple[str, ...], float]  # by the values of the labels
 def write(path: str, batch: Batch) -> None:
     """Write the batch as a text file, in the place of the one that is there, in one move.
 
+    A task or DAG has a file of its own beside that of the source's runs: `shop+nightly+full_ingest.prom` beside `shop.prom`.
+
     Raises:
         ExportError: it cannot be written.
     """
     try:
-        write_to_textfile(path, registry(batch))
+        write_to_textfile(file_of(path, batch), registry(batch))
     except OSError as error:
         message = f"{error.strerror or 'it cannot be written'}; make the folder, and let this user write to it"
         raise ExportError(message) from error
 
 
 def push(settings: Pushgateway, batch: Batch, timeout_s: float) -> None:
-    """Put the batch in the place of what the Pushgateway holds of the source.
+    """Put the batch in the place of what the Pushgateway holds of the source's runs, or of the same task or DAG.
 
     Raises:
         ExportError: it did not take the batch.
     """
-    key = {"source": batch.summary.source}
+    key = {"source": batch.source, **batch.group}
     push_to_gateway(settings.url, JOB, registry(batch), grouping_key=key, timeout=timeout_s, handler=_handler)
 
 
+def file_of(path: str, batch: Batch) -> str:
+    """Where the batch is written, if runs are written to `path`. No id of Airflow's has the sign between the parts."""
+    runs = PurePosixPath(path)
+    return str(runs.with_name("+".join([runs.stem, *batch.group.values()]) + runs.suffix))
+
+
 def registry(batch: Batch) -> CollectorRegistry:
-    """The batch as gauges, and how and when the source's last runs ended."""
+    """The batch as gauges; of a run also how and when the source's last runs ended."""
     own = CollectorRegistry()
     own.register(_Known(tuple(_families(batch))))
     return own
@@ -65,7 +78,7 @@ def name_of(about: About) -> str:
 
 def label_names(about: About) -> list[str]:
     """The labels that each series of the metric has."""
-    own = [] if about.label is None else [RENAMED_LABELS.get(about.label, about.label)]
+    own = [RENAMED_LABELS.get(name, name) for name in about.labels]
     return ["source", *(["table"] if about.by_table else []), *own]
 
 
@@ -88,13 +101,17 @@ def _families(batch: Batch) -> Iterator[GaugeMetricFamily]:
         by_metric.setdefault(one.series.metric, {})[key] = one.value
     for metric, values in by_metric.items():
         yield _gauge(name_of(metric.about), metric.about.says, label_names(metric.about), values)
-    source = batch.summary.source
-    run_at: _Values = {(source,): batch.at.timestamp()}
+    if batch.outcome is not None:
+        yield from _ends(batch.source, batch.at, batch.outcome, batch.last_success)
+
+
+def _ends(source: str, at: datetime, outcome: Outcome, last_success: datetime | None) -> Iterator[GaugeMetricFamily]:
+    run_at: _Values = {(source,): at.timestamp()}
     yield _gauge("pagelake_last_run_timestamp_seconds", "End of the last run.", ["source"], run_at)
-    if batch.last_success is not None:
-        good_at: _Values = {(source,): batch.last_success.timestamp()}
+    if last_success is not None:
+        good_at: _Values = {(source,): last_success.timestamp()}
         yield _gauge("pagelake_last_success_timestamp_seconds", "End of the last good run.", ["source"], good_at)
-    outcomes: _Values = {(source, known.name.lower()): float(known is batch.summary.outcome) for known in Outcome}
+    outcomes: _Values = {(source, known.name.lower()): float(known is outcome) for known in Outcome}
     says = "1 for how the last run ended, 0 for all else."
     yield _gauge("pagelake_run_outcome", says, ["source", "outcome"], outcomes)
 

@@ -1,0 +1,100 @@
+"""`make notebook` and `make notebooks-html`: the notebooks on a lake, to work in or as pages of its site.
+
+No job of spark-submit.sh: these need packages of their own (requirements-notebooks.txt).
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+import nbformat
+
+from jobs import cli
+from jobs.steps.notebooks import FOLDER, notebooks, page_of, run_notebook
+from lib.errors import PagelakeError
+from lib.lake import read_published
+from lib.quality import pages, site
+
+_LAB = (
+    "--ServerApp.ip=127.0.0.1",
+    f"--ServerApp.root_dir={FOLDER}",
+    "--LabApp.extension_manager=readonly",
+    "--KernelManager.transport_encryption=auto",  # others on this machine cannot listen
+)
+# It would ask other hosts for news and newer versions.
+_QUIET = (
+    "--LabApp.news_url=",
+    "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
+)
+
+
+@click.group(help="Open the notebooks on a lake, or publish them as pages of its site.")
+def command() -> None:
+    """The command line."""
+
+
+@command.command("open", help="JupyterLab on this machine alone, with a token. Options after -- are JupyterLab's.")
+@click.option("--lake", required=True, metavar="PATH", help="The lake that the notebooks open.")
+@click.argument("options", nargs=-1)
+def open_lab(lake: str, options: tuple[str, ...]) -> None:
+    """Become JupyterLab."""
+    environment = kernel_environment(lake)
+    as_root = ["--allow-root"] if os.geteuid() == 0 else []
+    words = [sys.executable, "-m", "jupyterlab", *_LAB, *_QUIET, *as_root, *options]
+    os.execve(sys.executable, words, environment)
+
+
+@command.command("html", help="Run every notebook on a lake, and publish them under its site/notebooks/.")
+@click.option("--lake", required=True, metavar="PATH", help="The lake to run them on.")
+@click.option(
+    "--executed", type=click.Path(path_type=Path), help="Keep the notebooks with their outputs in this folder too."
+)
+def html(lake: str, executed: Path | None) -> None:
+    """Write the pages once all notebooks have run: one that fails leaves the pages as they were."""
+    root, published = read_published(lake)
+    ran = {}
+    with tempfile.TemporaryDirectory() as profile:  # what someone has in ~/.ipython is not to decide what is published
+        environment = {**kernel_environment(lake), "IPYTHONDIR": profile}
+        for path in notebooks():
+            click.echo(f"{path.stem} ...", err=True)
+            ran[path.stem] = run_notebook(path, environment)
+            if executed is not None:
+                executed.mkdir(parents=True, exist_ok=True)
+                nbformat.write(ran[path.stem], executed / path.name)
+    folder = Path(root) / "site" / "notebooks"
+    for name, notebook in ran.items():
+        site.write_page(folder, f"{name}.html", page_of(notebook, name))
+    index = pages.render_notebooks(list(ran), published["publication_id"])
+    site.write_page(folder, "index.html", index)
+    click.echo(f"Notebooks: {folder / 'index.html'}")
+
+
+def kernel_environment(lake: str) -> dict[str, str]:
+    """The environment of a kernel: that of a job, and the lake. What PYSPARK_SUBMIT_ARGS has goes to Spark, as in any notebook."""
+    given = [word for word in shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", "")) if word != "pyspark-shell"]
+    added = cli.spark_environment(given, os.environ, python=sys.executable)
+    return {**os.environ, **added, "PAGELAKE_LAKE": os.path.abspath(lake)}
+
+
+def main() -> int:
+    """Run the command line, and return its exit status, as those of jobs are."""
+    try:
+        command.main(prog_name="jobs.notebooks", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except PagelakeError as error:
+        click.echo(str(error), err=True)
+        return error.exit_status
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

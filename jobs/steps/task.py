@@ -1,0 +1,121 @@
+"""Records how a task of a DAG ended: in the lake, in the exporters, and by alerts. What fails of that keeps nothing else back."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+from deltalake.exceptions import DeltaError
+
+from jobs.steps.alert import Desk, News, evaluate, last_run
+from jobs.steps.failing import LONGEST
+from jobs.steps.options import Job, read_alerts
+from lib.config import Runtime
+from lib.errors import ConfigError
+from lib.lake import metrics
+from lib.lake.layout import Layout
+from lib.lake.metrics import DagRecord
+from lib.observe.anomalies import Past, judged
+from lib.observe.export import export_task
+from lib.observe.logs import LOGGER
+from lib.observe.metrics import Measurement, Metric, from_record, to_record
+from lib.observe.outcome import RunSummary
+from lib.observe.tasks import State, TaskEnd, measured
+from lib.observe.verdicts import clean
+
+log = logging.getLogger(LOGGER)
+# What a task is judged by: as many of its ends as runs are judged by.
+HISTORY = 60
+_TROUBLE = (DeltaError, pa.ArrowException, OSError)
+
+
+class _AnyTable(Collection[str]):
+    """Every name there is: rules may name tables of a source that cannot be read."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def record_end(job: Job, end: TaskEnd) -> tuple[list[str], list[str]]:
+    """Record an end. Returns what to say, and what could not be written or sent."""
+    found = measured(end)
+    lines = [f"Recorded: {end}"]
+    problems = []
+    as_it_was: list[Measurement] = []
+    gone: tuple[str, ...] = ()
+    if job.layout.lake_json.exists():
+        try:
+            found = judged(found, end.started_at, _history(job.layout, end))
+            _save(job.layout, end, found)
+            as_it_was, gone = _as_it_was(job.layout, end), _gone(job.layout, end)
+        except _TROUBLE as error:
+            log.debug("ops/metrics", exc_info=True)
+            problems.append(f"{job.layout.metrics} cannot be written ({type(error).__name__})")
+    else:
+        lines.append(f"There is no lake at {job.layout.root} yet: nothing was written to it.")
+    problems += export_task(job.source.metrics, job.source.source, end, [*found, *as_it_was])
+    if job.alerts is not None:
+        news = News(_its_run(job.layout, end), found, end.story, gone)
+        problems += evaluate(Desk.of(job, job.alerts), news, end.ended_at).problems
+    return lines, problems
+
+
+def alert_without_settings(name: str, end: TaskEnd) -> None:
+    """Tell of a task where the settings of the source are wrong, which may be why it failed. No lake keeps it in mind."""
+    runtime = Runtime.of(os.environ)
+    try:
+        alerts = read_alerts(runtime, _AnyTable())
+    except ConfigError:
+        return  # it is what is wrong, and is told by the job
+    if alerts is not None:
+        desk = Desk(clean(Path(name).stem), (), alerts, None)
+        evaluate(desk, News(measured=measured(end), story=end.story), end.ended_at)
+
+
+def _history(layout: Layout, end: TaskEnd) -> list[Past]:
+    """The ends of the same task or DAG before, this one left out if it was recorded already."""
+    names = [one.series.metric.about.name for one in measured(end)]
+    return [
+        Past(record["started_at"], [one])
+        for record in metrics.of_dags(layout, names, end.labels, last=HISTORY, first=end.started_at - LONGEST)
+        if (one := from_record(record)) is not None
+        and (record["dag_run"], record["try_number"]) != (end.dag_run, end.try_number)
+    ]
+
+
+def _save(layout: Layout, end: TaskEnd, found: list[Measurement]) -> None:
+    of = DagRecord(end.dag_run, end.try_number, end.run_id, end.started_at, end.labels)
+    metrics.save_of_dag(layout, of, [to_record(one) for one in found])
+
+
+def _as_it_was(layout: Layout, end: TaskEnd) -> list[Measurement]:
+    """What a try that is retried says nothing of, and what Prometheus would hold no more: whether the task failed before."""
+    if end.state is not State.RETRIED:
+        return []
+    names = [Metric.TASKS_FAILED.about.name]
+    last = metrics.of_dags(layout, names, [end.name], last=1, first=end.started_at - LONGEST)
+    return [one for record in last if (one := from_record(record)) is not None]
+
+
+def _gone(layout: Layout, end: TaskEnd) -> tuple[str, ...]:
+    """Tasks without which the DAG has now run to a good end: nobody will ever record that they are well again."""
+    if end.task is not None or end.state is not State.SUCCESS:
+        return ()
+    known = metrics.of_dags(layout, [Metric.TASKS_FAILED.about.name], (), last=1, first=end.started_at - LONGEST)
+    mine = [record for record in known if record["label"].startswith(f"{end.dag}/")]
+    return tuple(record["label"] for record in mine if record["dag_run"] != end.dag_run)
+
+
+def _its_run(layout: Layout, end: TaskEnd) -> RunSummary | None:
+    """The run that the task worked on, if it is the last one of the lake."""
+    last = last_run(layout) if end.run_id is not None and layout.lake_json.exists() else None
+    return last if last is not None and last.run_id == end.run_id else None

@@ -1,0 +1,40 @@
+"""Whether there is something to read, asked before anything is started: if not, a sentence says what to run."""
+
+from __future__ import annotations
+
+from lib.errors import ConfigError
+from lib.lake import tables
+from lib.lake.layout import Layout, lake_at
+from lib.lake.publications import Publication, in_force
+
+
+def lake_there(lake: str) -> Layout:
+    """The lake at a path or URI. Needs no Spark.
+
+    Raises:
+        ConfigError: there is none, or no run in it; says what to run.
+    """
+    layout = lake_at(lake)
+    # A lake without a run is one that its first run could not begin.
+    if not layout.lake_json.exists() or not tables.exists(layout.runs):
+        message = (
+            f"{layout.root}: there is no lake here. Make one with ./spark-submit.sh full-ingest --lake {layout.root}, or name "
+            "another one: make notebook LAKE=..."
+        )
+        raise ConfigError(message)
+    return layout
+
+
+def published_there(layout: Layout) -> Publication:
+    """The publication in force. Needs no Spark.
+
+    Raises:
+        ConfigError: nothing was ever published here; says what to run.
+    """
+    publication = in_force(layout)
+    if publication is None:
+        message = (
+            f"{layout.root}: nothing is published here; run ./spark-submit.sh full-ingest --lake {layout.root} first"
+        )
+        raise ConfigError(message)
+    return publication

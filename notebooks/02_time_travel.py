@@ -1,0 +1,123 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What changed
+#
+# The lake keeps the versions of its tables, so that two runs can be compared and an earlier publication read again.
+# `docs/history.md` has the same as plain SQL. Personal values are masked here too: that one changed is seen, not what it was.
+
+# %%
+import altair as alt
+import pandas as pd
+from IPython.display import Markdown, display
+from pyspark.sql import functions as F
+
+from lib.lake import open_lake
+
+alt.renderers.enable("svg")
+lake = open_lake()
+publications = pd.DataFrame(lake.publications)
+publications[["publication_id", "run_id", "published_at", "replaces", "restores"]].tail(10)
+
+# %% [markdown]
+# Each line replaced the one before it; the last one is in force. What follows compares the last two. Where there is one alone, it
+# is compared with itself, and nothing differs.
+
+# %%
+before, after = lake.publications[-2:][0], lake.publications[-1]
+Markdown(f"From run **{before.run_id}** to run **{after.run_id}**.")
+
+# %% [markdown]
+# ## What changed between two runs
+# One row per key that differs, counted by what happened to it.
+
+# %%
+silver = [name for name, entry in after.tables.items() if entry.path.startswith("silver/")]
+changes = {name: lake.changes(name, before.run_id, after.run_id).cache() for name in silver}
+counts = pd.concat(
+    [
+        frame.groupBy("_change").count().withColumn("table", F.lit(name)).limit(10).toPandas()
+        for name, frame in changes.items()
+    ]
+)
+counts = counts.sort_values(["table", "_change"])[["table", "_change", "count"]]
+counts
+
+# %%
+alt.Chart(counts).mark_bar().encode(
+    alt.X("count:Q", title="rows"), alt.Y("table:N"), alt.Color("_change:N", title="what happened")
+)
+
+# %%
+Markdown(f"{counts['count'].sum():,} rows differ between the two runs.")
+
+# %% [markdown]
+# ## In which columns
+# Of the rows that were there before and after, the columns that differ.
+
+# %%
+for name, frame in changes.items():
+    columns = frame.where("_change = 'updated'").select(F.explode("_columns").alias("column")).groupBy("column").count()
+    display(Markdown(f"**{name}**"), columns.orderBy("column").limit(100).toPandas())
+
+# %% [markdown]
+# ## One row's life
+# Of the table with the most updated rows, one that was updated (else any that changed): the versions in which it changed.
+
+# %%
+updated = counts.sort_values("count").sort_values("_change", key=lambda change: change == "updated", kind="stable")
+table = updated.table.iloc[-1] if len(updated) else silver[0]
+key = next(entry.key for entry in lake.inventory if entry.table == table)
+rows = changes[table].orderBy(F.col("_change") != "updated", *key).select(*key).limit(1).toPandas().to_dict("records")
+Markdown(f"The row of **{table}** is {rows[0]}." if rows else "No row changed, so there is none to follow.")
+
+# %%
+for row in rows:
+    life = lake.row_history(table, row).select("version", "run_id", "at", "_change", "row.*")
+    display(life.drop("_run_id", "_first_seen_at", "_changed_at").limit(50).toPandas())
+
+# %% [markdown]
+# ## The change feed
+# What the runs wrote, as Delta tells it to those who follow a table: a row before (`update_preimage`) and after
+# (`update_postimage`) each change, and those inserted.
+
+# %%
+feed = lake.change_feed(table, before.run_id, after.run_id)
+feed.groupBy("_commit_version", "_change_type").count().orderBy("_commit_version", "_change_type").limit(100).toPandas()
+
+# %%
+feed.drop("_row_hash", "_run_id", "_first_seen_at").orderBy(*key, "_commit_version", "_change_type").limit(6).toPandas()
+
+# %% [markdown]
+# ## The publication before
+# `as_of` gives a table as readers saw it at a time; here when the publication before came into force.
+
+# %%
+sizes = pd.DataFrame(
+    [
+        {
+            "table": name,
+            "rows before": lake.as_of(name, before.published_at).count(),
+            "rows now": lake.published(name).count(),
+        }
+        for name in after.tables
+        if name in before.tables
+    ]
+)
+sizes
+
+# %%
+Markdown(
+    f"The publication of {before.published_at:%Y-%m-%d %H:%M:%S} UTC can be read as it was; "
+    "`./spark-submit.sh sanity-check --rollback` would put it back in force."
+    if before != after
+    else "There is no publication before this one."
+)

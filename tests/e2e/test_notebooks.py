@@ -1,0 +1,486 @@
+"""The notebooks, run on a small lake of two days and a failed third run; the right values are counted from the demo's rows."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+import pyarrow as pa
+import pytest
+import requests
+from bs4 import BeautifulSoup
+from deltalake import write_deltalake
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+
+from demo import DemoSettings, build
+from demo.settings import Faults
+from jobs.notebooks import kernel_environment
+from jobs.steps.notebooks import page_of, run_notebook
+from lib.errors import ConfigError
+from lib.lake.layout import claim, lake_at
+from lib.lake.publications import Publication, PublishedTable, publish
+from lib.lake.runs import TableRun, new_run
+from tests.e2e.conftest import ROOT, SMALL, good, ingest, small_demo
+from tests.e2e.test_site_browser import Watched, browser, pages_of, watched
+
+pytestmark = pytest.mark.e2e
+__all__ = ["browser", "watched"]
+
+FOLDER = ROOT / "notebooks"
+NAMES = ("01_explore_tables", "02_time_travel", "03_quality", "04_without_spark")
+# What the JVM says of itself at each start.
+OF_THE_JVM = "WARNING: Using incubator modules: jdk.incubator.vector\n"
+# An error, whoever causes it; but pyspark leaves the sockets of its answers to the garbage collector.
+WARNINGS = "error,ignore::ResourceWarning"
+Row = dict[str, Any]
+
+
+def make(target: str, lake: Path, arguments: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+    command = ["make", "--no-print-directory", target, f"LAKE={lake}", f"ARGS={arguments}"]
+    return subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True, check=False, timeout=900
+    )
+
+
+@dataclass(frozen=True)
+class Ran:
+    """The lake, its site's pages, and the notebooks with their outputs."""
+
+    lake: Path
+    notebooks: dict[str, NotebookNode]
+    said: subprocess.CompletedProcess[str] | None
+
+    @property
+    def pages(self) -> Path:
+        return self.lake / "site" / "notebooks"
+
+    def outputs(self, name: str, source: str) -> list[NotebookNode]:
+        """Those of the one cell with this text in it."""
+        [cell] = [one for one in self.notebooks[name].cells if one.cell_type == "code" and source in one.source]
+        return [one for one in cell.outputs if one.get("name") != "stderr"]
+
+    def sentence(self, name: str, source: str) -> str:
+        return str(self.outputs(name, source)[-1].data["text/markdown"])
+
+    def rows(self, name: str, source: str, number: int = -1) -> list[Row]:
+        """A table that a cell shows, all values as text."""
+        tables = [one.data["text/html"] for one in self.outputs(name, source) if "text/html" in one.get("data", {})]
+        return rows_of(tables[number])
+
+    def drawing(self, name: str, source: str) -> str:
+        return str(self.outputs(name, source)[-1].data["image/svg+xml"])
+
+
+def rows_of(html: str) -> list[Row]:
+    table = BeautifulSoup(html, "html.parser").find("table")
+    head = [cell.get_text() for cell in table.thead.find_all("th")]
+    lines = [[cell.get_text() for cell in line.find_all(["th", "td"])] for line in table.tbody.find_all("tr")]
+    return [dict(zip(head, line, strict=True)) for line in lines]
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    lake = tmp_path_factory.mktemp("notebooks") / "lake"
+    assert ingest(lake, "day-0", *small_demo()).status == 0
+    assert ingest(lake, "day-1", *small_demo(day=1)).status == 0
+    assert ingest(lake, "orphaned", *small_demo(day=1), "--set", "demo.faults.orphans=3").status == 3
+    executed = lake.parent / "executed"
+    said = make("notebooks-html", lake, f"--executed {executed}", PYTHONWARNINGS=WARNINGS)
+    assert said.returncode == 0, said.stderr
+    return Ran(lake, {name: nbformat.read(executed / f"{name}.ipynb", as_version=4) for name in NAMES}, said)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What is right, counted from the rows that the demo serves on day 1."""
+
+    tracks: dict[int, Row]
+    users: dict[int, Row]
+    sessions: list[Row]
+    held_tracks: int  # with those that have vanished
+
+    @property
+    def plays(self) -> list[tuple[datetime, int]]:
+        return [(session["created_at"], track) for session in self.sessions for track in session["items"]]
+
+
+@pytest.fixture(scope="module")
+def counted() -> Counted:
+    before, now = (build(DemoSettings(**SMALL, day=day)).rows for day in (0, 1))
+    tracks, users = ({row["id"]: row for row in good(table, now[table]).values()} for table in ("tracks", "users"))
+    sessions = list(good("listen_history", now["listen_history"]).values())
+    held = set(good("tracks", before["tracks"])) | set(good("tracks", now["tracks"]))
+    return Counted(tracks, users, sessions, len(held))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_is_committed_without_outputs_and_in_step_with_its_text(name: str) -> None:
+    notebook = nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    text = jupytext.read(FOLDER / f"{name}.py")
+    assert [(cell.cell_type, cell.source) for cell in notebook.cells] == [
+        (cell.cell_type, cell.source) for cell in text.cells
+    ]
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [(cell.outputs, cell.execution_count) for cell in code] == [([], None)] * len(code)
+    assert notebook.metadata.jupytext.formats == "ipynb,py:percent"
+
+
+def test_every_notebook_is_here() -> None:
+    assert sorted(path.stem for path in FOLDER.glob("*.ipynb")) == list(NAMES)
+    assert sorted(path.stem for path in FOLDER.glob("*.py")) == list(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_defines_no_logic_and_collects_no_table(name: str) -> None:
+    for cell in jupytext.read(FOLDER / f"{name}.py").cells:
+        if cell.cell_type == "code":
+            assert not any(
+                line.lstrip().startswith(("def ", "class ", "import os")) for line in cell.source.splitlines()
+            )
+            source = "".join(cell.source.split())
+            assert source.count(".toPandas()") == len(re.findall(r"[.]limit[(][0-9_]+[)][.]toPandas[(][)]", source))
+            assert ".rdd" not in cell.source
+            assert not (".collect()" in cell.source and "pl.len()" not in cell.source)
+
+
+def test_no_notebook_warns(ran: Ran) -> None:
+    for name, notebook in ran.notebooks.items():
+        said = [one.text for cell in notebook.cells for one in cell.get("outputs", ()) if one.get("name") == "stderr"]
+        assert "".join(said) in ("", OF_THE_JVM), name
+
+
+def test_what_is_there_sizes_keys_freshness_and_what_is_masked(ran: Ran, counted: Counted) -> None:
+    rows = {row["table"]: row for row in ran.rows("01_explore_tables", "lake.inventory")}
+    assert {name: int(row["rows"]) for name, row in rows.items()} == {
+        "tracks": counted.held_tracks,
+        "users": len(counted.users),
+        "listen_history": len(counted.sessions),
+        "listens": len(counted.plays),
+    }
+    assert rows["listen_history"]["key"] == "(user_id, created_at)"
+    assert rows["users"]["masked"] == "(first_name, last_name, email, gender)"
+    assert [rows[name]["masked"] for name in ("tracks", "listen_history", "listens")] == ["()"] * 3
+    newest = max(row["updated_at"] for row in counted.sessions)
+    assert rows["listen_history"]["newest_at"] == f"{newest}"
+    assert all(int(row["n_bytes"]) > 1000 for row in rows.values())
+
+
+def test_samples_are_masked(ran: Ran, counted: Counted) -> None:
+    shown = ran.rows("01_explore_tables", "limit(3)", number=1)
+    assert len(shown) == 3
+    for row in shown:
+        assert [row[name] for name in ("first_name", "last_name", "email", "gender")] == ["***"] * 4
+        assert row["favorite_genres"] == counted.users[int(row["id"])]["favorite_genres"]
+
+
+def test_plays_of_a_track_that_is_not_there_are_counted(ran: Ran, counted: Counted) -> None:
+    plays = Counter(track for _, track in counted.plays)
+    lost = {track: number for track, number in plays.items() if track not in counted.tracks}
+    assert len(lost) == 1  # the track without a name, which is in quarantine
+    assert {
+        row["track"]: (int(row["plays"]), int(row["tracks"])) for row in ran.rows("01_explore_tables", "pointers")
+    } == {
+        "there": (len(counted.plays) - sum(lost.values()), len(plays) - 1),
+        "in quarantine": (sum(lost.values()), 1),
+    }
+
+
+def test_listening_by_hour_and_weekday(ran: Ran, counted: Counted) -> None:
+    hours = Counter(at.hour for at, _ in counted.plays)
+    most, least = (chosen(range(24), key=lambda hour: hours[hour]) for chosen in (max, min))
+    weekend = sum(1 for at, _ in counted.plays if at.isoweekday() >= 6) / len(counted.plays)
+    assert ran.sentence("01_explore_tables", "by_hour.idxmax") == (
+        f"Most is played between {most}:00 and {most + 1}:00, least between {least}:00 and {least + 1}:00. Of all plays, "
+        f"{weekend:.0%} are on a Saturday or Sunday."
+    )
+    assert ran.drawing("01_explore_tables", "mark_rect").count('aria-roledescription="rect mark"') > 100
+
+
+def test_top_tracks_artists_and_genres(ran: Ran, counted: Counted) -> None:
+    plays = Counter(track for _, track in counted.plays)
+    top = sorted(plays.items(), key=lambda pair: (-pair[1], pair[0]))[:10]
+    names = {track: (row["name"], row["artist"]) for track, row in counted.tracks.items()}
+    nobody = ("(not there)", "(not there)")
+    assert [
+        (int(row["track_id"]), row["name"], row["artist"], int(row["plays"]))
+        for row in ran.rows("01_explore_tables", "top.limit")
+    ] == [(track, *names.get(track, nobody), number) for track, number in top]
+    artists, genres = Counter(), Counter()
+    for track, number in plays.items():
+        known = counted.tracks.get(track, {"artist": "(not there)", "genres": "(not there)"})
+        artists[known["artist"]] += number
+        genres[known["genres"]] += number
+    artist, genre = (min(found.items(), key=lambda pair: (-pair[1], pair[0])) for found in (artists, genres))
+    assert ran.sentence("01_explore_tables", "is played most") == (
+        f"**{artist[0]}** is played most ({artist[1]:,} plays), and of the genres **{genre[0]}** "
+        f"({genre[1] / len(counted.plays):.0%} of the plays shown)."
+    )
+    assert "(not there)" in ran.drawing("01_explore_tables", "genre:N")
+
+
+def test_the_long_tail(ran: Ran, counted: Counted) -> None:
+    plays = Counter(track for _, track in counted.plays)
+    heard = sorted((plays[track] for track in counted.tracks), reverse=True)
+    # Tracks that are played as often come as one point of the curve.
+    total = sum(heard)
+    half = next(
+        number for number in sorted(set(heard), reverse=True) if sum(one for one in heard if one >= number) >= total / 2
+    )
+    share = sum(1 for one in heard if one >= half) / len(heard)
+    assert ran.sentence("01_explore_tables", "half.share_of_tracks") == (
+        f"{share:.0%} of the tracks have half of the plays; {heard.count(0):,} are never played."
+    )
+
+
+def test_session_lengths_and_users_by_activity(ran: Ran, counted: Counted) -> None:
+    lengths = [len(session["items"]) for session in counted.sessions]
+    assert ran.sentence("01_explore_tables", "mean:.1f") == (
+        f"{len(lengths):,} sessions; {sum(lengths) / len(lengths):.1f} tracks in one on average, {max(lengths)} at most."
+    )
+    active = {session["user_id"] for session in counted.sessions}
+    quiet, unknown = counted.users.keys() - active, active - counted.users.keys()
+    assert len(unknown) == 1  # the user without an e-mail address
+    assert ran.sentence("01_explore_tables", "quiet:,") == (
+        f"{len(counted.users):,} users, {len(quiet):,} of them without a session. And 1 with sessions have no live row in the "
+        "table: vanished, in quarantine or orphaned, and not counted as users."
+    )
+
+
+def test_what_changed_between_the_two_days(ran: Ran) -> None:
+    changes = build(DemoSettings(**SMALL, day=1)).changes
+    expected = {
+        ("tracks", "inserted"): len(changes["new_tracks"]),
+        ("tracks", "vanished"): len(changes["removed_tracks"]),
+        ("users", "inserted"): len(changes["new_users"]),
+        ("users", "updated"): len(changes["changed_users"]),
+        ("listen_history", "inserted"): len(changes["new_sessions"]),
+    }
+    assert all(expected.values())
+    shown = ran.rows("02_time_travel", "counts.sort_values")
+    assert {(row["table"], row["_change"]): int(row["count"]) for row in shown} == expected
+    assert (
+        ran.sentence("02_time_travel", "rows differ") == f"{sum(expected.values()):,} rows differ between the two runs."
+    )
+    assert ran.sentence("02_time_travel", "From run") == "From run **day-0** to run **day-1**."
+
+
+def test_one_rows_life_and_the_change_feed(ran: Ran) -> None:
+    before, after = ({row["id"]: row for row in build(DemoSettings(**SMALL, day=day)).rows["users"]} for day in (0, 1))
+    [changed] = build(DemoSettings(**SMALL, day=1)).changes["changed_users"]
+    assert ran.sentence("02_time_travel", "to follow") == f"The row of **users** is {{'id': {changed}}}."
+    life = ran.rows("02_time_travel", "row_history")
+    assert [(row["run_id"], row["_change"], row["favorite_genres"]) for row in life] == [
+        ("day-0", "inserted", before[changed]["favorite_genres"]),
+        ("day-1", "updated", after[changed]["favorite_genres"]),
+    ]
+    assert {row["email"] for row in life} == {"***"}
+    differing = {name for name, value in before[changed].items() if value != after[changed][name]}
+    assert {row["column"] for row in ran.rows("02_time_travel", '"_columns"', number=1)} == differing
+    feed = ran.rows("02_time_travel", "feed.groupBy")
+    assert {row["_change_type"]: int(row["count"]) for row in feed} == {
+        "insert": 1,
+        "update_postimage": 1,
+        "update_preimage": 1,
+    }
+
+
+def test_the_publication_before(ran: Ran, counted: Counted) -> None:
+    before = build(DemoSettings(**SMALL)).rows
+    shown = {
+        row["table"]: (int(row["rows before"]), int(row["rows now"])) for row in ran.rows("02_time_travel", "as_of")
+    }
+    assert shown["tracks"] == (len(good("tracks", before["tracks"])), counted.held_tracks)
+    assert shown["users"] == (len(good("users", before["users"])), len(counted.users))
+    assert shown["listen_history"] == (len(before["listen_history"]), len(counted.sessions))
+
+
+def test_failures_and_quarantine_of_the_failed_run(ran: Ran) -> None:
+    rows = {row["expectation"]: row for row in ran.rows("03_quality", "by_expectation.orderBy")}
+    # Of three orphans the first and the third name nobody, the second a track that is not there.
+    orphans = {"listen_history.orphans.user_id": "2", "listen_history.orphans.items[]": "1"}
+    assert {name: row["rows"] for name, row in rows.items() if row["severity"] == "critical"} == orphans
+    assert {(row["table"], row["reason"]): row["count"] for row in ran.rows("03_quality", "reasons =")} == {
+        ("tracks", "missing_value:name"): "1",
+        ("users", "missing_value:email"): "1",
+    }
+    assert "ended as *checks failed*" in ran.sentence("03_quality", "check.outcome")
+
+
+def test_the_rows_behind_a_failed_expectation(ran: Ran) -> None:
+    faulty = DemoSettings(**SMALL, day=1, faults=Faults(orphans=3))
+    first, second, third = build(faulty).rows["listen_history"][:3]
+    outputs = ran.outputs("03_quality", "rows_behind")
+    shown = {
+        title.data["text/markdown"].strip("*"): rows_of(table.data["text/html"])
+        for title, table in zip(outputs[::2], outputs[1::2], strict=True)
+    }
+    assert {row["user_id"] for row in shown["listen_history.orphans.user_id"]} == {
+        str(first["user_id"]),
+        str(third["user_id"]),
+    }
+    [behind] = shown["listen_history.orphans.items[]"]
+    assert (behind["user_id"], behind["items"]) == (str(second["user_id"]), str(second["items"]))
+
+
+def test_a_new_expectation_is_tried_added_and_seen_in_the_docs(ran: Ran, counted: Counted) -> None:
+    long = sum(1 for row in counted.tracks.values() if len(row["name"]) > 12)
+    [tried] = ran.rows("03_quality", "trial.findings")
+    assert (tried["name"], tried["severity"], tried["success"]) == ("tracks.short_titles", "warning", "False")
+    assert tried["said"] == f"{long} of {len(counted.tracks)} rows"
+    kept = len(nbformat.json.loads((ROOT / "expectations" / "demo" / "tracks.json").read_text("utf-8"))["expectations"])
+    assert ran.sentence("03_quality", "write_suite") == f"`demo/tracks.json` has {kept + 1} expectations now."
+    page = BeautifulSoup(ran.outputs("03_quality", "written =")[-1].data["text/html"], "html.parser").iframe["srcdoc"]
+    assert "values must be greater than or equal to 1 and less than or equal to 12 characters long" in " ".join(
+        BeautifulSoup(page, "html.parser").get_text(" ").split()
+    )
+
+
+def test_without_spark_the_counts_are_the_same(ran: Ran, counted: Counted) -> None:
+    right = {
+        "tracks": counted.held_tracks,
+        "users": len(counted.users),
+        "listen_history": len(counted.sessions),
+        "listens": len(counted.plays),
+    }
+    shown = {row[""]: row for row in ran.rows("04_without_spark", "by_duckdb,")}
+    for engine in ("published", "deltalake", "Polars", "DuckDB"):
+        assert {name: int(row[engine]) for name, row in shown.items()} == right, engine
+    days = {at.date() for at, _ in counted.plays}
+    assert ran.sentence("04_without_spark", "plays.plays.sum") == f"{len(counted.plays):,} plays on {len(days):,} days."
+
+
+def test_the_pages_open_without_another_host_a_dialog_or_an_error(ran: Ran, watched: Watched) -> None:
+    assert pages_of(ran.pages) == sorted([*(f"{name}.html" for name in NAMES), "index.html"])
+    assert ran.said.stdout == f"Notebooks: {ran.pages}/index.html\n"
+    page = watched.page
+    page.goto(f"{ran.pages.as_uri()}/index.html")
+    for name in NAMES:
+        page.get_by_role("link", name=name).click()
+        page.wait_for_load_state("networkidle")
+        assert page.locator("svg.marks").count() >= 1
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        page.get_by_role("link", name="Notebooks", exact=True).click()
+    page.get_by_role("link", name="Published", exact=True).click()
+    assert page.url.endswith("/site/index.html")
+    watched.check()
+
+
+def test_the_docs_of_a_trial_are_seen_on_its_page(ran: Ran, watched: Watched) -> None:
+    watched.page.goto(f"{ran.pages.as_uri()}/03_quality.html")
+    frame = watched.page.frame_locator("iframe")
+    assert frame.get_by_text("does not fit the display").is_visible()
+    watched.check()
+
+
+def test_no_personal_value_and_no_script_is_on_a_page(ran: Ran) -> None:
+    users = [row for day in (0, 1) for row in build(DemoSettings(**SMALL, day=day)).rows["users"]]
+    personal = {row["email"] for row in users if row["email"]} | {"Genderqueer", "Agender", "Non-binary"}
+    assert len(personal) > 60
+    for path in ran.pages.iterdir():
+        text = path.read_text("utf-8")
+        assert [value for value in personal if value in text] == [], path.name
+        assert "<script" not in text, path.name
+    for notebook in ran.notebooks.values():
+        text = nbformat.writes(notebook)
+        assert [value for value in personal if value in text] == []
+
+
+def test_make_notebook_is_jupyterlab_on_this_machine_alone_and_with_a_token(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["make", "--no-print-directory", "notebook", f"LAKE={tmp_path}", f"ARGS=--no-browser --port {port}"]
+    env = {
+        **os.environ,
+        "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
+        "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
+    }
+    with subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True) as lab:
+        assert lab.stderr is not None
+        try:
+            address = next(
+                found[0] for line in lab.stderr if (found := re.search(r"http://\S+/lab[?]token=\w{48}", line))
+            )
+            assert address.startswith(f"http://127.0.0.1:{port}/lab?token=")
+            api, token = f"http://127.0.0.1:{port}/api/contents", address.partition("?token=")[2]
+            assert requests.get(api, timeout=30).status_code == 403
+            found = requests.get(api, params={"token": token}, timeout=30).json()["content"]
+            assert {f"{name}.ipynb" for name in NAMES} <= {one["name"] for one in found}
+        finally:
+            os.killpg(lab.pid, signal.SIGTERM)
+
+
+def test_on_a_missing_lake_it_says_what_to_run_and_makes_nothing(tmp_path: Path) -> None:
+    ended = make("notebooks-html", tmp_path / "nowhere")
+    assert ended.returncode == 2
+    assert f"{tmp_path}/nowhere: there is no lake here. Make one with ./spark-submit.sh full-ingest" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("is_there", [False, True], ids=["missing", "empty"])
+def test_each_notebook_stops_at_its_first_cell_with_a_sentence(name: str, *, is_there: bool, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    if is_there:
+        lake.mkdir()
+        (lake / "lake.json").write_text('{"source": "demo", "format_version": 1}', "utf-8")
+    # Before Spark starts: there is no Java.
+    env = {**kernel_environment(str(lake)), "JAVA_HOME": "/nowhere", "IPYTHONDIR": str(tmp_path / "profile")}
+    with pytest.raises(ConfigError) as stopped:
+        run_notebook(FOLDER / f"{name}.ipynb", env)
+    sentence = f"{lake}: there is no lake here. Make one with ./spark-submit.sh full-ingest --lake {lake}"
+    assert str(stopped.value).startswith(sentence)
+    shown = stopped.value.__cause__
+    assert isinstance(shown, CellExecutionError)
+    assert shown.traceback.partition("------------------\n\n\n")[2].strip().startswith(sentence)
+    assert "Traceback" not in str(shown)
+    assert 'alt.renderers.enable("svg")' in str(shown)  # of the first cell
+
+
+def test_without_spark_is_without_java(ran: Ran, tmp_path: Path) -> None:
+    env = {**kernel_environment(str(ran.lake)), "JAVA_HOME": "/nowhere", "PATH": "", "IPYTHONDIR": str(tmp_path)}
+    notebook = run_notebook(FOLDER / "04_without_spark.ipynb", env)
+    assert notebook.cells[-1].outputs == ran.notebooks["04_without_spark"].cells[-1].outputs
+
+
+def test_another_source_is_told_to_have_no_music_and_its_notebook_ends_well(tmp_path: Path) -> None:
+    lake = lake_at(str(tmp_path / "lake"))
+    now = datetime(2026, 3, 1, 2, tzinfo=UTC)
+    claim(lake, "shop", now)
+    orders = pa.table(
+        {
+            "id": [1, 2],
+            "buyer": ["zq.one@example.org", None],
+            "_deleted_at": pa.array([None, None], pa.timestamp("us", tz="UTC")),
+        }
+    )
+    write_deltalake(str(lake.silver("orders")), orders)
+    columns = [{"name": "id", "pii": False}, {"name": "buyer", "pii": True}]
+    run = new_run("r1", "shop", "", {"tables": [{"name": "orders", "key": ["id"], "columns": columns}]}, now)
+    run.tables = {"orders": TableRun("orders", state="merged", path="silver/orders", version=0)}
+    run.save(lake)
+    publish(lake, Publication("r1", "r1", now, {"orders": PublishedTable("orders", "silver/orders", 0, 2)}))
+    env = {**kernel_environment(str(lake.root)), "IPYTHONDIR": str(tmp_path / "profile")}
+    notebook = run_notebook(FOLDER / "01_explore_tables.ipynb", env)
+    assert notebook.cells[-1].cell_type == "markdown"
+    assert notebook.cells[-1].source == (
+        "What follows is about the tables tracks, users, listen_history, listens. The source 'shop' has no tracks, users, "
+        "listen_history, listens, so this notebook ends here."
+    )
+    html = page_of(notebook, "01_explore_tables")
+    assert notebook.cells[-1].source.partition(". ")[0] in html
+    assert "zq.one@example.org" not in html
+    assert [row["buyer"] for row in Ran(lake.root, {"01": notebook}, None).rows("01", "limit(3)")] == ["***", "None"]
