@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 
 from pagelake_command import ROOT
 
 # A job that is stopped ends its Spark and says how to go on; that takes some seconds.
 STOP_S = 60
+# What a job leaves behind (a JVM that was cut short as it started) gets so long to end by itself.
+LEFTOVERS_S = 20
 _PR_SET_PDEATHSIG = 1
 
 
@@ -33,14 +38,17 @@ class JobProcess:
             start_new_session=True,
             preexec_fn=_end_with_parent if sys.platform == "linux" else None,
         )
+        self._all_said = threading.Event()
+        threading.Thread(target=self._end_leftovers, daemon=True).start()
 
     def lines(self) -> Iterator[str]:
-        """The lines that the job prints, until it ends."""
+        """The lines that the job prints, until it and all that it started have ended."""
         assert self._process.stdout is not None
         with self._process.stdout as stream:
             for line in stream:
                 if text := line.rstrip():
                     yield text
+        self._all_said.set()
 
     def status(self) -> int:
         """The exit status, as a shell would say it: 143 for a job that SIGTERM ended by itself."""
@@ -56,6 +64,13 @@ class JobProcess:
             self._process.wait(timeout=STOP_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
+
+    def _end_leftovers(self) -> None:
+        """Kill what is left of the job's session some time after the job. It would hold the pipe open, and the task up."""
+        self._process.wait()
+        if not self._all_said.wait(LEFTOVERS_S):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
 
 def _end_with_parent() -> None:

@@ -410,8 +410,13 @@ def test_a_process_that_dies_is_started_again(airflow: Airflow) -> None:
 
 
 def test_what_is_named_like_a_secret_is_not_shown(airflow: Airflow) -> None:
-    for name, shown in (("shop_api_key", "***"), ("shop_authorization", "***"), ("pagelake_docs_url", KEY)):
-        airflow.ask("POST", "variables", {"key": name, "value": KEY})
+    secret, plain = "s3cret-of-the-shop", "http://127.0.0.1:8899"
+    for name, value, shown in (
+        ("shop_api_key", secret, "***"),
+        ("shop_authorization", secret, "***"),
+        ("pagelake_docs_url", plain, plain),
+    ):
+        airflow.ask("POST", "variables", {"key": name, "value": value})
         assert airflow.ask("GET", f"variables/{name}")["value"] == shown
         airflow.ask("DELETE", f"variables/{name}")
 

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pagelake_command
+import pagelake_process
 import pagelake_record
 import pytest
 from pagelake_command import (
@@ -185,6 +186,19 @@ def test_a_job_that_is_stopped_may_end_cleanly_and_one_that_a_signal_ended_has_a
         assert next(lines) == "ready"
         job.stop()
         assert job.status() == status
+
+
+def test_what_a_job_leaves_behind_does_not_hold_up_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pagelake_process, "LEFTOVERS_S", 0.2)
+    job = python("import subprocess; p = subprocess.Popen(['sleep', '600']); print(p.pid)")
+    started = time.monotonic()
+    [left] = job.lines()
+    assert job.status() == 0
+    assert time.monotonic() - started < 60
+    deadline = time.monotonic() + 30
+    while Path("/proc", left).exists() and "State:\tZ" not in Path("/proc", left, "status").read_text():
+        assert time.monotonic() < deadline, "it is still there"
+        time.sleep(0.05)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's word for it is Linux's")
