@@ -85,7 +85,8 @@ def make_self_contained(
 
     `folder` will be moved to `site/runs/<docs_id>`; `assets_href` is what `copy_assets` gave. Where `assets` is None
     the pages say at their top that they are plain, and need no script. `failed` is shown at the top of each page: what
-    failed, and the query that gives the rows; pages that stand `alone` do not lead to the site. Of the tables in `warned` nothing but warnings failed, which the index says.
+    failed, and the query that gives the rows. Of the tables in `warned` nothing but warnings failed, which the index says.
+    Pages that are to stand `alone` say nothing at their top, and do not lead to the site.
 
     Returns:
         False where a page loaded something that is not in `ASSETS`. It was dropped, and a warning in the log names it.
