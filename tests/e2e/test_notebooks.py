@@ -41,8 +41,8 @@ FOLDER = ROOT / "notebooks"
 NAMES = ("01_explore_tables", "02_time_travel", "03_quality", "04_without_spark")
 # What the JVM says of itself at each start.
 OF_THE_JVM = "WARNING: Using incubator modules: jdk.incubator.vector\n"
-# An error, whoever causes it; but pyspark leaves the sockets of its answers to the garbage collector, and Great Expectations imports
-# two modules of Python that are on their way out.
+# An error, whoever causes it; but pyspark leaves the sockets of its answers to the garbage collector, and Great Expectations
+# imports two modules of Python that are on their way out.
 WARNINGS = "error,ignore::ResourceWarning,ignore:module 'sre_:DeprecationWarning"
 Row = dict[str, Any]
 
