@@ -28,11 +28,13 @@ publications = pd.DataFrame(lake.publications)
 publications[["publication_id", "run_id", "published_at", "replaces", "restores"]].tail(10)
 
 # %% [markdown]
-# Each line replaced the one before it; the last one is in force. What follows compares the last two. Where there is one alone, it
-# is compared with itself, and nothing differs.
+# Each line replaced the one before it; the last one is in force. What follows compares the runs of the last two, the earlier run
+# first (after a rollback that is the one in force). Where there is one alone, it is compared with itself, and nothing differs.
 
 # %%
-before, after = lake.publications[-2:][0], lake.publications[-1]
+order = [run.run_id for run in lake.runs]
+two = sorted(lake.publications[-2:], key=lambda one: order.index(one.run_id))
+before, after = two[0], two[-1]
 Markdown(f"From run **{before.run_id}** to run **{after.run_id}**.")
 
 # %% [markdown]
@@ -98,26 +100,27 @@ feed.drop("_row_hash", "_run_id", "_first_seen_at").orderBy(*key, "_commit_versi
 
 # %% [markdown]
 # ## The publication before
-# `as_of` gives a table as readers saw it at a time; here when the publication before came into force.
+# `as_of` gives a table as readers saw it at a time; here when the publication before the one in force had come into force.
 
 # %%
+previous = lake.publications[-2:][0]
 sizes = pd.DataFrame(
     [
         {
             "table": name,
-            "rows before": lake.as_of(name, before.published_at).count(),
+            "rows before": lake.as_of(name, previous.published_at).count(),
             "rows now": lake.published(name).count(),
         }
-        for name in after.tables
-        if name in before.tables
+        for name in lake.publication.tables
+        if name in previous.tables
     ]
 )
 sizes
 
 # %%
 Markdown(
-    f"The publication of {before.published_at:%Y-%m-%d %H:%M:%S} UTC can be read as it was; "
+    f"The publication of {previous.published_at:%Y-%m-%d %H:%M:%S} UTC can be read as it was; "
     "`./spark-submit.sh sanity-check --rollback` would put it back in force."
-    if before != after
+    if len(lake.publications) > 1
     else "There is no publication before this one."
 )

@@ -20,9 +20,10 @@ from lib.config.metrics import CloudWatch, Metrics, Otlp, Pushgateway
 from lib.config.runs import check_run_id, new_run_id
 from lib.config.runtime import REPO, Runtime, lake_address
 from lib.config.source import Demo, Faults, Source, parse_tables
-from lib.config.tables import ORIGINS, Table
+from lib.config.tables import DERIVED_KEYS, ORIGINS, Table
 
 __all__ = [
+    "DERIVED_KEYS",
     "MASK",
     "ORIGINS",
     "REPO",

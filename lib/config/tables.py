@@ -17,6 +17,7 @@ from lib.config.model import Problem, Settings, problems_error
 from lib.config.suggest import did_you_mean
 
 DERIVED_TABLES = ("listens",)
+DERIVED_KEYS: Mapping[str, tuple[str, ...]] = {"listens": ("user_id", "listened_at", "position")}
 # Of each derived table: the table that it is made from, and which of its columns each of its own is from.
 ORIGINS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "listens": (

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
+from lib.config import DERIVED_KEYS
 from lib.lake import runs, tables
 from lib.lake.layout import Layout
 from lib.lake.personal import personal_columns
@@ -16,7 +17,7 @@ from lib.lake.publications import Publication
 class Entry:
     """One published table. `rows` of the version, vanished ones included; `n_bytes` of its files.
 
-    `key` is empty where none is declared (a derived table). `newest_at` is the newest time in the rows that the last run took, by
+    `newest_at` is the newest time in the rows that the last run took, by
     the column that the source orders them by; None where it has none. `checked_at` is the start of the run that was published.
     `masked` are the columns whose values are not shown unless they are asked for by name.
     """
@@ -34,7 +35,7 @@ class Entry:
 
 def inventory(layout: Layout, publication: Publication) -> list[Entry]:
     """The tables of a publication, in the order in which its run names them."""
-    keys: dict[str, tuple[str, ...]] = {}
+    keys = dict(DERIVED_KEYS)
     newest: dict[str, datetime] = {}
     started: datetime | None = None
     for run in runs.all_runs(layout):

@@ -78,12 +78,15 @@ def make_self_contained(
     assets_href: str,
     failed: Sequence[tuple[str, str]] = (),
     warned: Collection[str] = (),
+    *,
+    alone: bool = False,
 ) -> bool:
     """Write every page of a run's docs anew so that nothing in it leaves for another host, nor runs a script but ours.
 
     `folder` will be moved to `site/runs/<docs_id>`; `assets_href` is what `copy_assets` gave. Where `assets` is None
     the pages say at their top that they are plain, and need no script. `failed` is shown at the top of each page: what
     failed, and the query that gives the rows. Of the tables in `warned` nothing but warnings failed, which the index says.
+    Pages that are to stand `alone` say nothing at their top, and do not lead to the site.
 
     Returns:
         False where a page loaded something that is not in `ASSETS`. It was dropped, and a warning in the log names it.
@@ -93,7 +96,7 @@ def make_self_contained(
         depth = len(path.relative_to(folder).parts) - 1
         root = "../" * (depth + _UP_TO_SITE)
         text = path.read_text("utf-8")
-        page = _page(root, assets, assets_href, _failed(failed), warned, with_graphs="vegaEmbed(" in text)
+        page = _page(root, assets, assets_href, _failed(failed), warned, with_graphs="vegaEmbed(" in text, alone=alone)
         path.write_text(rewrite(text, page), "utf-8")
         unknown.update(dict.fromkeys(page.unknown))
     # Fonts, tutorials' pictures and templates of style sheets, 4 MB a run, that no page refers to.
@@ -149,7 +152,14 @@ def _failed(failed: Sequence[tuple[str, str]]) -> str:
 
 
 def _page(
-    root: str, assets: Path | None, assets_href: str, failed: str, warned: Collection[str], *, with_graphs: bool
+    root: str,
+    assets: Path | None,
+    assets_href: str,
+    failed: str,
+    warned: Collection[str],
+    *,
+    with_graphs: bool,
+    alone: bool,
 ) -> Page:
     script = _text("docs.js")
     style = _text("docs.css")
@@ -161,15 +171,16 @@ def _page(
     note = ""
     if assets is None:
         style += _text("plain.css")
-        note = f'<p class="site-note">{PLAIN_NOTE}</p>'
+        note = "" if alone else f'<p class="site-note">{PLAIN_NOTE}</p>'
     head = (
         f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy(script)}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
     )
     links = f'<a href="{root}index.html">What is published</a><a href="{root}runs.html">Every run</a>'
+    bar = "" if alone else f'<p class="site-bar">{links}</p>'
     return Page(
         head=head,
-        top=f'<style>{style}</style>{note}<p class="site-bar">{links}</p>{failed}',
+        top=f"<style>{style}</style>{note}{bar}{failed}",
         end=f"<script>{script}</script>" if assets else "",
         assets=known,
         with_scripts=assets is not None,

@@ -52,7 +52,7 @@ def try_suite(source: str, table: str, frame: DataFrame, suite: Mapping[str, Any
         docs = Path(folder) / "docs"
         built = suite_of(source, table, suite, [])
         found = validate({table: rows}, {table: built}, docs_id="trial", at=at, docs=docs, title=f"{source}: a trial")
-        make_self_contained(docs, None, "")
+        make_self_contained(docs, None, "", alone=True)
         page = next(path for path in docs.glob("validations/**/*.html") if path.is_file()).read_text("utf-8")
     rows.unpersist()
     return Trial(table, found.all, page)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from lib.config import DERIVED_KEYS, Source
 from lib.config import ORIGINS as ORIGINS_OF
-from lib.config import Source
 
 NAME = "listens"
-KEY = ("user_id", "listened_at", "position")
+KEY = DERIVED_KEYS[NAME]
 SESSION = ("user_id", "created_at")
 DERIVED_FROM, ORIGINS = ORIGINS_OF[NAME]
 NEEDS = {"user_id": "bigint", "items": "array<bigint>", "created_at": "timestamp"}
