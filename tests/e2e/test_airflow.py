@@ -34,6 +34,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
 PASSWORD = 'corr3ct "horse" bättery'
 KEY = "k3y-of-the-shop"
+NOT_TONIGHT = "0 0 29 2 *"  # no run but those of the tests
 CHROMIUM = Path("/usr/bin/chromium")
 ENDED = ("success", "failed")
 
@@ -165,7 +166,9 @@ def at_work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AtWork]:
     made.home.mkdir()
     (made.home / "airflow.cfg").write_text("[core", "utf-8")
     (made.home / "airflow.db").write_text("half a database", "utf-8")
-    init = made.script("init.sh", AIRFLOW_ADMIN_PASSWORD=PASSWORD, PAGELAKE_AIRFLOW_UNPAUSED="1")
+    init = made.script(
+        "init.sh", AIRFLOW_ADMIN_PASSWORD=PASSWORD, PAGELAKE_AIRFLOW_UNPAUSED="1", PAGELAKE_AIRFLOW_CRON=NOT_TONIGHT
+    )
     assert init.returncode == 0, init.stdout + init.stderr
     (made.home / "start.json").write_text('{"mark": "of a start long ago", "pid": 1, "port": 1}', "utf-8")
     with http_receiver() as ops, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as statsd:
@@ -175,6 +178,7 @@ def at_work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AtWork]:
             SHOP_API_KEY=KEY,
             PAGELAKE_ALERT_URL=f"json://127.0.0.1:{ops.port}",
             PAGELAKE_AIRFLOW_RETRY_S="3",
+            PAGELAKE_AIRFLOW_CRON=NOT_TONIGHT,
             AIRFLOW_ADMIN_PASSWORD=PASSWORD,
             AIRFLOW__METRICS__STATSD_ON="True",
             AIRFLOW__METRICS__STATSD_HOST="127.0.0.1",
