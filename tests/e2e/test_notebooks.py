@@ -348,7 +348,7 @@ def test_a_new_expectation_is_tried_added_and_seen_in_the_docs(ran: Ran, counted
     assert (tried["name"], tried["severity"], tried["success"]) == ("tracks.short_titles", "warning", "False")
     assert tried["said"] == f"{long} of {len(counted.tracks)} rows"
     kept = len(json.loads((ROOT / "expectations" / "demo" / "tracks.json").read_text("utf-8"))["expectations"])
-    assert ran.sentence("03_quality", "write_suite") == f"`demo/tracks.json` has {kept + 1} expectations now."
+    assert ran.sentence("03_quality", "file = write_suite") == f"`demo/tracks.json` has {kept + 1} expectations now."
     page = BeautifulSoup(ran.outputs("03_quality", "added =")[-1].data["text/html"], "html.parser").iframe["srcdoc"]
     assert "values must always be greater than or equal to 1 and less than or equal to 12 characters long" in " ".join(
         BeautifulSoup(page, "html.parser").get_text(" ").split()
