@@ -28,7 +28,7 @@ _LAB = (
 )
 # It would ask other hosts for news and newer versions.
 _QUIET = (
-    "--LabApp.news_url=",
+    "--LabApp.news_url=None",
     "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
 )
 

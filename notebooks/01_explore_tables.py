@@ -76,7 +76,8 @@ alt.Chart(week).mark_rect().encode(
 )
 
 # %%
-by_hour, by_day = week.groupby("hour").plays.sum(), week.groupby("day").plays.sum()
+by_hour = week.groupby("hour").plays.sum().reindex(range(24), fill_value=0)
+by_day = week.groupby("day").plays.sum()
 Markdown(
     f"Most is played between {by_hour.idxmax()}:00 and {by_hour.idxmax() + 1}:00, least between {by_hour.idxmin()}:00 and "
     f"{by_hour.idxmin() + 1}:00. Of all plays, {by_day.loc[6:].sum() / by_day.sum():.0%} are on a Saturday or Sunday."
