@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -48,7 +49,9 @@ def main() -> int:
         try:
             while not asked.wait(0.5):
                 for component in components:
-                    component.look_after()
+                    # A task that begins before the api-server answers would lose its first try.
+                    if component.name != "scheduler" or component.process or answers():
+                        component.look_after()
         finally:
             stop({component.name: component for component in components}, mark)
             forget(state)
@@ -116,6 +119,15 @@ def stop(components: dict[str, Component], mark: str) -> None:
         components[name].wait(15)
     left = end(mark, wait_s=5)
     say(f"ended{f'; {left} by themselves did not' if left else ''}")
+
+
+def answers() -> bool:
+    """Whether somebody listens on the port of the api-server."""
+    try:
+        socket.create_connection(("127.0.0.1", int(os.environ["AIRFLOW__API__PORT"])), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def open_log(file: Path) -> IO[bytes]:
