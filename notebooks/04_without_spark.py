@@ -86,7 +86,7 @@ Markdown(f"They differ for {', '.join(differ)}." if differ else "All four agree 
 # %%
 plays = pd.DataFrame({"day": [], "plays": []})
 if "listens" in tables:
-    listens = pa.table(query.execute("SELECT listened_at FROM listens"))
+    listens = pa.RecordBatchReader.from_stream(query.execute("SELECT listened_at FROM listens"))
     plays = duckdb.sql(
         "SELECT listened_at::DATE AS day, count(*) AS plays FROM listens GROUP BY 1 ORDER BY 1 LIMIT 1000"
     ).df()
