@@ -94,7 +94,9 @@ def _java_options(runtime: Runtime, rows: int) -> str:
     if runtime.log4j is not None:
         options.append(f"-Dlog4j2.configurationFile={runtime.log4j.as_uri()}")
     if runtime.is_local and rows <= SMALL_RUN_ROWS:
-        options += ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"]
+        # With one compiler the JVM keeps only 48 MB for compiled code, and throws out and makes anew what does not fit: a session
+        # of some minutes would spend half of its time on that.
+        options += ["-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m", "-XX:+UseSerialGC"]
     if runtime.is_local and runtime.class_archive is not None:
         # Another Java, or changed jars: the JVM passes the archive over, and need not say so.
         archive = f'"-XX:SharedArchiveFile={runtime.class_archive}"'
