@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -53,15 +53,19 @@ def prepare_checks(job: Job) -> Suites:
 
 @dataclass(frozen=True)
 class Looking:
-    """Tables at their versions, and the sentences on pointers that meet no live row, once those are found."""
+    """The source's tables at their versions, and the sentences on pointers that meet no live row, once those are found."""
 
     frames: dict[str, DataFrame]
     strays: Future[list[str]]
 
 
 def look(spark: SparkSession, job: Job, run: Run, suites: Suites) -> Looking:
-    """Read the tables that the run has so far, and start to look for stray pointers. The first checks need not wait for those."""
-    frames = _read_at(spark, job, _versions(run))
+    """Read the source's tables, and start to look for stray pointers. The first checks need not wait for those.
+
+    Derived tables are left out: they may be about to get another version.
+    """
+    of_source = {table.name for table in job.source.tables}
+    frames = _read_at(spark, job, {name: at for name, at in _versions(run).items() if name in of_source})
     background = ThreadPoolExecutor(max_workers=1)
     strays = background.submit(_references, spark, job, run, frames, suites)
     background.shutdown(wait=False)
@@ -92,7 +96,8 @@ def check_and_publish(
     site.remove_leftovers(job.layout.site, job.now)
     with job.steps.step("check"):
         looking = looking or look(spark, job, run, suites)
-        frames = looking.frames | _read_at(spark, job, versions, but=looking.frames)
+        derived = {name: at for name, at in versions.items() if name not in looking.frames}
+        frames = looking.frames | _read_at(spark, job, derived)
         register_vanished_rows(spark, job, run)
         staged = site.staging_folder(job.layout.site, docs_id)
         findings, notes = _checked(job, looking, frames, suites, docs_id, staged)
@@ -154,14 +159,11 @@ def _versions(run: Run) -> dict[str, tuple[str, int]]:
     return {table.table: (str(table.path), int(table.version or 0)) for table in run.tables.values()}
 
 
-def _read_at(
-    spark: SparkSession, job: Job, versions: Mapping[str, tuple[str, int]], *, but: Collection[str] = ()
-) -> dict[str, DataFrame]:
+def _read_at(spark: SparkSession, job: Job, versions: Mapping[str, tuple[str, int]]) -> dict[str, DataFrame]:
     """The tables at these versions, read once for the references and for GX. Delta looks at all of their logs at once."""
-    wanted = {name: version for name, version in versions.items() if name not in but}
     with ThreadPoolExecutor() as pool:
-        read = pool.map(lambda version: at_version(spark, job.layout, *version).persist(), wanted.values())
-        return dict(zip(wanted, read, strict=True))
+        read = pool.map(lambda version: at_version(spark, job.layout, *version).persist(), versions.values())
+        return dict(zip(versions, read, strict=True))
 
 
 def _checked(

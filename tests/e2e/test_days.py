@@ -332,6 +332,13 @@ def test_a_run_without_checks_merges_and_publishes_nothing(next_day: Step, unche
     assert unchecked.lake.run("unchecked")["state"] == "merged"
 
 
+def test_what_is_published_a_day_later_was_checked_at_that_version(next_day: Step) -> None:
+    published = next_day.lake.published["tables"]
+    assert published["listens"]["rows"] == len(exploded(DAY_1.rows["listen_history"]))
+    for entry in published.values():
+        assert entry["rows"] == len(read(next_day.lake.root / entry["path"], entry["version"])), entry
+
+
 def test_a_check_of_its_own_publishes_what_was_merged(unchecked: Step, checked: Step, root: Path) -> None:
     assert checked.ended.status == 0, checked.ended.err
     published = checked.lake.published
