@@ -124,14 +124,14 @@ def recorded(job: Job, run: Run, name: str) -> Iterator[None]:
 @contextmanager
 def _observed(job: Job, run: Run, name: str) -> Iterator[None]:
     """Tell how the run ended, before whatever ended it is raised. Of a run that is being stopped, Spark is not asked any more."""
-    spark = None
+    is_stopped = False
     try:
         yield
-        spark = SparkSession.getActiveSession()
-    except Exception:  # but not Ctrl-C or SIGTERM
-        spark = SparkSession.getActiveSession()
+    except (KeyboardInterrupt, SystemExit):
+        is_stopped = True
         raise
     finally:
+        spark = None if is_stopped else SparkSession.getActiveSession()
         work = Work(job.now, run.ended_at, name, dict(job.steps.seconds), spark)
         with job.steps.step("observe"):
             observe(job, run, work)

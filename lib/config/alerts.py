@@ -165,8 +165,8 @@ class Alerts(Settings):
         if value is None and info.field_name == "channels":
             raise PydanticUseDefault
         if not isinstance(value, Mapping):
-            # A TypeError would leave pydantic as it is, and not become one problem among others.
-            raise ValueError(f"must be a mapping, with the name of each of the {info.field_name} as its key")  # noqa: TRY004 - pydantic tells a ValueError
+            message = f"must be a mapping, with the name of each of the {info.field_name} as its key"
+            raise problems_error([Problem((), message)])
         problems = [Problem((name,), _bad_name(name)) for name in value if _bad_name(name)]
         problems += [
             Problem((name, "name"), "unknown key; the name is the key before it")
