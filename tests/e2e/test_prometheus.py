@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -28,6 +27,7 @@ from lib.observe.metrics import BY_NAME, Metric
 from lib.observe.outcome import Outcome
 from lib.observe.tasks import State, TaskEnd
 from lib.observe.tasks import measured as measured_of
+from tests.e2e.conftest import missing
 from tests.sinks import ENDED, ENDED_S, measured, summary
 
 pytestmark = pytest.mark.e2e
@@ -54,10 +54,7 @@ def program(name: str) -> str:
     """Where a program is; the test is skipped without it, but never on CI."""
     found = shutil.which(name)
     if found is None:
-        message = f"{name} is not there (Debian's package {PACKAGES[name]})"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+        missing(f"{name} (Debian's package {PACKAGES[name]})")
     return found
 
 

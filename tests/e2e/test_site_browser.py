@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import http.server
-import os
 import re
 import shutil
 import subprocess
@@ -22,6 +21,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Response,
 
 from lib.quality import docs, site
 from lib.quality.pages import IndexPage, RunLine, TableLine, render_index, render_runs
+from tests.e2e.conftest import missing
 
 pytestmark = pytest.mark.e2e
 
@@ -44,13 +44,6 @@ FAILED = [
     (f"users.known: {EVIL}", f"SELECT key FROM failures WHERE expectation = 'users.known {IMAGE}'"),
     ("visits.unique: 2 of 2 rows", "SELECT key FROM failures WHERE expectation = 'visits.unique'"),
 ]
-
-
-def missing(what: str) -> None:
-    message = f"{what} is not there"
-    if os.environ.get("CI") == "true":
-        pytest.fail(message)
-    pytest.skip(message)
 
 
 @pytest.fixture(scope="module")
