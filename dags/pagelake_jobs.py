@@ -36,22 +36,19 @@ SOURCE = Param(
     title="Source",
     description="A name in conf/sources/, or a YAML file.",
 )
-LAKE = Param(
-    None,
-    type=["null", "string"],
-    pattern=f"^({_ONE_LINE})?{_END}",
-    maxLength=500,
+
+
+def _optional(pattern: str, longest: int, **shown: str) -> Param:
+    return Param(None, type=["null", "string"], pattern=f"^({pattern})?{_END}", maxLength=longest, **shown)
+
+
+LAKE = _optional(
+    _ONE_LINE,
+    500,
     title="Lake",
     description="Where the lake is, or is to be made. Empty: lake/<source> in the folder of the clone.",
 )
-TABLES = Param(
-    None,
-    type=["null", "string"],
-    pattern=f"^({_NAMES})?{_END}",
-    maxLength=2000,
-    title="Tables",
-    description="Only these tables, such as tracks,users. Empty: all.",
-)
+TABLES = _optional(_NAMES, 2000, title="Tables", description="Only these tables, such as tracks,users. Empty: all.")
 
 
 def pagelake_dag(dag_id: str, **settings: Any) -> DAG:

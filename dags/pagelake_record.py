@@ -49,7 +49,7 @@ def _never_failing(callback: Callback) -> Callback:
     def guarded(context: Any) -> None:
         try:
             callback(context)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the task ended as it did
+        except (OSError, subprocess.SubprocessError) as error:  # of any other Airflow itself makes a line in the log
             log.warning("Not recorded: %s", redacted(f"{type(error).__name__}: {error}"))
 
     return guarded
