@@ -34,8 +34,9 @@ _ALWAYS = {
         for name, value in RETENTION.items()
     },
 }
-# Planning again after every stage costs a small run more than it saves.
-_SMALL = {"spark.sql.adaptive.enabled": "false"}
+# What costs more on a few files than it saves: to plan again after every stage, and to read what Delta knows of each file before it
+# chooses those that hold the first rows.
+_SMALL = {"spark.sql.adaptive.enabled": "false", "spark.databricks.delta.stats.limitPushdown.enabled": "false"}
 # On one machine a table of this size is one or two files: more tasks only cost more starts.
 _LOCAL = {
     "spark.sql.shuffle.partitions": "2",
@@ -97,6 +98,8 @@ def _java_options(runtime: Runtime, rows: int) -> str:
         # With one compiler the JVM keeps only 48 MB for compiled code, and throws out and makes anew what does not fit: a session
         # of some minutes would spend half of its time on that.
         options += ["-XX:TieredStopAtLevel=1", "-XX:ReservedCodeCacheSize=240m", "-XX:+UseSerialGC"]
+        # Classes alone would otherwise bring about whole collections while the JVM starts.
+        options += ["-XX:MetaspaceSize=256m"]
     if runtime.is_local and runtime.class_archive is not None:
         # Another Java, or changed jars: the JVM passes the archive over, and need not say so.
         archive = f'"-XX:SharedArchiveFile={runtime.class_archive}"'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, overload
@@ -19,7 +20,7 @@ from lib.lake.inventory import Entry, inventory
 from lib.lake.keys import KeyValue
 from lib.lake.layout import Layout
 from lib.lake.personal import masked, personal_columns
-from lib.lake.publications import Publication, all_publications
+from lib.lake.publications import Publication, all_publications, in_force
 from lib.lake.runs import Run, all_runs
 from lib.lake.there import lake_there, published_there
 from lib.session import start_session
@@ -106,7 +107,10 @@ class Lake:
                 raise ConfigError(message)
             return self._at_version(publication, table, unmasked)
         asked = _by_table(publication, unmasked)
-        frames = {name: self._at_version(publication, name, asked[name]) for name in publication.tables}
+        # Delta looks at all of their logs at once.
+        with ThreadPoolExecutor() as pool:
+            read = pool.map(lambda name: self._at_version(publication, name, asked[name]), publication.tables)
+            frames = dict(zip(publication.tables, read, strict=True))
         for name, frame in frames.items():
             frame.createOrReplaceTempView(name)
         return frames
@@ -212,7 +216,11 @@ def open_lake(lake: str | None = None, spark: SparkSession | None = None) -> Lak
     import os
 
     layout = lake_there(lake or lake_address(os.environ))
-    return Lake(layout, spark or start_session("pagelake-explore", Runtime.of(os.environ), rows=0))
+    if spark is None:
+        publication = in_force(layout)
+        rows = sum(table.rows for table in publication.tables.values()) if publication else 0
+        spark = start_session("pagelake-explore", Runtime.of(os.environ), rows=rows)
+    return Lake(layout, spark)
 
 
 def read_published(lake: str | None = None) -> tuple[str, dict[str, Any]]:

@@ -242,5 +242,19 @@ def test_the_lake_that_is_named_by_nobody_is_that_of_the_environment(
         open_lake(str(tmp_path))
 
 
+def test_a_session_is_started_for_as_many_rows_as_are_published(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr("lib.lake.read.start_session", lambda *_, rows: told.append(rows) or spark)
+    kept = Kept(spark, tmp_path / "lake")
+    kept.run(0, ADA, BOB, publishes=False)
+    assert open_lake(str(kept.layout.root)).spark is spark
+    tables = {name: PublishedTable(name, "silver/people", 0, rows) for name, rows in (("people", 2), ("more", 400_000))}
+    publish(kept.layout, Publication("p", "run-0", AT, tables))
+    open_lake(str(kept.layout.root))
+    assert told == [0, 400_002]
+
+
 def test_a_mistake_of_a_reader_is_a_sentence_in_a_notebook() -> None:
     assert ConfigError("there is no such table")._render_traceback_() == ["there is no such table"]
