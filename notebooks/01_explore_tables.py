@@ -85,7 +85,7 @@ Markdown(
 
 # %% [markdown]
 # ## Top tracks, artists and genres
-# Plays whose track is not in the table stay in: as `(not there)`.
+# Plays whose track is not in the table stay in: as `(not there)`; those of a track without a genre as `(no genre)`.
 
 # %%
 top = lake.spark.sql("""
@@ -105,7 +105,7 @@ alt.Chart(artists).mark_bar().encode(alt.X("plays:Q"), alt.Y("artist:N", sort=No
 
 # %%
 genres = lake.spark.sql("""
-    SELECT coalesce(genres, '(not there)') AS genre, count(*) AS plays, count(DISTINCT track_id) AS tracks
+    SELECT coalesce(genres, if(id IS NULL, '(not there)', '(no genre)')) AS genre, count(*) AS plays
     FROM listens LEFT JOIN tracks ON id = track_id GROUP BY 1 ORDER BY plays DESC, genre
 """)
 genres = genres.limit(30).toPandas()

@@ -77,7 +77,7 @@ for name, frame in changes.items():
 # %%
 updated = counts.sort_values("count").sort_values("_change", key=lambda change: change == "updated", kind="stable")
 table = updated.table.iloc[-1] if len(updated) else silver[0]
-key = next(entry.key for entry in lake.inventory if entry.table == table)
+key = changes[table].drop("_change", "_columns", "before", "after").columns
 rows = changes[table].orderBy(F.col("_change") != "updated", *key).select(*key).limit(1).toPandas().to_dict("records")
 Markdown(f"The row of **{table}** is {rows[0]}." if rows else "No row changed, so there is none to follow.")
 

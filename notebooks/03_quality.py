@@ -30,6 +30,7 @@ from lib.lake import open_lake
 from lib.quality.trial import try_suite, with_expectation, write_suite
 
 alt.renderers.enable("svg")
+pd.set_option("display.max_colwidth", 120)  # the name of an expectation is to be seen whole
 lake = open_lake()
 check = lake.last_check
 docs_id, run_id = check.docs_id, check.run_id

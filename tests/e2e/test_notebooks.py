@@ -29,11 +29,11 @@ from demo import DemoSettings, build
 from demo.settings import Faults
 from jobs.notebooks import kernel_environment
 from jobs.steps.notebooks import page_of, run_notebook
-from lib.errors import ConfigError
+from lib.errors import ConfigError, PagelakeError
 from lib.lake.layout import claim, lake_at
 from lib.lake.publications import Publication, PublishedTable, publish
 from lib.lake.runs import TableRun, new_run
-from tests.e2e.conftest import ROOT, SMALL, good, ingest, small_demo
+from tests.e2e.conftest import ROOT, SMALL, good, ingest, read, small_demo
 from tests.e2e.test_site_browser import Watched, browser, pages_of, watched
 
 pytestmark = pytest.mark.e2e
@@ -54,6 +54,15 @@ def make(target: str, lake: Path, arguments: str = "", **env: str) -> subprocess
     return subprocess.run(
         command, cwd=ROOT, env={**os.environ, **env}, capture_output=True, text=True, check=False, timeout=900
     )
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What a plot says of itself to those who cannot see it: its axes, and its marks, as names and values."""
+
+    x: str
+    y: str
+    marks: list[Row]
 
 
 @dataclass(frozen=True)
@@ -81,8 +90,14 @@ class Ran:
         tables = [one.data["text/html"] for one in self.outputs(name, source) if "text/html" in one.get("data", {})]
         return rows_of(tables[number])
 
-    def drawing(self, name: str, source: str) -> str:
-        return str(self.outputs(name, source)[-1].data["image/svg+xml"])
+    def drawing(self, name: str, source: str) -> Drawing:
+        found = BeautifulSoup(self.outputs(name, source)[-1].data["image/svg+xml"], "html.parser")
+        said = [
+            (one.get("aria-roledescription"), one["aria-label"]) for one in found.find_all(attrs={"aria-label": True})
+        ]
+        x, y = (next(label for _, label in said if label.startswith(f"{axis}-axis")) for axis in "XY")
+        marks = [label for kind, label in said if kind in ("bar", "rect mark", "point")]
+        return Drawing(x, y, [dict(part.split(": ", 1) for part in label.split("; ")) for label in marks])
 
 
 def rows_of(html: str) -> list[Row]:
@@ -183,6 +198,10 @@ def test_what_is_there_sizes_keys_freshness_and_what_is_masked(ran: Ran, counted
     newest = max(row["updated_at"] for row in counted.sessions)
     assert rows["listen_history"]["newest_at"] == f"{newest}"
     assert all(int(row["n_bytes"]) > 1000 for row in rows.values())
+    published_at = json.loads((ran.lake / "published.json").read_text("utf-8"))["published_at"]
+    assert ran.sentence("01_explore_tables", "Source **") == (
+        f"Source **demo**, published on {datetime.fromisoformat(published_at):%Y-%m-%d %H:%M} UTC."
+    )
 
 
 def test_samples_are_masked(ran: Ran, counted: Counted) -> None:
@@ -191,6 +210,7 @@ def test_samples_are_masked(ran: Ran, counted: Counted) -> None:
     for row in shown:
         assert [row[name] for name in ("first_name", "last_name", "email", "gender")] == ["***"] * 4
         assert row["favorite_genres"] == counted.users[int(row["id"])]["favorite_genres"]
+        assert row.keys() - {""} == counted.users[int(row["id"])].keys()
 
 
 def test_plays_of_a_track_that_is_not_there_are_counted(ran: Ran, counted: Counted) -> None:
@@ -213,7 +233,12 @@ def test_listening_by_hour_and_weekday(ran: Ran, counted: Counted) -> None:
         f"Most is played between {most}:00 and {most + 1}:00, least between {least}:00 and {least + 1}:00. Of all plays, "
         f"{weekend:.0%} are on a Saturday or Sunday."
     )
-    assert ran.drawing("01_explore_tables", "mark_rect").count('aria-roledescription="rect mark"') > 100
+    drawn = ran.drawing("01_explore_tables", "mark_rect")
+    assert drawn.x.startswith("X-axis titled 'hour (UTC)'")
+    assert drawn.y.startswith("Y-axis titled 'day (1 is Monday)'")
+    assert {
+        (int(mark["day (1 is Monday)"]), int(mark["hour (UTC)"])): int(mark["plays"]) for mark in drawn.marks
+    } == Counter((at.isoweekday(), at.hour) for at, _ in counted.plays)
 
 
 def test_top_tracks_artists_and_genres(ran: Ran, counted: Counted) -> None:
@@ -230,12 +255,19 @@ def test_top_tracks_artists_and_genres(ran: Ran, counted: Counted) -> None:
         known = counted.tracks.get(track, {"artist": "(not there)", "genres": "(not there)"})
         artists[known["artist"]] += number
         genres[known["genres"]] += number
-    artist, genre = (min(found.items(), key=lambda pair: (-pair[1], pair[0])) for found in (artists, genres))
+    most = [sorted(found.items(), key=lambda pair: (-pair[1], pair[0])) for found in (artists, genres)]
+    (artist, *_), (genre, *_) = most
     assert ran.sentence("01_explore_tables", "is played most") == (
         f"**{artist[0]}** is played most ({artist[1]:,} plays), and of the genres **{genre[0]}** "
         f"({genre[1] / len(counted.plays):.0%} of the plays shown)."
     )
-    assert "(not there)" in ran.drawing("01_explore_tables", "genre:N")
+    for field, found, limit in zip(("artist", "genre"), most, (15, 30), strict=True):
+        drawn = ran.drawing("01_explore_tables", f"{field}:N")
+        assert [(mark[field], int(mark["plays"])) for mark in drawn.marks] == found[:limit]
+        assert "(not there)" in [mark[field] for mark in drawn.marks]
+        # The one that is played most is on top.
+        assert f"'{field}' for a discrete scale" in drawn.y
+        assert f"values: {', '.join(name for name, _ in found[:5])}" in drawn.y
 
 
 def test_the_long_tail(ran: Ran, counted: Counted) -> None:
@@ -250,6 +282,13 @@ def test_the_long_tail(ran: Ran, counted: Counted) -> None:
     assert ran.sentence("01_explore_tables", "half.share_of_tracks") == (
         f"{share:.0%} of the tracks have half of the plays; {heard.count(0):,} are never played."
     )
+    drawn = ran.drawing("01_explore_tables", "share_of_tracks:Q")
+    assert drawn.x.startswith("X-axis titled 'share_of_tracks'")
+    assert drawn.y.startswith("Y-axis titled 'share_of_plays'")
+    assert {(mark["share_of_tracks"], mark["share_of_plays"]) for mark in drawn.marks} == {
+        (f"{len(those) / len(heard):%}", f"{sum(those) / total:%}")
+        for those in ([one for one in heard if one >= number] for number in set(heard))
+    }
 
 
 def test_session_lengths_and_users_by_activity(ran: Ran, counted: Counted) -> None:
@@ -257,8 +296,18 @@ def test_session_lengths_and_users_by_activity(ran: Ran, counted: Counted) -> No
     assert ran.sentence("01_explore_tables", "mean:.1f") == (
         f"{len(lengths):,} sessions; {sum(lengths) / len(lengths):.1f} tracks in one on average, {max(lengths)} at most."
     )
-    active = {session["user_id"] for session in counted.sessions}
-    quiet, unknown = counted.users.keys() - active, active - counted.users.keys()
+    drawn = ran.drawing("01_explore_tables", "tracks in a session")
+    assert drawn.x.startswith("X-axis titled 'tracks in a session'")
+    assert {int(mark["tracks in a session"]): int(mark["sessions"]) for mark in drawn.marks} == Counter(lengths)
+    active = Counter(session["user_id"] for session in counted.sessions)
+    drawn = ran.drawing("01_explore_tables", "sum(users)")
+    assert drawn.x.startswith("X-axis titled 'sessions (binned)'")
+    # A bar is of one number, the lower end of what it says; but Vega puts the highest of all into the bar that ends there.
+    bars = {int(mark["sessions (binned)"].split()[0]): int(mark["users"]) for mark in drawn.marks}
+    assert {number: users for number, users in bars.items() if users} == Counter(
+        min(active[user], max(bars)) for user in counted.users
+    )
+    quiet, unknown = counted.users.keys() - active.keys(), active.keys() - counted.users.keys()
     assert len(unknown) == 1  # the user without an e-mail address
     assert ran.sentence("01_explore_tables", "quiet:,") == (
         f"{len(counted.users):,} users, {len(quiet):,} of them without a session. And 1 with sessions have no live row in the "
@@ -277,16 +326,25 @@ def test_what_changed_between_the_two_days(ran: Ran) -> None:
     }
     assert all(expected.values())
     shown = ran.rows("02_time_travel", "counts = counts.sort_values")
-    assert {(row["table"], row["_change"]): int(row["count"]) for row in shown} == expected
+    assert [((row["table"], row["_change"]), int(row["count"])) for row in shown] == sorted(expected.items())
+    drawn = ran.drawing("02_time_travel", "what happened")
+    assert drawn.x.startswith("X-axis titled 'rows'")
+    assert drawn.y.startswith("Y-axis titled 'table'")
+    assert {(mark["table"], mark["what happened"]): int(mark["rows"]) for mark in drawn.marks} == expected
     assert (
         ran.sentence("02_time_travel", "rows differ") == f"{sum(expected.values()):,} rows differ between the two runs."
     )
     assert ran.sentence("02_time_travel", "From run") == "From run **day-0** to run **day-1**."
+    assert [
+        (row["publication_id"], row["run_id"], row["replaces"], row["restores"])
+        for row in ran.rows("02_time_travel", "pd.DataFrame(lake.publications)")
+    ] == [("day-0", "day-0", "None", "None"), ("day-1", "day-1", "day-0", "None")]
 
 
 def test_one_rows_life_and_the_change_feed(ran: Ran) -> None:
     before, after = ({row["id"]: row for row in build(DemoSettings(**SMALL, day=day)).rows["users"]} for day in (0, 1))
-    [changed] = build(DemoSettings(**SMALL, day=1)).changes["changed_users"]
+    changes = build(DemoSettings(**SMALL, day=1)).changes
+    [changed], [new] = changes["changed_users"], changes["new_users"]
     assert ran.sentence("02_time_travel", "to follow") == f"The row of **users** is {{'id': {changed}}}."
     life = ran.rows("02_time_travel", "row_history")
     assert [(row["run_id"], row["_change"], row["favorite_genres"]) for row in life] == [
@@ -294,14 +352,27 @@ def test_one_rows_life_and_the_change_feed(ran: Ran) -> None:
         ("day-1", "updated", after[changed]["favorite_genres"]),
     ]
     assert {row["email"] for row in life} == {"***"}
+    stamps = [name for name in life[0] if name.startswith("_") or name not in before[changed]]
+    assert stamps == ["", "version", "run_id", "at", "_change", "_deleted_at"]
     differing = {name for name, value in before[changed].items() if value != after[changed][name]}
-    assert {row["column"] for row in ran.rows("02_time_travel", '"_columns"', number=1)} == differing
+    assert {row["column"] for row in ran.rows("02_time_travel", 'F.explode("_columns")', number=1)} == differing
+    # Of the other tables rows were inserted or vanished, but none was updated.
+    assert [ran.rows("02_time_travel", 'F.explode("_columns")', number=number) for number in (0, 2)] == [[], []]
     feed = ran.rows("02_time_travel", "feed.groupBy")
     assert {row["_change_type"]: int(row["count"]) for row in feed} == {
         "insert": 1,
         "update_postimage": 1,
         "update_preimage": 1,
     }
+    shown = ran.rows("02_time_travel", "feed.drop")
+    assert [(int(row["id"]), row["_change_type"], row["favorite_genres"]) for row in shown] == sorted(
+        [
+            (new, "insert", after[new]["favorite_genres"]),
+            (changed, "update_postimage", after[changed]["favorite_genres"]),
+            (changed, "update_preimage", before[changed]["favorite_genres"]),
+        ]
+    )
+    assert {row["email"] for row in shown} == {"***"}
 
 
 def test_the_publication_before(ran: Ran, counted: Counted) -> None:
@@ -312,18 +383,71 @@ def test_the_publication_before(ran: Ran, counted: Counted) -> None:
     assert shown["tracks"] == (len(good("tracks", before["tracks"])), counted.held_tracks)
     assert shown["users"] == (len(good("users", before["users"])), len(counted.users))
     assert shown["listen_history"] == (len(before["listen_history"]), len(counted.sessions))
+    [first] = read(
+        ran.lake / "ops" / "publications", None, "SELECT DISTINCT published_at FROM t WHERE run_id = 'day-0'"
+    )
+    assert ran.sentence("02_time_travel", "can be read") == (
+        f"The publication of {first['published_at']:%Y-%m-%d %H:%M:%S} UTC can be read as it was; `./spark-submit.sh sanity-check "
+        "--rollback` would put it back in force."
+    )
 
 
-def test_failures_and_quarantine_of_the_failed_run(ran: Ran) -> None:
-    rows = {row["expectation"]: row for row in ran.rows("03_quality", "by_expectation.orderBy")}
+def test_the_last_check_and_those_before(ran: Ran) -> None:
+    shown = ran.rows("03_quality", 'lake.record("checks")')
+    assert [(row["docs_id"], row["outcome"], row["failed"]) for row in shown] == [
+        ("orphaned", "checks failed", "2"),
+        ("day-1", "published", "0"),
+        ("day-0", "published", "0"),
+    ]
+    assert "message" not in shown[0]
+    [check] = read(ran.lake / "ops" / "checks", None, "SELECT passed FROM t WHERE docs_id = 'orphaned'")
+    assert check["passed"] > 20
+    assert ran.sentence("03_quality", "check.outcome") == (
+        f"Check **orphaned** ended as *checks failed*: {check['passed']} expectations passed, 2 failed, and 2 only warned."
+    )
+
+
+def test_failures_and_quarantine_of_the_failed_run(ran: Ran, counted: Counted) -> None:
     # Of three orphans the first and the third name nobody, the second a track that is not there.
-    orphans = {"listen_history.orphans.user_id": "2", "listen_history.orphans.items[]": "1"}
-    assert {name: row["rows"] for name, row in rows.items() if row["severity"] == "critical"} == orphans
-    assert {(row["table"], row["reason"]): row["count"] for row in ran.rows("03_quality", "reasons =")} == {
-        ("tracks", "missing_value:name"): "1",
-        ("users", "missing_value:email"): "1",
+    critical = {"listen_history.orphans.items[]": 1, "listen_history.orphans.user_id": 2}
+    warnings = {
+        f"{table}.column_pair_values_a_to_be_greater_than_b.updated_at+created_at": sum(
+            row["updated_at"] < row["created_at"] for row in rows.values()
+        )
+        for table, rows in (("tracks", counted.tracks), ("users", counted.users))
     }
-    assert "ended as *checks failed*" in ran.sentence("03_quality", "check.outcome")
+    assert all(warnings.values())
+    right = [
+        *(("critical", name, rows) for name, rows in critical.items()),
+        *(("warning", name, rows) for name, rows in warnings.items()),
+    ]
+    rows = ran.rows("03_quality", "by_expectation.orderBy")
+    assert [(row["severity"], row["expectation"], int(row["rows"])) for row in rows] == right
+    assert {row["note"] for row in rows} == {"None"}
+    drawn = ran.drawing("03_quality", "rows that fail")
+    assert drawn.x.startswith("X-axis titled 'rows that fail'")
+    assert sorted((mark["severity"], mark["expectation"], int(mark["rows that fail"])) for mark in drawn.marks) == right
+    # The same rows were rejected on both days before: these are those of this run, still open.
+    reasons = {("tracks", "missing_value:name"): "1", ("users", "missing_value:email"): "1"}
+    rows = ran.rows("03_quality", "reasons =")
+    assert {(row["table"], row["reason"]): row["count"] for row in rows} == reasons
+    assert {row["resolution"] for row in rows} == {"None"}
+    drawn = ran.drawing("03_quality", "reason:N")
+    assert drawn.y.startswith("Y-axis for a discrete scale with 2 values: missing_value:email, missing_value:name")
+    assert {(mark["table"], mark["reason"]): mark["rows"] for mark in drawn.marks} == reasons
+
+
+def test_the_rejected_rows_are_where_the_source_has_them_and_masked(ran: Ran) -> None:
+    served = build(DemoSettings(**SMALL, day=1)).rows
+    [track] = [(place, row) for place, row in enumerate(served["tracks"]) if row["name"] is None]
+    [user] = [(place, row) for place, row in enumerate(served["users"]) if row["email"] is None]
+    shown = ran.rows("03_quality", "rejected.select")
+    assert [(row["table"], row["page"], row["position"], row["reason"]) for row in shown] == [
+        ("tracks", "1", f"{track[0]}", "missing_value:name"),
+        ("users", "1", f"{user[0]}", "missing_value:email"),
+    ]
+    assert shown[0]["row"].startswith(f'{{"id":{track[1]["id"]},"name":null,"artist":"{track[1]["artist"]}"')
+    assert shown[1]["row"].startswith(f'{{"id":{user[1]["id"]},"first_name":"***","last_name":"*')
 
 
 def test_the_rows_behind_a_failed_expectation(ran: Ran) -> None:
@@ -339,6 +463,7 @@ def test_the_rows_behind_a_failed_expectation(ran: Ran) -> None:
         str(third["user_id"]),
     }
     [behind] = shown["listen_history.orphans.items[]"]
+    assert "_row_hash" not in behind
     assert (behind["user_id"], behind["items"]) == (str(second["user_id"]), str(second["items"]))
 
 
@@ -365,18 +490,31 @@ def test_without_spark_the_counts_are_the_same(ran: Ran, counted: Counted) -> No
     shown = {row[""]: row for row in ran.rows("04_without_spark", "by_duckdb,")}
     for engine in ("published", "deltalake", "Polars", "DuckDB"):
         assert {name: int(row[engine]) for name, row in shown.items()} == right, engine
+    assert ran.sentence("04_without_spark", "differ else") == "All four agree on every table."
+    published = {row[""]: (row["path"], int(row["rows"])) for row in ran.rows("04_without_spark", '["tables"]).T')}
+    paths = {name: f"{'gold' if name == 'listens' else 'silver'}/{name}" for name in right}
+    assert published == {name: (paths[name], rows) for name, rows in right.items()}
     days = {at.date() for at, _ in counted.plays}
     assert ran.sentence("04_without_spark", "plays.plays.sum") == f"{len(counted.plays):,} plays on {len(days):,} days."
+    drawn = ran.drawing("04_without_spark", "day:T")
+    assert drawn.x.startswith(f"X-axis titled 'day' for a time scale with values from {min(days):%A, %d %B %Y}")
+    assert drawn.y.startswith("Y-axis titled 'plays'")
 
 
 def test_the_pages_open_without_another_host_a_dialog_or_an_error(ran: Ran, watched: Watched) -> None:
     assert pages_of(ran.pages) == sorted([*(f"{name}.html" for name in NAMES), "index.html"])
     assert ran.said.stdout == f"Notebooks: {ran.pages}/index.html\n"
+    assert "day-1" in BeautifulSoup((ran.pages / "index.html").read_text("utf-8"), "html.parser").body.get_text()
+    for name, notebook in ran.notebooks.items():
+        assert [cell.source for cell in notebook.cells] == [
+            cell.source for cell in nbformat.read(FOLDER / f"{name}.ipynb", as_version=4).cells
+        ]
     page = watched.page
     page.goto(f"{ran.pages.as_uri()}/index.html")
     for name in NAMES:
         page.get_by_role("link", name=name).click()
         page.wait_for_load_state("networkidle")
+        assert page.title() == name
         assert page.locator("img[src^='data:image/svg+xml']").count() >= 1
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         page.get_by_role("link", name="Notebooks", exact=True).click()
@@ -467,6 +605,22 @@ def test_each_notebook_stops_at_its_first_cell_with_a_sentence(name: str, *, is_
     assert 'alt.renderers.enable("svg")' in str(shown)  # of the first cell
 
 
+def test_a_cell_that_fails_is_named_and_its_message_which_may_hold_data_is_not(tmp_path: Path) -> None:
+    cells = [
+        nbformat.v4.new_markdown_cell("# Failing"),
+        nbformat.v4.new_code_cell("1"),
+        nbformat.v4.new_code_cell("raise ValueError('zq.one@example.org')"),
+        nbformat.v4.new_code_cell("2"),
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "failing.ipynb")
+    with pytest.raises(PagelakeError) as stopped:
+        run_notebook(tmp_path / "failing.ipynb", {**os.environ, "IPYTHONDIR": str(tmp_path / "profile")})
+    assert str(stopped.value) == (
+        "failing.ipynb: cell 3 failed with ValueError; no page was changed. Run it by hand to see more: make notebook LAKE=..."
+    )
+    assert stopped.value.exit_status == 1
+
+
 def test_without_spark_is_without_java(ran: Ran, tmp_path: Path) -> None:
     env = {**kernel_environment(str(ran.lake)), "JAVA_HOME": "/nowhere", "PATH": "", "IPYTHONDIR": str(tmp_path)}
     notebook = run_notebook(FOLDER / "04_without_spark.ipynb", env)
@@ -501,3 +655,6 @@ def test_another_source_is_told_to_have_no_music_and_its_notebook_ends_well(tmp_
     assert notebook.cells[-1].source.partition(". ")[0] in html
     assert "zq.one@example.org" not in html
     assert [row["buyer"] for row in Ran(lake.root, {"01": notebook}, None).rows("01", "limit(3)")] == ["***", "None"]
+    without_spark = Ran(lake.root, {"04": run_notebook(FOLDER / "04_without_spark.ipynb", env)}, None)
+    assert without_spark.sentence("04", "differ else") == "All four agree on every table."
+    assert without_spark.sentence("04", "plays.plays.sum") == "0 plays on 0 days."

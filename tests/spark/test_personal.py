@@ -14,6 +14,7 @@ from lib.errors import ConfigError, NotInThisLakeError
 from lib.lake.failures import add_few
 from lib.lake.layout import claim, lake_at
 from lib.lake.merge import Clock, merge
+from lib.lake.personal import Personal, masked
 from lib.lake.publications import Publication, PublishedTable, publish
 from lib.lake.read import Lake, open_lake
 from lib.lake.runs import TableRun, new_run
@@ -87,9 +88,19 @@ def test_a_masked_table_has_the_columns_and_types_of_the_table(kept: Kept) -> No
     ]
 
 
+def test_what_is_said_of_a_masked_column_stays_with_it(spark: SparkSession) -> None:
+    said = {"comment": "where news go to"}
+    frame = spark.createDataFrame([ADA], "id bigint, email string, born string, plan string, nick string").select(
+        F.col("email").alias("email", metadata=said)
+    )
+    shown = masked(frame, "people", Personal({"people": {"email": True}}))
+    assert (shown.schema["email"].metadata, shown.first()) == (said, ("***",))
+
+
 def test_a_column_that_is_asked_for_by_name_is_shown_and_no_other(kept: Kept) -> None:
-    shown = kept.lake.published("people", unmasked=["email"])
-    assert people(shown, "email", "born")[0] == ("lovelace@example.org", None)
+    for asked in (["email"], "email"):
+        shown = kept.lake.published("people", unmasked=asked)
+        assert people(shown, "email", "born")[0] == ("lovelace@example.org", None)
 
 
 def test_a_column_that_no_run_declares_is_masked(kept: Kept) -> None:
@@ -99,8 +110,10 @@ def test_a_column_that_no_run_declares_is_masked(kept: Kept) -> None:
 def test_views_are_masked_and_a_column_of_one_table_can_be_asked_for(kept: Kept) -> None:
     kept.lake.published()
     assert kept.lake.spark.sql("SELECT email FROM people WHERE id = 1").first()[0] == "***"
-    kept.lake.published(unmasked=["people.email"])
-    assert kept.lake.spark.sql("SELECT email, born FROM people WHERE id = 1").first() == ("lovelace@example.org", None)
+    for asked in (["people.email"], "people.email"):
+        kept.lake.published(unmasked=asked)
+        view = kept.lake.spark.sql("SELECT email, born FROM people WHERE id = 1")
+        assert view.first() == ("lovelace@example.org", None)
 
 
 def test_what_is_asked_for_must_be_there(kept: Kept) -> None:
@@ -158,6 +171,8 @@ def test_the_newest_run_that_declares_a_column_says_whether_it_is_personal(spark
     kept.run(0, ADA)
     kept.run(1, ADA, pii={**PII, "plan": True, "email": False}, publishes=False)
     assert people(kept.lake.published("people"), "email", "plan") == [("ada@example.org", "***")]
+    kept.run(2, ADA, publishes=False)  # as in the first run again
+    assert people(kept.lake.published("people"), "email", "plan") == [("***", "free")]
 
 
 def test_a_derived_column_is_as_personal_as_the_one_it_is_from(spark: SparkSession, tmp_path: Path) -> None:
@@ -169,6 +184,7 @@ def test_a_derived_column_is_as_personal_as_the_one_it_is_from(spark: SparkSessi
     columns = [{"name": name, "pii": name == "user_id"} for name in ("user_id", "items", "created_at")]
     settings = {"tables": [{"name": "listen_history", "key": ["user_id", "created_at"], "columns": columns}]}
     run = new_run("run-1", "shop", "", settings, AT + timedelta(days=1))
+    run.tables = {"listens": TableRun("listens", state="built", path="gold/listens", version=0)}
     run.save(kept.layout)
     entry = PublishedTable("listens", "gold/listens", 0, 1)
     publish(kept.layout, Publication("p", "run-1", AT + timedelta(days=1), {"listens": entry}))
@@ -176,6 +192,20 @@ def test_a_derived_column_is_as_personal_as_the_one_it_is_from(spark: SparkSessi
     assert (row["user_id"], row["position"], row["track_id"]) == (None, 0, 9)
     [entry] = kept.lake.inventory
     assert (entry.table, entry.rows, entry.masked) == ("listens", 1, ("user_id",))
+    key = ("user_id", "listened_at", "position")
+    hashed = spark.read.format("delta").load(str(kept.layout.gold("listens"))).select(key_hash(key, within=""))
+    about = {
+        "docs_id": "d",
+        "run_id": "run-1",
+        "checked_at": AT,
+        "table": "listens",
+        "version": 0,
+        "severity": "warning",
+    }
+    behind = {"key": '{"user_id":"***","listened_at":"","position":0}', "key_hash": hashed.first()[0], "note": None}
+    add_few(kept.layout, [{**about, "expectation": "listens.a", **behind}])
+    [row] = kept.lake.rows_behind("d", "listens.a").collect()
+    assert (row["user_id"], row["track_id"]) == (None, 9)
 
 
 def test_the_rows_behind_a_failed_expectation_are_those_of_the_version_that_was_checked(
@@ -191,15 +221,19 @@ def test_the_rows_behind_a_failed_expectation_are_those_of_the_version_that_was_
         "version": 0,
         "severity": "warning",
     }
+    later = {**about, "docs_id": "run-1", "run_id": "run-1", "version": 1}
     add_few(
         kept.layout,
         [
             {**about, "expectation": "people.a", "key": '{"id":1}', "key_hash": known[1], "note": None},
             {**about, "expectation": "people.a", "key": None, "key_hash": None, "note": "1 rows are listed, 2 counted"},
+            {**later, "expectation": "people.a", "key": '{"id":2}', "key_hash": known[2], "note": None},
             {**about, "expectation": "people.b", "key": None, "key_hash": None, "note": "no rows are listed: so it is"},
         ],
     )
-    [row] = kept.lake.rows_behind("run-0", "people.a").collect()
+    behind = kept.lake.rows_behind("run-0", "people.a")
+    assert behind.columns == kept.lake.published("people").columns
+    [row] = behind.collect()
     assert (row["id"], row["email"], row["plan"]) == (1, "***", "free")
     [asked] = kept.lake.rows_behind("run-0", "people.a", unmasked=["email"]).collect()
     assert asked["email"] == "ada@example.org"

@@ -1,0 +1,220 @@
+"""The notebooks' cells in the session of the tests, on lakes of a few rows, made by hand to hold what the demo's never do."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from lib.lake.layout import Layout, claim, lake_at
+from lib.lake.merge import Clock, merge
+from lib.lake.publications import Publication, PublishedTable, publish
+from lib.lake.runs import TableRun, new_run
+from lib.tables.newest import row_hash
+from lib.tables.reject import key_hash
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
+Row = tuple[Any, ...]
+
+
+@dataclass
+class Shown:
+    """What the cells of a notebook showed, each by its text."""
+
+    cells: dict[str, list[Any]] = field(default_factory=dict)
+
+    def outputs(self, source: str) -> list[Any]:
+        """Those of the one cell with this text in it."""
+        [found] = [shown for text, shown in self.cells.items() if source in text]
+        return found
+
+    def sentence(self, source: str) -> str:
+        return str(self.outputs(source)[-1].data)
+
+    def rows(self, source: str, number: int = -1) -> list[Row]:
+        """A table that a cell shows."""
+        return list(self.outputs(source)[number].itertuples(index=False, name=None))
+
+
+@pytest.fixture
+def run_cells(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Layout], Shown]:
+    def run(name: str, lake: Layout) -> Shown:
+        monkeypatch.setenv("PAGELAKE_LAKE", str(lake.root))
+        monkeypatch.setattr("lib.lake.read.start_session", lambda *_, rows: spark)
+        shown, names = Shown(), {}
+        for cell in jupytext.read(FOLDER / f"{name}.py").cells:
+            if cell.cell_type == "code":
+                outputs = shown.cells[cell.source] = []
+                names["display"] = lambda *those, into=outputs: into.extend(those)
+                code = ast.parse(cell.source.replace("Markdown, display", "Markdown"))
+                last = code.body.pop() if isinstance(code.body[-1], ast.Expr) else None
+                exec(compile(code, name, "exec"), names)
+                if last is not None:
+                    outputs.append(eval(compile(ast.Expression(last.value), name, "eval"), names))
+        return shown
+
+    return run
+
+
+def save(frame: DataFrame, path: Path) -> None:
+    frame.coalesce(1).write.format("delta").save(str(path))
+
+
+@pytest.fixture
+def music(spark: SparkSession, tmp_path: Path) -> Layout:
+    """Tracks 1, 3, 4 and 8 are there, 2 has vanished, 5 is in quarantine; 6 was once, and 7 is the number of a user who is."""
+    lake = lake_at(str(tmp_path / "lake"))
+    claim(lake, "demo", MONDAY)
+    run = new_run("r1", "demo", "", {"tables": []}, MONDAY)
+    run.save(lake)
+    gone = MONDAY
+    tracks = [
+        (1, "One", "Ann", "rock", None),
+        (2, "Two", "Ann", "rock", gone),
+        (3, "Three", "Bea", "jazz", None),
+        (4, "Four", "Bea", "jazz", None),
+        (8, "Eight", "Bea", None, None),
+    ]
+    users = [(1, None), (2, None), (3, gone), (5, None)]
+    sessions = [
+        (1, MONDAY.replace(hour=8, minute=59, second=59), [1, 1, 1, 2], None),
+        (1, MONDAY - timedelta(minutes=30), [2, 2, 7, 7], None),
+        (3, MONDAY - timedelta(hours=40), [7, 4, 4, 5, 5], None),  # on Saturday at 8:00
+        (4, MONDAY.replace(hour=8, minute=10), [6, 8], None),
+        (5, MONDAY - timedelta(hours=12), [1] * 9, gone),
+    ]
+    plays = [
+        (user, at, position, track)
+        for user, at, items, deleted_at in sessions
+        for position, track in enumerate(items)
+        if not deleted_at
+    ]
+    held = [("r0", "tracks", 5, None), ("r1", "tracks", 5, None), ("r0", "tracks", 6, "r1"), ("r1", "users", 7, None)]
+    saved = {
+        "silver/tracks": (tracks, "id bigint, name string, artist string, genres string, _deleted_at timestamp"),
+        "silver/users": (users, "id bigint, _deleted_at timestamp"),
+        "silver/listen_history": (
+            sessions,
+            "user_id bigint, created_at timestamp, items array<bigint>, _deleted_at timestamp",
+        ),
+        "gold/listens": (plays, "user_id bigint, listened_at timestamp, position bigint, track_id bigint"),
+    }
+    for path, (rows, ddl) in saved.items():
+        save(spark.createDataFrame(rows, ddl), lake.root / path)
+    rejected = spark.createDataFrame(held, "run_id string, table string, id bigint, resolved_by string")
+    save(rejected.withColumn("key_hash", key_hash(("id",), within="")).drop("id"), lake.quarantine)
+    entries = {path.partition("/")[2]: PublishedTable(path.partition("/")[2], path, 0, 0) for path in saved}
+    publish(lake, Publication("r1", "r1", MONDAY, entries))
+    return lake
+
+
+def test_rows_that_have_vanished_and_rows_that_never_came_are_told_apart(
+    music: Layout, run_cells: Callable[[str, Layout], Shown]
+) -> None:
+    shown = run_cells("01_explore_tables", music)
+    assert shown.sentence("Source **") == "Source **demo**, published on 2026-03-02 00:00 UTC."
+    # By 15 plays: 1 three times, 4 twice, 8 once; 6 once and 7 three times; 2 three times; 5 twice.
+    assert shown.rows("pointers") == [("there", 6, 3), ("orphan", 4, 2), ("vanished", 3, 1), ("in quarantine", 2, 1)]
+    assert shown.sentence("by_hour") == (
+        "Most is played between 8:00 and 9:00, least between 0:00 and 1:00. Of all plays, 60% are on a Saturday or Sunday."
+    )
+    lost = "(not there)"
+    assert shown.rows("top.limit") == [
+        (1, "One", "Ann", 3),
+        (2, "Two", "Ann", 3),
+        (7, lost, lost, 3),
+        (4, "Four", "Bea", 2),
+        (5, lost, lost, 2),
+        (6, lost, lost, 1),
+        (8, "Eight", "Bea", 1),
+    ]
+    drawn = shown.outputs("artist:N")[-1].data
+    assert list(zip(drawn.artist, drawn.plays, strict=True)) == [(lost, 6), ("Ann", 6), ("Bea", 3)]
+    drawn = shown.outputs("genre:N")[-1].data
+    assert list(zip(drawn.genre, drawn.plays, strict=True)) == [
+        (lost, 6),
+        ("rock", 6),
+        ("jazz", 2),
+        ("(no genre)", 1),
+    ]
+    # Of the four live tracks one has 3 of 6 plays.
+    assert shown.sentence("half.share") == "25% of the tracks have half of the plays; 1 are never played."
+    assert shown.sentence("mean:.1f") == "4 sessions; 3.8 tracks in one on average, 5 at most."
+    assert shown.sentence("quiet:,") == (
+        "3 users, 2 of them without a session. And 2 with sessions have no live row in the table: vanished, in quarantine or "
+        "orphaned, and not counted as users."
+    )
+
+
+class Shop:
+    """A lake with two tables, `few` and `many`; a run a day."""
+
+    def __init__(self, spark: SparkSession, folder: Path) -> None:
+        self.spark, self.lake = spark, lake_at(str(folder / "lake"))
+        self.published = 0
+        claim(self.lake, "shop", MONDAY)
+
+    def run(self, day: int, **tables: list[Row]) -> None:
+        run_id, at = f"r{day}", MONDAY + timedelta(days=day)
+        columns = [{"name": name, "pii": False} for name in ("id", "what")]
+        settings = {"tables": [{"name": name, "key": ["id"], "columns": columns} for name in tables]}
+        run, clock = new_run(run_id, "shop", "", settings, at), Clock(run_id, at)
+        for name, values in tables.items():
+            path, rows = self.lake.silver(name), self.spark.createDataFrame(values, "id bigint, what string")
+            rows = rows.withColumn("_row_hash", row_hash(("id", "what")))
+            done = merge(self.spark, path, rows, key=("id",), newest_by=None, gone=None, n_gone=0, clock=clock)
+            run.tables[name] = TableRun(name, state="merged", path=f"silver/{name}", version=done.version)
+        run.save(self.lake)
+
+    def publish(self, publication_id: str, run_id: str, tables: dict[str, tuple[str, int]]) -> None:
+        """A second after the one before."""
+        self.published += 1
+        entries = {name: PublishedTable(name, path, version, 0) for name, (path, version) in tables.items()}
+        at = MONDAY + timedelta(seconds=self.published)
+        publish(self.lake, Publication(publication_id, run_id, at, entries))
+
+
+def test_time_travel_after_one_run_and_after_a_rollback(
+    spark: SparkSession, tmp_path: Path, run_cells: Callable[[str, Layout], Shown]
+) -> None:
+    shop = Shop(spark, tmp_path)
+    save(spark.range(1), shop.lake.gold("old"))
+    first = {"few": ("silver/few", 0), "old": ("gold/old", 0)}
+    shop.run(0, few=[(1, "a"), (2, "b")], many=[(1, "a"), (2, "b"), (3, "c")])
+    shop.publish("p0", "r0", first)
+    alone = run_cells("02_time_travel", shop.lake)
+    assert alone.sentence("From run") == "From run **r0** to run **r0**."
+    assert alone.sentence("rows differ") == "0 rows differ between the two runs."
+    assert alone.sentence("to follow") == "No row changed, so there is none to follow."
+    assert alone.sentence("can be read") == "There is no publication before this one."
+
+    few = [(1, "A"), (2, "b"), (3, "c"), (4, "d"), (5, "e"), (6, "f")]
+    shop.run(1, few=few, many=[(1, "a"), (2, "B"), (3, "C")])
+    shop.publish("p1", "r1", {"few": ("silver/few", 1), "many": ("silver/many", 1)})
+    shop.publish("back", "r0", first)
+    shown = run_cells("02_time_travel", shop.lake)
+    assert [row[0] for row in shown.rows("pd.DataFrame(lake.publications)")] == ["p0", "p1", "back"]
+    assert shown.sentence("From run") == "From run **r0** to run **r1**."
+    assert shown.rows("counts = counts.sort_values") == [
+        ("few", "inserted", 4),
+        ("few", "updated", 1),
+        ("many", "updated", 2),
+    ]
+    # Four were inserted into the other table, but here are the most updates; and it is not published any more.
+    assert shown.sentence("to follow") == "The row of **many** is {'id': 2}."
+    life = shown.outputs("row_history")[-1]
+    assert list(life.columns) == ["version", "run_id", "at", "_change", "id", "what", "_deleted_at"]
+    assert [(row.run_id, row.at.day, row.what) for row in life.itertuples()] == [("r0", 2, "b"), ("r1", 3, "B")]
+    assert shown.rows("sizes") == [("few", 6, 2)]
+    assert shown.sentence("can be read") == (
+        "The publication of 2026-03-02 00:00:02 UTC can be read as it was; `./spark-submit.sh sanity-check --rollback` would put "
+        "it back in force."
+    )
