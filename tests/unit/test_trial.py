@@ -54,8 +54,10 @@ def test_an_expectation_of_the_same_name_is_replaced(folder: Path) -> None:
     named = [entry["kwargs"] for entry in entries if entry.get("meta")]
     assert named == [{"column": "genres"}]
     # Those without a name are all kept, and so is another one without.
-    nameless = gxe.ExpectColumnValuesToNotBeNull(column="album")
-    assert len(with_expectation(folder, "demo", "tracks", nameless)["expectations"]) == len(entries) + 1
+    nameless = gxe.ExpectColumnValuesToNotBeNull(column="album", id="8f2b6d0e-5a71-4c39-9f0e-1d2c3b4a5968")
+    added = with_expectation(folder, "demo", "tracks", nameless)["expectations"]
+    assert len(added) == len(entries) + 1
+    assert "id" not in added[-1]
 
 
 def test_a_table_without_a_suite_gets_one_and_a_folder_is_not_made_up(folder: Path) -> None:
