@@ -13,6 +13,9 @@ import jupytext
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from lib.errors import NotInThisLakeError
+from lib.lake.checks import Check, add_check
+from lib.lake.failures import add_few
 from lib.lake.layout import Layout, claim, lake_at
 from lib.lake.merge import Clock, merge
 from lib.lake.publications import Publication, PublishedTable, publish
@@ -56,7 +59,10 @@ def run_cells(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Callable[
                 names["display"] = lambda *those, into=outputs: into.extend(those)
                 code = ast.parse(cell.source.replace("Markdown, display", "Markdown"))
                 last = code.body.pop() if isinstance(code.body[-1], ast.Expr) else None
-                exec(compile(code, name, "exec"), names)
+                try:
+                    exec(compile(code, name, "exec"), names)
+                except NotInThisLakeError:
+                    break
                 if last is not None:
                     outputs.append(eval(compile(ast.Expression(last.value), name, "eval"), names))
         return shown
@@ -218,3 +224,47 @@ def test_time_travel_after_one_run_and_after_a_rollback(
         "The publication of 2026-03-02 00:00:02 UTC can be read as it was; `./spark-submit.sh sanity-check --rollback` would put "
         "it back in force."
     )
+
+
+def test_what_failed_is_of_the_last_check_and_its_run_and_what_cannot_be_listed_is_said(
+    spark: SparkSession, tmp_path: Path, run_cells: Callable[[str, Layout], Shown]
+) -> None:
+    shop = Shop(spark, tmp_path)
+    shop.run(0, few=[(1, "a"), (2, "b"), (3, "c")])
+    shop.publish("r0", "r0", {"few": ("silver/few", 0)})
+    for docs_id, outcome, day in (("r0", "published", 0), ("again", "checks failed", 1)):
+        add_check(
+            shop.lake, Check(docs_id, "r0", MONDAY + timedelta(days=day), outcome, 7, 2, 1, 3, "few.a: 5 rows", 0)
+        )
+    about = {"run_id": "r0", "checked_at": MONDAY, "table": "few", "version": 0, "note": None}
+    a = {**about, "docs_id": "again", "expectation": "few.a", "severity": "critical"}
+    b = {**about, "docs_id": "again", "expectation": "few.b", "severity": "warning"}
+    hashed = spark.read.format("delta").load(str(shop.lake.silver("few"))).select("id", key_hash(("id",), within=""))
+    one, two, three = ({"key": f'{{"id":{row[0]}}}', "key_hash": row[1]} for row in hashed.orderBy("id").collect())
+    none = {"key": None, "key_hash": None}
+    few, whole = "2 rows are listed, 5 counted", "it is about the whole table"
+    add_few(
+        shop.lake,
+        [
+            *({**a, **one}, {**a, **three}, {**a, **none, "note": few}, {**b, **none, "note": whole}),
+            {**a, **two, "docs_id": "r0"},
+        ],
+    )
+    held = [("r0", 1, None), ("r0", 2, "arrived"), ("r0", 3, "arrived"), ("before", 1, None), ("before", 2, None)]
+    rejected = [(run_id, "few", 1, place, "missing_value:what", "{}", said) for run_id, place, said in held]
+    columns = "run_id string, table string, page bigint, position bigint, reason string, row string, resolution string"
+    save(spark.createDataFrame(rejected, columns), shop.lake.quarantine)
+
+    shown = run_cells("03_quality", shop.lake)
+    assert shown.sentence("check.outcome") == (
+        "Check **again** ended as *checks failed*: 7 expectations passed, 2 failed, and 1 only warned."
+    )
+    assert shown.rows("by_expectation.orderBy") == [
+        ("few", "few.a", "critical", 2, few),
+        ("few", "few.b", "warning", 0, whole),
+    ]
+    title, rows = shown.outputs("rows_behind")
+    assert (title.data, sorted(rows["id"])) == ("**few.a**", [1, 3])
+    reason = ("few", "missing_value:what")
+    assert shown.rows("reasons =") == [(*reason, None, 1), (*reason, "arrived", 2)]
+    assert [row[2] for row in shown.rows("rejected.select")] == [1, 2, 3]
