@@ -251,8 +251,13 @@ def test_what_failed_is_of_the_last_check_and_its_run_and_what_cannot_be_listed_
         ],
     )
     held = [("r0", 1, None), ("r0", 2, "arrived"), ("r0", 3, "arrived"), ("before", 1, None), ("before", 2, None)]
-    rejected = [(run_id, "few", 1, place, "missing_value:what", "{}", said) for run_id, place, said in held]
-    columns = "run_id string, table string, page bigint, position bigint, reason string, row string, resolution string"
+    rejected = [
+        (run_id, "few", 1, place, "missing_value:what", "{}", said and "r1", said) for run_id, place, said in held
+    ]
+    columns = (
+        "run_id string, table string, page bigint, position bigint, reason string, row string, resolved_by string, "
+        "resolution string"
+    )
     save(spark.createDataFrame(rejected, columns), shop.lake.quarantine)
 
     shown = run_cells("03_quality", shop.lake)
