@@ -233,8 +233,7 @@ def read_published(lake: str | None = None) -> tuple[str, dict[str, Any]]:
 
     layout = lake_there(lake or lake_address(os.environ))
     published_there(layout)
-    published: dict[str, Any] = json.loads(layout.published_json.read_text("utf-8"))
-    return str(layout.root), published
+    return str(layout.root), json.loads(layout.published_json.read_text("utf-8"))
 
 
 def _by_table(publication: Publication, unmasked: Collection[str]) -> dict[str, list[str]]:
