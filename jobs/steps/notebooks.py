@@ -6,7 +6,7 @@ import asyncio
 import re
 import signal
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from html import unescape
 from importlib.resources import files
 from pathlib import Path
@@ -46,8 +46,9 @@ class _Client(NotebookClient):
     async def async_setup_kernel(self, **options: Any) -> AsyncGenerator[None, None]:
         async with super().async_setup_kernel(**options):
             running = asyncio.current_task()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(number, self._stop, running)
+            with suppress(RuntimeError):  # not in the main thread: signals are not for this one
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    asyncio.get_running_loop().add_signal_handler(number, self._stop, running)
             yield
 
     def _stop(self, running: asyncio.Task[Any] | None) -> None:
