@@ -24,9 +24,11 @@ _BESIDE = str(REPO / "conf" / "jupyter")
 
 
 def command(options: Sequence[str]) -> list[str]:
-    """The words that start it, with the user's options last: they win."""
+    """The words that start it. An option that the user gives stands in place of ours: JupyterLab refuses one given twice."""
+    given = {option.partition("=")[0] for option in options}
+    ours = [option for option in _OPTIONS if option.partition("=")[0] not in given]
     as_root = ["--allow-root"] if os.geteuid() == 0 else []
-    return [sys.executable, "-m", "jupyterlab", *_OPTIONS, *as_root, *options]
+    return [sys.executable, "-m", "jupyterlab", *ours, *as_root, *options]
 
 
 def environment(kernel: Mapping[str, str]) -> dict[str, str]:

@@ -555,7 +555,7 @@ def test_ctrl_c_ends_it_with_its_kernel_and_leaves_the_pages_as_they_were(ran: R
         os.killpg(html.pid, signal.SIGINT)
         said = html.stderr.read()
         html.wait(timeout=60)
-    assert said.split() == ["Stopped.", "No", "page", "was", "changed.", *said.split()[5:]]
+    assert "Stopped. No page was changed.\n" in said
     assert "Error 130" in said
     assert "Traceback" not in said
     assert kernels(tmp_path) == []
