@@ -448,6 +448,7 @@ def jupyterlab(lake: Path, folder: Path, *options: str) -> Iterator[str]:
     command = ["make", "--no-print-directory", "notebook", f"LAKE={lake}", f"ARGS={arguments}"]
     own = {f"JUPYTER_{name}_DIR": str(folder / name) for name in ("RUNTIME", "CONFIG", "DATA")}
     env = {**os.environ, **own, "IPYTHONDIR": str(folder / "profile")}
+    del env["PYTEST_CURRENT_TEST"]  # below pytest a kernel shows nothing of what its JVM says
     with subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True) as lab:
         assert lab.stderr is not None
         try:
