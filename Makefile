@@ -12,6 +12,8 @@ COMPILE := -m uv pip compile -q --python-version 3.11 --custom-compile-command "
 SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 LAKE := lake/demo
 PORT := 8899
+# The shell gets a path as it is, whatever quotes are in it.
+export LAKE
 SHELL_SCRIPTS := spark-submit.sh scripts/environment.sh scripts/nightly.sh .ci/run
 
 help:  ## This list
@@ -34,15 +36,15 @@ lock:  ## Pin what the requirements*.in ask for anew (add ARGS=--upgrade for new
 	    && "$$python" $(COMPILE) $(ARGS) airflow/requirements.in -o airflow/requirements.txt
 
 docs:  ## Serve a lake's site on this machine (LAKE=lake/demo PORT=8899; Ctrl-C ends it)
-	@test -f "$(LAKE)/site/index.html" || { echo "$(LAKE)/site: no site here; run ./spark-submit.sh full-ingest first, or give LAKE=..." >&2; exit 2; }
+	@test -f "$$LAKE/site/index.html" || { echo "$$LAKE/site: no site here; run ./spark-submit.sh full-ingest first, or give LAKE=..." >&2; exit 2; }
 	@$(DEV) && echo "Docs: http://127.0.0.1:$(PORT)/index.html" \
-	    && exec "$$python" -m http.server --bind 127.0.0.1 --directory "$(LAKE)/site" "$(PORT)"
+	    && exec "$$python" -m http.server --bind 127.0.0.1 --directory "$$LAKE/site" "$(PORT)"
 
 notebook:  ## JupyterLab on this machine, with the notebooks on a lake (LAKE=lake/demo; ARGS go to JupyterLab)
-	@$(NOTEBOOKS) && exec "$$python" -m jobs.notebooks open --lake "$(LAKE)" -- $(ARGS)
+	@$(NOTEBOOKS) && exec "$$python" -m jobs.notebooks open --lake "$$LAKE" -- $(ARGS)
 
 notebooks-html:  ## Run the notebooks on a lake, and publish them under its site/notebooks/ (LAKE=lake/demo)
-	@$(NOTEBOOKS) && exec "$$python" -m jobs.notebooks html --lake "$(LAKE)" $(ARGS)
+	@$(NOTEBOOKS) && exec "$$python" -m jobs.notebooks html --lake "$$LAKE" $(ARGS)
 
 bench:  ## Measure this machine against the floors (ARGS go to benchmarks.floor)
 	@$(DEV) && "$$python" -m benchmarks.floor $(ARGS)

@@ -15,22 +15,17 @@ import click
 import nbformat
 
 from jobs import cli
-from jobs.steps.notebooks import FOLDER, notebooks, page_of, run_notebook
+from jobs.steps import lab
+from jobs.steps.notebooks import notebooks, run_notebook, write_pages
 from lib.errors import PagelakeError
 from lib.lake import read_published
-from lib.quality import pages, site
+from lib.lake.there import lake_there
 
-_LAB = (
-    "--ServerApp.ip=127.0.0.1",
-    f"--ServerApp.root_dir={FOLDER}",
-    "--LabApp.extension_manager=readonly",
-    "--KernelManager.transport_encryption=auto",  # others on this machine cannot listen
-)
-# It would ask other hosts for news and newer versions.
-_QUIET = (
-    "--LabApp.news_url=None",
-    "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
-)
+
+def _named(_context: click.Context, _parameter: click.Parameter, lake: str) -> str:
+    if not lake:
+        raise click.BadParameter("it is empty; name a lake, such as LAKE=lake/demo")
+    return lake
 
 
 @click.group(help="Open the notebooks on a lake, or publish them as pages of its site.")
@@ -39,20 +34,20 @@ def command() -> None:
 
 
 @command.command("open", help="JupyterLab on this machine alone, with a token. Options after -- are JupyterLab's.")
-@click.option("--lake", required=True, metavar="PATH", help="The lake that the notebooks open.")
+@click.option("--lake", required=True, callback=_named, metavar="PATH", help="The lake that the notebooks open.")
 @click.argument("options", nargs=-1)
 def open_lab(lake: str, options: tuple[str, ...]) -> None:
     """Become JupyterLab."""
-    environment = kernel_environment(lake)
-    as_root = ["--allow-root"] if os.geteuid() == 0 else []
-    words = [sys.executable, "-m", "jupyterlab", *_LAB, *_QUIET, *as_root, *options]
-    os.execve(sys.executable, words, environment)
+    lake_there(lake)
+    os.execve(sys.executable, lab.command(options), lab.environment(kernel_environment(lake)))
 
 
 @command.command("html", help="Run every notebook on a lake, and publish them under its site/notebooks/.")
-@click.option("--lake", required=True, metavar="PATH", help="The lake to run them on.")
+@click.option("--lake", required=True, callback=_named, metavar="PATH", help="The lake to run them on.")
 @click.option(
-    "--executed", type=click.Path(path_type=Path), help="Keep the notebooks with their outputs in this folder too."
+    "--executed",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep the notebooks with their outputs in this folder too.",
 )
 def html(lake: str, executed: Path | None) -> None:
     """Write the pages once all notebooks have run: one that fails leaves the pages as they were."""
@@ -67,16 +62,17 @@ def html(lake: str, executed: Path | None) -> None:
                 executed.mkdir(parents=True, exist_ok=True)
                 nbformat.write(ran[path.stem], executed / path.name)
     folder = Path(root) / "site" / "notebooks"
-    for name, notebook in ran.items():
-        site.write_page(folder, f"{name}.html", page_of(notebook, name))
-    index = pages.render_notebooks(list(ran), published["publication_id"])
-    site.write_page(folder, "index.html", index)
+    write_pages(folder, ran, published["publication_id"])
     click.echo(f"Notebooks: {folder / 'index.html'}")
 
 
 def kernel_environment(lake: str) -> dict[str, str]:
     """The environment of a kernel: that of a job, and the lake. What PYSPARK_SUBMIT_ARGS has goes to Spark, as in any notebook."""
-    given = [word for word in shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", "")) if word != "pyspark-shell"]
+    try:
+        words = shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", ""))
+    except ValueError as error:
+        raise cli.UsageError(f"PYSPARK_SUBMIT_ARGS cannot be read as options ({error}). Mend its quotes.") from error
+    given = [word for word in words if word != "pyspark-shell"]
     added = cli.spark_environment(given, os.environ, python=sys.executable)
     return {**os.environ, **added, "PAGELAKE_LAKE": os.path.abspath(lake)}
 
@@ -92,6 +88,7 @@ def main() -> int:
         click.echo(str(error), err=True)
         return error.exit_status
     except (KeyboardInterrupt, click.Abort):
+        click.echo("Stopped. No page was changed.", err=True)
         return 130
     return 0
 

@@ -2,6 +2,11 @@
 # jupyter:
 #   jupytext:
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: -jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
 #   kernelspec:
 #     display_name: Python 3 (ipykernel)
 #     language: python
@@ -28,7 +33,8 @@ pd.DataFrame(lake.inventory)
 
 # %% [markdown]
 # `rows` counts the rows that have vanished from the source too (`_deleted_at` says when). `newest_at` is the newest time in the
-# rows that the last run took, and says how fresh the source is; `checked_at` is the start of the run that was published.
+# rows that the last run took, and says how fresh the source is (a derived table has none). `checked_at` is the start of the run
+# that was published.
 
 # %%
 Markdown(f"Source **{lake.source}**, published on {lake.publication.published_at:%Y-%m-%d %H:%M} UTC.")

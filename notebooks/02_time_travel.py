@@ -2,6 +2,11 @@
 # jupyter:
 #   jupytext:
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: -jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
 #   kernelspec:
 #     display_name: Python 3 (ipykernel)
 #     language: python
@@ -24,6 +29,7 @@ from lib.lake import open_lake
 
 alt.renderers.enable("svg")
 lake = open_lake()
+lake.need()  # where nothing is published yet, it ends here with a sentence
 publications = pd.DataFrame(lake.publications)
 publications[["publication_id", "run_id", "published_at", "replaces", "restores"]].tail(10)
 
@@ -96,7 +102,9 @@ feed = lake.change_feed(table, before.run_id, after.run_id)
 feed.groupBy("_commit_version", "_change_type").count().orderBy("_commit_version", "_change_type").limit(100).toPandas()
 
 # %%
-feed.drop("_row_hash", "_run_id", "_first_seen_at").orderBy(*key, "_commit_version", "_change_type").limit(6).toPandas()
+shown = [c for c in feed.columns if c[0] != "_"]
+feed = feed.orderBy(*key, "_commit_version", F.desc("_change_type"))  # before, then after
+feed.select("_commit_version", "_change_type", *shown).limit(6).toPandas()
 
 # %% [markdown]
 # ## The publication before

@@ -2,6 +2,11 @@
 # jupyter:
 #   jupytext:
 #     formats: ipynb,py:percent
+#     notebook_metadata_filter: -jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
 #   kernelspec:
 #     display_name: Python 3 (ipykernel)
 #     language: python
@@ -30,7 +35,7 @@ from lib.lake import open_lake
 from lib.quality.trial import try_suite, with_expectation, write_suite
 
 alt.renderers.enable("svg")
-pd.set_option("display.max_colwidth", 120)  # the name of an expectation is to be seen whole
+pd.set_option("display.max_colwidth", None)  # names of expectations and rejected rows are shown whole
 lake = open_lake()
 check = lake.last_check
 docs_id, run_id = check.docs_id, check.run_id

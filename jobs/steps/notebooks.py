@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import re
+import signal
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from html import unescape
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from traitlets.config import Config
 
 from lib.config import REPO
-from lib.errors import ConfigError, NotInThisLakeError, PagelakeError
+from lib.errors import ConfigError, LakeError, NotInThisLakeError, PagelakeError
+from lib.quality import pages, site
 
 FOLDER = REPO / "notebooks"
 # Run last, and not shown: with the kernel the JVM ends too, and complains of what it is at.
@@ -30,6 +37,26 @@ def notebooks() -> list[Path]:
     return sorted(FOLDER.glob("*.ipynb"))
 
 
+class _Client(NotebookClient):
+    """One that Ctrl-C and SIGTERM end, with its kernel. Of itself it goes on to wait for what it has shut down."""
+
+    was_stopped = False
+
+    @asynccontextmanager
+    async def async_setup_kernel(self, **options: Any) -> AsyncGenerator[None, None]:
+        async with super().async_setup_kernel(**options):
+            running = asyncio.current_task()
+            with suppress(RuntimeError):  # not in the main thread: signals are not for this one
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    asyncio.get_running_loop().add_signal_handler(number, self._stop, running)
+            yield
+
+    def _stop(self, running: asyncio.Task[Any] | None) -> None:
+        self.was_stopped = True
+        if running is not None:
+            running.cancel()
+
+
 def run_notebook(path: Path, env: Mapping[str, str]) -> NotebookNode:
     """Run one notebook from top to bottom in a kernel with this environment; the notebook with its outputs.
 
@@ -37,10 +64,11 @@ def run_notebook(path: Path, env: Mapping[str, str]) -> NotebookNode:
 
     Raises:
         ConfigError: there is no lake, or nothing in it, in the words of the notebook.
-        PagelakeError: a cell failed; says which.
+        KeyboardInterrupt: somebody stopped it.
+        PagelakeError: a cell failed, took too long, or took Python with it; says which.
     """
     notebook: NotebookNode = nbformat.read(path, as_version=4)
-    client = NotebookClient(
+    client = _Client(
         notebook,
         timeout=MOST_SECONDS,
         kernel_name="python3",
@@ -63,21 +91,66 @@ def run_notebook(path: Path, env: Mapping[str, str]) -> NotebookNode:
                 f"make notebook LAKE=..."
             )
             raise PagelakeError(message) from error
+    except (asyncio.CancelledError, DeadKernelError, CellTimeoutError) as error:
+        if client.was_stopped:
+            raise KeyboardInterrupt from error
+        why = (
+            f"a cell took more than {MOST_SECONDS} seconds"
+            if isinstance(error, CellTimeoutError)
+            else "its Python ended, as where memory is short"
+        )
+        message = f"{path.name}: {why}; no page was changed. Run it by hand to see more: make notebook LAKE=..."
+        raise PagelakeError(message) from error
     notebook.cells.pop()
     return notebook
+
+
+def write_pages(folder: Path, ran: Mapping[str, NotebookNode], publication_id: str) -> None:
+    """Write the pages of notebooks that have run, and last the one that leads to them.
+
+    Raises:
+        LakeError: they cannot be written there.
+    """
+    made = {f"{name}.html": page_of(notebook, name) for name, notebook in ran.items()}
+    titles = {name: next(_headings(notebook.cells), "") for name, notebook in ran.items()}
+    made["index.html"] = pages.render_notebooks(titles, publication_id)
+    try:
+        for name, page in made.items():
+            site.write_page(folder, name, page)
+    except OSError as error:
+        message = (
+            f"{folder}: the pages cannot be written there ({error.strerror}). Mend that, then make notebooks-html again"
+        )
+        raise LakeError(message) from error
 
 
 def page_of(notebook: NotebookNode, name: str) -> str:
     """The notebook as one HTML page of the site, without what libraries and the JVM said on stderr."""
     shown = nbformat.from_dict(notebook)
+    heading = name
     for cell in shown.cells:
+        heading = [heading, *_headings([cell])][-1]
         if cell.cell_type == "code":
             cell.outputs = [one for one in cell.outputs if one.get("name") != "stderr"]
+            for one in cell.outputs:
+                if svg := one.get("data", {}).get("image/svg+xml"):
+                    one.metadata["alt"] = _in_words(heading, svg)
     shown.metadata["title"] = name
     template = (files("lib.quality") / "templates" / "notebook.html.j2").read_text("utf-8")
     exporter = HTMLExporter(raw_template=template, exclude_input_prompt=True, exclude_output_prompt=True)
     html, _ = exporter.from_notebook_node(shown)
     return str(html)
+
+
+def _headings(cells: Iterable[NotebookNode]) -> Iterator[str]:
+    for cell in cells:
+        if cell.cell_type == "markdown":
+            yield from re.findall(r"^#+ (.+)$", cell.source, re.MULTILINE)
+
+
+def _in_words(heading: str, svg: str) -> str:
+    """A plot for those who cannot see it: what it is about, and what Vega says of its axes."""
+    return ". ".join([heading, *(unescape(axis) for axis in re.findall(r'aria-label="([XY]-axis [^"]+)"', svg))])
 
 
 def _failed(cell: NotebookNode) -> bool:

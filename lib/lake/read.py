@@ -22,7 +22,7 @@ from lib.lake.layout import Layout
 from lib.lake.personal import masked, personal_columns
 from lib.lake.publications import Publication, all_publications, in_force
 from lib.lake.runs import Run, all_runs
-from lib.lake.there import lake_there, published_there
+from lib.lake.there import lake_there, nothing, published_there
 from lib.session import start_session
 
 
@@ -70,9 +70,7 @@ class Lake:
         """
         known = all_checks(self.layout)
         if not known:
-            root = self.layout.root
-            message = f"{root}: no run was checked here; run ./spark-submit.sh full-ingest --lake {root} first"
-            raise ConfigError(message)
+            raise ConfigError(nothing(self.layout, "no run was checked"))
         return known[0]
 
     @property
@@ -160,9 +158,10 @@ class Lake:
         return self._masked(found, table, unmasked, structs=("row",), beside=("version", "run_id", "at", "_change"))
 
     def need(self, *names: str) -> None:
-        """Say that what follows is about these tables.
+        """Say that what follows is about these tables; without a name, about whatever is published.
 
         Raises:
+            ConfigError: nothing was ever published here.
             NotInThisLakeError: one of them is not published here. A notebook ends there, and all is well.
         """
         there = self.publication.tables

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from lib.errors import ConfigError
 from lib.lake import tables
 from lib.lake.layout import Layout, lake_at
@@ -18,8 +20,8 @@ def lake_there(lake: str) -> Layout:
     # A lake without a run is one that its first run could not begin.
     if not layout.lake_json.exists() or not tables.exists(layout.runs):
         message = (
-            f"{layout.root}: there is no lake here. Make one with ./spark-submit.sh full-ingest --lake {layout.root}, or name "
-            "another one: make notebook LAKE=..."
+            f"{layout.root}: there is no lake here. Make one with ./spark-submit.sh full-ingest --lake {quote(str(layout.root))}, "
+            "or name another one: make notebook LAKE=..."
         )
         raise ConfigError(message)
     return layout
@@ -33,8 +35,10 @@ def published_there(layout: Layout) -> Publication:
     """
     publication = in_force(layout)
     if publication is None:
-        message = (
-            f"{layout.root}: nothing is published here; run ./spark-submit.sh full-ingest --lake {layout.root} first"
-        )
-        raise ConfigError(message)
+        raise ConfigError(nothing(layout, "nothing is published"))
     return publication
+
+
+def nothing(layout: Layout, what: str) -> str:
+    """The sentence on a lake where something is still to come."""
+    return f"{layout.root}: {what} here; run ./spark-submit.sh full-ingest --lake {quote(str(layout.root))} first"

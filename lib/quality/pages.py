@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -140,9 +140,9 @@ def render_nothing_published(source: str) -> str:
     return _templates().get_template("nothing.html").render(source=source)
 
 
-def render_notebooks(names: Sequence[str], publication_id: str) -> str:
-    """`notebooks/index.html`: the notebooks that were run on a publication."""
-    return _templates().get_template("notebooks.html").render(names=names, publication_id=publication_id)
+def render_notebooks(titles: Mapping[str, str], publication_id: str) -> str:
+    """`notebooks/index.html`: the notebooks that were run on a publication, by name."""
+    return _templates().get_template("notebooks.html").render(titles=titles, publication_id=publication_id)
 
 
 def render_runs(source: str, lines: Sequence[RunLine], report: Report | None = None) -> str:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
+import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,9 +31,10 @@ from nbformat import NotebookNode
 
 from demo import DemoSettings, build
 from demo.settings import Faults
+from jobs.cli import UsageError
 from jobs.notebooks import kernel_environment
-from jobs.steps.notebooks import page_of, run_notebook
-from lib.errors import ConfigError, PagelakeError
+from jobs.steps.notebooks import page_of, run_notebook, write_pages
+from lib.errors import ConfigError, LakeError, PagelakeError
 from lib.lake.layout import claim, lake_at
 from lib.lake.publications import Publication, PublishedTable, publish
 from lib.lake.runs import TableRun, new_run
@@ -364,13 +369,15 @@ def test_one_rows_life_and_the_change_feed(ran: Ran) -> None:
         "update_postimage": 1,
         "update_preimage": 1,
     }
-    shown = ran.rows("02_time_travel", "feed.drop")
-    assert [(int(row["id"]), row["_change_type"], row["favorite_genres"]) for row in shown] == sorted(
-        [
-            (new, "insert", after[new]["favorite_genres"]),
-            (changed, "update_postimage", after[changed]["favorite_genres"]),
-            (changed, "update_preimage", before[changed]["favorite_genres"]),
-        ]
+    shown = ran.rows("02_time_travel", "feed.orderBy")
+    # By key; of one key, what was before first.
+    right = [
+        (changed, "update_preimage", before[changed]["favorite_genres"]),
+        (changed, "update_postimage", after[changed]["favorite_genres"]),
+    ]
+    inserted = [(new, "insert", after[new]["favorite_genres"])]
+    assert [(int(row["id"]), row["_change_type"], row["favorite_genres"]) for row in shown] == (
+        inserted + right if new < changed else right + inserted
     )
     assert {row["email"] for row in shown} == {"***"}
 
@@ -511,11 +518,21 @@ def test_the_pages_open_without_another_host_a_dialog_or_an_error(ran: Ran, watc
         ]
     page = watched.page
     page.goto(f"{ran.pages.as_uri()}/index.html")
+    assert page.get_by_role("listitem").all_inner_texts() == [
+        "01_explore_tables What is in the lake",
+        "02_time_travel What changed",
+        "03_quality What failed, and a new expectation",
+        "04_without_spark The same tables without Spark",
+    ]
     for name in NAMES:
         page.get_by_role("link", name=name).click()
         page.wait_for_load_state("networkidle")
         assert page.title() == name
-        assert page.locator("img[src^='data:image/svg+xml']").count() >= 1
+        plots = page.locator("img").evaluate_all("found => found.map(one => [one.src.slice(0, 18), one.alt])")
+        assert len(plots) >= 1
+        for kind, words in plots:
+            assert kind == "data:image/svg+xml"
+            assert re.match(r".+[.] X-axis titled '.+'.*[.] Y-axis ", words), words
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         page.get_by_role("link", name="Notebooks", exact=True).click()
     page.get_by_role("link", name="Published", exact=True).click()
@@ -545,16 +562,17 @@ def test_no_personal_value_and_no_script_is_on_a_page(ran: Ran) -> None:
         assert [value for value in personal if value in text] == []
 
 
-def test_make_notebook_is_jupyterlab_on_this_machine_alone_and_with_a_token(tmp_path: Path) -> None:
+@contextmanager
+def jupyterlab(lake: Path, folder: Path, *options: str) -> Iterator[str]:
+    """The address, token and all, of `make notebook`; what it keeps for a person goes to `folder`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = ["make", "--no-print-directory", "notebook", f"LAKE={tmp_path}", f"ARGS=--no-browser --port {port}"]
-    env = {
-        **os.environ,
-        "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
-        "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
-    }
+    arguments = " ".join(["--no-browser", "--port", str(port), *options])
+    command = ["make", "--no-print-directory", "notebook", f"LAKE={lake}", f"ARGS={arguments}"]
+    own = {f"JUPYTER_{name}_DIR": str(folder / name) for name in ("RUNTIME", "CONFIG", "DATA")}
+    env = {**os.environ, **own, "IPYTHONDIR": str(folder / "profile")}
+    del env["PYTEST_CURRENT_TEST"]  # below pytest a kernel shows nothing of what its JVM says
     with subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True) as lab:
         assert lab.stderr is not None
         try:
@@ -562,27 +580,150 @@ def test_make_notebook_is_jupyterlab_on_this_machine_alone_and_with_a_token(tmp_
                 found[0] for line in lab.stderr if (found := re.search(r"http://\S+/lab[?]token=\w{48}", line))
             )
             assert address.startswith(f"http://127.0.0.1:{port}/lab?token=")
-            api, token = f"http://127.0.0.1:{port}/api/contents", address.partition("?token=")[2]
             deadline = time.monotonic() + 30
             while True:  # it is printed before it answers
                 try:
-                    assert requests.get(api, timeout=30).status_code == 403
+                    assert requests.get(f"http://127.0.0.1:{port}/api/contents", timeout=30).status_code == 403
                     break
                 except requests.ConnectionError:
                     assert time.monotonic() < deadline, "nothing is served"
                     time.sleep(0.2)
-            found = requests.get(api, params={"token": token}, timeout=30).json()["content"]
-            assert {f"{name}.ipynb" for name in NAMES} <= {one["name"] for one in found}
+            yield address
         finally:
             os.killpg(lab.pid, signal.SIGTERM)
 
 
-def test_on_a_missing_lake_it_says_what_to_run_and_makes_nothing(tmp_path: Path) -> None:
-    ended = make("notebooks-html", tmp_path / "nowhere")
+def test_make_notebook_is_jupyterlab_on_this_machine_alone_and_with_a_token(ran: Ran, tmp_path: Path) -> None:
+    with jupyterlab(ran.lake, tmp_path) as address:
+        api, token = address.replace("/lab?", "/api/contents?").split("?token=")
+        found = requests.get(api, params={"token": token}, timeout=30).json()["content"]
+        assert {f"{name}.ipynb" for name in NAMES} <= {one["name"] for one in found}
+
+
+def test_a_notebook_opened_run_and_saved_asks_nothing_shows_no_warning_and_keeps_its_text(
+    ran: Ran, watched: Watched, tmp_path: Path
+) -> None:
+    folder = tmp_path / "notebooks"
+    shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns(".*"))
+    committed = {path.name: path.read_bytes() for path in folder.iterdir()}
+    saved: list[str] = []
+    page = watched.page
+    page.on("response", lambda answer: saved.append(answer.url) if answer.request.method == "PUT" else None)
+    with jupyterlab(ran.lake, tmp_path, f"--ServerApp.root_dir={folder}") as address:
+        page.goto(address.replace("/lab?", "/lab/tree/01_explore_tables.ipynb?"))
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=120_000)
+        page.wait_for_timeout(5_000)  # news would be asked for by now
+        assert page.locator(".Toastify__toast").all_inner_texts() == []
+        assert page.locator(".lm-TabBar-tab.jp-mod-current").last.inner_text() == "01_explore_tables.ipynb"
+        assert page.locator(".jp-mod-dirty").count() == 0
+        page.keyboard.press("Control+s")
+        while not any("/api/contents/01_explore_tables.ipynb" in one for one in saved):
+            page.wait_for_timeout(100)
+        assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == committed
+        page.locator(".jp-Notebook .jp-CodeCell").first.click()
+        page.keyboard.press("Shift+Enter")
+        page.locator(".jp-Notebook .jp-CodeCell table").first.wait_for(timeout=180_000)
+        shown = page.locator(".jp-Notebook .jp-CodeCell .jp-OutputArea-output").evaluate_all(
+            "found => found.map(one => one.dataset.mimeType)"
+        )
+        assert shown == ["text/html"]
+    assert (watched.foreign, watched.dialogs) == ([], [])
+
+
+@pytest.mark.parametrize("target", ["notebook", "notebooks-html"])
+@pytest.mark.parametrize("name", ["nowhere", """it's "the" lake"""])
+def test_on_a_missing_lake_it_says_what_to_run_and_makes_nothing(target: str, name: str, tmp_path: Path) -> None:
+    lake = tmp_path / name
+    ended = make(target, lake)
     assert ended.returncode == 2
-    assert f"{tmp_path}/nowhere: there is no lake here. Make one with ./spark-submit.sh full-ingest" in ended.stderr
+    assert f"{lake}: there is no lake here. Make one with ./spark-submit.sh full-ingest" in ended.stderr
+    [advice] = re.findall(r"with ./spark-submit.sh (full-ingest .*), or name", ended.stderr)
+    assert shlex.split(advice) == ["full-ingest", "--lake", str(lake)]
     assert "Traceback" not in ended.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "settings", "said"),
+    [
+        ("notebook", ["LAKE="], "it is empty; name a lake, such as LAKE=lake/demo"),
+        ("notebooks-html", ["LAKE="], "it is empty; name a lake, such as LAKE=lake/demo"),
+        ("notebooks-html", ["ARGS=--executed Makefile"], "Directory 'Makefile' is a file."),
+    ],
+)
+def test_what_cannot_be_is_said_at_once(target: str, settings: list[str], said: str) -> None:
+    command = ["make", "--no-print-directory", target, *settings]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_options_of_spark_with_a_lost_quote_are_refused_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", "--conf 'spark.ui.enabled=true")
+    with pytest.raises(UsageError, match="PYSPARK_SUBMIT_ARGS cannot be read as options"):
+        kernel_environment("lake/demo")
+
+
+def test_ctrl_c_ends_it_with_its_kernel_and_leaves_the_pages_as_they_were(ran: Ran, tmp_path: Path) -> None:
+    before = {path.name: path.stat().st_mtime_ns for path in ran.pages.iterdir()}
+    command = ["make", "--no-print-directory", "notebooks-html", f"LAKE={ran.lake}"]
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as html:
+        assert html.stderr is not None
+        for line in html.stderr:
+            if line == OF_THE_JVM:  # so a cell is being run
+                break
+        assert len(kernels(tmp_path)) == 1
+        os.killpg(html.pid, signal.SIGINT)
+        said = html.stderr.read()
+        html.wait(timeout=60)
+    assert "Stopped. No page was changed.\n" in said
+    assert "Error 130" in said
+    assert "Traceback" not in said
+    assert kernels(tmp_path) == []
+    assert {path.name: path.stat().st_mtime_ns for path in ran.pages.iterdir()} == before
+
+
+def kernels(folder: Path) -> list[bytes]:
+    """The command lines of the kernels whose connection files are in this folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = path.read_bytes()
+            if b"ipykernel_launcher" in words and bytes(folder) in words:
+                found.append(words)
+    return found
+
+
+def notebook_of(folder: Path, *cells: str) -> Path:
+    path = folder / "01_own.ipynb"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbformat.write(notebook, path)
+    return path
+
+
+def test_a_kernel_that_ends_is_one_sentence(tmp_path: Path) -> None:
+    path = notebook_of(tmp_path, "import os", "os._exit(9)")
+    with pytest.raises(PagelakeError, match=r"01_own.ipynb: its Python ended, .*; no page was changed"):
+        run_notebook(path, {**os.environ, "IPYTHONDIR": str(tmp_path)})
+
+
+def test_a_cell_that_takes_too_long_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.steps.notebooks.MOST_SECONDS", 1)
+    path = notebook_of(tmp_path, "import time", "time.sleep(60)")
+    with pytest.raises(PagelakeError, match=r"01_own.ipynb: a cell took more than 1 seconds; no page was changed"):
+        run_notebook(path, {**os.environ, "IPYTHONDIR": str(tmp_path)})
+
+
+def test_where_no_page_can_be_written_it_says_where_and_why(tmp_path: Path) -> None:
+    (tmp_path / "site").write_text("a file", "utf-8")
+    folder = tmp_path / "site" / "notebooks"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A title")])
+    with pytest.raises(LakeError, match=re.escape(f"{folder}: the pages cannot be written there (Not a directory)")):
+        write_pages(folder, {"01_own": notebook}, "day-0")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -621,10 +762,34 @@ def test_a_cell_that_fails_is_named_and_its_message_which_may_hold_data_is_not(t
     assert stopped.value.exit_status == 1
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_where_no_run_was_published_each_notebook_says_so(name: str, tmp_path: Path) -> None:
+    lake = lake_at(str(tmp_path / "our lake"))
+    now = datetime(2026, 3, 1, 2, tzinfo=UTC)
+    claim(lake, "demo", now)
+    new_run("r1", "demo", "", {"tables": []}, now).save(lake)
+    with pytest.raises(ConfigError) as stopped:
+        run_notebook(FOLDER / f"{name}.ipynb", {**kernel_environment(str(lake.root)), "IPYTHONDIR": str(tmp_path)})
+    what = "no run was checked" if name == "03_quality" else "nothing is published"
+    advice = f"./spark-submit.sh full-ingest --lake '{lake.root}' first"
+    assert str(stopped.value) == f"{lake.root}: {what} here; run {advice}"
+
+
 def test_without_spark_is_without_java(ran: Ran, tmp_path: Path) -> None:
     env = {**kernel_environment(str(ran.lake)), "JAVA_HOME": "/nowhere", "PATH": "", "IPYTHONDIR": str(tmp_path)}
     notebook = run_notebook(FOLDER / "04_without_spark.ipynb", env)
     assert notebook.cells[-1].outputs == ran.notebooks["04_without_spark"].cells[-1].outputs
+
+
+def test_without_spark_a_lake_may_lie_below_a_space_a_quote_and_an_accent(ran: Ran, tmp_path: Path) -> None:
+    lake = tmp_path / "Zoë's own" / "lake"
+    shutil.copytree(ran.lake, lake)
+    env = {**kernel_environment(str(lake)), "JAVA_HOME": "/nowhere", "IPYTHONDIR": str(tmp_path)}
+    notebook = run_notebook(FOLDER / "04_without_spark.ipynb", env)
+    assert notebook.cells[-1].outputs == ran.notebooks["04_without_spark"].cells[-1].outputs
+    there = Ran(lake, {"04_without_spark": notebook}, None)
+    for source in ("by_duckdb,", "differ"):
+        assert there.outputs("04_without_spark", source)[-1].data == ran.outputs("04_without_spark", source)[-1].data
 
 
 def test_another_source_is_told_to_have_no_music_and_its_notebook_ends_well(tmp_path: Path) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
-from pyspark.sql import SparkSession
 
 from lib.errors import ConfigError
 from lib.lake.inventory import Entry
@@ -40,13 +40,14 @@ def run(layout: Layout, number: int, key: str, table: TableRun) -> None:
 
 
 @pytest.fixture
-def no_spark(monkeypatch: pytest.MonkeyPatch) -> SparkSession:
+def no_spark(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """In place of a session: nothing here may start or use one."""
     monkeypatch.setattr("lib.lake.read.start_session", lambda *_, **__: pytest.fail("Spark is started"))
-    return None  # type: ignore[return-value]  # nothing here may use it
+    return None
 
 
 def test_the_inventory_is_of_the_published_version_and_of_the_last_run_that_took_rows(
-    layout: Layout, no_spark: SparkSession
+    layout: Layout, no_spark: Any
 ) -> None:
     path = layout.silver("people")
     for ids in ([1, 2], [3], [4, 5, 6]):
@@ -74,9 +75,7 @@ def test_the_inventory_is_of_the_published_version_and_of_the_last_run_that_took
     ]
 
 
-def test_a_lake_in_which_nothing_is_published_or_checked_says_what_to_run(
-    layout: Layout, no_spark: SparkSession
-) -> None:
+def test_a_lake_in_which_nothing_is_published_or_checked_says_what_to_run(layout: Layout, no_spark: Any) -> None:
     run(layout, 0, "id", TableRun("people"))
     root = layout.root
     lake = Lake(layout, no_spark)
@@ -93,7 +92,7 @@ def test_a_lake_in_which_nothing_is_published_or_checked_says_what_to_run(
     )
 
 
-def test_there_must_be_a_lake_before_spark_is_started(tmp_path: Path, no_spark: SparkSession) -> None:
+def test_there_must_be_a_lake_before_spark_is_started(tmp_path: Path, no_spark: Any) -> None:
     for ask in (open_lake, read_published):
         with pytest.raises(ConfigError, match="there is no lake here"):
             ask(str(tmp_path))

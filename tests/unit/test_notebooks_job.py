@@ -14,7 +14,9 @@ from bs4 import BeautifulSoup
 from nbformat import NotebookNode
 
 from jobs import notebooks as job
+from jobs.steps import lab
 from jobs.steps.notebooks import page_of
+from lib.config import REPO
 from lib.errors import PagelakeError
 
 NAMES = ["01_explore_tables", "02_time_travel", "03_quality", "04_without_spark"]
@@ -98,6 +100,7 @@ def test_jupyterlab_listens_here_alone_and_asks_no_other_host(
     user: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(job, "lake_there", lambda _: None)
     monkeypatch.setattr(os, "geteuid", lambda: user)
     became: list[tuple[str, list[str], dict[str, str]]] = []
     monkeypatch.setattr(os, "execve", lambda *what: became.append(what))
@@ -113,6 +116,20 @@ def test_jupyterlab_listens_here_alone_and_asks_no_other_host(
     } <= set(words)
     assert ("--allow-root" in words) == (user == 0)
     assert env["PAGELAKE_LAKE"] == str(tmp_path / "lake")
+
+
+def test_an_option_of_the_user_stands_in_place_of_ours() -> None:
+    # JupyterLab refuses one that is given twice.
+    for given in (["--ServerApp.root_dir=mine"], ["--ServerApp.root_dir", "mine"]):
+        words = lab.command(given)
+        assert [word for word in words if word.startswith("--ServerApp.root_dir")] == given[:1]
+        assert "--ServerApp.ip=127.0.0.1" in words
+
+
+def test_what_a_person_has_told_jupyter_of_stays_beside_ours() -> None:
+    ours = str(REPO / "conf" / "jupyter")
+    found = lab.environment({"JUPYTER_PATH": "mine", "HOME": "here"})
+    assert found == {"JUPYTER_PATH": f"{ours}:mine", "JUPYTER_CONFIG_PATH": ours, "HOME": "here"}
 
 
 def test_a_mistake_in_the_words_is_status_2(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,37 @@
+"""How JupyterLab is started: on this machine alone, with a token, and asking nobody for anything."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from jobs.steps.notebooks import FOLDER
+from lib.config import REPO
+
+_OPTIONS = (
+    "--ServerApp.ip=127.0.0.1",
+    f"--ServerApp.root_dir={FOLDER}",
+    "--ServerApp.contents_manager_class=jobs.steps.lab_files.NotebookFiles",
+    "--LabApp.extension_manager=readonly",
+    "--KernelManager.transport_encryption=auto",  # others on this machine cannot listen
+    # It would ask other hosts for news and newer versions.
+    "--LabApp.news_url=None",
+    "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
+)
+# Read beside what a person has: nobody is asked about news, and what the JVM says goes to the terminal instead of a cell.
+_BESIDE = str(REPO / "conf" / "jupyter")
+
+
+def command(options: Sequence[str]) -> list[str]:
+    """The words that start it. An option that the user gives stands in place of ours: JupyterLab refuses one given twice."""
+    given = {option.partition("=")[0] for option in options}
+    ours = [option for option in _OPTIONS if option.partition("=")[0] not in given]
+    as_root = ["--allow-root"] if os.geteuid() == 0 else []
+    return [sys.executable, "-m", "jupyterlab", *ours, *as_root, *options]
+
+
+def environment(kernel: Mapping[str, str]) -> dict[str, str]:
+    """That of a kernel, and where JupyterLab finds the settings and the kernel of this repository."""
+    found = {name: [_BESIDE, *filter(None, [kernel.get(name)])] for name in ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH")}
+    return {**kernel, **{name: os.pathsep.join(paths) for name, paths in found.items()}}
