@@ -17,7 +17,7 @@ import nbformat
 from jobs import cli
 from jobs.steps import lab
 from jobs.steps.notebooks import notebooks, run_notebook, write_pages
-from lib.errors import PagelakeError
+from lib.errors import LakeError, PagelakeError
 from lib.lake import read_published
 from lib.lake.there import lake_there
 
@@ -50,7 +50,7 @@ def open_lab(lake: str, options: tuple[str, ...]) -> None:
     help="Keep the notebooks with their outputs in this folder too.",
 )
 def html(lake: str, executed: Path | None) -> None:
-    """Write the pages once all notebooks have run: one that fails leaves the pages as they were."""
+    """Write the pages once all notebooks have run: one that fails leaves the pages as they were. All are of one publication."""
     root, published = read_published(lake)
     ran = {}
     with tempfile.TemporaryDirectory() as profile:  # what someone has in ~/.ipython is not to decide what is published
@@ -61,6 +61,10 @@ def html(lake: str, executed: Path | None) -> None:
             if executed is not None:
                 executed.mkdir(parents=True, exist_ok=True)
                 nbformat.write(ran[path.stem], executed / path.name)
+    if (now := read_published(lake)[1]["publication_id"]) != published["publication_id"]:
+        raise LakeError(
+            f"publication {now} came into force while the notebooks ran; no page was changed. Run them again"
+        )
     folder = Path(root) / "site" / "notebooks"
     write_pages(folder, ran, published["publication_id"])
     click.echo(f"Notebooks: {folder / 'index.html'}")

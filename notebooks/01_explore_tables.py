@@ -145,7 +145,7 @@ alt.Chart(tail).mark_line(point=True).encode(
 # %%
 half = tail[tail.share_of_plays >= 0.5].iloc[0]
 unheard = int(tail[tail.plays == 0].tracks.sum())
-Markdown(f"{half.share_of_tracks:.0%} of the tracks have half of the plays; {unheard:,} are never played.")
+Markdown(f"{half.share_of_tracks:.0%} of the tracks have half of the plays. Never played: {unheard:,}.")
 
 # %% [markdown]
 # ## How long a session is
@@ -173,13 +173,12 @@ activity = lake.spark.sql("""
     FROM users FULL JOIN sessions ON user_id = id GROUP BY 1 ORDER BY 1
 """)
 activity = activity.limit(10_000).toPandas()
-alt.Chart(activity).mark_bar().encode(
-    alt.X("sessions:Q", bin=alt.Bin(maxbins=30)), alt.Y("sum(users):Q", title="users")
-)
+bins = alt.Bin(maxbins=30, extent=[0, int(activity.sessions.max()) + 1])  # the most active have a bar of their own
+alt.Chart(activity).mark_bar().encode(alt.X("sessions:Q", bin=bins), alt.Y("sum(users):Q", title="users"))
 
 # %%
 quiet = int(activity[activity.sessions == 0].users.sum())
 Markdown(
-    f"{activity.users.sum():,} users, {quiet:,} of them without a session. And {activity.unknown.sum():,} "
-    "with sessions have no live row in the table: vanished, in quarantine or orphaned, and not counted as users."
+    f"Users: {activity.users.sum():,}, of them without a session: {quiet:,}. With sessions, but without a live row in the table "
+    f"(vanished, in quarantine or orphaned), and not counted as users: {activity.unknown.sum():,}."
 )

@@ -285,7 +285,7 @@ def test_the_long_tail(ran: Ran, counted: Counted) -> None:
     )
     share = sum(1 for one in heard if one >= half) / len(heard)
     assert ran.sentence("01_explore_tables", "half.share_of_tracks") == (
-        f"{share:.0%} of the tracks have half of the plays; {heard.count(0):,} are never played."
+        f"{share:.0%} of the tracks have half of the plays. Never played: {heard.count(0):,}."
     )
     drawn = ran.drawing("01_explore_tables", "share_of_tracks:Q")
     assert drawn.x.startswith("X-axis titled 'share_of_tracks'")
@@ -307,16 +307,13 @@ def test_session_lengths_and_users_by_activity(ran: Ran, counted: Counted) -> No
     active = Counter(session["user_id"] for session in counted.sessions)
     drawn = ran.drawing("01_explore_tables", "sum(users)")
     assert drawn.x.startswith("X-axis titled 'sessions (binned)'")
-    # A bar is of one number, the lower end of what it says; but Vega puts the highest of all into the bar that ends there.
     bars = {int(mark["sessions (binned)"].split()[0]): int(mark["users"]) for mark in drawn.marks}
-    assert {number: users for number, users in bars.items() if users} == Counter(
-        min(active[user], max(bars)) for user in counted.users
-    )
+    assert {number: users for number, users in bars.items() if users} == Counter(active[user] for user in counted.users)
     quiet, unknown = counted.users.keys() - active.keys(), active.keys() - counted.users.keys()
     assert len(unknown) == 1  # the user without an e-mail address
     assert ran.sentence("01_explore_tables", "quiet:,") == (
-        f"{len(counted.users):,} users, {len(quiet):,} of them without a session. And 1 with sessions have no live row in the "
-        "table: vanished, in quarantine or orphaned, and not counted as users."
+        f"Users: {len(counted.users):,}, of them without a session: {len(quiet):,}. With sessions, but without a live row in the "
+        "table (vanished, in quarantine or orphaned), and not counted as users: 1."
     )
 
 

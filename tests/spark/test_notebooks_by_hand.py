@@ -152,11 +152,11 @@ def test_rows_that_have_vanished_and_rows_that_never_came_are_told_apart(
         ("(no genre)", 1),
     ]
     # Of the four live tracks one has 3 of 6 plays.
-    assert shown.sentence("half.share") == "25% of the tracks have half of the plays; 1 are never played."
+    assert shown.sentence("half.share") == "25% of the tracks have half of the plays. Never played: 1."
     assert shown.sentence("mean:.1f") == "4 sessions; 3.8 tracks in one on average, 5 at most."
     assert shown.sentence("quiet:,") == (
-        "3 users, 2 of them without a session. And 2 with sessions have no live row in the table: vanished, in quarantine or "
-        "orphaned, and not counted as users."
+        "Users: 3, of them without a session: 2. With sessions, but without a live row in the table (vanished, in quarantine or "
+        "orphaned), and not counted as users: 2."
     )
 
 

@@ -77,6 +77,18 @@ def test_pages_change_once_all_have_run(
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 
+def test_pages_are_all_of_one_publication(
+    runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = iter(["p-1", "p-2"])
+    monkeypatch.setattr(job, "read_published", lambda _: (str(tmp_path / "lake"), {"publication_id": next(ids)}))
+    assert started(monkeypatch, "html", "--lake", "lake") == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "publication p-2 came into force while the notebooks ran; no page was changed. Run them again"
+    )
+    assert not (tmp_path / "lake").exists()
+
+
 def test_a_kernel_has_the_lake_the_spark_options_and_nobodys_profile(
     runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
