@@ -8,15 +8,13 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-import tempfile
 from pathlib import Path
 
 import click
-import nbformat
 
 from jobs import cli
 from jobs.steps import lab
-from jobs.steps.notebooks import notebooks, run_notebook, write_pages
+from jobs.steps.notebooks import run_notebooks, write_pages
 from lib.errors import LakeError, PagelakeError
 from lib.lake import read_published
 from lib.lake.there import lake_there
@@ -52,15 +50,7 @@ def open_lab(lake: str, options: tuple[str, ...]) -> None:
 def html(lake: str, executed: Path | None) -> None:
     """Write the pages once all notebooks have run: one that fails leaves the pages as they were. All are of one publication."""
     root, published = read_published(lake)
-    ran = {}
-    with tempfile.TemporaryDirectory() as profile:  # what someone has in ~/.ipython is not to decide what is published
-        environment = {**kernel_environment(lake), "IPYTHONDIR": profile}
-        for path in notebooks():
-            click.echo(f"{path.stem} ...", err=True)
-            ran[path.stem] = run_notebook(path, environment)
-            if executed is not None:
-                executed.mkdir(parents=True, exist_ok=True)
-                nbformat.write(ran[path.stem], executed / path.name)
+    ran = run_notebooks(kernel_environment(lake), executed)
     if (now := read_published(lake)[1]["publication_id"]) != published["publication_id"]:
         raise LakeError(
             f"publication {now} came into force while the notebooks ran; no page was changed. Run them again"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
+import tempfile
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from html import unescape
@@ -12,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import click
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -55,6 +57,23 @@ class _Client(NotebookClient):
         self.was_stopped = True
         if running is not None:
             running.cancel()
+
+
+def run_notebooks(env: Mapping[str, str], executed: Path | None) -> dict[str, NotebookNode]:
+    """Run every notebook; by name, with their outputs. They are kept in the folder `executed` too, where there is one.
+
+    Raises:
+        ConfigError, KeyboardInterrupt, PagelakeError: as `run_notebook`.
+    """
+    ran = {}
+    with tempfile.TemporaryDirectory() as profile:  # what someone has in ~/.ipython is not to decide what is published
+        for path in notebooks():
+            click.echo(f"{path.stem} ...", err=True)
+            ran[path.stem] = run_notebook(path, {**env, "IPYTHONDIR": profile})
+            if executed is not None:
+                executed.mkdir(parents=True, exist_ok=True)
+                nbformat.write(ran[path.stem], executed / path.name)
+    return ran
 
 
 def run_notebook(path: Path, env: Mapping[str, str]) -> NotebookNode:

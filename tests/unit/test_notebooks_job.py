@@ -49,7 +49,7 @@ class Runner:
 def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
     runner = Runner()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(job, "run_notebook", runner)
+    monkeypatch.setattr("jobs.steps.notebooks.run_notebook", runner)
     monkeypatch.setattr(job, "read_published", lambda _: (str(tmp_path / "lake"), {"publication_id": "p-1"}))
     return runner
 
