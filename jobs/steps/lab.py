@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
+from jupyter_server.serverapp import aliases
+
 from jobs.steps.notebooks import FOLDER
 from lib.config import REPO
 
@@ -25,10 +27,16 @@ _BESIDE = str(REPO / "conf" / "jupyter")
 
 def command(options: Sequence[str]) -> list[str]:
     """The words that start it. An option that the user gives stands in place of ours: JupyterLab refuses one given twice."""
-    given = {option.partition("=")[0] for option in options}
-    ours = [option for option in _OPTIONS if option.partition("=")[0] not in given]
+    given = {_whole_name(option) for option in options}
+    ours = [option for option in _OPTIONS if _whole_name(option) not in given]
     as_root = ["--allow-root"] if os.geteuid() == 0 else []
     return [sys.executable, "-m", "jupyterlab", *ours, *as_root, *options]
+
+
+def _whole_name(option: str) -> str:
+    """`ServerApp.ip` of `--ServerApp.ip=127.0.0.1`, and of `--ip`, which is short for it."""
+    name = option.partition("=")[0].removeprefix("--")
+    return str(aliases.get(name, name))
 
 
 def environment(kernel: Mapping[str, str]) -> dict[str, str]:

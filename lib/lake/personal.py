@@ -73,8 +73,6 @@ def masked(
             message = f"{table}: there is no column {name!r} to show unmasked{did_you_mean(name, names)}"
             raise ConfigError(message)
     hidden = set(personal.among(table, names)) - set(asked)
-    if not hidden:
-        return frame
     shown: dict[str, Column] = {name: F.col(f"`{name}`") for name in frame.columns}
     shown |= {field.name: _mask(field, shown[field.name], hidden) for field in own}
     for name, kind in zip(structs, inside, strict=True):

@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 
 from jobs import notebooks as job
 from jobs.steps import lab
-from jobs.steps.notebooks import page_of
+from jobs.steps.notebooks import FOLDER, page_of
 from lib.config import REPO
 from lib.errors import PagelakeError
 
@@ -136,6 +136,10 @@ def test_an_option_of_the_user_stands_in_place_of_ours() -> None:
         words = lab.command(given)
         assert [word for word in words if word.startswith("--ServerApp.root_dir")] == given[:1]
         assert "--ServerApp.ip=127.0.0.1" in words
+    for short in (["--ip=::1"], ["--ip", "::1"]):
+        words = lab.command(short)
+        assert [word for word in words if "ip=" in word or word == "--ip"] == short[:1]
+        assert f"--ServerApp.root_dir={FOLDER}" in words
 
 
 def test_what_a_person_has_told_jupyter_of_stays_beside_ours() -> None:
