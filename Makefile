@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint lock docs notebook notebooks-html bench clean
+.PHONY: help setup test test-all test-rest lint lock docs notebook notebooks-html bench clean
 
 # The environment that jobs run in, with what tests and linters need on top.
 DEV := source scripts/environment.sh --dev && python="$$PAGELAKE_VENV/bin/python"
@@ -10,6 +10,10 @@ NOTEBOOKS := source scripts/environment.sh --notebooks && python="$$PAGELAKE_VEN
 COMPILE := -m uv pip compile -q --python-version 3.11 --custom-compile-command "make lock"
 # A test file goes to one process, which has one Spark for all of its files. The longest files are taken first (pyproject.toml).
 SIDE_BY_SIDE := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# Some tests start make: what this one was given is for pytest alone. docs/testing.md says which tests are of which part.
+PYTEST = env -u MAKEFLAGS -u MFLAGS -u MAKEOVERRIDES -u MAKELEVEL -u ARGS PAGELAKE_TESTS=$(PART) \
+    SPARK_LOCAL_IP=127.0.0.1 PYSPARK_PYTHON="$$python" PYSPARK_DRIVER_PYTHON="$$python" \
+    "$$python" -m pytest $(SIDE_BY_SIDE) $(ARGS)
 LAKE := lake/demo
 PORT := 8899
 # The shell gets a path as it is, whatever quotes are in it.
@@ -22,8 +26,17 @@ help:  ## This list
 setup:  ## Make .venv and get the jars (every job does it by itself at its first start)
 	@source scripts/environment.sh && echo "Ready: $$PAGELAKE_VENV, Java in $$JAVA_HOME"
 
-test:  ## Every test that CI runs (a part: make test ARGS="tests/unit -k retry")
-	@$(DEV) && SPARK_LOCAL_IP=127.0.0.1 PYSPARK_PYTHON=$$python PYSPARK_DRIVER_PYTHON=$$python "$$python" -m pytest $(SIDE_BY_SIDE) $(ARGS)
+test: PART := quick
+test:  ## The quick tests (some of all: make test ARGS="tests/unit -k retry")
+	@$(DEV) && $(PYTEST)
+
+test-rest: PART := rest
+test-rest:  ## The tests that make test leaves out
+	@$(DEV) && $(PYTEST)
+
+test-all: PART := all
+test-all:  ## Every test, with all examples
+	@$(DEV) && $(PYTEST)
 
 lint:  ## ruff, mypy and shellcheck
 	@$(DEV) && "$$python" -m ruff check . && "$$python" -m ruff format --check . && "$$python" -m mypy \

@@ -96,6 +96,7 @@ def checked(unchecked: Step, root: Path) -> Step:
     return step(job("sanity-check", "--lake", str(root), *small_demo(day=1)), root)
 
 
+@pytest.mark.quick
 def test_a_first_run_ends_well_and_its_last_lines_say_what_happened(first: Step, root: Path) -> None:
     assert first.ended.status == 0, first.ended.err
     expected: dict[str, tuple[int | None, ...]] = {
@@ -109,6 +110,7 @@ def test_a_first_run_ends_well_and_its_last_lines_say_what_happened(first: Step,
     assert str(root / "site" / "index.html") in last
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("table", TABLES)
 def test_silver_holds_every_good_row_once_as_the_source_gave_it(first: Step, table: str) -> None:
     held = first.lake.by_key(table)
@@ -119,6 +121,7 @@ def test_silver_holds_every_good_row_once_as_the_source_gave_it(first: Step, tab
     assert added == {("first", started, started, None)}
 
 
+@pytest.mark.quick
 def test_listens_are_the_tracks_of_all_sessions_in_their_order(first: Step) -> None:
     rows = first.lake.rows("gold/listens")
     held = {(row["user_id"], row["listened_at"], row["position"]): row["track_id"] for row in rows}
@@ -126,6 +129,7 @@ def test_listens_are_the_tracks_of_all_sessions_in_their_order(first: Step) -> N
     assert held == exploded(DAY_0.rows["listen_history"])
 
 
+@pytest.mark.quick
 def test_rejected_rows_are_in_quarantine_with_their_place_and_reason(first: Step) -> None:
     rows = first.lake.rows("quarantine/rows", 'SELECT * FROM t ORDER BY "table"')
     expected = []
@@ -140,6 +144,7 @@ def test_rejected_rows_are_in_quarantine_with_their_place_and_reason(first: Step
     assert user == {**mailless, **dict.fromkeys(("first_name", "last_name", "gender"), "***")}
 
 
+@pytest.mark.quick
 def test_no_personal_value_is_in_quarantine_or_on_the_site(first: Step, root: Path) -> None:
     mails = {row["email"] for row in DAY_0.rows["users"] if row["email"]}
     assert len(mails) > 50
@@ -151,6 +156,7 @@ def test_no_personal_value_is_in_quarantine_or_on_the_site(first: Step, root: Pa
     assert not [mail for mail in mails if mail.encode() in held]
 
 
+@pytest.mark.quick
 def test_bronze_holds_each_page_once_byte_for_byte(first: Step) -> None:
     pages = first.lake.rows("bronze/pages", 'SELECT * FROM t ORDER BY "table", page')
     for table in TABLES:
@@ -165,6 +171,7 @@ def test_bronze_holds_each_page_once_byte_for_byte(first: Step) -> None:
         assert page["n_items"] == len(json.loads(page["body"])["items"])
 
 
+@pytest.mark.quick
 def test_the_run_is_recorded_once_with_its_end(first: Step) -> None:
     [run] = first.lake.rows("ops/runs")
     assert (run["run_id"], run["source"], run["state"], run["exit_status"]) == ("first", "demo", "published", 0)
@@ -173,6 +180,7 @@ def test_the_run_is_recorded_once_with_its_end(first: Step) -> None:
     assert states == {**dict.fromkeys(TABLES, ("merged", "counted")), "listens": ("built", None)}
 
 
+@pytest.mark.quick
 def test_one_publication_names_all_tables_at_versions_that_exist(first: Step, root: Path) -> None:
     rows = first.lake.rows("ops/publications")
     assert {(row["publication_id"], row["run_id"]) for row in rows} == {("first", "first")}
@@ -187,6 +195,7 @@ def test_one_publication_names_all_tables_at_versions_that_exist(first: Step, ro
         assert counted["n"] == entry["rows"]
 
 
+@pytest.mark.quick
 def test_the_site_has_its_pages(first: Step, root: Path) -> None:
     for name in ("index.html", "runs.html", "runs/first/index.html"):
         assert (root / "site" / name).stat().st_size > 500
@@ -194,6 +203,7 @@ def test_the_site_has_its_pages(first: Step, root: Path) -> None:
     assert b"runs/first/index.html" in first.lake.files["site/runs.html"]
 
 
+@pytest.mark.quick
 def test_an_identical_second_run_writes_no_version_and_is_published(first: Step, second: Step, root: Path) -> None:
     assert second.ended.status == 0, second.ended.err
     assert second.lake.tables == first.lake.tables
@@ -203,6 +213,7 @@ def test_an_identical_second_run_writes_no_version_and_is_published(first: Step,
     assert second.lake.published["tables"] == first.lake.published["tables"]
 
 
+@pytest.mark.quick
 def test_an_identical_second_run_leaves_no_new_data_file(first: Step, second: Step, root: Path) -> None:
     # Of all steps this lake went through, only those that changed rows may have left files.
     from deltalake import DeltaTable
@@ -213,6 +224,7 @@ def test_an_identical_second_run_leaves_no_new_data_file(first: Step, second: St
         assert at_first.file_uris() == at_second.file_uris()
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("table", TABLES)
 def test_a_day_later_rows_are_inserted_updated_and_vanish_as_at_the_source(
     first: Step, next_day: Step, table: str
@@ -235,6 +247,7 @@ def test_a_day_later_rows_are_inserted_updated_and_vanish_as_at_the_source(
         assert row["_deleted_at"] == (run["started_at"] if key in vanished else None)
 
 
+@pytest.mark.quick
 def test_the_generator_changed_something_of_each_kind() -> None:
     changes = DAY_1.changes
     assert [len(changes["removed_tracks"]), len(changes["new_tracks"]), len(changes["new_users"])] == [1, 1, 1]
@@ -242,12 +255,14 @@ def test_the_generator_changed_something_of_each_kind() -> None:
     assert len(changes["new_sessions"]) == 3
 
 
+@pytest.mark.quick
 def test_a_day_later_listens_are_those_of_that_day(next_day: Step) -> None:
     rows = next_day.lake.rows("gold/listens")
     held = {(row["user_id"], row["listened_at"], row["position"]): row["track_id"] for row in rows}
     assert held == exploded(DAY_1.rows["listen_history"])
 
 
+@pytest.mark.quick
 def test_a_failing_check_ends_with_3_and_names_the_expectation(orphaned: Step) -> None:
     assert orphaned.ended.status == 3, orphaned.ended.err
     # Of three orphaned sessions, the first and third are of users that do not exist; the second has such a track.
@@ -267,6 +282,7 @@ def unpublished(before: Lake, after: Lake) -> bool:
     return same and before.versions["ops/publications"] == after.versions["ops/publications"]
 
 
+@pytest.mark.quick
 def test_a_failing_check_publishes_nothing_but_its_docs_and_its_line(
     next_day: Step, orphaned: Step, root: Path
 ) -> None:
@@ -278,6 +294,7 @@ def test_a_failing_check_publishes_nothing_but_its_docs_and_its_line(
     assert (run["state"], run["exit_status"]) == ("checks_failed", 3)
 
 
+@pytest.mark.quick
 def test_what_fails_its_checks_is_merged_all_the_same(orphaned: Step) -> None:
     held = {key for key, row in orphaned.lake.by_key("listen_history").items() if row["_deleted_at"] is None}
     assert held == good("listen_history", ORPHANED.rows["listen_history"]).keys()
@@ -315,6 +332,7 @@ def test_a_dry_run_prints_the_plan_and_touches_nothing(down: Step, root: Path) -
         assert [table, f"{rows:,}", str(math.ceil(rows / 100))] in lines
 
 
+@pytest.mark.quick
 def test_a_dry_run_makes_no_lake(tmp_path: Path) -> None:
     ended = ingest(tmp_path / "none", "dry", *small_demo(), "--dry-run")
     assert ended.status == 0, ended.err
@@ -332,6 +350,7 @@ def test_a_run_without_checks_merges_and_publishes_nothing(next_day: Step, unche
     assert unchecked.lake.run("unchecked")["state"] == "merged"
 
 
+@pytest.mark.quick
 def test_what_is_published_a_day_later_was_checked_at_that_version(next_day: Step) -> None:
     published = next_day.lake.published["tables"]
     assert published["listens"]["rows"] == len(exploded(DAY_1.rows["listen_history"]))

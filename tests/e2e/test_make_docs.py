@@ -14,7 +14,7 @@ import requests
 
 from tests.e2e.conftest import ROOT
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.quick]
 
 
 def test_make_docs_serves_the_site_on_loopback_and_prints_its_address(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.conftest import Ended, Lake, ingest, job, small_demo
 from tests.receivers import http_receiver
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.quick]
 
 DAG_RUN = "scheduled__2026-11-25T02:00:00+00:00"
 

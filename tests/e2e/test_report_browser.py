@@ -15,7 +15,7 @@ from jobs.steps.report import write_report
 from tests.e2e.test_site_browser import Watched, assets, browser, watched
 from tests.made_up_runs import EVIL, LONG, SPECIAL, job_at, make_runs
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.quick]
 __all__ = ["assets", "browser", "watched"]
 
 CHARTS = ("rows", "seconds", "rejected", "duplicates", "orphans", "latency")

@@ -23,7 +23,7 @@ from lib.quality import docs, site
 from lib.quality.pages import IndexPage, RunLine, TableLine, render_index, render_runs
 from tests.e2e.conftest import missing
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.quick]
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = Path("/usr/bin/chromium")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.conftest import ROOT, Ended, footprint, job, read, small_demo
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.quick]
 
 MOOVITAMIX = (ROOT / "conf" / "sources" / "moovitamix.yml").read_text("utf-8")
 

@@ -361,9 +361,33 @@ steps = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=6, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+STORIES = settings(derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+
+
+@settings(STORIES, max_examples=1)
+@given(start=st.dictionaries(keys, tracks, min_size=1), steps=steps)
+def test_gold_that_follows_one_story_is_gold_that_is_built_from_scratch(
+    spark: SparkSession,
+    tmp_path_factory: pytest.TempPathFactory,
+    start: dict[Session, Tracks],
+    steps: list[tuple[dict[Session, Tracks | None], str]],
+) -> None:
+    follows(spark, tmp_path_factory, start, steps)
+
+
+@pytest.mark.thorough
+@settings(STORIES, max_examples=6)
 @given(start=st.dictionaries(keys, tracks, min_size=1), steps=steps)
 def test_gold_that_follows_is_gold_that_is_built_from_scratch(
+    spark: SparkSession,
+    tmp_path_factory: pytest.TempPathFactory,
+    start: dict[Session, Tracks],
+    steps: list[tuple[dict[Session, Tracks | None], str]],
+) -> None:
+    follows(spark, tmp_path_factory, start, steps)
+
+
+def follows(
     spark: SparkSession,
     tmp_path_factory: pytest.TempPathFactory,
     start: dict[Session, Tracks],

@@ -123,16 +123,25 @@ def once_killed(copies: Copies, place: str | None) -> str | None:
     return run.run_id
 
 
-@settings(
-    max_examples=20,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+STORIES = settings(derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+
+
+@settings(STORIES, max_examples=3)
+@given(story=stories())
+def test_a_few_stories_end_so_too(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, story: Story) -> None:
+    ends_well(spark, tmp_path_factory, story)
+
+
+@pytest.mark.thorough
+@settings(STORIES, max_examples=20)
 @given(story=stories())
 def test_what_is_merged_is_what_the_source_held_or_counting_could_not_tell_or_nothing_is_merged(
     spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, story: Story
 ) -> None:
+    ends_well(spark, tmp_path_factory, story)
+
+
+def ends_well(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, story: Story) -> None:
     table = MovingTable(rows_of(range(1, story.n_rows + 1)), story.manners)
     for move in story.moves:
         table.after(move.k, move)

@@ -202,7 +202,10 @@ def test_a_rebuild_from_all_landed_runs_gives_the_rows_that_the_runs_gave(things
     assert things.run({"id": 1, "name": "a", "size": 1}).tables["things"].rows_vanished == 2
 
 
-@pytest.mark.parametrize(("module", "place"), [(merge_step, "merged"), (replay_step, "replaced")])
+@pytest.mark.parametrize(
+    ("module", "place"),
+    [pytest.param(merge_step, "merged", marks=pytest.mark.thorough), (replay_step, "replaced")],
+)
 def test_a_rebuild_that_is_killed_leaves_the_old_tables_or_the_new_ones_and_can_be_resumed(
     things: Served, monkeypatch: pytest.MonkeyPatch, module: object, place: str
 ) -> None:

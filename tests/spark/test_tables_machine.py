@@ -161,9 +161,27 @@ def start(things: Served, rows: tuple[Row, ...], killed_at: str | None) -> bool:
     return False
 
 
-@settings(max_examples=10, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+STORIES = settings(derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+
+
+@settings(STORIES, max_examples=2)
+@given(story=stories)
+def test_so_do_the_tables_of_a_few_stories(
+    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, story: list[Start | Replay]
+) -> None:
+    holds_what_the_model_holds(spark, tmp_path_factory, story)
+
+
+@pytest.mark.thorough
+@settings(STORIES, max_examples=10)
 @given(story=stories)
 def test_the_tables_hold_what_the_model_holds_and_a_rebuild_gives_it_again(
+    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, story: list[Start | Replay]
+) -> None:
+    holds_what_the_model_holds(spark, tmp_path_factory, story)
+
+
+def holds_what_the_model_holds(
     spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, story: list[Start | Replay]
 ) -> None:
     with serving() as server:

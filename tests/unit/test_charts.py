@@ -17,6 +17,7 @@ from lib.observe.charts import charts
 from lib.observe.metrics import Measurement, Metric, Series
 from lib.observe.outcome import Outcome, RunSummary
 from lib.observe.vega import COLOURS, GREY, MARKS
+from tests.parts import examples
 
 DAY_0 = datetime(2026, 1, 1, 1, 30, tzinfo=UTC)
 A, B, C = "2026-01-01 01:30:00 a", "2026-01-02 01:30:00 b", "2026-01-03 01:30:00 c"
@@ -185,7 +186,7 @@ MEASURED = st.builds(
 )
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.dictionaries(st.sampled_from("abc"), st.lists(MEASURED, max_size=12)))
 def test_whatever_was_measured_a_spec_is_json_and_loses_nothing(measured: dict[str, list[Measurement]]) -> None:
     found = [one for ones in measured.values() for one in ones]

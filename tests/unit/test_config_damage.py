@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from lib.config import load_source
 from lib.errors import ConfigError
+from tests.parts import examples
 
 CONF = Path(__file__).parents[2] / "conf"
 MUSIC = (CONF / "sources/moovitamix.yml").read_text(encoding="utf-8")
@@ -32,7 +33,7 @@ def damaged(draw: st.DrawFn) -> str:
     return text
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(damaged())
 def test_any_damage_is_a_config_error_or_still_a_source(tmp_path: Path, text: str) -> None:
     path = tmp_path / "damaged.yml"

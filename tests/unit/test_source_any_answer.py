@@ -14,11 +14,14 @@ from lib.errors import SourceError
 from lib.source.access import Access, Paging
 from lib.source.client import SourceClient
 from lib.source.page import fetch_page, look_at
+from tests.parts import examples
 from tests.scripted import Behaviour, Raw, Reply, ScriptedServer
 
 PAGE = b'{"items": [{"id": 1, "name": "Zo\xc3\xab"}, {"id": 2, "name": null}], "total": 2, "pages": 1}'
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(PAGE) + PAGE
-QUICK = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+QUICK = settings(
+    max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -95,7 +98,7 @@ def test_any_labels_are_a_page_or_an_error(body: bytes, encoding: str, charset: 
     check(server, Reply(body, headers={"Content-Encoding": encoding, "Content-Type": f"text/html; charset={charset}"}))
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(
     text=st.text()
     | values.map(json.dumps)
@@ -113,7 +116,7 @@ def test_a_body_that_is_taken_has_the_same_rows_for_the_standard_library(text: s
     assert shape.pages == answer.get("pages")
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(
     items=st.lists(st.dictionaries(st.text(max_size=5), st.integers() | st.text() | st.none(), max_size=4), max_size=5)
 )

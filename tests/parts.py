@@ -1,0 +1,55 @@
+"""Which tests `make test` runs, which `make test-rest` runs, and with how many examples; `make test-all` runs all of them.
+
+`PAGELAKE_TESTS` says which part is run (quick, rest or all); pytest started by hand runs all. docs/testing.md has the rule.
+"""
+
+from __future__ import annotations
+
+import os
+
+PART = os.environ.get("PAGELAKE_TESTS", "all")
+FEW = 20
+# On CI each test runs once, in one of the parts, so there it is given all of its examples.
+FEW_EXAMPLES = PART == "quick" and os.environ.get("CI") != "true"
+
+# By measured time, the longest first: pytest-xdist gives whole files to its processes in this order, so that none of them is left
+# with a long one at the end. A file that is not named here comes after these.
+LONGEST_FIRST = (
+    "e2e/test_airflow.py",
+    "e2e/test_notebooks.py",
+    "e2e/test_days.py",
+    "spark/test_replay.py",
+    "spark/test_landing.py",
+    "e2e/test_resume.py",
+    "spark/test_tables_machine.py",
+    "spark/test_proof_machine.py",
+    "e2e/test_service.py",
+    "spark/test_listens.py",
+    "e2e/test_readme.py",
+    "e2e/test_scheduling.py",
+    "e2e/test_rollback_killed.py",
+    "e2e/test_interrupted.py",
+    "e2e/test_observed.py",
+    "e2e/test_planted.py",
+)
+
+
+def examples(many: int) -> int:
+    """How many examples Hypothesis draws: as many, or a few where the test is one of `make test`."""
+    return min(many, FEW) if FEW_EXAMPLES else many
+
+
+def is_quick(folder: str, marks: set[str]) -> bool:
+    """Whether a test belongs to `make test`: those that start whole processes only if marked so, all others unless marked so."""
+    return "quick" in marks if folder == "e2e" else "thorough" not in marks
+
+
+def is_left_out(part: str, folder: str, marks: set[str]) -> bool:
+    """Whether a test is not of this part."""
+    return part != "all" and is_quick(folder, marks) != (part == "quick")
+
+
+def rank(path: str) -> int:
+    """Where a file stands in the order; those of Spark and of whole processes before unit tests."""
+    longest = [number for number, name in enumerate(LONGEST_FIRST) if path.endswith(f"tests/{name}")]
+    return longest[0] if longest else len(LONGEST_FIRST)
