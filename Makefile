@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint lock docs notebook notebooks-html bench clean
+.PHONY: help setup test test-faults lint lock docs notebook notebooks-html bench clean
 
 # The environment that jobs run in, with what tests and linters need on top.
 DEV := source scripts/environment.sh --dev && python="$$PAGELAKE_VENV/bin/python"
@@ -24,6 +24,9 @@ setup:  ## Make .venv and get the jars (every job does it by itself at its first
 
 test:  ## Every test that CI runs (a part: make test ARGS="tests/unit -k retry")
 	@$(DEV) && SPARK_LOCAL_IP=127.0.0.1 PYSPARK_PYTHON=$$python PYSPARK_DRIVER_PYTHON=$$python "$$python" -m pytest $(SIDE_BY_SIDE) $(ARGS)
+
+test-faults:  ## Put faults into a copy, one at a time, and say which no test notices (ARGS="--at-once 2", ARGS=--list)
+	@$(DEV) && "$$python" -m tests.faults.run $(ARGS)
 
 lint:  ## ruff, mypy and shellcheck
 	@$(DEV) && "$$python" -m ruff check . && "$$python" -m ruff format --check . && "$$python" -m mypy \
