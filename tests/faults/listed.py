@@ -16,7 +16,12 @@ def _spark(name: str, promise: str, file: str, old: str, new: str, *tests: str) 
 
 
 PLAN, PROVE, BUDGET = "lib/landing/plan.py", "lib/landing/prove.py", "lib/landing/budget.py"
-RETRY, HOSTS, TRANSPORT, BODY = "lib/source/retry.py", "lib/source/hosts.py", "lib/source/transport.py", "lib/source/body.py"
+RETRY, HOSTS, TRANSPORT, BODY = (
+    "lib/source/retry.py",
+    "lib/source/hosts.py",
+    "lib/source/transport.py",
+    "lib/source/body.py",
+)
 PUBLICATIONS, ROLLBACK, SITE = "lib/lake/publications.py", "lib/lake/rollback.py", "lib/quality/site.py"
 ALERTS, ANOMALIES, MERGE = "lib/observe/alerts.py", "lib/observe/anomalies.py", "lib/lake/merge.py"
 COMPARE, PARSE, NEWEST = "lib/tables/compare.py", "lib/tables/parse.py", "lib/tables/newest.py"

@@ -24,10 +24,9 @@ from tests.faults.fault import DoesNotApplyError, Fault
 from tests.faults.listed import FAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
-# .venv is not taken along: its stamp has its path, and a copy that is set up anew would take minutes.
-_LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv", ".venv.lock", "lake", "__pycache__", ".*_cache", ".hypothesis", "spark-warehouse", "metastore_db"
-)
+# .venv is not taken along: its stamp has its path, and a copy that is set up anew would take minutes. Nor are lakes.
+_AT_THE_TOP = frozenset({".git", ".venv", ".venv.lock", "lake", "spark-warehouse", "metastore_db", ".hypothesis"})
+_ANYWHERE = shutil.ignore_patterns("__pycache__", ".*_cache")
 _LONGEST_S = 900
 _FAILED = 1  # of pytest: tests ran, and some failed. Anything else above 0 is no test that noticed something.
 
@@ -67,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="pagelake-faults-") as folder:
         copies: SimpleQueue[Path] = SimpleQueue()
         for number in range(options.at_once):
-            copies.put(Path(shutil.copytree(ROOT, Path(folder) / f"{number}" / "pagelake", ignore=_LEFT_OUT)))
+            copies.put(Path(shutil.copytree(ROOT, Path(folder) / f"{number}" / "pagelake", ignore=_left_out)))
         red = set() if options.trust else _red_without(chosen, copies)
 
         def judged(fault: Fault) -> Result:
@@ -85,10 +84,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if all(result.verdict is Verdict.NOTICED for result in results) else 1
 
 
+def _left_out(folder: str, names: list[str]) -> set[str]:
+    at_the_top = _AT_THE_TOP.intersection(names) if Path(folder) == ROOT else set()
+    return at_the_top | _ANYWHERE(folder, names)
+
+
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make test-faults ARGS=...", description=__doc__, allow_abbrev=False)
     parser.add_argument("names", nargs="*", help="only these faults (a part of a name will do)")
-    parser.add_argument("--of", choices=("test", "test-all"), default="test-all", help="only faults that make test notices, or all")
+    parser.add_argument(
+        "--of", choices=("test", "test-all"), default="test-all", help="only faults that make test notices, or all"
+    )
     parser.add_argument("--no-spark", action="store_true", help="only faults that are noticed without Spark")
     parser.add_argument("--spark", action="store_true", help="only faults whose tests start Spark")
     parser.add_argument("--at-once", type=int, default=1, metavar="N", help="how many faults at a time  [default: 1]")
@@ -147,16 +153,23 @@ def _judged(fault: Fault, copy: Path, *, is_red: bool) -> Result:
 def _in_place(fault: Fault, copy: Path) -> Iterator[None]:
     path = copy / fault.file
     good, bad = path.read_bytes() if path.exists() else b"", fault.changed(copy)
-    path.write_text(bad, "utf-8")
+    _write(path, bad.encode())
     try:
         yield
     finally:
-        path.write_bytes(good)
+        _write(path, good)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Replace the file, and what Python has compiled of it: it goes by size and second alone."""
+    path.write_bytes(content)
+    for compiled in path.parent.glob(f"__pycache__/{path.stem}.*"):
+        compiled.unlink()
 
 
 def _pytest(copy: Path, tests: Sequence[str], *options: str, limit_s: float) -> tuple[int, str]:
-    """Run tests of the copy by the Python of the tree that was copied; no compiled file outlives a fault."""
-    own = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(copy), "SPARK_LOCAL_IP": "127.0.0.1"}
+    """Run tests of the copy by the Python of the tree that was copied."""
+    own = {"PYTHONPATH": str(copy), "SPARK_LOCAL_IP": "127.0.0.1"}
     own |= {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
     words = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", *options, *tests]
     done = subprocess.run(
@@ -179,7 +192,9 @@ def _say(results: Sequence[Result]) -> None:
     for result in sorted(results, key=lambda result: result.verdict is Verdict.NOTICED):
         print(f"{result.fault.name:<42} {result.verdict:<14} {result.fault.promise}")
     noticed = sum(result.verdict is Verdict.NOTICED for result in results)
-    print(f"\n{noticed} of {len(results)} faults were noticed, in {sum(result.seconds for result in results):.0f} s of tests.")
+    print(
+        f"\n{noticed} of {len(results)} faults were noticed, in {sum(result.seconds for result in results):.0f} s of tests."
+    )
 
 
 if __name__ == "__main__":

@@ -17,14 +17,18 @@ TABLE = Table(
 def test_more_vanished_rows_than_allowed_stop_the_table() -> None:
     check_vanished(TABLE, n_vanished=20, n_live=100, n_rows=80)
 
-    with pytest.raises(ContractError, match="orders: 21 of 100 rows are gone from the source, more than max_delete_fraction"):
+    with pytest.raises(
+        ContractError, match="orders: 21 of 100 rows are gone from the source, more than max_delete_fraction"
+    ):
         check_vanished(TABLE, n_vanished=21, n_live=100, n_rows=79)
 
 
 def test_more_rejected_rows_than_allowed_stop_the_table() -> None:
     check_rejected(TABLE, n_rejected=5, n_rows=100)
 
-    with pytest.raises(ContractError, match="orders: 6 of 100 rows break the contract, more than max_rejected_fraction"):
+    with pytest.raises(
+        ContractError, match="orders: 6 of 100 rows break the contract, more than max_rejected_fraction"
+    ):
         check_rejected(TABLE, n_rejected=6, n_rows=100)
 
 

@@ -23,7 +23,9 @@ def test_a_fault_names_tests_that_exist(fault: Fault) -> None:
     assert fault.tests
     for test in fault.tests:
         file, _, name = test.partition("::")
-        defined = [node.name for node in ast.parse((ROOT / file).read_text("utf-8")).body if isinstance(node, ast.FunctionDef)]
+        defined = [
+            node.name for node in ast.parse((ROOT / file).read_text("utf-8")).body if isinstance(node, ast.FunctionDef)
+        ]
         assert name in defined, test
 
 
