@@ -113,6 +113,15 @@ _CONTRACT = (
     _unit("any-share-may-be-rejected", "More than max_rejected_fraction rejected stops the table", COMPARE, "if n_rejected > table.max_rejected_fraction * n_rows:", "if False:", "test_contract_limits.py::test_more_rejected_rows_than_allowed_stop_the_table"),
     _unit("empty-source-takes-all-away", "An empty source takes nothing away", COMPARE, "if not n_rows and n_live:", "if False:", "test_contract_limits.py::test_an_empty_answer_takes_nothing_away_from_a_table_with_rows"),
 )
+_FEATURES = (
+    _unit("prometheus-says-the-opposite", "Prometheus is told how the last run ended", "lib/observe/export/prometheus.py", "float(known is outcome)", "float(known is not outcome)", "test_export_prometheus.py::test_the_file_says_what_was_measured_and_how_the_run_ended"),
+    _unit("personal-key-shown", "explain-row shows no personal value", "jobs/steps/key.py", "    if column.pii:\n        return MASK", "    if False:\n        return MASK", "test_explain_row_key.py::test_personal_values_are_never_shown"),
+    _unit("explained-the-wrong-way-round", "explain-row says which row replaces which", "jobs/steps/verdicts.py", "bool(hit.newest < held.newest)", "bool(hit.newest > held.newest)", "test_explain_row_verdicts.py::test_an_older_row_never_replaces_a_newer_one"),
+    _unit("half-written-file-left", "What cannot be written leaves nothing beside the old file", "lib/files.py", "written.unlink(missing_ok=True)", "written.exists()", "test_files.py::test_what_cannot_be_written_leaves_the_old_file_and_nothing_else"),
+    _unit("stderr-on-a-notebook-s-page", "A page of a notebook has nothing of stderr", "jobs/steps/notebooks.py", "if one.get(\"name\") != \"stderr\"", "if one.get(\"name\") != \"\"", "test_notebooks_job.py::test_a_page_has_its_name_and_not_what_was_said_on_stderr"),
+    _unit("failed-run-below-good-ones", "The report's charts show what went wrong on top", "lib/observe/charts.py", "in_order = sorted(summaries, key=lambda one: not one.outcome.is_good)", "in_order = list(summaries)", "test_charts.py::test_every_run_has_the_mark_of_its_outcome_what_went_wrong_on_top"),
+    _unit("alert-hides-its-run", "An alert says which run it is about", "lib/observe/messages.py", "    if run_ids:\n", "    if False:\n", "test_alerts.py::test_a_message_says_what_since_when_how_far_and_where_to_look"),
+)
 _TABLES = (
     _spark("missing-value-not-seen", "A required column without a value is missing", PARSE, "F.col(f\"row.{name}\").isNull() & ~F.array_contains(\"wrong\", name)", "F.lit(False)", "test_parse.py::test_a_required_column_without_a_value_is_missing"),
     _spark("personal-value-in-quarantine", "No personal value in quarantine", PARSE, "        if column.pii:\n", "        if False:\n", "test_parse.py::test_a_rejected_row_goes_to_quarantine_with_its_place_and_without_personal_values"),
@@ -131,9 +140,12 @@ _TABLES = (
     _spark("orphan-check-skipped", "Pointers at no row are counted", "lib/quality/references.py", "F.coalesce(\"_gone\", F.lit(True))", "F.coalesce(\"_gone\", F.lit(False))", "test_checks.py::test_orphans_are_counted_by_column_with_their_distinct_keys_and_never_shown"),
     _spark("rejected-row-makes-orphans", "A pointer at a rejected row is no orphan", "lib/quality/references.py", "met = F.coalesce(\"_there\", met)", "met = F.coalesce(met, \"_there\")", "test_checks.py::test_a_pointer_at_a_rejected_row_is_no_orphan_though_quarantine_masks_its_key"),
     _spark("personal-values-shown-to-readers", "Personal columns come masked", "lib/lake/personal.py", "hidden = set(personal.among(table, names)) - set(asked)", "hidden: set[str] = set()", "test_personal.py::test_text_is_masked_anything_else_is_null_and_what_is_missing_is_seen_to_be_missing"),
+    _spark("accepting-one-accepts-all", "One failure is accepted by name", "jobs/steps/accept.py", "return tuple(finding for finding in failed if finding.name != accepted.expectation)", "return ()", "test_accept.py::test_one_accepted_failure_does_not_let_another_one_through"),
+    _spark("gone-by-an-unproved-copy", "A copy that is not proved takes no rejected row for gone", "lib/lake/quarantine.py", "earlier & F.col(\"held.table\").isin(list(complete)), _resolved", "earlier, _resolved", "test_replay.py::test_a_run_that_was_not_proved_complete_takes_no_rejected_row_for_gone"),
+    _spark("half-a-rebuild-taken", "A rebuild that lacks a table replaces nothing", "jobs/steps/replay.py", "    if run.failed:\n", "    if False:\n", "test_replay.py::test_a_rebuild_that_cannot_take_what_was_merged_replaces_nothing"),
 )
 # fmt: on
 FAULTS: tuple[Fault, ...] = (
     *(*_PLANS, *_PROOF, *_REQUESTS, *_ANSWERS, *_SAFETY),
-    *(*_PUBLICATION, *_OBSERVED, *_CONTRACT, *_TABLES),
+    *(*_PUBLICATION, *_OBSERVED, *_CONTRACT, *_FEATURES, *_TABLES),
 )
