@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="pagelake-faults-") as folder:
         copies: SimpleQueue[Path] = SimpleQueue()
         for number in range(options.at_once):
-            copies.put(Path(shutil.copytree(ROOT, Path(folder) / f"{number}" / "pagelake", ignore=_left_out)))
+            copies.put(_copy(Path(folder) / f"{number}" / "pagelake"))
         red = set() if options.trust else _red_without(chosen, copies)
 
         def judged(fault: Fault) -> Result:
@@ -82,6 +82,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             results = list(pool.map(judged, chosen))
     _say(results)
     return 0 if all(result.verdict is Verdict.NOTICED for result in results) else 1
+
+
+def _copy(target: Path) -> Path:
+    shutil.copytree(ROOT, target, ignore=_left_out)
+    # Spark loads Delta from here.
+    (target / ".venv").mkdir()
+    (target / ".venv" / "jars").symlink_to(ROOT / ".venv" / "jars")
+    return target
 
 
 def _left_out(folder: str, names: list[str]) -> set[str]:
@@ -130,7 +138,7 @@ def _red_without(chosen: Sequence[Fault], copies: SimpleQueue[Path]) -> set[str]
     if status not in (0, _FAILED) or (status and not red):
         print(output[-3000:], file=sys.stderr)
         sys.exit(f"the {len(tests)} tests could not be run without a fault (pytest ended with {status})")
-    print(f"{len(tests)} tests without a fault: {len(red)} fail", flush=True)
+    print(f"{len(tests)} tests without a fault: {len(red)} fail", *sorted(red), sep="\n  ", flush=True)
     return red
 
 
