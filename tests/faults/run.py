@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -54,6 +55,8 @@ class Result:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the faults that are asked for."""
+    # A stop ends the tests and removes the copies too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = _options(arguments)
     chosen = _chosen(options)
     if options.list:
