@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-all test-rest lint lock docs notebook notebooks-html bench clean
+.PHONY: help setup test test-all test-rest test-faults lint lock docs notebook notebooks-html bench clean
 
 # The environment that jobs run in, with what tests and linters need on top.
 DEV := source scripts/environment.sh --dev && python="$$PAGELAKE_VENV/bin/python"
@@ -37,6 +37,9 @@ test-rest:  ## The tests that make test leaves out
 test-all: PART := all
 test-all:  ## Every test, with all examples
 	@$(DEV) && $(PYTEST)
+
+test-faults:  ## Put faults into a copy, one at a time, and say which no test notices (ARGS="--at-once 2", ARGS=--list)
+	@$(DEV) && "$$python" -m tests.faults.run $(ARGS)
 
 lint:  ## ruff, mypy and shellcheck
 	@$(DEV) && "$$python" -m ruff check . && "$$python" -m ruff format --check . && "$$python" -m mypy \

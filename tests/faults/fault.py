@@ -1,0 +1,46 @@
+"""What a fault is, and how it is put into a tree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class DoesNotApplyError(Exception):
+    """The code that a fault changes is not there any more, or is there more than once."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One small mistake in the product, and the tests that must notice it.
+
+    `old` is in `file` exactly once; `new` stands in its place. `tests` are ids as pytest takes them.
+    """
+
+    name: str
+    promise: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+    @property
+    def needs_spark(self) -> bool:
+        """Whether a test that notices it starts Spark."""
+        return any(test.startswith("tests/spark/") for test in self.tests)
+
+    @property
+    def is_noticed_by_make_test(self) -> bool:
+        """Whether no test of the whole path, which are left to `make test-all`, is needed to notice it."""
+        return not all(test.startswith("tests/e2e/") for test in self.tests)
+
+    def changed(self, root: Path) -> str:
+        """The text of its file with the fault in it. Nothing is written."""
+        path = root / self.file
+        if not path.exists():
+            raise DoesNotApplyError(f"there is no {self.file}")
+        text = path.read_text("utf-8")
+        found = text.count(self.old)
+        if found != 1:
+            raise DoesNotApplyError(f"{self.file} has the lines to be changed {found} times, not once")
+        return text.replace(self.old, self.new)

@@ -1,0 +1,151 @@
+"""The faults: each breaks one promise of docs/reliability.md or one feature of README.md."""
+
+from __future__ import annotations
+
+from tests.faults.fault import Fault
+
+UNIT, SPARK = "tests/unit/", "tests/spark/"
+
+
+def _unit(name: str, promise: str, file: str, old: str, new: str, *tests: str) -> Fault:
+    return Fault(name, promise, file, old, new, tuple(UNIT + test for test in tests))
+
+
+def _spark(name: str, promise: str, file: str, old: str, new: str, *tests: str) -> Fault:
+    return Fault(name, promise, file, old, new, tuple(SPARK + test for test in tests))
+
+
+PLAN, PROVE, BUDGET = "lib/landing/plan.py", "lib/landing/prove.py", "lib/landing/budget.py"
+RETRY, HOSTS, TRANSPORT, BODY = (
+    "lib/source/retry.py",
+    "lib/source/hosts.py",
+    "lib/source/transport.py",
+    "lib/source/body.py",
+)
+PUBLICATIONS, ROLLBACK, SITE = "lib/lake/publications.py", "lib/lake/rollback.py", "lib/quality/site.py"
+ALERTS, ANOMALIES, MERGE = "lib/observe/alerts.py", "lib/observe/anomalies.py", "lib/lake/merge.py"
+COMPARE, PARSE, NEWEST = "lib/tables/compare.py", "lib/tables/parse.py", "lib/tables/newest.py"
+
+# fmt: off
+_PLANS = (
+    _unit("last-page-dropped", "Every page is planned", PLAN, "last = first.page + max(n_pages, claimed) - 1", "last = first.page + max(n_pages, claimed, 2) - 2", "test_landing_plan.py::test_the_plan_follows_what_the_server_gave"),
+    _unit("pages-claimed-ignored", "Pages that the source claims are looked at", PLAN, "max(n_pages, claimed) - 1", "n_pages - 1", "test_landing_plan.py::test_the_plan_follows_what_the_server_gave"),
+    _unit("wild-page-count-walked", "A page count that cannot be true is not walked", PLAN, "if claimed > n_pages + MOST_EXTRA_PAGES:", "if False:", "test_landing_plan.py::test_a_wild_page_count_is_not_walked"),
+    _unit("empty-first-page-believed", "Numbers that cannot be true together are no plan", PLAN, "if total and not given:", "if False:", "test_landing_plan.py::test_a_total_over_an_empty_first_page_cannot_be_true"),
+    _unit("page-lost-between-waves", "A cut keeps every page", PLAN, "start, end = max(low, offset), min(high, offset + span.n_pages)", "start, end = max(low, offset), min(high - 1, offset + span.n_pages)", "test_landing_plan.py::test_a_cut_keeps_every_page_once_and_differs_by_one_page_at_most"),
+)
+_PROOF = (
+    _unit("total-at-the-end-not-compared", "A total that changed is no proof", PROVE, "is_resized = closing.error is None and closing.total != plan.total", "is_resized = False", "test_landing_prove.py::test_a_total_that_changed_makes_a_new_plan_and_a_whole_walk"),
+    _unit("first-page-not-compared", "A first page that changed is no proof", PROVE, "if closing.items_sha256 != seen.first_page_sha256:", "if False:", "test_landing_prove.py::test_a_first_page_that_changed_is_walked_again_though_the_counts_agree"),
+    _unit("reread-after-one-walk", "reread needs two whole walks that agree", PROVE, "if case.walks < 2 or", "if case.walks < 1 or", "test_landing_prove.py::test_a_part_read_again_does_not_count_as_a_walk"),
+    _unit("part-counts-as-a-walk", "A part read again is no walk", PROVE, "walks=self.walks + 1 if whole else 0", "walks=self.walks + 1", "test_landing_prove.py::test_a_part_read_again_does_not_count_as_a_walk"),
+    _unit("neighbours-not-read-again", "A short page costs itself and its neighbours", PROVE, "((page - 1, page, page + 1) if around else (page,))", "(page,)", "test_landing_prove.py::test_a_short_page_is_read_again_with_its_neighbours"),
+    _unit("failed-pages-ignored", "A page that could not be had fails its table", PROVE, "if seen.failed and not is_resized:", "if False:", "test_landing_prove.py::test_a_page_that_failed_is_not_tried_again_here"),
+    _unit("report-swaps-missing-and-too-many", "The report says how many rows are missing", PROVE, "'missing' if difference < 0 else 'too many'", "'missing' if difference > 0 else 'too many'", "test_landing_prove.py::test_the_report_names_pages_rows_and_what_to_try"),
+    _spark("deletes-on-an-unproved-copy", "Only a proved copy marks rows as vanished", PROVE, "PROVED = (COUNTED, REREAD)", "PROVED = (COUNTED, REREAD, UNPROVED)", "test_landing.py::test_without_a_total_a_source_is_walked_to_its_end_and_nothing_vanishes"),
+    _spark("deletes-on-an-incomplete-copy", "--accept-incomplete lets nothing vanish", PROVE, "PROVED = (COUNTED, REREAD)", "PROVED = (COUNTED, REREAD, INCOMPLETE)", "test_landing.py::test_what_an_operator_accepts_incomplete_is_merged_and_recorded_and_nothing_vanishes"),
+    _spark("resume-fetches-again", "A resumed run fetches only what has not landed", "jobs/steps/land.py", "ranges += [table.whole] if last_round else table.pages(landing.bronze.missing(table))", "ranges += [table.whole]", "test_landing.py::test_a_run_that_is_killed_between_waves_fetches_only_the_pages_of_the_waves_that_did_not_land"),
+)
+_REQUESTS = (
+    _unit("more-permits-than-the-budget", "Never more requests at a time than the budget", BUDGET, "self._free -= 1", "self._free -= 0", "test_landing_budget.py::test_permits_are_handed_out_up_to_the_concurrency_and_again_when_given_back"),
+    _unit("rate-twice-as-fast", "Never more requests a second than the budget", BUDGET, "1.0 / requests_per_second", "0.5 / requests_per_second", "test_landing_budget.py::test_requests_per_second_are_evenly_spaced"),
+    _unit("pause-shortened", "A pause in force is not shortened", BUDGET, "self._paused_until = max(self._paused_until, until)", "self._paused_until = until", "test_landing_budget.py::test_a_pause_stops_everybody_and_is_never_shortened"),
+    _unit("pause-without-a-cap", "A pause is capped", BUDGET, "min(max(0.0, pause_s), self._max_wait_s)", "max(0.0, pause_s)", "test_landing_budget.py::test_a_pause_is_capped"),
+    _unit("500-not-tried-again", "A status that may pass is tried again", RETRY, "status >= HTTPStatus.INTERNAL_SERVER_ERROR", "status > HTTPStatus.INTERNAL_SERVER_ERROR", "test_source_retries.py::test_a_status_that_may_pass_is_tried_again_and_counted"),
+    _unit("one-attempt-fewer", "A page is asked for api.limits.attempts times", RETRY, "stop_after_attempt(attempts)", "stop_after_attempt(attempts - 1)", "test_source_retries.py::test_no_server_at_all_is_a_connection_error_after_all_attempts", "test_source_retries.py::test_reasons_are_counted_apart_and_the_last_failure_is_the_error"),
+    _unit("too-long-a-pause-waited-for", "A pause that is too long fails at once", RETRY, "if asked_s is None or asked_s <= max_wait_s:", "if asked_s is None or asked_s > 0:", "test_source_retries.py::test_a_longer_pause_than_allowed_fails_at_once_and_says_so"),
+    _unit("retry-after-date-ignored", "The pause that is asked for is kept", RETRY, "return max(0.0, (moment - now).total_seconds())", "return 0.0", "test_source_retries.py::test_retry_after_is_read_as_a_number_or_a_date"),
+    _unit("429-slows-one-alone", "A 429 slows all", "lib/source/gate.py", "return too_many or failure.retry_after_s is not None", "return failure.retry_after_s is not None", "test_source_retries.py::test_a_429_slows_all_even_where_it_names_no_pause"),
+    _unit("no-deadline-for-an-exchange", "A trickle does not outlive the time for an exchange", TRANSPORT, "self._deadline = None if limit_s is None else time.monotonic() + limit_s", "self._deadline = None", "test_source_retries.py::test_a_trickling_body_does_not_outlive_the_time_for_the_exchange"),
+)
+_ANSWERS = (
+    _unit("gzip-bomb-unpacked", "A gzip bomb is stopped at the cap", BODY, "stream.decompress(piece, CHUNK_BYTES)", "stream.decompress(piece)", "test_source_answers.py::test_a_gzip_bomb_is_stopped_at_the_cap_with_little_memory"),
+    _unit("half-a-body-taken", "A body that ended early is no page", BODY, "    if not stream.eof:\n        raise TryAgainError(\"the compressed body ended early\"", "    if False:\n        raise TryAgainError(\"the compressed body ended early\"", "test_source_answers.py::test_a_damaged_or_unknown_encoding_is_an_error"),
+    _unit("unsafe-character-set-read", "A character set that is not safe is an error", BODY, "return name if name in _UNICODE or _SINGLE_BYTE.fullmatch(name) else None", "return name", "test_source_answers.py::test_a_character_set_that_is_not_safe_is_an_error"),
+)
+_SAFETY = (
+    _unit("metadata-name-asked", "A metadata service is never asked", HOSTS, "if origin.host.rstrip(\".\") in NEVER_NAMES or is_never(origin.host):", "if is_never(origin.host):", "test_source_hosts.py::test_a_listed_host_is_that_host_and_port_and_no_other"),
+    _unit("mapped-address-asked", "Forbidden addresses are known in every form", HOSTS, "if ip in _NAT64:", "if False:", "test_source_hosts.py::test_link_local_and_metadata_addresses_are_known_in_every_form"),
+    _unit("other-end-not-looked-at", "A name that leads to a forbidden address gets no request", TRANSPORT, "if is_never(peer):", "if False:", "test_source_hosts.py::test_a_name_that_leads_to_a_forbidden_address_gets_no_request"),
+    _unit("redirect-to-anywhere", "No request leaves for another place", HOSTS, "if not any(_names(entry, origin) for entry in allowed_hosts):", "if False:", "test_source_hosts.py::test_a_redirect_to_elsewhere_is_refused_at_once"),
+    _unit("port-of-a-listed-host-ignored", "A listed host is that host and port", HOSTS, "return (parts.hostname, port) == (origin.host, origin.port)", "return parts.hostname == origin.host or port is None", "test_source_hosts.py::test_a_listed_host_is_that_host_and_port_and_no_other"),
+    _unit("https-to-http", "A redirect from https to http is refused", HOSTS, "if home.scheme == \"https\" and origin.scheme == \"http\":", "if False:", "test_source_hosts.py::test_a_redirect_from_https_to_http_is_refused"),
+    _unit("private-ca-not-taken", "A private CA is trusted if it is given", TRANSPORT, "    if ca_pem is not None:\n", "    if False:\n", "test_source_hosts.py::test_a_private_ca_is_trusted_if_it_is_given_and_only_then"),
+    _unit("secret-in-a-message", "No secret in messages", "lib/source/redact.py", "    if holds(text, known):\n", "    if False:\n", "test_source_secrets.py::test_every_way_of_writing_a_secret_is_hidden"),
+    _unit("password-in-a-url", "A URL is shown without credentials", "lib/source/redact.py", "netloc = parts.netloc.rpartition(\"@\")[2]", "netloc = parts.netloc", "test_source_secrets.py::test_a_url_is_shown_with_its_parameters_but_without_credentials"),
+    _unit("secret-in-a-task-s-log", "What looks like a secret is not in Airflow's log", "dags/pagelake_command.py", "return _SECRET.sub(r\"\\1***\", text)", "return text", "test_dags.py::test_what_looks_like_a_secret_is_not_shown"),
+    _unit("airflow-s-secrets-for-a-job", "A job gets nothing of Airflow", "dags/pagelake_command.py", "_AIRFLOW_PREFIXES = (\"AIRFLOW\", \"_AIRFLOW\",", "_AIRFLOW_PREFIXES = (\"_AIRFLOW\",", "test_dags.py::test_a_job_gets_what_was_exported_and_nothing_of_airflow"),
+    _unit("value-in-a-check-s-error", "No value that Spark or GX quotes is shown", "lib/quality/inert.py", "line = _QUOTED.sub(\"'***'\", line)", "line = line.strip()", "test_quality_inert.py::test_a_message_is_one_line_without_values_paths_or_traces"),
+    _unit("path-in-a-check-s-error", "No path of the machine is shown", "lib/quality/inert.py", "line = _PATH.sub(\"(a path)\", line)", "line = line.strip()", "test_quality_inert.py::test_a_message_is_one_line_without_values_paths_or_traces"),
+)
+_PUBLICATION = (
+    _unit("lock-not-taken", "One run at a time writes a lake", "lib/lake/lock.py", "if not _held(file, _AN_INSTANT_S):", "if False:", "test_rollback.py::test_a_rollback_keeps_out_of_a_lake_that_a_run_is_writing"),
+    _unit("file-not-mended", "A kill between commit and published.json is mended", PUBLICATIONS, "if publication is None or _told(layout) == publication.publication_id:", "if True:", "test_publications.py::test_a_kill_between_the_commit_and_the_file_is_mended_by_the_next_start"),
+    _unit("version-not-pinned", "published.json pins the version of each table", PUBLICATIONS, "{\"path\": table.path, \"version\": table.version, \"rows\": table.rows}", "{\"path\": table.path, \"version\": None, \"rows\": table.rows}", "test_publications.py::test_a_kill_between_the_commit_and_the_file_is_mended_by_the_next_start", "test_rollback.py::test_a_rollback_puts_the_tables_back_that_the_publication_in_force_has_replaced"),
+    _unit("older-publication-taken", "A publication is the newest one, or none", PUBLICATIONS, "if before is not None and before.published_at >= publication.published_at:", "if False:", "test_publications.py::test_a_publication_that_would_not_be_the_newest_is_refused"),
+    _unit("replaced-one-not-named", "A publication names what it replaces", PUBLICATIONS, "replaces=before.publication_id if before else None", "replaces=None", "test_publications.py::test_a_publication_names_the_one_that_it_replaces"),
+    _unit("who-accepted-not-told", "An accepted failure is told", PUBLICATIONS, "    if publication.accepted:\n", "    if False:\n", "test_publications.py::test_who_accepted_what_and_why_is_in_the_record_and_in_the_file"),
+    _unit("rollback-keeps-the-tables", "A rollback puts the tables back", ROLLBACK, "Publication(name, old.run_id, now, old.tables, restores", "Publication(name, old.run_id, now, known[-1].tables, restores", "test_rollback.py::test_a_rollback_puts_the_tables_back_that_the_publication_in_force_has_replaced"),
+    _unit("rollback-to-what-is-lost", "A version that cannot be read is not put back", ROLLBACK, "    _check_readable(layout, old)\n", "", "test_rollback.py::test_a_version_that_is_not_there_any_more_is_not_put_back"),
+    _unit("second-rollback-goes-nowhere", "A second rollback goes one further back", ROLLBACK, "shown = by_id[known[-1].checked_as]", "shown = known[-1]", "test_rollback.py::test_a_second_rollback_goes_one_further_back_and_a_third_has_nothing_to_go_back_to"),
+    _unit("docs-changed", "Docs of a run are never changed", SITE, "    if target.exists():\n", "    if False:\n", "test_site_folder.py::test_docs_that_are_there_are_never_changed"),
+    _unit("docs-outside-the-site", "A name leads to no other folder", SITE, "or \"/\" in name or", "or", "test_site_folder.py::test_an_id_that_leads_elsewhere_is_refused"),
+    _unit("copy-has-docs-in-the-making", "The copy of the site has nothing in the making", "lib/quality/mirror.py", "return [path for path in files if not any(part.startswith(\".\") for part in path.relative_to(site).parts)]", "return files", "test_site_mirror.py::test_the_copy_has_what_the_site_has_and_nothing_in_the_making"),
+    _unit("copy-writes-index-first", "The copy's pages are written last", "lib/quality/mirror.py", "key=lambda name: (name in PAGES, name == PAGES[-1], name)", "key=lambda name: (name not in PAGES, name)", "test_site_mirror.py::test_the_pages_are_written_last_as_what_they_link_to_must_be_there_by_then"),
+)
+_OBSERVED = (
+    _unit("alert-never-sent", "An alert is told when it opens", ALERTS, "elif self.verdict.holds and not is_open:", "elif False:", "test_alerts.py::test_an_alert_is_told_when_it_opens_and_when_it_is_over"),
+    _unit("recovery-never-told", "An alert is told when it is over", ALERTS, "elif not self.verdict.holds and state is not None and (is_open or state.is_owed):", "elif False:", "test_alerts.py::test_an_alert_is_told_when_it_opens_and_when_it_is_over"),
+    _unit("alert-told-twice", "Nothing is told twice within a minute", ALERTS, "self.now - state.last.at < SHORTEST", "self.now < state.last.at", "test_alerts.py::test_nothing_is_told_twice_within_a_minute"),
+    _unit("undelivered-alert-forgotten", "What did not arrive stays due", ALERTS, "        if state.is_owed:\n            yield replace", "        if False:\n            yield replace", "test_alerts.py::test_what_did_not_arrive_is_sent_without_a_run_too"),
+    _unit("address-of-a-channel-in-the-log", "Secrets of a channel's address are nowhere", "lib/observe/send.py", "return f\"failed ({type(error).__name__})\"", "return f\"failed ({error})\"", "test_alerts_raising.py::test_what_a_service_raises_is_told_by_its_kind_alone"),
+    _unit("half-of-the-rows-is-normal", "Half of the volume is odd", ANOMALIES, "Bad.EITHER: not low <= one.value <= high,", "Bad.EITHER: one.value > high,", "test_anomalies.py::test_half_of_the_volume_is_an_alarm_on_any_day"),
+    _unit("odd-after-six-runs", "With fewer than seven runs nothing is odd", ANOMALIES, "FEWEST_RUNS = 7", "FEWEST_RUNS = 6", "test_anomalies.py::test_six_runs_say_nothing_yet_and_seven_on_one_weekday_do"),
+    _unit("retries-off-by-one", "Retries of a task are counted", "lib/observe/tasks.py", "else end.try_number - 1", "else end.try_number", "test_record_task.py::test_a_try_of_a_task_is_measured"),
+    _unit("killed-run-said-to-have-failed", "A killed run is told apart", "lib/observe/outcome.py", "return Outcome.KILLED", "return Outcome.FAILED", "test_summary.py::test_a_run_without_an_end_runs_while_it_holds_the_lock_and_was_killed_otherwise", "test_observe.py::test_a_killed_run_is_closed_measured_and_told_by_the_next_one"),
+    _unit("status-hides-failing-tasks", "status says which task fails", "jobs/steps/status.py", "tasks = failing_tasks(job.layout, job.now)", "tasks = failing_tasks(job.layout, job.now)[:0]", "test_record_task.py::test_status_says_which_task_fails_until_it_ends_well"),
+    _unit("volume-judged-after-four-runs", "A plausible volume needs five runs", "lib/quality/volume.py", "FEWEST_RUNS, MOST_RUNS = 5, 14", "FEWEST_RUNS, MOST_RUNS = 4, 14", "test_quality_volume.py::test_four_runs_say_nothing_yet"),
+    _unit("nightly-retries-failed-checks", "A scheduler does not retry what would end the same", "scripts/nightly.sh", "[[ $status == 1 || $status == 4 ]] || exit \"$status\"", "[[ $status == 1 || $status == 3 || $status == 4 ]] || exit \"$status\"", "test_nightly.py::test_only_status_1_and_4_are_tried_again_and_three_tries_are_enough"),
+)
+_CONTRACT = (
+    _unit("lossy-type-is-wider", "A type that could lose something is refused", "lib/tables/fit.py", "(\"int\", \"double\")}", "(\"int\", \"double\"), (\"bigint\", \"double\")}", "test_contract_fit.py::test_a_type_that_could_lose_something_is_refused"),
+    _unit("any-share-may-vanish", "More than max_delete_fraction gone stops the table", COMPARE, "if n_vanished > table.max_delete_fraction * n_live:", "if False:", "test_contract_limits.py::test_more_vanished_rows_than_allowed_stop_the_table"),
+    _unit("any-share-may-be-rejected", "More than max_rejected_fraction rejected stops the table", COMPARE, "if n_rejected > table.max_rejected_fraction * n_rows:", "if False:", "test_contract_limits.py::test_more_rejected_rows_than_allowed_stop_the_table"),
+    _unit("empty-source-takes-all-away", "An empty source takes nothing away", COMPARE, "if not n_rows and n_live:", "if False:", "test_contract_limits.py::test_an_empty_answer_takes_nothing_away_from_a_table_with_rows"),
+)
+_FEATURES = (
+    _unit("prometheus-says-the-opposite", "Prometheus is told how the last run ended", "lib/observe/export/prometheus.py", "float(known is outcome)", "float(known is not outcome)", "test_export_prometheus.py::test_the_file_says_what_was_measured_and_how_the_run_ended"),
+    _unit("personal-key-shown", "explain-row shows no personal value", "jobs/steps/key.py", "    if column.pii:\n        return MASK", "    if False:\n        return MASK", "test_explain_row_key.py::test_personal_values_are_never_shown"),
+    _unit("explained-the-wrong-way-round", "explain-row says which row replaces which", "jobs/steps/verdicts.py", "bool(hit.newest < held.newest)", "bool(hit.newest > held.newest)", "test_explain_row_verdicts.py::test_an_older_row_never_replaces_a_newer_one"),
+    _unit("half-written-file-left", "What cannot be written leaves nothing beside the old file", "lib/files.py", "written.unlink(missing_ok=True)", "written.exists()", "test_files.py::test_what_cannot_be_written_leaves_the_old_file_and_nothing_else"),
+    _unit("stderr-on-a-notebook-s-page", "A page of a notebook has nothing of stderr", "jobs/steps/notebooks.py", "if one.get(\"name\") != \"stderr\"", "if one.get(\"name\") != \"\"", "test_notebooks_job.py::test_a_page_has_its_name_and_not_what_was_said_on_stderr"),
+    _unit("failed-run-below-good-ones", "The report's charts show what went wrong on top", "lib/observe/charts.py", "in_order = sorted(summaries, key=lambda one: not one.outcome.is_good)", "in_order = list(summaries)", "test_charts.py::test_every_run_has_the_mark_of_its_outcome_what_went_wrong_on_top"),
+    _unit("alert-hides-its-run", "An alert says which run it is about", "lib/observe/messages.py", "    if run_ids:\n", "    if False:\n", "test_alerts.py::test_a_message_says_what_since_when_how_far_and_where_to_look"),
+)
+_TABLES = (
+    _spark("missing-value-not-seen", "A required column without a value is missing", PARSE, "F.col(f\"row.{name}\").isNull() & ~F.array_contains(\"wrong\", name)", "F.lit(False)", "test_parse.py::test_a_required_column_without_a_value_is_missing"),
+    _spark("personal-value-in-quarantine", "No personal value in quarantine", PARSE, "        if column.pii:\n", "        if False:\n", "test_parse.py::test_a_rejected_row_goes_to_quarantine_with_its_place_and_without_personal_values"),
+    _spark("rejected-rows-lost", "A rejected row goes to quarantine", "lib/tables/reject.py", "rows.where(F.size(\"problems\") > 0)", "rows.where(F.size(\"problems\") > 1)", "test_parse.py::test_a_rejected_row_goes_to_quarantine_with_its_place_and_without_personal_values"),
+    _spark("oldest-row-wins", "The newest row of a key wins", NEWEST, ".desc_nulls_last()", ".asc_nulls_last()", "test_newest.py::test_the_newest_row_of_a_key_wins"),
+    _spark("tie-broken-by-chance", "A tie has the same winner in any order", NEWEST, "order = [F.size(\"problems\") > 0, F.col(\"_row_hash\").desc()]", "order = [F.size(\"problems\") > 0, F.lit(0)]", "test_newest.py::test_a_tie_has_the_same_winner_in_any_order"),
+    _spark("microseconds-not-hashed", "A change of a microsecond is a change", NEWEST, "ss.SSSSSSXXX", "ss.SSSXXX", "test_newest.py::test_a_microsecond_a_null_and_the_end_of_an_array_change_the_hash"),
+    _spark("as-many-rows-are-the-same", "As many rows are not the same rows", MERGE, "return not any(found)", "return not found[0]", "test_merge.py::test_as_many_rows_are_not_taken_for_the_same_ones"),
+    _spark("older-row-replaces-newer", "An older row never replaces a newer one", MERGE, "differs = differs & F.coalesce(new >= held, F.lit(True))", "differs = differs & F.lit(True)", "test_merge.py::test_an_older_row_never_replaces_a_newer_one"),
+    _spark("vanished-row-stays", "A vanished row is marked", MERGE, ".whenMatchedUpdate(F.col(\"new._gone\"), {", ".whenMatchedUpdate(F.lit(False), {", "test_merge.py::test_a_vanished_row_is_marked_and_comes_back"),
+    _spark("row-that-is-back-stays-vanished", "A vanished row comes back", MERGE, "return differs | F.col(\"held._deleted_at\").isNotNull()", "return differs", "test_merge.py::test_a_vanished_row_is_marked_and_comes_back"),
+    _spark("late-run-wins", "An older run never replaces a newer one's rows", MERGE, "    if is_behind:\n", "    if False:\n", "test_replay.py::test_an_older_run_changes_no_row_of_a_newer_one_lets_none_return_and_takes_none_away"),
+    _spark("merge-gives-up-at-a-conflict", "A merge that meets another writer is done again", "lib/lake/conflicts.py", "stop=stop_after_attempt(ATTEMPTS)", "stop=stop_after_attempt(1)", "test_replay.py::test_a_merge_that_meets_another_writer_is_done_again_from_what_the_table_is_then"),
+    _spark("unchanged-run-writes", "A run that changes nothing writes nothing", "jobs/steps/derive.py", "if made_from == base.version:", "if False:", "test_listens.py::test_an_unchanged_run_writes_no_version"),
+    _spark("vanished-sessions-are-heard", "listens are those of sessions that are there", "lib/tables/listens.py", "listen_history.where(F.col(\"_deleted_at\").isNull())", "listen_history.where(F.lit(True))", "test_newest.py::test_listens_are_the_tracks_of_sessions_that_are_still_there"),
+    _spark("orphan-check-skipped", "Pointers at no row are counted", "lib/quality/references.py", "F.coalesce(\"_gone\", F.lit(True))", "F.coalesce(\"_gone\", F.lit(False))", "test_checks.py::test_orphans_are_counted_by_column_with_their_distinct_keys_and_never_shown"),
+    _spark("rejected-row-makes-orphans", "A pointer at a rejected row is no orphan", "lib/quality/references.py", "met = F.coalesce(\"_there\", met)", "met = F.coalesce(met, \"_there\")", "test_checks.py::test_a_pointer_at_a_rejected_row_is_no_orphan_though_quarantine_masks_its_key"),
+    _spark("personal-values-shown-to-readers", "Personal columns come masked", "lib/lake/personal.py", "hidden = set(personal.among(table, names)) - set(asked)", "hidden: set[str] = set()", "test_personal.py::test_text_is_masked_anything_else_is_null_and_what_is_missing_is_seen_to_be_missing"),
+    _spark("accepting-one-accepts-all", "One failure is accepted by name", "jobs/steps/accept.py", "return tuple(finding for finding in failed if finding.name != accepted.expectation)", "return ()", "test_accept.py::test_one_accepted_failure_does_not_let_another_one_through"),
+    _spark("gone-by-an-unproved-copy", "A copy that is not proved takes no rejected row for gone", "lib/lake/quarantine.py", "earlier & F.col(\"held.table\").isin(list(complete)), _resolved", "earlier, _resolved", "test_replay.py::test_a_run_that_was_not_proved_complete_takes_no_rejected_row_for_gone"),
+    _spark("half-a-rebuild-taken", "A rebuild that lacks a table replaces nothing", "jobs/steps/replay.py", "    if run.failed:\n", "    if False:\n", "test_replay.py::test_a_rebuild_that_cannot_take_what_was_merged_replaces_nothing"),
+)
+# fmt: on
+FAULTS: tuple[Fault, ...] = (
+    *(*_PLANS, *_PROOF, *_REQUESTS, *_ANSWERS, *_SAFETY),
+    *(*_PUBLICATION, *_OBSERVED, *_CONTRACT, *_FEATURES, *_TABLES),
+)
