@@ -67,6 +67,7 @@ def ingest(job: Job, access: Access, budget: Budget, run: Run, choices: Choices)
         landing = Landing(spark, job, access, run, budget, server.gate, choices.accept_incomplete)
         land_pages(landing, plan)
         prove_tables(landing)
+        record.note_proved(run)
         merge_tables(landing, allow_deletes=choices.allow_deletes)
     _finish(spark, job, run, suites, choices)
 
@@ -83,16 +84,17 @@ def _start(job: Job, run: Run, n_rows: int) -> tuple[SparkSession, Suites]:
     with ThreadPoolExecutor(max_workers=1) as background:
         suites = background.submit(prepare_checks, job)
         with job.steps.step("start Spark"):
-            return start_session(f"pagelake full-ingest {run.run_id}", job.runtime, rows=n_rows), suites.result()
+            app = f"pagelake {NAME} {run.run_id}"
+            return start_session(app, job.runtime, rows=n_rows, halts=True), suites.result()
 
 
 def _finish(spark: SparkSession, job: Job, run: Run, suites: Suites, choices: Choices) -> None:
     checks = not (run.failed or choices.no_check)
-    with ThreadPoolExecutor(max_workers=1) as background:
+    with ThreadPoolExecutor(max_workers=2) as background:
         # What derive reads, and does not write, the checks can read meanwhile.
-        looking = background.submit(look, spark, job, run, suites) if checks else None
+        looking = background.submit(look, spark, job, run, suites, background) if checks else None
         derive_tables(spark, job, run)
-    record.note_merged(job, run)
-    record.stop_on_failed_tables(run)
-    if looking:
-        check_and_publish(spark, job, run, suites, looking=looking.result())
+        record.note_merged(job, run)
+        record.stop_on_failed_tables(run)
+        if looking:
+            check_and_publish(spark, job, run, suites, looking=looking.result())

@@ -17,6 +17,7 @@ from lib.lake.columns import held_columns
 from lib.lake.layout import Layout
 from lib.lake.merge import Clock
 from lib.lake.runs import Run
+from lib.lake.states import TableState
 from lib.landing.bronze import landed_pages
 from lib.landing.plan import TablePlan
 from lib.tables.compare import check_columns
@@ -60,7 +61,9 @@ def parse_tables(batch: Batch, names: Iterable[str]) -> dict[str, Parsed]:
     """Parse those of the tables that have landed. One that breaks its contract fails, and takes no other with it."""
     run = batch.run
     tables = [
-        table for table in batch.job.source.tables if table.name in names and run.tables[table.name].state == "landed"
+        table
+        for table in batch.job.source.tables
+        if table.name in names and run.tables[table.name].state == TableState.LANDED
     ]
     reread = any(record.rounds for record in run.tables.values())
     pages = landed_pages(batch.spark, str(batch.job.layout.pages), batch.clock.run_id, reread=reread)
@@ -109,7 +112,7 @@ def _parse(batch: Batch, pages: DataFrame, declared: Table) -> Parsed:
         rows.unpersist()
         table = with_adopted(table, adopted)
         rows, counts = _counted(batch, own, table)
-    record.as_of = batch.clock.at
+    record.as_of, record.fetched_by = batch.clock.at, batch.clock.number
     record.rows_rejected, record.keys, record.rows_differed = counts["n_rejected"], counts["n_keys"], counts["n_differ"]
     record.rows_repeated = counts["n_parsed"] - counts["n_rejected"] - counts["n_keys"]
     record.newest_at = _utc(counts["newest"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -80,9 +81,14 @@ class Layout:
         """Held while alerts are sent."""
         return self.root / ".alerts.lock"
 
+    @property
+    def rebuilds(self) -> Path:
+        """What rebuilds have in the making. There only while one is at work, or after it was killed."""
+        return self.root / "rebuild"
+
     def rebuilt(self, run_id: str) -> Layout:
         """The tables that a rebuild makes before they replace those of the lake."""
-        return Layout(self.root / "rebuild" / run_id)
+        return Layout(self.rebuilds / run_id)
 
     def silver(self, table: str) -> Path:
         """Typed rows of one source table."""
@@ -148,3 +154,9 @@ def claim(layout: Layout, source: str, now: datetime) -> None:
     if not layout.lake_json.exists():
         known = {"source": source, "format_version": FORMAT_VERSION, "created_at": now.isoformat()}
         replace_text(layout.lake_json, json.dumps(known, indent=2) + "\n")
+
+
+def remove_rebuilds(layout: Layout) -> None:
+    """Remove the second copy of the tables that a rebuild makes, also one that was killed. Only under the lake's lock."""
+    if layout.rebuilds.exists():
+        shutil.rmtree(layout.rebuilds)
