@@ -21,12 +21,12 @@ def traced(error: BaseException) -> list[str]:
     """The traceback, and those of the exceptions behind it, as Python orders them. No line of it holds a value of the data."""
     lines: list[str] = []
     for one, how in reversed(list(_chain(error))):
-        if lines:
-            lines.append(f"\n{how}\n")
         lines.append("Traceback (most recent call last):")
         lines += [line.rstrip("\n") for line in traceback.format_tb(one.__traceback__)]
         lines.append(f"{type(one).__name__}: {told(one)}" if isinstance(one, PagelakeError) else told(one))
         lines += [f"  in it: {told(inside)}" for inside in getattr(one, "exceptions", ())]
+        if how:
+            lines.append(f"\n{how}\n")
     return lines
 
 

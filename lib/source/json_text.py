@@ -80,7 +80,7 @@ def _why_not(text: str, said: str) -> SourceError:
 
 def _plain(said: str) -> str:
     """What a parser says is wrong, without the characters that some of its messages quote."""
-    return said.partition(": ")[0].partition(" '")[0]
+    return said.partition(": ")[0]
 
 
 def _twice(error: _DuplicateKeyError) -> SourceError:

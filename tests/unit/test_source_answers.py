@@ -142,10 +142,10 @@ def test_json_that_is_wrong_is_an_error_at_once(body: bytes, message: str, serve
 
 
 def test_keys_of_an_error_document_are_named_without_values_and_not_without_end(server: ScriptedServer) -> None:
-    document = {f"key{number:02}" + "x" * 100: "value" for number in range(50)}
+    document = {f"key{number:02}" + "x" * 50: "value" for number in range(50)}
     message = error(server, Reply(json.dumps(document).encode()), attempts=1)
     assert "value" not in message
-    assert "key09" + "x" * 55 + ", ..." in message
+    assert "key09" + "x" * 50 + " and 40 others)" in message
     assert "key10" not in message
 
 

@@ -50,7 +50,7 @@ def test_any_other_status_fails_at_once_and_shows_nothing_of_what_the_server_say
     said = b"" if status in (204, 304) else b"so it\r\n\x1b[31mis\x00\xe2\x80\xae!"
     row = fetch(server, Reply(said, status=status), GOOD)
     assert (row.attempts, row.status, row.body, row.retries) == (1, status, None, None)
-    expected = "no message" if status in (204, 304) else "something else than JSON (17 bytes)"
+    expected = "no message" if status in (204, 304) else "something else than JSON (19 bytes)"
     assert row.error == f"{server.url}/t?page=1&size=100: status {status}: {expected}"
 
 
