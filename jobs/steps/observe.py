@@ -71,7 +71,7 @@ def _measured(job: Job, run: Run, work: Work, *, succeeded: bool) -> list[Measur
 def _tried(what: str, step: Callable[[], T]) -> T | None:
     try:
         return step()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - it is told, and ends nothing
         # Whatever it is: nothing that goes wrong here may change how the run ends.
         log.warning("%s failed (%s); the run is as it would have been", what, type(error).__name__)
         log.debug("%s", "\n".join([what, *traced(error)]))
