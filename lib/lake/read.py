@@ -214,7 +214,7 @@ def open_lake(lake: str | None = None, spark: SparkSession | None = None) -> Lak
     """
     import os
 
-    layout = lake_there(lake or lake_address(os.environ))
+    layout = lake_there(lake_address(os.environ) if lake is None else lake)
     if spark is None:
         publication = in_force(layout)
         rows = sum(table.rows for table in publication.tables.values()) if publication else 0
@@ -230,7 +230,7 @@ def read_published(lake: str | None = None) -> tuple[str, dict[str, Any]]:
     """
     import os
 
-    layout = lake_there(lake or lake_address(os.environ))
+    layout = lake_there(lake_address(os.environ) if lake is None else lake)
     published_there(layout)
     return str(layout.root), json.loads(layout.published_json.read_text("utf-8"))
 
