@@ -17,8 +17,9 @@ from lib.errors import ConfigError
 # Of the 4,096 bytes that Linux gives a path, the names within a lake take some 500.
 MAX_BYTES = 3000
 MAX_NAME_BYTES = 255
-# delta-rs makes a URL of a path: it decodes `%20`, takes a backslash for a slash, and its Rust panics at the others.
-_REFUSED = frozenset("%\\[]|^")
+# delta-rs makes a URL of a path: it decodes `%20`, takes a backslash for a slash, finds no history of a table
+# behind `#` or `?`, and its Rust panics at the others.
+_REFUSED = frozenset("%#?\\[]|^")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(.*)", re.DOTALL)
 
 
@@ -72,7 +73,7 @@ def _local(text: str, where: str) -> str:
 
 def _of_uri(text: str, where: str) -> str:
     if "?" in text or "#" in text:
-        raise ConfigError(f"{where}: a file: URI has no query and no fragment; write '?' as %3F and '#' as %23")
+        raise ConfigError(f"{where}: a file: URI has no query and no fragment")
     try:
         parts = urlsplit(text)
     except ValueError:

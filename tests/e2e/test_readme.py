@@ -75,7 +75,9 @@ RUN_ABOVE = {
 RUN_ELSEWHERE = {
     '(source scripts/environment.sh && "$PAGELAKE_VENV/bin/python" explore.py)': "e2e/test_readme.py::ran",
     "make notebook": "e2e/test_notebooks.py::test_make_notebook_is_jupyterlab_on_this_machine_alone_and_with_a_token",
-    "make notebook LAKE=lake/demo": "e2e/test_notebooks.py::test_make_notebook_is_jupyterlab_on_this_machine_alone_and_with_a_token",
+    "make notebook LAKE=lake/demo": (
+        "e2e/test_notebooks.py::test_make_notebook_is_jupyterlab_on_this_machine_alone_and_with_a_token"
+    ),
     "make notebooks-html LAKE=lake/demo": "e2e/test_notebooks.py::test_without_spark_the_counts_are_the_same",
     "SELECT publication_id, run_id, published_at, path, version": "spark/test_history.py::documented",
     "SELECT * FROM delta.`lake/demo/silver/tracks` VERSION AS OF 2 WHERE id = 623536": "spark/test_history.py::documented",
