@@ -18,8 +18,8 @@ from lib.errors import ConfigError
 MAX_BYTES = 3000
 MAX_NAME_BYTES = 255
 # delta-rs makes a URL of a path: it decodes `%20`, takes a backslash for a slash, finds no history of a table
-# behind `#` or `?`, and its Rust panics at the others.
-_REFUSED = frozenset("%#?\\[]|^")
+# behind `#` or `?`, and its Rust panics at brackets, `|` and `^`. Great Expectations takes `$x` for a variable.
+_REFUSED = frozenset("%$#?\\[]|^")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(.*)", re.DOTALL)
 
 
@@ -63,10 +63,12 @@ def _local(text: str, where: str) -> str:
         return _of_uri(text, where)
     if text[0] == "-":
         raise ConfigError(f"{where}: looks like an option; a folder of that name is ./{_shown(text)}")
-    if text[0] in "~$":
+    if text[0] == "~":
         raise ConfigError(
-            f"{where}: the shell did not replace '{text[0]}...'; give the whole path (a folder of that name is ./{_shown(text)})"
+            f"{where}: the shell did not replace '~'; give the whole path (a folder of that name is ./{_shown(text)})"
         )
+    if text[0] == "$":
+        raise ConfigError(f"{where}: the shell did not replace the variable; give the whole path")
     _check_network(text, where)
     return text
 

@@ -238,7 +238,7 @@ def test_help_names_every_job_and_option_of_the_readme(ran: list[Ran]) -> None:
     jobs = answer(ran, "spark-submit.sh --help")
     assert [job for job in re.findall(r"^\| `([a-z][a-z-]*)` \|", README, re.MULTILINE) if job not in jobs] == []
     options = re.findall(r"^\| `(--[a-z-]+)[^|]*\| `full-ingest`", README, re.MULTILINE)
-    assert len(options) >= 6
+    assert len(options) >= 5
     assert [option for option in options if option not in answer(ran, "full-ingest --help")] == []
 
 
