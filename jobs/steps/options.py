@@ -165,7 +165,7 @@ def open_settings(
     set_up_logs(as_json=log_format == "json", verbose=verbose)
     runtime = Runtime.of(os.environ)
     source = load_source(name, overrides=overrides, api_url=api_url, conf_dir=runtime.conf, env=os.environ)
-    layout = lake_at(lake or os.path.join("lake", source.source))
+    layout = lake_at(os.path.join("lake", source.source) if lake is None else lake)
     check_owner(layout, source.source)
     return Job(
         source=source,

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from shlex import quote
 
 from pyspark.sql import SparkSession
 
@@ -292,7 +293,7 @@ def say_done(job: Job, run: Run) -> None:
     else:
         lines += [
             f"Run {run.run_id} is merged and not published.",
-            f"Next:    ./spark-submit.sh sanity-check --source {job.source.source} --lake {job.layout.root}",
+            f"Next:    ./spark-submit.sh sanity-check --source {job.source.source} --lake {quote(str(job.layout.root))}",
         ]
     say(lines)
 

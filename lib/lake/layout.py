@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import json
-import os
 import secrets
 import shutil
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from lib.config import KEY_SECRET
 from lib.errors import ConfigError
 from lib.files import replace_text
+from lib.lake.place import place_of
 from lib.lake.secret import check_of, checked_secret, secret_in
 
 # 2: times in all files as microseconds; hashes of keys made with a secret.
@@ -118,19 +118,9 @@ def lake_at(text: str) -> Layout:
     """The layout of the lake at a path or a `file:` URI. Nothing is touched.
 
     Raises:
-        ConfigError: another kind of URI, or a path at which there is a file.
+        ConfigError: not a local folder, or a path that an engine cannot open.
     """
-    scheme, sep, rest = text.partition(":")
-    if sep and len(scheme) > 1 and scheme.isalnum():
-        if scheme != "file":
-            message = f"--lake {text}: only local paths and file: URIs work in this version"
-            raise ConfigError(message)
-        text = "/" + rest.lstrip("/")
-    root = Path(os.path.abspath(text))
-    if root.exists() and not root.is_dir():
-        message = f"--lake {text}: there is a file at this path; a lake is a folder"
-        raise ConfigError(message)
-    return Layout(root)
+    return Layout(place_of(text))
 
 
 def check_owner(layout: Layout, source: str) -> None:

@@ -237,7 +237,7 @@ def open_lake(lake: str | None = None, spark: SparkSession | None = None) -> Lak
     """
     import os
 
-    layout = lake_there(lake or lake_address(os.environ))
+    layout = lake_there(lake_address(os.environ) if lake is None else lake)
     runtime = Runtime.of(os.environ)
     if spark is None:
         publication = in_force(layout)

@@ -151,5 +151,5 @@ def _listed(names: Collection[str]) -> list[str]:
 def _published(lake: str | None) -> tuple[Layout, Publication]:
     import os
 
-    layout = lake_there(lake or lake_address(os.environ))
+    layout = lake_there(lake_address(os.environ) if lake is None else lake)
     return layout, published_there(layout)
