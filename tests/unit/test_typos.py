@@ -34,12 +34,12 @@ def accept(job: Job, name: str) -> None:
 
 
 def test_an_unknown_run_to_be_resumed_is_refused_with_the_nearest_one(job: Job) -> None:
-    with pytest.raises(ConfigError, match="--resume run-001: .* has no run of that name; did you mean 'run-001"):
+    with pytest.raises(ConfigError, match=r"--resume run-001: .* has no run of that name; did you mean 'run-001"):
         open_run(job, publishes=False, resume="run-001")
 
 
 def test_a_lake_without_a_run_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="--resume nope: .* has no run yet"):
+    with pytest.raises(ConfigError, match=r"--resume nope: .* has no run yet"):
         open_run(job_at(tmp_path / "lake"), publishes=False, resume="nope")
     assert not (tmp_path / "lake").exists()
 
