@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).parents[1]
-MOST_LINES = 250
+MOST_LINES = 400
 # What a package of lib may import of lib. Siblings are joined by a job, not by each other.
 ALLOWED = {
     "errors": set(),

@@ -75,8 +75,11 @@ _FULL_INGEST_OPTIONS = (
 )
 
 
+_CHOICES = ("no_check", "allow_deletes", "accept_incomplete", "resume", "resume_or_start")
+
+
 def full_ingest_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of full-ingest: three of them as its `choices`, the others checked.
+    """Give a command the options of full-ingest: most of them as its `choices`, the others checked.
 
     Raises:
         ConfigError: options that cannot go together.
@@ -97,7 +100,7 @@ def full_ingest_options(command: Callable[..., Any]) -> Callable[..., Any]:
         for name in ("resume", "resume_or_start", "from_landed"):
             if options[name] is not None:
                 check_run_id(options[name])
-        choices = Choices(**{name: options.pop(name) for name in ("no_check", "allow_deletes", "accept_incomplete")})
+        choices = Choices(**{name: options.pop(name) for name in _CHOICES})
         return command(choices=choices, **options)
 
     for option in reversed(_FULL_INGEST_OPTIONS):
@@ -119,6 +122,8 @@ class Choices:
     no_check: bool
     allow_deletes: bool
     accept_incomplete: bool
+    resume: str | None = None
+    resume_or_start: str | None = None
 
 
 @dataclass
