@@ -32,10 +32,12 @@ NAME = "full-ingest"
 @click.command(NAME, help="Copy every table of the source into the lake, check it, and publish it if it passes.")
 @common_options
 @full_ingest_options
-def command(*, dry_run: bool, resume: str | None, from_landed: str | None, choices: Choices, **options: Any) -> None:
+def command(*, dry_run: bool, from_landed: str | None, choices: Choices, **options: Any) -> None:
     """The command line of the job."""
     job = open_job(**options)
-    run = record.open_run(job, publishes=not (choices.no_check or dry_run), resume=resume, replay_of=from_landed)
+    publishes = not (choices.no_check or dry_run)
+    resume, or_start = choices.resume, choices.resume_or_start
+    run = record.open_run(job, publishes=publishes, resume=resume, or_start=or_start, replay_of=from_landed)
     check_columns_held(job, run)
     if run.replay_of is not None and run.state != runs.PUBLISHED:
         landed = landed_runs(job, run.replay_of)

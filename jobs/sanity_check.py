@@ -8,6 +8,7 @@ import click
 
 from jobs.steps import record
 from jobs.steps.accept import decision_options
+from jobs.steps.named import check_accepted, unknown_run
 from jobs.steps.options import Job, common_options, open_job
 from jobs.steps.publish import check_and_publish, prepare_checks
 from jobs.steps.rollback import roll_back
@@ -41,6 +42,8 @@ def command(*, rollback: bool, accepted: Accepted | None, **options: Any) -> Non
 def check(job: Job, accepted: Accepted | None) -> None:
     """Check what is merged, and publish it if it passes, the accepted failure aside."""
     run = _run_to_check(job)
+    if accepted is not None:
+        check_accepted(job, run, accepted)
     if run_at_work(job.layout) is None:
         # Before anything is touched, and anyone is told.
         record.stop_on_failed_tables(run)
@@ -64,9 +67,13 @@ def _run_to_check(job: Job) -> Run:
     Raises:
         ConfigError: there is no such run.
     """
-    known = [run for run in runs.all_runs(job.layout) if job.run_id in (None, run.run_id)]
+    known = runs.all_runs(job.layout)
+    if job.run_id is not None:
+        names = [run.run_id for run in known]
+        known = [run for run in known if run.run_id == job.run_id]
+        if not known:
+            raise unknown_run(job.layout, "--run-id", job.run_id, names, which="run that merged anything")
     if not known:
-        which = f"no run {job.run_id} that merged" if job.run_id else "no run that merged"
-        message = f"{job.layout.root}: there is {which} anything; run ./spark-submit.sh full-ingest first"
+        message = f"{job.layout.root}: there is no run that merged anything; run ./spark-submit.sh full-ingest first"
         raise ConfigError(message)
     return known[-1]

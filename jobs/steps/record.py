@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 
 from jobs.steps.failpoints import reached
 from jobs.steps.measure import Work
+from jobs.steps.named import unknown_run
 from jobs.steps.observe import close_killed, observe
 from jobs.steps.options import Job
 from jobs.steps.site import heal_site
@@ -31,18 +32,27 @@ from lib.observe.console import columns, say
 from lib.tables import listens
 
 
-def open_run(job: Job, *, publishes: bool, resume: str | None = None, replay_of: str | None = None) -> Run:
-    """A new run that is not recorded yet, or the one to be resumed.
+def open_run(
+    job: Job,
+    *,
+    publishes: bool,
+    resume: str | None = None,
+    or_start: str | None = None,
+    replay_of: str | None = None,
+) -> Run:
+    """A new run that is not recorded yet, or the one to be resumed. `or_start` is resumed if it is known, and else started.
 
     Raises:
-        ConfigError: the run id is taken, the run to be resumed had other settings, or tables that were never published are
-            left out of a run that publishes.
+        ConfigError: the run id is taken, there is no run to be resumed or it had other settings, or tables that were never
+            published are left out of a run that publishes.
     """
     known = {run.run_id: run for run in runs.all_runs(job.layout)}
-    if resume in known:
-        return _resumed(job, known[str(resume)])
+    if resume is not None and resume not in known:
+        raise unknown_run(job.layout, "--resume", resume, known)
+    if found := known.get(resume or or_start or ""):
+        return _resumed(job, found)
     _mention_unfinished(job, list(known.values()))
-    run_id = resume or job.run_id or new_run_id(job.now)
+    run_id = or_start or job.run_id or new_run_id(job.now)
     if run_id in known:
         message = f"--run-id {run_id}: this lake has a run of that name; take another one, or --resume it"
         raise ConfigError(message)
@@ -205,6 +215,7 @@ def _one_reason() -> Iterator[None]:
 def _ended(job: Job, run: Run) -> Iterator[None]:
     """Record how the run ended."""
     status, message = 0, None
+    before = run.ended_at, run.exit_status, run.message
     try:
         with _one_reason():
             yield
@@ -226,6 +237,9 @@ def _ended(job: Job, run: Run) -> Iterator[None]:
         raise
     finally:
         run.ended_at, run.exit_status, run.message = datetime.now(UTC), status, message
+        if status == ConfigError.exit_status and before[0] is not None:
+            # A mistake in the command line of a later check says nothing of how the run ended.
+            run.ended_at, run.exit_status, run.message = before
         # A mistake in the command line or a suite takes nothing away from what is merged.
         unfinished = (RunState.RUNNING,) if status == ConfigError.exit_status else (RunState.RUNNING, RunState.MERGED)
         if status and run.state in unfinished:

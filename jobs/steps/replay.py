@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 from jobs.steps.batch import Batch, parse_tables
 from jobs.steps.failpoints import reached
 from jobs.steps.merge import merge_parsed
+from jobs.steps.named import unknown_run
 from jobs.steps.options import Job
 from jobs.steps.record import keep_the_rest, planned_before
 from lib.errors import ConfigError
@@ -31,8 +32,8 @@ def landed_runs(job: Job, replay_of: str) -> list[Run]:
     if replay_of != ALL:
         known = [run for run in known if run.run_id == replay_of]
         if not known:
-            message = f"--from-landed {replay_of}: this lake has no run of that name that fetched pages"
-            raise ConfigError(message)
+            fetched = [run.run_id for run in runs.all_runs(job.layout) if run.replay_of is None]
+            raise unknown_run(job.layout, "--from-landed", replay_of, fetched, which="run that fetched pages")
     wanted = [replace(run, tables={name: run.tables[name] for name in _proved(job, run)}) for run in known]
     found = [run for run in wanted if run.tables]
     if not found:
