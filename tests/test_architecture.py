@@ -64,7 +64,7 @@ def test_a_module_is_one_noun_long(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted((REPO / "jobs").glob("*.py")), ids=name_of)
 def test_a_job_is_wiring_only(path: Path) -> None:
-    most = 100 if path.name not in ("__main__.py", "cli.py") else MOST_LINES
+    most = 120 if path.name not in ("__main__.py", "cli.py") else MOST_LINES
     assert len(path.read_text("utf-8").splitlines()) <= most
 
 
