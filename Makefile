@@ -52,6 +52,7 @@ lock:  ## Pin what the requirements*.in ask for anew (add ARGS=--upgrade for new
 	    && "$$python" $(COMPILE) $(ARGS) airflow/requirements.in -o airflow/requirements.txt
 
 docs:  ## Serve a lake's site on this machine (LAKE=lake/demo PORT=8899; Ctrl-C ends it)
+	@test -n "$$LAKE" || { echo "LAKE is empty; name a lake, such as LAKE=lake/demo" >&2; exit 2; }
 	@test -f "$$LAKE/site/index.html" || { echo "$$LAKE/site: no site here; run ./spark-submit.sh full-ingest first, or give LAKE=..." >&2; exit 2; }
 	@$(DEV) && echo "Docs: http://127.0.0.1:$(PORT)/index.html" \
 	    && exec "$$python" -m http.server --bind 127.0.0.1 --directory "$$LAKE/site" "$(PORT)"

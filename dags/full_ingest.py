@@ -19,6 +19,6 @@ with pagelake_dag(
     description="From the API to published tables, every night",
     doc_md=ABOUT,
 ):
-    ingest = PagelakeJob(task_id="full_ingest", job="full-ingest", options=["--no-check", "--resume", RUN_ID])
+    ingest = PagelakeJob(task_id="full_ingest", job="full-ingest", options=["--no-check", "--resume-or-start", RUN_ID])
     check = PublishingJob(task_id="sanity_check", job="sanity-check", options=["--run-id", RUN_ID])
     ingest >> check

@@ -32,10 +32,12 @@ NAME = "full-ingest"
 @click.command(NAME, help="Copy every table of the source into the lake, check it, and publish it if it passes.")
 @common_options
 @full_ingest_options
-def command(*, dry_run: bool, resume: str | None, from_landed: str | None, choices: Choices, **options: Any) -> None:
+def command(*, dry_run: bool, from_landed: str | None, choices: Choices, **options: Any) -> None:
     """The command line of the job."""
     job = open_job(**options)
-    run = record.open_run(job, publishes=not (choices.no_check or dry_run), resume=resume, replay_of=from_landed)
+    publishes = not (choices.no_check or dry_run)
+    resume, or_start = choices.resume, choices.resume_or_start
+    run = record.open_run(job, publishes=publishes, resume=resume, or_start=or_start, replay_of=from_landed)
     check_columns_held(job, run)
     if run.replay_of is not None and run.state != runs.PUBLISHED:
         landed = landed_runs(job, run.replay_of)
@@ -67,6 +69,7 @@ def ingest(job: Job, access: Access, budget: Budget, run: Run, choices: Choices)
         landing = Landing(spark, job, access, run, budget, server.gate, choices.accept_incomplete)
         land_pages(landing, plan)
         prove_tables(landing)
+        record.note_proved(run)
         merge_tables(landing, allow_deletes=choices.allow_deletes)
     _finish(spark, job, run, suites, choices)
 
@@ -83,16 +86,17 @@ def _start(job: Job, run: Run, n_rows: int) -> tuple[SparkSession, Suites]:
     with ThreadPoolExecutor(max_workers=1) as background:
         suites = background.submit(prepare_checks, job)
         with job.steps.step("start Spark"):
-            return start_session(f"pagelake full-ingest {run.run_id}", job.runtime, rows=n_rows), suites.result()
+            app = f"pagelake {NAME} {run.run_id}"
+            return start_session(app, job.runtime, rows=n_rows, halts=True), suites.result()
 
 
 def _finish(spark: SparkSession, job: Job, run: Run, suites: Suites, choices: Choices) -> None:
     checks = not (run.failed or choices.no_check)
-    with ThreadPoolExecutor(max_workers=1) as background:
+    with ThreadPoolExecutor(max_workers=2) as background:
         # What derive reads, and does not write, the checks can read meanwhile.
-        looking = background.submit(look, spark, job, run, suites) if checks else None
+        looking = background.submit(look, spark, job, run, suites, background) if checks else None
         derive_tables(spark, job, run)
-    record.note_merged(job, run)
-    record.stop_on_failed_tables(run)
-    if looking:
-        check_and_publish(spark, job, run, suites, looking=looking.result())
+        record.note_merged(job, run)
+        record.stop_on_failed_tables(run)
+        if looking:
+            check_and_publish(spark, job, run, suites, looking=looking.result())

@@ -17,6 +17,7 @@ from jobs.steps import lab
 from jobs.steps.notebooks import run_notebooks, write_pages
 from lib.errors import LakeError, PagelakeError
 from lib.lake import read_published
+from lib.lake.layout import lake_at
 from lib.lake.there import lake_there
 
 
@@ -68,7 +69,7 @@ def kernel_environment(lake: str) -> dict[str, str]:
         raise cli.UsageError(f"PYSPARK_SUBMIT_ARGS cannot be read as options ({error}). Mend its quotes.") from error
     given = [word for word in words if word != "pyspark-shell"]
     added = cli.spark_environment(given, os.environ, python=sys.executable)
-    return {**os.environ, **added, "PAGELAKE_LAKE": os.path.abspath(lake)}
+    return {**os.environ, **added, "PAGELAKE_LAKE": str(lake_at(lake).root)}
 
 
 def main() -> int:

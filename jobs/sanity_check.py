@@ -8,11 +8,13 @@ import click
 
 from jobs.steps import record
 from jobs.steps.accept import decision_options
+from jobs.steps.named import check_accepted, unknown_run
 from jobs.steps.options import Job, common_options, open_job
 from jobs.steps.publish import check_and_publish, prepare_checks
 from jobs.steps.rollback import roll_back
 from lib.errors import ConfigError
 from lib.lake import runs
+from lib.lake.lock import run_at_work
 from lib.lake.publications import Accepted
 from lib.lake.runs import Run
 from lib.session import start_session
@@ -39,35 +41,39 @@ def command(*, rollback: bool, accepted: Accepted | None, **options: Any) -> Non
 
 def check(job: Job, accepted: Accepted | None) -> None:
     """Check what is merged, and publish it if it passes, the accepted failure aside."""
-    run = _merged_run(job)
-    with record.recorded(job, run, NAME):
+    run = _run_to_check(job)
+    if accepted is not None:
+        check_accepted(job, run, accepted)
+    if run_at_work(job.layout) is None:
+        # Before anything is touched, and anyone is told.
         record.stop_on_failed_tables(run)
+        record.complete(job, run)
+    with record.recorded(job, run, NAME):
         suites = prepare_checks(job)
         with job.steps.step("start Spark"):
             spark = start_session(
                 f"pagelake sanity-check {run.run_id}",
                 job.runtime,
                 rows=sum(t.rows_landed or 0 for t in run.tables.values()),
+                halts=True,
             )
         check_and_publish(spark, job, run, suites, accepted)
     record.say_done(job, run)
 
 
-def _merged_run(job: Job) -> Run:
-    """The run to check.
+def _run_to_check(job: Job) -> Run:
+    """The last run, or the one that was asked for: what it merged, it says itself.
 
     Raises:
-        ConfigError: there is no such run, or none that merged anything.
+        ConfigError: there is no such run.
     """
-    known = [
-        run
-        for run in runs.all_runs(job.layout)
-        if any(table.state in ("merged", "failed") for table in run.tables.values())
-    ]
+    known = runs.all_runs(job.layout)
     if job.run_id is not None:
+        names = [run.run_id for run in known]
         known = [run for run in known if run.run_id == job.run_id]
+        if not known:
+            raise unknown_run(job.layout, "--run-id", job.run_id, names, which="run that merged anything")
     if not known:
-        which = f"no run {job.run_id} that merged" if job.run_id else "no run that merged"
-        message = f"{job.layout.root}: there is {which} anything; run ./spark-submit.sh full-ingest first"
+        message = f"{job.layout.root}: there is no run that merged anything; run ./spark-submit.sh full-ingest first"
         raise ConfigError(message)
     return known[-1]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
+from collections.abc import Callable
+from contextlib import suppress
+from subprocess import TimeoutExpired
 from types import FrameType
+from typing import Any
 
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
@@ -19,7 +24,18 @@ RETENTION = {
 # A run of so many rows or fewer is over before the optimising compiler has paid for itself. Chosen with a wide margin: the demo
 # (23,000 rows) gains by it, and minutes of work would not.
 SMALL_RUN_ROWS = 300_000
+# So long Spark has to stop when it is asked to, before its JVM is killed.
+_HALT_S = 3
 
+# Whatever else is asked for: times and dates in the files of the lake mean the same to every engine. Spark's own way (INT96)
+# overflows outside 1677 to 2262 for readers that count nanoseconds, and those of the old calendar would be moved by days.
+EVERY_ENGINE = {
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
+    "spark.sql.parquet.int96RebaseModeInWrite": "CORRECTED",
+    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
+    "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
+}
 _ALWAYS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -47,8 +63,12 @@ _LOCAL = {
 }
 
 
-def start_session(app: str, runtime: Runtime, *, rows: int) -> SparkSession:
-    """Start Spark for a job that moves about `rows` rows. What the user gave to spark-submit goes before what is set here."""
+def start_session(app: str, runtime: Runtime, *, rows: int, halts: bool = False) -> SparkSession:
+    """Start Spark for a job that moves about `rows` rows.
+
+    What the user gave to spark-submit goes before what is set here, `EVERY_ENGINE` apart.
+    `halts`: Ctrl-C and SIGTERM halt Spark before anything else is done about them. For a process that ends with its job.
+    """
     settings = {**_ALWAYS, "spark.driver.extraJavaOptions": _java_options(runtime, rows)}
     builder = SparkSession.builder.appName(app)
     if runtime.is_local:
@@ -65,10 +85,22 @@ def start_session(app: str, runtime: Runtime, *, rows: int) -> SparkSession:
     for name, value in settings.items():
         if name not in runtime.submitted:
             builder = builder.config(name, value)
-    session = builder.getOrCreate()
+    session = for_every_engine(builder.getOrCreate())
     if threading.current_thread() is threading.main_thread():
         # Spark's own handler calls the JVM on the connection where another call waits: that breaks it, and hides the Ctrl-C.
         signal.signal(signal.SIGINT, _on_ctrl_c)
+        if halts:
+            signal.signal(signal.SIGINT, _halting(_on_ctrl_c))
+            before = signal.getsignal(signal.SIGTERM)
+            if callable(before):
+                signal.signal(signal.SIGTERM, _halting(before))
+    return session
+
+
+def for_every_engine(session: SparkSession) -> SparkSession:
+    """The session, however it was started, with what no file of a lake may be written without."""
+    for name, value in EVERY_ENGINE.items():
+        session.conf.set(name, value)
     return session
 
 
@@ -76,6 +108,46 @@ def _on_ctrl_c(_signal: int, _frame: FrameType | None) -> None:
     """Raise as Python does, with the JVM silenced first: the exception breaks what it is at."""
     silence_spark()
     raise KeyboardInterrupt
+
+
+def _halting(then: Callable[[int, FrameType | None], Any]) -> Callable[[int, FrameType | None], None]:
+    """A handler that halts Spark first, and lets no other signal cut that short."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        for other in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(other, lambda *_: None)
+        halt_spark()
+        then(number, frame)
+
+    return handle
+
+
+def halt_spark() -> None:
+    """End Spark and its JVM, so that no job, no task and no commit of this process works on. Every call that waits for it fails.
+
+    Spark is asked first, for the sake of executors elsewhere; a JVM that has no answer, or is in the middle of a commit, is killed.
+    """
+    context = SparkContext._active_spark_context
+    if context is None:
+        return
+    # What the calls say that are cut off is no news.
+    for name in ("py4j", "pyspark"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    gateway, java = context._gateway, context._jsc
+
+    def stop() -> None:
+        with suppress(Exception):  # whatever is in its way: the JVM is killed next
+            context.setLogLevel("OFF")
+            java.stop()
+
+    thread = threading.Thread(target=stop, daemon=True)
+    thread.start()
+    thread.join(timeout=_HALT_S)
+    process = getattr(gateway, "proc", None)
+    if process is not None:
+        process.kill()
+        with suppress(TimeoutExpired):
+            process.wait(timeout=_HALT_S)
 
 
 def silence_spark() -> None:

@@ -42,7 +42,7 @@ run() {
 }
 
 for ((try = 1; ; try++)); do
-    run "$root/spark-submit.sh" full-ingest "$@" --resume "$run_id"
+    run "$root/spark-submit.sh" full-ingest "$@" --resume-or-start "$run_id"
     [[ $status == 1 || $status == 4 ]] || exit "$status"
     ((try < tries)) || exit "$status"
     ((signals == 0)) || exit "$status"

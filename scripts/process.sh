@@ -11,5 +11,5 @@ export PYTHONPYCACHEPREFIX=$PAGELAKE_VENV/pycache
 unset PYTHONDONTWRITEBYTECODE
 export TZ=UTC # collect() gives local time
 export GX_ANALYTICS_ENABLED=False
-# cron starts without a locale, and Java 17 then cannot name a file with an accent.
-[[ -n ${LC_ALL:-}${LC_CTYPE:-}${LANG:-} ]] || export LANG=C.UTF-8
+# In the locale C or POSIX, in that of cron (none) and in one that is not installed, Java cannot name a file with an accent.
+[[ $(locale charmap 2>/dev/null) == UTF-8 ]] || export LC_ALL=C.UTF-8

@@ -58,7 +58,7 @@ def make_runs(job: Job, n_runs: int) -> None:
         state, status, message, outcome = SPECIAL.get(number % 90, ("published", 0, None, "published"))
         at, run_id = DAY_0 + timedelta(days=number), f"run-{number:04}"
         ended = None if status is None else at + timedelta(seconds=24)
-        run = Run(run_id, "demo", at, "", "{}", None, state, message, status, ended)
+        run = Run(run_id, "demo", at, "", "{}", None, state, message, status, ended, number=number + 1)
         made.append({**{name: getattr(run, name) for name in runs.SCHEMA.names if name != "tables"}, "tables": []})
         if status not in (4, None):
             ones = _measured(chance, number)
@@ -66,7 +66,13 @@ def make_runs(job: Job, n_runs: int) -> None:
         if outcome:
             failed = int(outcome != "published")
             said = "listen_history.orphans.user_id" if failed else None
-            checked.append(vars(checks.Check(run_id, run_id, at, outcome, 36 - failed, failed, 0, 232867, said)))
+            checked.append(
+                vars(
+                    checks.Check(
+                        run_id, run_id, at, outcome, 36 - failed, failed, 0, 232867, said, None, number + 1, number + 1
+                    )
+                )
+            )
     records.append(job.layout.runs, runs.SCHEMA, made)
     records.append(job.layout.metrics, metrics.SCHEMA, measured)
     records.append(job.layout.root / "ops" / "checks", checks.SCHEMA, checked)

@@ -11,12 +11,15 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.steps.options import Job
-from lib.config import Table
+from lib.config import MASK, Table
+from lib.config.names import is_name
 from lib.errors import ContractError, SourceError
 from lib.lake.columns import held_columns
+from lib.lake.key_hash import KeyHash
 from lib.lake.layout import Layout
 from lib.lake.merge import Clock
 from lib.lake.runs import Run
+from lib.lake.states import TableState
 from lib.landing.bronze import landed_pages
 from lib.landing.plan import TablePlan
 from lib.tables.compare import check_columns
@@ -26,8 +29,8 @@ from lib.tables.parse import parse
 from lib.tables.reject import count_rows
 from lib.tables.shape import columns_seen
 
-# So many new columns are named in a run's record, each with so many characters.
-MOST_NEW, LONGEST_NAME = 100, 100
+# So many new columns are named in a run's record; those whose names look like values are not.
+MOST_NEW = 100
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,11 @@ class Batch:
     known: list[Run]
     allow_deletes: bool
 
+    @property
+    def key_hash(self) -> KeyHash:
+        """By what the lake finds a row in quarantine again; of tables that are made anew too."""
+        return self.job.key_hash(self.spark)
+
 
 @dataclass(frozen=True)
 class Parsed:
@@ -60,7 +68,9 @@ def parse_tables(batch: Batch, names: Iterable[str]) -> dict[str, Parsed]:
     """Parse those of the tables that have landed. One that breaks its contract fails, and takes no other with it."""
     run = batch.run
     tables = [
-        table for table in batch.job.source.tables if table.name in names and run.tables[table.name].state == "landed"
+        table
+        for table in batch.job.source.tables
+        if table.name in names and run.tables[table.name].state == TableState.LANDED
     ]
     reread = any(record.rounds for record in run.tables.values())
     pages = landed_pages(batch.spark, str(batch.job.layout.pages), batch.clock.run_id, reread=reread)
@@ -98,7 +108,7 @@ def _parse(batch: Batch, pages: DataFrame, declared: Table) -> Parsed:
         raise ContractError(message)
     seen = columns_seen(counts["shapes"])
     new = {name: kind for name, kind in seen.items() if name not in {column.name for column in table.columns}}
-    record.new_columns = [name[:LONGEST_NAME] for name in new][:MOST_NEW] or None
+    record.new_columns = list(dict.fromkeys(name if is_name(name) else MASK for name in new))[:MOST_NEW] or None
     try:
         check_columns(declared, seen, new, counts["n_parsed"])
     except ContractError:
@@ -109,7 +119,7 @@ def _parse(batch: Batch, pages: DataFrame, declared: Table) -> Parsed:
         rows.unpersist()
         table = with_adopted(table, adopted)
         rows, counts = _counted(batch, own, table)
-    record.as_of = batch.clock.at
+    record.as_of, record.fetched_by = batch.clock.at, batch.clock.number
     record.rows_rejected, record.keys, record.rows_differed = counts["n_rejected"], counts["n_keys"], counts["n_differ"]
     record.rows_repeated = counts["n_parsed"] - counts["n_rejected"] - counts["n_keys"]
     record.newest_at = _utc(counts["newest"])

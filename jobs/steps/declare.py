@@ -7,6 +7,7 @@ from pyspark.sql import SparkSession
 from jobs.steps.options import Job
 from lib.lake import runs
 from lib.lake.runs import Run
+from lib.lake.states import TableState
 from lib.landing.prove import PROVED
 from lib.quality.declared import Declared, declared_by_key, declared_by_table
 from lib.quality.vanished import register_vanished
@@ -34,7 +35,7 @@ def _rows_by_run(known: list[Run], name: str) -> dict[str, int]:
     return {
         run_id: table.keys
         for run_id, table in records.items()
-        if table.state == "merged" and table.proof in PROVED and table.keys is not None
+        if table.state == TableState.MERGED and table.proof in PROVED and table.keys is not None
     }
 
 

@@ -10,6 +10,7 @@ from lib.lake import derived
 from lib.lake.derived import Base, Derived
 from lib.lake.read import at_version
 from lib.lake.runs import Run, TableRun
+from lib.lake.states import TableState
 from lib.tables import listens
 
 # Of the sessions: if more than that changed, the table is written anew. Every version is kept for years, so what counts first is
@@ -30,9 +31,11 @@ def derive_tables(spark: SparkSession, job: Job, run: Run) -> None:
     if base is None or base.version is None or base.path is None or not listens.can_derive(job.source):
         return
     with job.steps.step("derive"):
+        reached("derive started")
         path = job.layout.gold(listens.NAME)
         built = _refresh(spark, job, Base(base.table, job.layout.root / base.path, base.version))
-        record = TableRun(listens.NAME, state="built", path=job.layout.relative(path), version=built.version)
+        record = TableRun(listens.NAME, TableState.BUILT, path=job.layout.relative(path), version=built.version)
+        record.made_from = [{"table": base.table, "version": base.version}]
         record.rows_inserted, record.rows_updated, record.rows_vanished = built.inserted, built.updated, built.deleted
         run.tables[listens.NAME] = record
         reached("derived")

@@ -12,6 +12,7 @@ from jobs.steps.options import Job
 from jobs.steps.record import note_plan
 from lib.errors import SourceIncompleteError
 from lib.lake.runs import Run
+from lib.lake.states import TableState
 from lib.landing import prove
 from lib.landing.bronze import Bronze, land
 from lib.landing.budget import Budget
@@ -131,7 +132,8 @@ def _judge(landing: Landing, cases: Sequence[Case], rounds: int | None) -> list[
         try:
             verdict = prove.judge(case, seen, closing)
             if isinstance(verdict, prove.Proof):
-                record.proof, record.state = verdict.level, "landed"
+                record.proof = verdict.level
+                record.to(TableState.LANDED)
             elif rounds is None:
                 doubts.append(verdict)
             else:
@@ -145,7 +147,8 @@ def give_up(landing: Landing, table: str, why: str) -> None:
     """Fail the table; or go on with what has landed of it, where the operator chose to."""
     if landing.accept_incomplete:
         landing.job.steps.note(f"going on though incomplete: {why}")
-        landing.run.tables[table].proof, landing.run.tables[table].state = prove.INCOMPLETE, "landed"
+        landing.run.tables[table].proof = prove.INCOMPLETE
+        landing.run.tables[table].to(TableState.LANDED)
     else:
         landing.run.fail(table, why)
 

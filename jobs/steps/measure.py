@@ -15,6 +15,7 @@ from lib.lake.checks import checks_since
 from lib.lake.layout import Layout
 from lib.lake.quarantine import count_reasons
 from lib.lake.runs import Run, TableRun
+from lib.lake.states import TableState
 from lib.landing.traffic import Fetching, fetching
 from lib.observe.metrics import Measurement, Metric, Series
 from lib.observe.spark import spark_work
@@ -125,7 +126,7 @@ def _reasons(layout: Layout, run: Run) -> dict[str, Counter[str]]:
 
 
 def _of_files(layout: Layout, record: TableRun) -> Iterator[Measurement]:
-    if record.path is None or record.version is None or record.state not in ("merged", "built"):
+    if record.path is None or record.version is None or record.state not in (TableState.MERGED, TableState.BUILT):
         return
     files = tables.files_at(layout.root / record.path, record.version)
     # A version that was there before was written by another run.
@@ -137,7 +138,7 @@ def _of_files(layout: Layout, record: TableRun) -> Iterator[Measurement]:
 
 
 def _of_checks(layout: Layout, run: Run) -> Iterator[Measurement]:
-    last = next((check for check in checks_since(layout, run.started_at) if check.run_id == run.run_id), None)
+    last = next((check for check in checks_since(layout, run.number) if check.run_id == run.run_id), None)
     if last is not None:
         undone = last.unchecked or 0
         yield _one(Metric.CHECKS_FAILED, last.failed - undone)

@@ -18,14 +18,16 @@ from lib.lake import merge as lake
 from lib.lake import quarantine, runs
 from lib.lake.columns import add_columns, held_columns, widen_columns
 from lib.lake.conflicts import from_a_fresh_snapshot
+from lib.lake.key_hash import KeyHash
 from lib.lake.merge import Clock
 from lib.lake.runs import TableRun
+from lib.lake.states import Step, TableState
 from lib.landing.bronze import MOST_NAMED
 from lib.landing.prove import COUNTED, PROVED, doubt_repeats, report, walk_again
 from lib.tables.compare import check_rejected, check_vanished, seen_keys, vanished
 from lib.tables.fit import fit
 from lib.tables.newest import newest, pages_sharing_keys, rehashed
-from lib.tables.reject import key_hash, rejected
+from lib.tables.reject import rejected
 
 
 def merge_tables(landing: Landing, *, allow_deletes: bool) -> None:
@@ -36,7 +38,7 @@ def merge_tables(landing: Landing, *, allow_deletes: bool) -> None:
         job,
         run,
         job.layout,
-        Clock(run.run_id, run.started_at),
+        Clock(run.run_id, run.started_at, number=run.number),
         lambda name: landing.cases[name].plan,
         runs.all_runs(job.layout),
         allow_deletes,
@@ -44,10 +46,14 @@ def merge_tables(landing: Landing, *, allow_deletes: bool) -> None:
     with job.steps.step("parse"):
         parsed = parse_tables(batch, list(run.tables))
         parsed |= _settle_repeats(landing, batch, parsed)
+        run.ended(Step.PARSE)
         # What belongs to each table is known only now; a replay goes by it.
         note_plan(job, run, [case.plan for case in landing.cases.values()])
         reached("parsed")
     merge_parsed(batch, parsed)
+    run.ended(Step.MERGE)
+    run.save(job.layout)
+    reached("all merged")
 
 
 def merge_parsed(batch: Batch, parsed: dict[str, Parsed]) -> None:
@@ -58,10 +64,11 @@ def merge_parsed(batch: Batch, parsed: dict[str, Parsed]) -> None:
     with job.steps.step("merge"):
         good = [one.table for name, one in parsed.items() if name not in run.failed]
         side_by_side(run, good, lambda table: _merge(batch, parsed[table.name]))
-    merged = [one for name, one in parsed.items() if run.tables[name].state == "merged"]
+    merged = [one for name, one in parsed.items() if run.tables[name].state == TableState.MERGED]
     if still_open := quarantine.open_earlier(batch.layout, batch.clock) & {one.table.name for one in merged}:
         with job.steps.step("resolve"):
             _resolve(batch, [one for one in merged if one.table.name in still_open])
+            reached("resolved")
     for one in parsed.values():
         one.rows.unpersist()
     for name, number in quarantine.count_resolved(batch.layout, run.run_id).items():
@@ -103,7 +110,8 @@ def _write_quarantine(batch: Batch, parsed: Sequence[Parsed]) -> None:
     before = quarantine.count_rejected(batch.layout, batch.clock.run_id)
     concerned = [one for one in parsed if records[one.table.name].rows_rejected or before.get(one.table.name)]
     if concerned:
-        rows = [one.rows.transform(rejected(one.table.name, one.table.key)) for one in concerned]
+        hashed = batch.key_hash
+        rows = [one.rows.transform(rejected(one.table.name, one.table.key, hashed)) for one in concerned]
         names = [one.table.name for one in concerned]
         for attempt in from_a_fresh_snapshot():
             with attempt:
@@ -120,7 +128,8 @@ def _write_quarantine(batch: Batch, parsed: Sequence[Parsed]) -> None:
 
 def _resolve(batch: Batch, merged: Sequence[Parsed]) -> None:
     """Say of rows that earlier runs rejected what this one found of them."""
-    found = [_found(one) for one in merged]
+    hashed = batch.key_hash
+    found = [_found(one, hashed) for one in merged]
     complete = [one.table.name for one in merged if batch.run.tables[one.table.name].proof in PROVED]
     for attempt in from_a_fresh_snapshot():
         with attempt:
@@ -134,12 +143,10 @@ def _resolve(batch: Batch, merged: Sequence[Parsed]) -> None:
             )
 
 
-def _found(one: Parsed) -> DataFrame:
+def _found(one: Parsed, hashed: KeyHash) -> DataFrame:
     """What this run has of each key: a row that was taken, or only rejected ones. Key: table, key_hash."""
     is_bad = F.size("problems") > 0
-    keys = one.rows.select(key_hash(one.table.key).alias("key_hash"), is_bad.alias("_bad")).where(
-        "key_hash IS NOT NULL"
-    )
+    keys = one.rows.select(hashed(one.table.key).alias("key_hash"), is_bad.alias("_bad")).where("key_hash IS NOT NULL")
     resolution = F.when(F.bool_and("_bad"), F.lit(quarantine.AGAIN)).otherwise(F.lit(quarantine.ARRIVED))
     return keys.groupBy("key_hash").agg(resolution.alias("resolution")).withColumn("table", F.lit(one.table.name))
 
@@ -151,7 +158,8 @@ def _merge(batch: Batch, one: Parsed) -> None:
         with attempt:
             merged = _merged(batch, one)
     path = batch.layout.silver(table.name)
-    record.state, record.path, record.version = "merged", batch.layout.relative(path), merged.version
+    record.path, record.version = batch.layout.relative(path), merged.version
+    record.to(TableState.MERGED)
     record.rows_inserted, record.rows_updated, record.rows_vanished = merged.inserted, merged.updated, merged.vanished
     reached("merged")
 
@@ -161,7 +169,7 @@ def _merged(batch: Batch, one: Parsed) -> lake.Merged:
     path = batch.layout.silver(table.name)
     rows = one.rows.transform(newest(table))
     _fit(batch, table, rows)
-    later = runs.merged_later(batch.known, table.name, batch.clock.at)
+    later = runs.merged_later(batch.known, table.name, batch.clock.number)
     gone, n_gone = None, 0
     live = lake.live(spark, path)
     if live is not None and not later:
@@ -170,7 +178,7 @@ def _merged(batch: Batch, one: Parsed) -> lake.Merged:
             n_gone = gone.count()
         if not batch.allow_deletes and (n_gone or not record.rows_landed):
             check_vanished(table, n_gone, live.count(), record.rows_landed or 0)
-    complete = [known for known in later if known.state == "merged" and known.proof in PROVED]
+    complete = [known for known in later if known.state == TableState.MERGED and known.proof in PROVED]
     if table.deletes == "soft" and complete:
         rows = _with_gone_since(batch, table, rows, complete[-1])
     clock = replace(batch.clock, is_behind=bool(later))
@@ -199,12 +207,12 @@ def _with_gone_since(batch: Batch, table: Table, rows: DataFrame, last: TableRun
     there = quarantine.quarantined(batch.spark, batch.layout, table.name, batch.clock.run_id)
     if there is None:
         return rows.withColumn(lake.GONE_SINCE, since)
-    later = there.where(F.col("rejected_at") > F.lit(batch.clock.at).cast("timestamp"))
+    later = there.where(F.col("number") > batch.clock.number)
     hashes = later.select(F.col("key_hash").alias("_key_hash"), F.lit(True).alias("_is_there")).dropDuplicates(
         ["_key_hash"]
     )
     return (
-        rows.withColumn("_key_hash", key_hash(table.key, within=""))
+        rows.withColumn("_key_hash", batch.key_hash(table.key, within=""))
         .join(hashes, on="_key_hash", how="left")
         .withColumn(lake.GONE_SINCE, F.when(F.col("_is_there").isNull(), since))
         .drop("_key_hash", "_is_there")

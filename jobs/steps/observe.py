@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -14,11 +14,14 @@ from jobs.steps.options import Job
 from jobs.steps.report import measurements
 from jobs.steps.site import copy_site, write_site
 from jobs.steps.summary import docs_of, summaries, summary_of
+from jobs.steps.traced import traced
 from lib.lake import metrics, runs
 from lib.lake.runs import Run
+from lib.lake.states import RunState
 from lib.observe.anomalies import Past, judged
 from lib.observe.logs import LOGGER
 from lib.observe.metrics import Measurement, from_record, to_record
+from lib.observe.outcome import RunSummary
 
 log = logging.getLogger(LOGGER)
 T = TypeVar("T")
@@ -43,7 +46,7 @@ def close_killed(job: Job, run: Run) -> None:
         if known.run_id != run.run_id:
             known.ended_at, known.message = datetime.now(UTC), KILLED
             if known.state == runs.RUNNING:
-                known.state = runs.FAILED
+                known.to(RunState.FAILED)
             known.save(job.layout)
             job.steps.note(f"run {known.run_id} {KILLED}")
             observe(job, known, Work(known.started_at))
@@ -61,17 +64,23 @@ def _measured(job: Job, run: Run, work: Work, *, succeeded: bool) -> list[Measur
     anew = measure(job.source, layout, run, work, succeeded=succeeded)
     series = {one.series for one in anew}
     kept = [one for one in mine if one is not None and one.series not in series]
-    history = [Past(past.started_at, known[past.run_id]) for past in before if past.run_id != run.run_id]
-    found = judged([*kept, *anew], run.started_at, history)
+    history = [Past(past.started_at, known[past.run_id]) for past in _before(before, run)]
+    found = judged([*kept, *anew], run.started_at, history, in_order=True)
     metrics.save(layout, run.run_id, run.started_at, [to_record(one) for one in found])
     return found
+
+
+def _before(summaries: Sequence[RunSummary], run: Run) -> list[RunSummary]:
+    """The runs that came before this one, in their order."""
+    ids = [one.run_id for one in summaries]
+    return list(summaries[: ids.index(run.run_id)] if run.run_id in ids else summaries)
 
 
 def _tried(what: str, step: Callable[[], T]) -> T | None:
     try:
         return step()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - it is told, and ends nothing
         # Whatever it is: nothing that goes wrong here may change how the run ends.
         log.warning("%s failed (%s); the run is as it would have been", what, type(error).__name__)
-        log.debug("%s", what, exc_info=True)
+        log.debug("%s", "\n".join([what, *traced(error)]))
         return None

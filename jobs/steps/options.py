@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
+from pyspark.sql import SparkSession
 
 from lib.config import Alerts, Runtime, Source, check_run_id, load_alerts, load_source, parse_tables
 from lib.errors import ConfigError
+from lib.lake.key_hash import KeyHash, key_hash_of
 from lib.lake.layout import Layout, check_owner, lake_at
 from lib.observe.console import Steps
 from lib.observe.logs import set_up_logs
@@ -55,8 +57,11 @@ _FULL_INGEST_OPTIONS = (
     click.option(
         "--dry-run", is_flag=True, help="Ask for the first page of each table and print the plan; write nothing."
     ),
+    click.option("--resume", metavar="RUN_ID", help="Go on with that run: only what has not landed is fetched."),
     click.option(
-        "--resume", metavar="RUN_ID", help="Go on with that run: only what has not landed is fetched. New: start it."
+        "--resume-or-start",
+        metavar="RUN_ID",
+        help="Go on with that run, or start it under this id if the lake does not have it: for schedulers.",
     ),
     click.option(
         "--from-landed",
@@ -72,8 +77,11 @@ _FULL_INGEST_OPTIONS = (
 )
 
 
+_CHOICES = ("no_check", "allow_deletes", "accept_incomplete", "resume", "resume_or_start")
+
+
 def full_ingest_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of full-ingest: three of them as its `choices`, the others checked.
+    """Give a command the options of full-ingest: most of them as its `choices`, the others checked.
 
     Raises:
         ConfigError: options that cannot go together.
@@ -81,15 +89,20 @@ def full_ingest_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def checked(**options: Any) -> Any:
+        ids = [name for name in ("resume", "resume_or_start", "run_id") if options[name] is not None]
+        if len(ids) > 1:
+            first, second = (f"--{name.replace('_', '-')}" for name in ids[:2])
+            message = f"{first} and {second} both name the run; give one of them"
+            raise ConfigError(message)
         if options["from_landed"] is not None:
-            for name in ("dry_run", "resume", "accept_incomplete"):
+            for name in ("dry_run", "resume", "resume_or_start", "accept_incomplete"):
                 if options[name]:
                     message = f"--from-landed asks the source for nothing, so --{name.replace('_', '-')} has no meaning beside it"
                     raise ConfigError(message)
-        for name in ("resume", "from_landed"):
+        for name in ("resume", "resume_or_start", "from_landed"):
             if options[name] is not None:
                 check_run_id(options[name])
-        choices = Choices(**{name: options.pop(name) for name in ("no_check", "allow_deletes", "accept_incomplete")})
+        choices = Choices(**{name: options.pop(name) for name in _CHOICES})
         return command(choices=choices, **options)
 
     for option in reversed(_FULL_INGEST_OPTIONS):
@@ -111,6 +124,8 @@ class Choices:
     no_check: bool
     allow_deletes: bool
     accept_incomplete: bool
+    resume: str | None = None
+    resume_or_start: str | None = None
 
 
 @dataclass
@@ -126,6 +141,10 @@ class Job:
     now: datetime
     steps: Steps
     alerts: Alerts | None = None
+
+    def key_hash(self, spark: SparkSession) -> KeyHash:
+        """By what the lake finds a row again without holding its key."""
+        return key_hash_of(spark, self.layout, self.runtime.key_secret)
 
 
 def open_job(**options: Any) -> Job:
@@ -159,7 +178,7 @@ def open_settings(
     set_up_logs(as_json=log_format == "json", verbose=verbose)
     runtime = Runtime.of(os.environ)
     source = load_source(name, overrides=overrides, api_url=api_url, conf_dir=runtime.conf, env=os.environ)
-    layout = lake_at(lake or os.path.join("lake", source.source))
+    layout = lake_at(os.path.join("lake", source.source) if lake is None else lake)
     check_owner(layout, source.source)
     return Job(
         source=source,

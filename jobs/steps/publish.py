@@ -16,14 +16,17 @@ from jobs.steps.declare import declared, register_vanished_rows
 from jobs.steps.failpoints import reached
 from jobs.steps.failures import write_failures
 from jobs.steps.options import Job
+from jobs.steps.record import complete
 from jobs.steps.site import checked_page, copy_site, write_index
 from lib.errors import ChecksFailedError, CouldNotCheckError, LakeError
 from lib.lake import runs
 from lib.lake.checks import Check, add_check, all_checks
-from lib.lake.publications import Accepted, Publication, PublishedTable, publish
+from lib.lake.complete import CompleteSet
+from lib.lake.publications import Accepted, publish
 from lib.lake.quarantine import quarantined
 from lib.lake.read import at_version
 from lib.lake.runs import Run
+from lib.lake.states import RunState
 from lib.quality import site
 from lib.quality.docs import copy_assets, make_self_contained
 from lib.quality.kept_page import keep_page
@@ -31,7 +34,6 @@ from lib.quality.names import rows_query
 from lib.quality.references import NOTHING, count_strays, register_strays, say_strays
 from lib.quality.suites import build_suite
 from lib.quality.validate import Finding, Findings, validate
-from lib.tables.reject import key_hash
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -59,17 +61,18 @@ class Looking:
     strays: Future[list[str]]
 
 
-def look(spark: SparkSession, job: Job, run: Run, suites: Suites) -> Looking:
+def look(spark: SparkSession, job: Job, run: Run, suites: Suites, background: ThreadPoolExecutor) -> Looking:
     """Read the source's tables, and start to look for stray pointers. The first checks need not wait for those.
 
-    Derived tables are left out: they may be about to get another version.
+    That is done by a thread of `background`, whose owner waits for it before the lake's lock is given back. Derived tables are left
+    out: they may be about to get another version.
     """
-    of_source = {table.name for table in job.source.tables}
-    frames = _read_at(spark, job, {name: at for name, at in _versions(run).items() if name in of_source})
-    background = ThreadPoolExecutor(max_workers=1)
-    strays = background.submit(_references, spark, job, run, frames, suites)
-    background.shutdown(wait=False)
-    return Looking(frames, strays)
+    held = {table.name: run.tables[table.name] for table in job.source.tables if table.name in run.tables}
+    versions = {
+        name: (one.path, one.version) for name, one in held.items() if one.path is not None and one.version is not None
+    }
+    frames = _read_at(spark, job, versions)
+    return Looking(frames, background.submit(_references, spark, job, run, frames, suites))
 
 
 def check_and_publish(
@@ -87,21 +90,40 @@ def check_and_publish(
     `look` gave, if it was asked before.
 
     Raises:
+        SourceIncompleteError: the run did not come so far that it could be checked. Nothing was done.
         ConfigError: what is to be accepted did not fail. No docs are made.
         CouldNotCheckError: an expectation could not be checked, which is never shown as passed.
         ChecksFailedError: a critical expectation failed. What was published before stays in force.
     """
-    versions = _versions(run)
+    whole = complete(job, run)
+    if run.state == RunState.FAILED:
+        # It was merged, and stopped or failed on its way through the checks.
+        run.to(RunState.MERGED)
+    with ThreadPoolExecutor(max_workers=1) as background:
+        _check_and_publish(spark, job, run, suites, accepted, whole, looking, background)
+
+
+def _check_and_publish(
+    spark: SparkSession,
+    job: Job,
+    run: Run,
+    suites: Suites,
+    accepted: Accepted | None,
+    whole: CompleteSet,
+    looking: Looking | None,
+    background: ThreadPoolExecutor,
+) -> None:
     docs_id = site.free_docs_id(job.layout.site, run.run_id, [check.docs_id for check in all_checks(job.layout)])
     site.remove_leftovers(job.layout.site, job.now)
     with job.steps.step("check"):
-        looking = looking or look(spark, job, run, suites)
-        derived = {name: at for name, at in versions.items() if name not in looking.frames}
+        looking = looking or look(spark, job, run, suites, background)
+        derived = {name: at for name, at in whole.tables.items() if name not in looking.frames}
         frames = looking.frames | _read_at(spark, job, derived)
         register_vanished_rows(spark, job, run)
         staged = site.staging_folder(job.layout.site, docs_id)
         findings, notes = _checked(job, looking, frames, suites, docs_id, staged)
         broken = findings.unchecked or not_accepted(findings, accepted)
+        reached("checked")
     with job.steps.step("publish"):
         assets = job.runtime.site_assets
         href = copy_assets(assets, job.layout.site) if assets else ""
@@ -118,12 +140,11 @@ def check_and_publish(
         for frame in frames.values():
             frame.unpersist()
         if not broken:
-            tables = {n: PublishedTable(n, path, version, findings.rows[n]) for n, (path, version) in versions.items()}
             # When readers see it, which a long run's start is not: `Lake.as_of` goes by this.
             in_spite = (accepted,) if accepted else ()
-            publish(job.layout, Publication(docs_id, run.run_id, datetime.now(UTC), tables, accepted=in_spite))
+            publish(job.layout, whole.publication(docs_id, datetime.now(UTC), findings.rows, in_spite))
             reached("published")
-        run.state = runs.CHECKS_FAILED if broken else runs.PUBLISHED
+        run.to(RunState.CHECKS_FAILED if broken else RunState.PUBLISHED)
         add_check(job.layout, _check(job, run, docs_id, findings, None if broken else accepted))
         write_index(job)
     not_copied = _copy_site(job)
@@ -153,10 +174,6 @@ def _why_not(job: Job, docs_id: str, findings: Findings, broken: Sequence[Findin
     if not findings.unchecked and len(findings.gating) == 1:
         lines += [f"Or:      sanity-check --accept '{broken[0].name}' --reason TEXT, to publish this once all the same"]
     return "\n".join(lines)
-
-
-def _versions(run: Run) -> dict[str, tuple[str, int]]:
-    return {table.table: (str(table.path), int(table.version or 0)) for table in run.tables.values()}
 
 
 def _read_at(spark: SparkSession, job: Job, versions: Mapping[str, tuple[str, int]]) -> dict[str, DataFrame]:
@@ -201,8 +218,9 @@ def _references(spark: SparkSession, job: Job, run: Run, frames: dict[str, DataF
         rejected = quarantined(spark, job.layout, name, runs.merged_by(earlier, run, name))
         targets[name] = (job.source.table(name), frames[name], rejected)
     notes: list[str] = []
+    hashed = job.key_hash(spark)
     for table in pointing:
-        found = count_strays(table, register_strays(table, frames[table.name], targets, key_hash))
+        found = count_strays(table, register_strays(table, frames[table.name], targets, hashed))
         say_strays(suites[table.name], found)
         orphans = {strays.reference.column: strays for strays in found if strays.meets == NOTHING}
         run.tables[table.name].orphans = [
@@ -216,7 +234,7 @@ def _references(spark: SparkSession, job: Job, run: Run, frames: dict[str, DataF
 
 
 def _check(job: Job, run: Run, docs_id: str, findings: Findings, accepted: Accepted | None) -> Check:
-    outcome = "published" if run.state == runs.PUBLISHED else "checks failed"
+    outcome = "published" if run.state == RunState.PUBLISHED else "checks failed"
     if findings.unchecked:
         outcome = "could not check"
     worst = [finding.name for finding in (*findings.unchecked, *findings.gating)]

@@ -4,46 +4,62 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from shlex import quote
 
 from pyspark.sql import SparkSession
 
+from jobs.steps.failpoints import reached
 from jobs.steps.measure import Work
+from jobs.steps.named import unknown_run
 from jobs.steps.observe import close_killed, observe
 from jobs.steps.options import Job
 from jobs.steps.site import heal_site
 from lib.config import new_run_id
 from lib.errors import ConfigError, PagelakeError, SourceIncompleteError
 from lib.lake import publications, runs
-from lib.lake.layout import claim
+from lib.lake.complete import CompleteSet, complete_set
+from lib.lake.layout import claim, remove_rebuilds
 from lib.lake.lock import writing
+from lib.lake.publications import Publication
 from lib.lake.runs import Run, TableRun, new_run
+from lib.lake.states import RunState, Step, TableState
 from lib.landing.plan import Plan, TablePlan
 from lib.landing.prove import INCOMPLETE, UNPROVED
 from lib.observe.console import columns, say
-from lib.session import silence_spark
+from lib.tables import listens
 
 
-def open_run(job: Job, *, publishes: bool, resume: str | None = None, replay_of: str | None = None) -> Run:
-    """A new run that is not recorded yet, or the one to be resumed.
+def open_run(
+    job: Job,
+    *,
+    publishes: bool,
+    resume: str | None = None,
+    or_start: str | None = None,
+    replay_of: str | None = None,
+) -> Run:
+    """A new run that is not recorded yet, or the one to be resumed. `or_start` is resumed if it is known, and else started.
 
     Raises:
-        ConfigError: the run id is taken, the run to be resumed had other settings, or tables that were never published are
-            left out of a run that publishes.
+        ConfigError: the run id is taken, there is no run to be resumed or it had other settings, or tables that were never
+            published are left out of a run that publishes.
     """
     known = {run.run_id: run for run in runs.all_runs(job.layout)}
-    if resume in known:
-        return _resumed(job, known[str(resume)])
+    if resume is not None and resume not in known:
+        raise unknown_run(job.layout, "--resume", resume, known)
+    if found := known.get(resume or or_start or ""):
+        return _resumed(job, found)
     _mention_unfinished(job, list(known.values()))
-    run_id = resume or job.run_id or new_run_id(job.now)
+    run_id = or_start or job.run_id or new_run_id(job.now)
     if run_id in known:
         message = f"--run-id {run_id}: this lake has a run of that name; take another one, or --resume it"
         raise ConfigError(message)
     run = new_run(run_id, job.source.source, job.source.settings_hash, job.source.public(), job.now)
     run.replay_of = replay_of
     published = publications.in_force(job.layout)
+    left_out = [table.name for table in job.source.tables if table.name not in job.tables]
     for table in job.source.tables:
         if table.name in job.tables:
             run.tables[table.name] = TableRun(table.name)
@@ -53,10 +69,29 @@ def open_run(job: Job, *, publishes: bool, resume: str | None = None, replay_of:
                 "tables. Run full-ingest once without --tables, or add --no-check."
             )
             raise ConfigError(message)
-    for name, entry in (published.tables if published else {}).items():
-        if name not in run.tables:
-            run.tables[name] = TableRun(name, state="kept", path=entry.path, version=entry.version)
+    run.tables |= _kept(published, (*left_out, *derived_from(job)))
     return run
+
+
+def derived_from(job: Job) -> dict[str, tuple[str, ...]]:
+    """The derived tables that the source has, each with the tables that it is made from."""
+    return {listens.NAME: (listens.DERIVED_FROM,)} if listens.can_derive(job.source) else {}
+
+
+def _kept(published: Publication | None, names: Iterable[str]) -> dict[str, TableRun]:
+    """Those of the tables that are published, as they are published."""
+    there = published.tables if published else {}
+    return {
+        name: TableRun(name, TableState.KEPT, path=there[name].path, version=there[name].version)
+        for name in names
+        if name in there
+    }
+
+
+def keep_the_rest(job: Job, run: Run) -> None:
+    """Keep the tables of which a replay had no pages as they are published."""
+    rest = [name for name, table in run.tables.items() if table.state == TableState.PLANNED]
+    run.tables |= _kept(publications.in_force(job.layout), rest)
 
 
 def _resumed(job: Job, run: Run) -> Run:
@@ -64,13 +99,18 @@ def _resumed(job: Job, run: Run) -> Run:
     if run.settings_hash != job.source.settings_hash:
         message = f"--resume {run.run_id}: the settings are not those of that run any more; start a new run"
         raise ConfigError(message)
-    job.tables = tuple(name for name in run.tables if run.tables[name].state not in ("kept", "built"))
-    merging = {name: table.as_of for name, table in run.tables.items()}
-    run.tables = {name: table for name, table in run.tables.items() if table.state == "kept"}
+    if run.state == RunState.PUBLISHED:
+        return run
+    before = run.tables
+    job.tables = tuple(name for name, table in before.items() if table.state not in (TableState.KEPT, TableState.BUILT))
     # What may have been merged before the kill is still to be reckoned with.
-    run.tables |= {name: TableRun(name, as_of=merging.get(name)) for name in job.tables}
-    if run.state != runs.PUBLISHED:
-        run.state, run.ended_at, run.exit_status, run.message = runs.RUNNING, None, None, None
+    run.tables = {
+        name: TableRun(name, as_of=before[name].as_of, fetched_by=before[name].fetched_by) for name in job.tables
+    }
+    # Another run may have been published since.
+    rest = [table.name for table in job.source.tables if table.name not in job.tables]
+    run.tables |= _kept(publications.in_force(job.layout), (*rest, *derived_from(job)))
+    run.again()
     return run
 
 
@@ -88,6 +128,8 @@ def note_plan(job: Job, run: Run, plans: Sequence[TablePlan]) -> None:
     for table in plans:
         run.tables[table.table].rows_total, run.tables[table.table].pages = table.total, table.n_pages
     run.plan = json.dumps([vars(table) for table in plans])
+    if run.done is None:
+        run.ended(Step.PLAN)
     run.save(job.layout)
 
 
@@ -96,10 +138,27 @@ def planned_before(run: Run) -> tuple[TablePlan, ...]:
     return tuple(TablePlan(**table) for table in json.loads(run.plan or "[]"))
 
 
+def note_proved(run: Run) -> None:
+    """Note that all has landed, and was proved or given up. It is recorded with what is parsed next."""
+    run.ended(Step.PROVE)
+    reached("proved")
+
+
 def note_merged(job: Job, run: Run) -> None:
-    """Record that every table that could be merged is."""
-    run.state = runs.MERGED
+    """Record that every table that could be merged is, and that all is derived from them that can be."""
+    run.ended(Step.DERIVE)
+    run.to(RunState.MERGED)
     run.save(job.layout)
+    reached("recorded as merged")
+
+
+def complete(job: Job, run: Run) -> CompleteSet:
+    """The tables of the run that are checked and published together.
+
+    Raises:
+        SourceIncompleteError: the run did not come to the end of deriving, or a table is missing; says what goes on.
+    """
+    return complete_set(run, [table.name for table in job.source.tables], derived_from(job))
 
 
 @contextmanager
@@ -112,11 +171,12 @@ def recorded(job: Job, run: Run, name: str) -> Iterator[None]:
         LakeError: another run is at work on this lake.
     """
     with writing(job.layout, run.run_id, datetime.now(UTC)):
-        claim(job.layout, job.source.source, job.now)
+        claim(job.layout, job.source.source, job.now, job.runtime.key_secret)
+        remove_rebuilds(job.layout)
         publications.heal(job.layout)
         heal_site(job)
         close_killed(job, run)
-        run.save(job.layout)
+        runs.begin(job.layout, run)
         with _observed(job, run, name), _ended(job, run):
             yield
 
@@ -138,16 +198,31 @@ def _observed(job: Job, run: Run, name: str) -> Iterator[None]:
 
 
 @contextmanager
+def _one_reason() -> Iterator[None]:
+    """What a stop breaks on its way out, as Spark is halted by then, is no reason of its own: the stop is raised."""
+    try:
+        yield
+    except Exception as error:
+        before: BaseException | None = error
+        while before is not None and not isinstance(before, KeyboardInterrupt | SystemExit):
+            before = before.__context__
+        if before is None:
+            raise
+        raise before from None
+
+
+@contextmanager
 def _ended(job: Job, run: Run) -> Iterator[None]:
     """Record how the run ended."""
     status, message = 0, None
+    before = run.ended_at, run.exit_status, run.message
     try:
-        yield
+        with _one_reason():
+            yield
     except PagelakeError as error:
         status, message = error.exit_status, str(error)
         raise
     except (KeyboardInterrupt, SystemExit) as stop:
-        silence_spark()
         status = int(stop.code or 0) if isinstance(stop, SystemExit) else 128 + signal.SIGINT
         message = "stopped by Ctrl-C" if isinstance(stop, KeyboardInterrupt) else "stopped by a signal"
         say(
@@ -162,10 +237,13 @@ def _ended(job: Job, run: Run) -> Iterator[None]:
         raise
     finally:
         run.ended_at, run.exit_status, run.message = datetime.now(UTC), status, message
+        if status == ConfigError.exit_status and before[0] is not None:
+            # A mistake in the command line of a later check says nothing of how the run ended.
+            run.ended_at, run.exit_status, run.message = before
         # A mistake in the command line or a suite takes nothing away from what is merged.
-        unfinished = (runs.RUNNING,) if status == ConfigError.exit_status else (runs.RUNNING, runs.MERGED)
+        unfinished = (RunState.RUNNING,) if status == ConfigError.exit_status else (RunState.RUNNING, RunState.MERGED)
         if status and run.state in unfinished:
-            run.state = runs.FAILED
+            run.to(RunState.FAILED)
         run.save(job.layout)
 
 
@@ -176,11 +254,11 @@ def stop_on_failed_tables(run: Run) -> None:
         SourceIncompleteError: names the tables and the reasons.
     """
     if run.failed:
-        merged = [name for name, table in run.tables.items() if table.state == "merged"]
+        merged = [name for name, table in run.tables.items() if table.state == TableState.MERGED]
         lines = [f"{len(run.failed)} of {len(run.tables)} tables failed; nothing is published."]
         lines += [f"  {error if error.startswith(name) else f'{name}: {error}'}" for name, error in run.failed.items()]
         lines += [f"Merged all the same: {', '.join(merged)}." if merged else "No table was changed."]
-        lines += ["Next:    see to the reason, then start the same command again"]
+        lines += [f"Next:    see to the reason, then start the same command again, or with --resume {run.run_id}"]
         raise SourceIncompleteError("\n".join(lines))
 
 
@@ -229,7 +307,7 @@ def say_done(job: Job, run: Run) -> None:
     else:
         lines += [
             f"Run {run.run_id} is merged and not published.",
-            f"Next:    ./spark-submit.sh sanity-check --source {job.source.source} --lake {job.layout.root}",
+            f"Next:    ./spark-submit.sh sanity-check --source {job.source.source} --lake {quote(str(job.layout.root))}",
         ]
     say(lines)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,14 +10,16 @@ from pyspark.sql import SparkSession
 from jobs.steps.batch import Batch, parse_tables
 from jobs.steps.failpoints import reached
 from jobs.steps.merge import merge_parsed
+from jobs.steps.named import unknown_run
 from jobs.steps.options import Job
-from jobs.steps.record import planned_before
+from jobs.steps.record import keep_the_rest, planned_before
 from lib.errors import ConfigError
 from lib.lake import runs
-from lib.lake.layout import Layout
+from lib.lake.layout import Layout, remove_rebuilds
 from lib.lake.merge import Clock, replace_rows
 from lib.lake.quarantine import replace_quarantine
 from lib.lake.runs import ALL, Run, TableRun
+from lib.lake.states import Step, TableState
 
 
 def landed_runs(job: Job, replay_of: str) -> list[Run]:
@@ -31,8 +32,8 @@ def landed_runs(job: Job, replay_of: str) -> list[Run]:
     if replay_of != ALL:
         known = [run for run in known if run.run_id == replay_of]
         if not known:
-            message = f"--from-landed {replay_of}: this lake has no run of that name that fetched pages"
-            raise ConfigError(message)
+            fetched = [run.run_id for run in runs.all_runs(job.layout) if run.replay_of is None]
+            raise unknown_run(job.layout, "--from-landed", replay_of, fetched, which="run that fetched pages")
     wanted = [replace(run, tables={name: run.tables[name] for name in _proved(job, run)}) for run in known]
     found = [run for run in wanted if run.tables]
     if not found:
@@ -61,48 +62,66 @@ def replay(spark: SparkSession, job: Job, run: Run, landed: Sequence[Run], *, al
     for name, before in source.tables.items():
         run.tables[name] = _again(before)
     _merge_again(spark, job, run, source, job.layout, runs.all_runs(job.layout), allow_deletes=allow_deletes)
+    _note_end(job, run)
 
 
 def _rebuild(spark: SparkSession, job: Job, run: Run, landed: Sequence[Run], *, allow_deletes: bool) -> None:
     """Merge the landed pages of every run, in their order, into new tables, which then take the place of the old ones."""
     layout = job.layout.rebuilt(run.run_id)
-    shutil.rmtree(layout.root, ignore_errors=True)
+    try:
+        _rebuild_into(spark, job, run, landed, layout, allow_deletes=allow_deletes)
+    finally:
+        # Whatever ended it: the lake has one copy of its tables.
+        remove_rebuilds(job.layout)
+    _note_end(job, run)
+
+
+def _note_end(job: Job, run: Run) -> None:
+    keep_the_rest(job, run)
+    run.ended(Step.MERGE)
+    run.save(job.layout)
+    reached("all merged")
+
+
+def _rebuild_into(
+    spark: SparkSession, job: Job, run: Run, landed: Sequence[Run], layout: Layout, *, allow_deletes: bool
+) -> None:
     last: dict[str, tuple[Run, TableRun]] = {}
     for source in landed:
         again = Run(source.run_id, source.source, source.started_at, source.settings_hash, source.settings, source.plan)
+        again.number = source.number
         again.tables = {name: _again(record) for name, record in source.tables.items()}
         job.steps.note(f"merging what run {source.run_id} landed: {', '.join(again.tables)}")
-        was_merged = {name for name, record in source.tables.items() if record.state == "merged"}
+        was_merged = {name for name, record in source.tables.items() if record.state == TableState.MERGED}
         _merge_again(spark, job, again, source, layout, [], allow_deletes=allow_deletes or bool(was_merged))
         for name, reason in again.failed.items():
             if name in was_merged:
                 run.fail(name, f"run {source.run_id}: {reason}")
             else:
                 job.steps.note(f"{name} of run {source.run_id} is left out, as it was then: {reason}")
-        last |= {name: (source, record) for name, record in again.tables.items() if record.state == "merged"}
+        last |= {name: (source, record) for name, record in again.tables.items() if record.state == TableState.MERGED}
     if run.failed:
-        shutil.rmtree(layout.root)
         return
     with job.steps.step("replace"):
         _replace_tables(spark, job, run, last)
-    shutil.rmtree(layout.root)
 
 
 def _again(record: TableRun) -> TableRun:
     """A record of a table that has landed and is to be merged again."""
     landed = ("table", "proof", "pages", "rounds", "rows_total", "rows_landed")
-    return TableRun(**{name: getattr(record, name) for name in landed}, state="landed")
+    return TableRun(**{name: getattr(record, name) for name in landed}, state=TableState.LANDED)
 
 
 def _merge_again(
     spark: SparkSession, job: Job, run: Run, source: Run, layout: Layout, known: list[Run], *, allow_deletes: bool
 ) -> None:
     plans = {plan.table: plan for plan in planned_before(source)}
-    clock = Clock(source.run_id, source.started_at)
+    clock = Clock(source.run_id, source.started_at, number=source.number)
     batch = Batch(spark, job, run, layout, clock, plans.__getitem__, known, allow_deletes)
     with job.steps.step("parse"):
         parsed = parse_tables(batch, list(source.tables))
         if layout == job.layout:
+            run.ended(Step.PARSE)
             run.save(layout)
         reached("parsed")
     merge_parsed(batch, parsed)
@@ -114,9 +133,9 @@ def _replace_tables(spark: SparkSession, job: Job, run: Run, last: dict[str, tup
     for name, (source, record) in last.items():
         done = replace_rows(spark, new.silver(name), old.silver(name), run.run_id)
         held = TableRun(
-            name, state="merged", proof=record.proof, path=old.relative(old.silver(name)), version=done.version
+            name, TableState.MERGED, proof=record.proof, path=old.relative(old.silver(name)), version=done.version
         )
-        held.rows_inserted, held.as_of = done.inserted, source.started_at
+        held.rows_inserted, held.as_of, held.fetched_by = done.inserted, source.started_at, source.number
         run.tables[name] = held
         reached("replaced")
     replace_quarantine(spark, new, old, list(last))

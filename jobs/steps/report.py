@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
 
 from jobs.steps.options import Job
 from jobs.steps.summary import summaries
 from lib.lake import metrics
 from lib.lake.checks import checks_since
 from lib.lake.layout import Layout
-from lib.lake.publications import in_force, restored_since
+from lib.lake.publications import in_force, restorations
 from lib.observe.charts import charts
 from lib.observe.metrics import Measurement, Metric, from_record
 from lib.observe.outcome import RunSummary
@@ -20,7 +19,6 @@ from lib.quality import pages, site
 from lib.quality.docs import copy_assets
 from lib.quality.report import Cell, Figure, Mark, NumbersRow, Report, RunSection
 
-LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 OF_THE_RUN = "the run"
 
 
@@ -34,7 +32,7 @@ def write_report(job: Job, kept: Collection[str]) -> None:
     """
     runs = summaries(job.layout, pages.LAST)
     # With fewer runs than that, all of the lake's checks have their place.
-    first = runs[0].started_at if len(runs) == pages.LAST else LONG_AGO
+    first = runs[0].number if len(runs) == pages.LAST else 0
     measured = measurements(job.layout, runs)
     report = _report(job, runs, measured)
     site.write_page(
@@ -63,10 +61,10 @@ def seconds_of(run: RunSummary, measured: Sequence[Measurement]) -> float | None
     return None if run.ended_at is None else (run.ended_at - run.started_at).total_seconds()
 
 
-def _lines(job: Job, runs: Sequence[RunSummary], first: datetime, kept: Collection[str]) -> list[pages.RunLine]:
+def _lines(job: Job, runs: Sequence[RunSummary], first: int, kept: Collection[str]) -> list[pages.RunLine]:
     checks = checks_since(job.layout, first)
     has_rollback = any(check.outcome == pages.ROLLED_BACK for check in checks)
-    restored = restored_since(job.layout, first) if has_rollback else {}
+    restored = restorations(job.layout) if has_rollback else {}
     docs = {check.docs_id: restored.get(check.docs_id, check.docs_id) for check in checks}
     checked = {check.run_id for check in checks if check.outcome != pages.ROLLED_BACK}
     lines = [
@@ -80,11 +78,14 @@ def _lines(job: Job, runs: Sequence[RunSummary], first: datetime, kept: Collecti
             warnings=check.warnings,
             rows=check.rows,
             message=check.message,
+            place=(check.last_run or 0, check.number or 0),
         )
         for check in checks
     ]
     lines += [
-        pages.RunLine(run.run_id, "", run.started_at, run.outcome.value, None, None, None, None, run.message)
+        pages.RunLine(
+            run.run_id, "", run.started_at, run.outcome.value, None, None, None, None, run.message, (run.number, 0)
+        )
         for run in runs
         if run.run_id not in checked
     ]

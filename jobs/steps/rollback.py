@@ -9,6 +9,7 @@ from jobs.steps.options import Job
 from jobs.steps.site import copy_site, heal_site, note_rollback, write_site
 from lib.errors import ConfigError
 from lib.lake import publications
+from lib.lake.layout import remove_rebuilds
 from lib.lake.lock import left_by, writing
 from lib.lake.publications import Publication
 from lib.lake.rollback import restored
@@ -32,6 +33,7 @@ def roll_back(job: Job) -> None:
     was_killed = before is not None and before.restores is not None and left_by(job.layout) == _name(before.replaces)
     name = _name(before.replaces if was_killed else before.publication_id) if before else _name(None)
     with writing(job.layout, name, job.now), job.steps.step("roll back"):
+        remove_rebuilds(job.layout)
         # Both, whatever the first one found.
         was_killed |= any([publications.heal(job.layout), heal_site(job)])
         publication = publications.in_force(job.layout)

@@ -100,7 +100,7 @@ def _run(summary: RunSummary, measured: Sequence[Measurement]) -> RunStatus:
 
 
 def _failing(job: Job, run: RunSummary) -> Failing:
-    checks = checks_since(job.layout, run.started_at)
+    checks = checks_since(job.layout, run.number)
     said = [check.message for check in checks if check.run_id == run.run_id and check.outcome != ROLLED_BACK]
     of_checks = run.outcome in (Outcome.CHECKS_FAILED, Outcome.COULD_NOT_CHECK)
     names = tuple((said[0] or "").split("; ")) if of_checks and said and said[0] else ()

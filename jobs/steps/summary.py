@@ -22,7 +22,7 @@ def summaries(layout: Layout, last: int) -> list[RunSummary]:
     if not runs:
         return []
     # A run may be checked long after it, never before.
-    checks = checks_since(layout, runs[0].started_at)
+    checks = checks_since(layout, runs[0].number or 0)
     there = docs_kept(layout.site)
     docs: dict[str, str] = {}
     for check in checks:
@@ -40,7 +40,7 @@ def summary_of(run: Run, docs_id: str | None) -> RunSummary:
 def docs_of(layout: Layout, run: Run) -> str | None:
     """The id of the docs of a run's last check, None where there are none."""
     there = docs_kept(layout.site)
-    checks = checks_since(layout, run.started_at)
+    checks = checks_since(layout, run.number)
     return next((one.docs_id for one in checks if one.run_id == run.run_id and one.docs_id in there), None)
 
 
@@ -66,4 +66,5 @@ def _summary(run: Run, docs_id: str | None, *, is_at_work: bool) -> RunSummary:
         exit_status=run.exit_status,
         message=run.message,
         docs_id=docs_id,
+        number=run.number or 0,
     )

@@ -11,7 +11,7 @@ from lib.config import Table
 from lib.lake import runs
 from lib.lake.runs import Run
 
-STATES = {
+STATES: dict[str, str] = {
     runs.RUNNING: "not finished",
     runs.MERGED: "merged, not published",
     runs.CHECKS_FAILED: "checks failed, not published",

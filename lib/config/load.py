@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def _find(name_or_file: str, conf_dir: Path) -> Path:
         return Path(name_or_file)
     folder = conf_dir / "sources"
     path = folder / f"{name_or_file}.yml"
-    if not path.is_file():
+    if len(os.fsencode(path.name)) > 255 or not path.is_file():
         known = sorted(file.stem for file in folder.glob("*.yml"))
         listed = f"{shown(folder)} has {', '.join(known)}" if known else f"{shown(folder)} has no source"
         raise ConfigError(

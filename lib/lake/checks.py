@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -23,6 +24,8 @@ SCHEMA = pa.schema(
         "rows": pa.int64(),
         "message": pa.string(),
         "unchecked": pa.int64(),
+        "number": pa.int64(),
+        "last_run": pa.int64(),
     }
 )
 
@@ -32,7 +35,8 @@ class Check:
     """One check of a run. Key: docs_id. `rows` of all tables together; `message` names what failed.
 
     `failed` are critical expectations that failed or, of any severity, could not be checked; `unchecked` are the latter of these,
-    None where an older version did the check.
+    None where an older version did the check. `number` is its place in the order of checks, `last_run` the greatest number of a run
+    that the lake had then; both are given when it is recorded.
     """
 
     docs_id: str
@@ -45,23 +49,31 @@ class Check:
     rows: int
     message: str | None
     unchecked: int | None = None
+    number: int = 0
+    last_run: int = 0
 
 
 def add_check(layout: Layout, check: Check) -> None:
-    """Record a check."""
-    records.append(layout.root / "ops" / "checks", SCHEMA, [vars(check)])
+    """Record a check, behind all that were recorded before. Only under the lake's lock."""
+    path = layout.root / "ops" / "checks"
+    given = {"number": records.last_number(path) + 1, "last_run": records.last_number(layout.runs)}
+    records.append(path, SCHEMA, [{**vars(check), **given}])
 
 
 def all_checks(layout: Layout) -> list[Check]:
-    """Every check of the lake, newest first."""
-    checks = [Check(**record) for record in records.read(layout.root / "ops" / "checks")]
-    return sorted(checks, key=lambda check: check.checked_at, reverse=True)
+    """Every check of the lake, the last one first."""
+    return _in_order(records.read(layout.root / "ops" / "checks"))
 
 
-def checks_since(layout: Layout, first: datetime) -> list[Check]:
-    """The checks and rollbacks from that time on, newest first."""
+def checks_since(layout: Layout, number: int) -> list[Check]:
+    """The checks and rollbacks since the run of that number began, the last one first; all of them for 0."""
     path = layout.root / "ops" / "checks"
     if not DeltaTable.is_deltatable(str(path)):
         return []
-    which = f"WHERE checked_at >= {records.moment(first)} ORDER BY checked_at DESC, docs_id"
-    return [Check(**record) for record in records.query(path, "checks", f"SELECT * FROM checks {which}")]
+    which = f"WHERE last_run >= {number}" if number else ""
+    return _in_order(records.query(path, "checks", f"SELECT * FROM checks {which}"))
+
+
+def _in_order(found: list[dict[str, Any]]) -> list[Check]:
+    checks = [Check(**record) for record in found]
+    return sorted(checks, key=lambda check: (check.number or 0, check.checked_at, check.docs_id), reverse=True)

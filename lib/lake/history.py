@@ -45,7 +45,7 @@ def publication_at(layout: Layout, table: str, when: datetime | date) -> Publica
         raise ConfigError(message)
     in_force = [publication for publication in known if publication.published_at <= moment][-1:]
     if not in_force or table not in in_force[0].tables:
-        first = having[0]
+        first = min(having, key=lambda publication: publication.published_at)
         message = (
             f"{table}: not published yet on {moment:%Y-%m-%d %H:%M:%S} UTC; it is since "
             f"{first.published_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC (publication {first.publication_id})"

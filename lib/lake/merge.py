@@ -17,14 +17,16 @@ GONE_SINCE = "_gone_since"
 
 @dataclass(frozen=True)
 class Clock:
-    """The run whose pages are merged, and its time: that of its start, the same for all of its rows.
+    """The run whose pages are merged, its time (that of its start, the same for all of its rows) and its number.
 
-    `is_behind` says that a later run was merged into the table before: this run's rows are then old news.
+    The number alone says what came later. `is_behind` says that a later run was merged into the table before, as a replay or a
+    resumed run may find it: this run's rows are then old news.
     """
 
     run_id: str
     at: datetime
     is_behind: bool = False
+    number: int = 0
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,9 @@ def personal_columns(layout: Layout) -> Personal:
     """What the runs of a lake say of its columns. Needs no Spark."""
     declared: dict[str, dict[str, bool]] = {}
     if DeltaTable.is_deltatable(str(layout.runs)):
-        sql = "SELECT settings, max(started_at) AS at FROM runs GROUP BY settings ORDER BY at, settings"
+        sql = (
+            "SELECT settings, max(number) AS last FROM runs GROUP BY settings ORDER BY last, max(started_at), settings"
+        )
         for run in records.query(layout.runs, "runs", sql):
             for table in json.loads(run["settings"])["tables"]:
                 columns = {one["name"]: bool(one.get("pii")) for one in table.get("columns", ())}

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from lib.errors import LakeError
 from lib.files import replace_text
 from lib.lake import records
 from lib.lake.layout import Layout
@@ -28,6 +27,7 @@ SCHEMA = pa.schema(
         "replaces": pa.string(),
         "restores": pa.string(),
         "accepted": pa.list_(pa.struct({"expectation": pa.string(), "reason": pa.string(), "by": pa.string()})),
+        "number": pa.int64(),
     }
 )
 
@@ -56,7 +56,8 @@ class Publication:
     """The tables that passed together.
 
     `replaces` is the publication that was in force before, None for the first one. `restores` is the publication whose tables
-    a rollback put back in force, None for any other. Both are ids.
+    a rollback put back in force, None for any other. Both are ids. `number` is its place in their order, given when it comes into
+    force: the greatest one is in force, whatever the times say. One that is not a rollback is made by `lib.lake.complete` alone.
     """
 
     publication_id: str
@@ -66,6 +67,7 @@ class Publication:
     replaces: str | None = None
     restores: str | None = None
     accepted: tuple[Accepted, ...] = ()
+    number: int = field(default=0, compare=False)
 
     @property
     def checked_as(self) -> str:
@@ -76,17 +78,11 @@ class Publication:
 def publish(layout: Layout, publication: Publication) -> Publication:
     """Put the publication in force, in place of the one that is: one commit, then the file for readers without Spark.
 
-    Raises:
-        LakeError: it would not be the newest one, which is what is in force.
+    Only under the lake's lock.
     """
     before = in_force(layout)
-    if before is not None and before.published_at >= publication.published_at:
-        message = (
-            f"{layout.root}: publication {before.publication_id} was made at {before.published_at:%Y-%m-%d %H:%M:%S} UTC, which is "
-            "not past yet by this machine's clock; nothing was published. Set the clock, and start again"
-        )
-        raise LakeError(message)
-    publication = replace(publication, replaces=before.publication_id if before else None)
+    number = records.last_number(layout.publications) + 1
+    publication = replace(publication, replaces=before.publication_id if before else None, number=number)
     head = {name: value for name, value in vars(publication).items() if name not in ("tables", "accepted")}
     head["accepted"] = [vars(one) for one in publication.accepted] or None
     records.append(layout.publications, SCHEMA, [{**head, **vars(table)} for table in publication.tables.values()])
@@ -95,11 +91,11 @@ def publish(layout: Layout, publication: Publication) -> Publication:
 
 
 def all_publications(layout: Layout) -> list[Publication]:
-    """Every publication of the lake, oldest first: the order in which they came into force."""
+    """Every publication of the lake, in the order in which they came into force."""
     by_id: dict[str, list[dict[str, Any]]] = {}
     for row in records.read(layout.publications):
         by_id.setdefault(row["publication_id"], []).append(row)
-    return sorted(map(_publication, by_id.values()), key=lambda one: (one.published_at, one.publication_id))
+    return sorted(map(_publication, by_id.values()), key=lambda one: (one.number, one.published_at, one.publication_id))
 
 
 def in_force(layout: Layout) -> Publication | None:
@@ -108,14 +104,13 @@ def in_force(layout: Layout) -> Publication | None:
     return known[-1] if known else None
 
 
-def restored_since(layout: Layout, first: datetime) -> dict[str, str]:
-    """Of each rollback from that time on, the publication that it restored."""
+def restorations(layout: Layout) -> dict[str, str]:
+    """Of each rollback, the publication that it restored."""
     # Lakes of older versions know no rollback.
     path = str(layout.publications)
     if not DeltaTable.is_deltatable(path) or "restores" not in {one.name for one in DeltaTable(path).schema().fields}:
         return {}
-    which = f"restores IS NOT NULL AND published_at >= {records.moment(first)}"
-    sql = f"SELECT DISTINCT publication_id, restores FROM publications WHERE {which}"
+    sql = "SELECT DISTINCT publication_id, restores FROM publications WHERE restores IS NOT NULL"
     return {row["publication_id"]: row["restores"] for row in records.query(layout.publications, "publications", sql)}
 
 
@@ -172,4 +167,5 @@ def _publication(rows: Sequence[dict[str, Any]]) -> Publication:
         replaces=first.get("replaces"),
         restores=first.get("restores"),
         accepted=tuple(Accepted(**one) for one in first.get("accepted") or ()),
+        number=first.get("number") or 0,
     )

@@ -1,5 +1,7 @@
 """`quarantine/rows`: rows that could not be taken, with the reason, until they can.
 
+`number` is that of the run that fetched the page: what came earlier or later is told by it, never by a time.
+
 A row is open until a later run says what became of it: `arrived` (the source now gives a row of that key that can be taken),
 `rejected again` (it stands here under the later run), `gone` (a complete copy has no such row any more), or `accepted` (the same
 landed page was read again, and the row is taken now).
@@ -33,6 +35,7 @@ SCHEMA = pa.schema(
         "resolved_by": pa.string(),
         "resolved_at": pa.timestamp("us", tz="UTC"),
         "resolution": pa.string(),
+        "number": pa.int64(),
     }
 )
 ARRIVED, AGAIN, GONE, ACCEPTED = "arrived", "rejected again", "gone", "accepted"
@@ -55,6 +58,7 @@ def write_quarantine(
             "resolved_by": F.lit(None).cast("string"),
             "resolved_at": F.lit(None).cast("timestamp"),
             "resolution": F.lit(None).cast("string"),
+            "number": F.lit(clock.number).cast("bigint"),
         }
     )
     if not tables.exists(layout.quarantine):
@@ -89,7 +93,7 @@ def resolve(
     earlier = (
         F.col("held.resolved_by").isNull()
         & (F.col("held.run_id") != clock.run_id)
-        & (F.col("held.rejected_at") <= F.lit(clock.at).cast("timestamp"))
+        & (F.col("held.number") <= clock.number)
     )
     held = spark.read.format("delta").load(str(layout.quarantine)).alias("held").where(earlier)
     known = found.join(held.select("table", "key_hash").distinct(), on=["table", "key_hash"], how="left_semi")
@@ -132,9 +136,7 @@ def quarantined(spark: SparkSession, layout: Layout, table: str, run_id: str) ->
 
 def open_earlier(layout: Layout, clock: Clock) -> set[str]:
     """The tables of which earlier runs than this one left rows open."""
-    where = (
-        f"resolved_by IS NULL AND run_id <> '{check_run_id(clock.run_id)}' AND rejected_at <= '{clock.at.isoformat()}'"
-    )
+    where = f"resolved_by IS NULL AND run_id <> '{check_run_id(clock.run_id)}' AND number <= {clock.number}"
     return {row["table"] for row in _query(layout, f'SELECT DISTINCT "table" FROM rejected WHERE {where}')}
 
 

@@ -73,16 +73,32 @@ def read(path: Path) -> list[dict[str, Any]]:
     return query(path, "records", "SELECT * FROM records") if DeltaTable.is_deltatable(str(path)) else []
 
 
-def newest(path: Path, time: str, last: int) -> list[dict[str, Any]]:
-    """The `last` records by the time in the column `time`, newest first; none if the table is not there.
+def last_number(path: Path) -> int:
+    """The greatest number in the column `number`; 0 where nothing has one yet. Told by the log, where it says so."""
+    if not DeltaTable.is_deltatable(str(path)):
+        return 0
+    table = DeltaTable(str(path))
+    if "number" not in {field.name for field in table.schema().fields}:
+        return 0
+    [found] = query(path, "records", "SELECT max(number) AS number FROM records")
+    return int(found["number"] or 0)
+
+
+def newest(path: Path, by: tuple[str, str], last: int) -> list[dict[str, Any]]:
+    """The `last` records by a number and, where that is the same, a time (`by` are both columns); none if there is no table.
 
     Only files that can hold one of them are read: the cost is that of `last` records, and of the table's log.
     """
     if not DeltaTable.is_deltatable(str(path)):
         return []
-    first = _bound(DeltaTable(str(path)), time, last)
-    which = f"WHERE {time} >= {moment(first)} " if first else ""
-    return query(path, "records", f"SELECT * FROM records {which}ORDER BY {time} DESC LIMIT {last}")
+    number, time = by
+    first = _bound(DeltaTable(str(path)), by, last)
+    which = ""
+    if first:
+        same = f"({number} = {first[0]} AND {time} >= {moment(first[1])})"
+        which = f"WHERE {number} >= {first[0]} AND ({number} > {first[0]} OR {same}) "
+    order = f"ORDER BY {number} DESC NULLS LAST, {time} DESC"
+    return query(path, "records", f"SELECT * FROM records {which}{order} LIMIT {last}")
 
 
 def text(value: str) -> str:
@@ -96,17 +112,17 @@ def moment(at: datetime) -> str:
     return f"TIMESTAMP '{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z'"
 
 
-def _bound(table: DeltaTable, time: str, last: int) -> datetime | None:
-    """A time from which on there are `last` records at least, by what the log says of the files. None: it does not say."""
+def _bound(table: DeltaTable, by: tuple[str, str], last: int) -> tuple[int, datetime] | None:
+    """From where on there are `last` records at least, by what the log says of the files. None: it does not say."""
     files = pa.table(table.get_add_actions(flatten=True)).to_pylist()
     found = 0
-    known = [(one.get(f"min.{time}"), one.get("num_records")) for one in files]
-    if any(first is None or number is None for first, number in known):
+    known = [(*(one.get(f"min.{name}") for name in by), one.get("num_records")) for one in files]
+    if any(None in one for one in known):
         return None
-    for first, number in sorted(known, reverse=True):
-        found += number
+    for number, time, rows in sorted(known, reverse=True):
+        found += rows
         if found >= last:
-            return first if isinstance(first, datetime) else None
+            return number, time
     return None
 
 

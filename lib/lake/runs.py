@@ -11,10 +11,12 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from lib.config import check_run_id
+from lib.errors import ConfigError, LakeError
 from lib.lake import records
 from lib.lake.layout import Layout
+from lib.lake.states import RUN_MOVES, TABLE_MOVES, RunState, Step, TableState, missing_after, moved
 
-RUNNING, MERGED, PUBLISHED, CHECKS_FAILED, FAILED = "running", "merged", "published", "checks_failed", "failed"
+RUNNING, MERGED, PUBLISHED, CHECKS_FAILED, FAILED = RunState
 ALL = "all"
 
 TABLE_RECORD = pa.struct(
@@ -42,6 +44,8 @@ TABLE_RECORD = pa.struct(
         "rows_missing": pa.list_(pa.struct({"column": pa.string(), "rows": pa.int64()})),
         "newest_at": pa.timestamp("us", tz="UTC"),
         "orphans": pa.list_(pa.struct({"reference": pa.string(), "pointers": pa.int64(), "keys": pa.int64()})),
+        "fetched_by": pa.int64(),
+        "made_from": pa.list_(pa.struct({"table": pa.string(), "version": pa.int64()})),
     }
 )
 SCHEMA = pa.schema(
@@ -58,22 +62,25 @@ SCHEMA = pa.schema(
         "plan": pa.string(),
         "tables": pa.list_(TABLE_RECORD),
         "replay_of": pa.string(),
+        "number": pa.int64(),
+        "done": pa.string(),
     }
 )
 
 
 @dataclass
 class TableRun:
-    """What a run did to one table. `state`: planned, landed, merged, failed, or (derived and kept tables) built, kept.
+    """What a run did to one table. `state` is changed by `to` alone.
 
     `rows_missing` are {column, rows} for the declared columns that are null in a row as it arrived, good or bad, with how many.
     `newest_at` is the newest time in the column `newest_by` of the rows taken, unless that is personal. `orphans` are {reference,
     pointers, keys}: how many of the checked version point at no row, and how many distinct keys these name.
-    `as_of` is the start of the run that fetched the pages, that of the run itself unless it is a replay; set once it may merge.
+    `as_of` is the start of the run that fetched the pages, and `fetched_by` its number: those of the run itself unless it is a
+    replay; set once it may merge. `made_from` are {table, version}: what a derived table was made from.
     """
 
     table: str
-    state: str = "planned"
+    state: str = TableState.PLANNED
     error: str | None = None
     proof: str | None = None
     pages: int | None = None
@@ -95,13 +102,25 @@ class TableRun:
     rows_missing: list[dict[str, Any]] | None = None
     newest_at: datetime | None = None
     orphans: list[dict[str, Any]] | None = None
+    fetched_by: int | None = None
+    made_from: list[dict[str, Any]] | None = None
+
+    def to(self, state: TableState) -> None:
+        """Change the state.
+
+        Raises:
+            LakeError: that state cannot follow.
+        """
+        self.state = moved(TABLE_MOVES, f"table {self.table} of the run", TableState(self.state), state)
 
 
 @dataclass
 class Run:
-    """One run. Its record is written when it starts and again whenever its state changes.
+    """One run. Its record is written when it starts and again whenever its state changes, which `to` alone does.
 
-    `replay_of` is the run whose landed pages it merges again, or ALL; None for a run that fetches its own.
+    `number` is its place in the order of runs, given by the lake at its start; no time says which run came later. `done` is the
+    last step that it has ended. `replay_of` is the run whose landed pages it merges again, or ALL; None for a run that fetches its
+    own.
     """
 
     run_id: str
@@ -110,12 +129,39 @@ class Run:
     settings_hash: str
     settings: str
     plan: str | None = None
-    state: str = RUNNING
+    state: str = RunState.RUNNING
     message: str | None = None
     exit_status: int | None = None
     ended_at: datetime | None = None
     tables: dict[str, TableRun] = field(default_factory=dict)
     replay_of: str | None = None
+    number: int = 0
+    done: str | None = None
+
+    def to(self, state: RunState) -> None:
+        """Change the state.
+
+        Raises:
+            LakeError: that state cannot follow, or the run did not come to the end of deriving and is to be merged.
+        """
+        if state is RunState.MERGED and self.missing_step is not None:
+            message = f"run {self.run_id} has not ended its step {self.missing_step}, so it is not merged; go on with --resume"
+            raise LakeError(message)
+        self.state = moved(RUN_MOVES, f"run {self.run_id}", RunState(self.state), state)
+
+    def ended(self, step: Step) -> None:
+        """Note that a step has come to its end, and all before it."""
+        self.done = step
+
+    @property
+    def missing_step(self) -> Step | None:
+        """The step that the run has to end next before it can be checked; None where there is none."""
+        return missing_after(Step(self.done) if self.done else None)
+
+    def again(self) -> None:
+        """Begin once more, for a run that is resumed: nothing counts as done."""
+        self.to(RunState.RUNNING)
+        self.done = self.ended_at = self.exit_status = self.message = None
 
     @property
     def failed(self) -> dict[str, str]:
@@ -124,7 +170,8 @@ class Run:
 
     def fail(self, table: str, error: str) -> None:
         """Record that a table failed. It takes no other with it."""
-        self.tables[table].state, self.tables[table].error = "failed", error
+        self.tables[table].to(TableState.FAILED)
+        self.tables[table].error = error
 
     def save(self, layout: Layout) -> None:
         """Write the record, in place of the run's earlier one."""
@@ -139,18 +186,32 @@ def new_run(run_id: str, source: str, settings_hash: str, settings: dict[str, An
     return Run(run_id, source, now, settings_hash, json.dumps(settings, sort_keys=True))
 
 
+def begin(layout: Layout, run: Run) -> None:
+    """Record a run from its start on. A new one gets its number: the next one of the lake. Only under the lake's lock.
+
+    Raises:
+        ConfigError: another process has begun a run of that id since the command line was looked at.
+    """
+    if not run.number:
+        if run.run_id in {known.run_id for known in all_runs(layout)}:
+            message = f"--run-id {run.run_id}: this lake has a run of that name; take another one, or --resume it"
+            raise ConfigError(message)
+        run.number = records.last_number(layout.runs) + 1
+    run.save(layout)
+
+
 def all_runs(layout: Layout) -> list[Run]:
-    """Every run of the lake, oldest first."""
+    """Every run of the lake, in the order of their numbers."""
     return _in_order(records.read(layout.runs))
 
 
 def last_runs(layout: Layout, last: int) -> list[Run]:
-    """The runs that started last, oldest first. It takes no longer in a lake of many runs."""
-    return _in_order(records.newest(layout.runs, "started_at", last))
+    """The last runs, in the order of their numbers. It takes no longer in a lake of many runs."""
+    return _in_order(records.newest(layout.runs, ("number", "started_at"), last))
 
 
 def without_end(layout: Layout) -> list[Run]:
-    """The runs that have no end, oldest first: those that were killed, and the one that is at work."""
+    """The runs that have no end, in their order: those that were killed, and the one that is at work."""
     if not DeltaTable.is_deltatable(str(layout.runs)):
         return []
     return _in_order(records.query(layout.runs, "runs", "SELECT * FROM runs WHERE ended_at IS NULL"))
@@ -161,7 +222,7 @@ def _in_order(found: list[dict[str, Any]]) -> list[Run]:
     for record in found:
         tables = {table["table"]: TableRun(**table) for table in record.pop("tables") or []}
         runs.append(Run(**record, tables=tables))
-    return sorted(runs, key=lambda run: (run.started_at, run.run_id))
+    return sorted(runs, key=lambda run: (run.number or 0, run.started_at, run.run_id))
 
 
 def last_ends(layout: Layout, *, but_of: str | None = None) -> list[tuple[str, int | None, datetime]]:
@@ -185,12 +246,14 @@ def first_start(layout: Layout) -> datetime | None:
     return at
 
 
-def merged_later(known: list[Run], table: str, at: datetime) -> list[TableRun]:
-    """What runs that started later have merged into the table, oldest first."""
+def merged_later(known: list[Run], table: str, number: int) -> list[TableRun]:
+    """What runs of a later number have merged into the table, or runs that merged their pages again; in the order of the pages."""
     records = [record for run in known for name, record in run.tables.items() if name == table]
     # One without an error was merged, or killed on its way there: the lake may hold its rows.
     later = [
-        (record.as_of, record) for record in records if record.as_of and record.error is None and record.as_of > at
+        (record.fetched_by, record)
+        for record in records
+        if record.fetched_by and record.error is None and record.fetched_by > number
     ]
     return [record for _, record in sorted(later, key=lambda pair: pair[0])]
 
@@ -200,6 +263,6 @@ def merged_by(earlier: list[Run], run: Run, table: str) -> str:
     version = run.tables[table].version
     for known in reversed(earlier):
         record = known.tables.get(table)
-        if record is not None and record.state == "merged" and record.version == version:
+        if record is not None and record.state == TableState.MERGED and record.version == version:
             return known.run_id
     return run.run_id

@@ -84,14 +84,19 @@ _BY_METRIC = {
 }
 
 
-def judged(now: Sequence[Measurement], at: datetime, history: Sequence[Past]) -> list[Measurement]:
+def judged(
+    now: Sequence[Measurement], at: datetime, history: Sequence[Past], *, in_order: bool = False
+) -> list[Measurement]:
     """The measurements of the run that started `at`, in their order, with `low`, `high`, `score` and `is_odd`.
 
-    Only runs of `history` that started before `at` count, in any order. `low`, `high` and `score` stay None where the history is
-    too short: fewer than `FEWEST_RUNS` runs with that series, or fewer than `FEWEST_OF_WEEKDAY` of them on the weekday (UTC).
+    Only runs of `history` that started before `at` count, in any order; or, if they are told to be `in_order`, all of them,
+    whatever their times say. `low`, `high` and `score` stay None where the history is too short: fewer than `FEWEST_RUNS` runs
+    with that series, or fewer than `FEWEST_OF_WEEKDAY` of them on the weekday (UTC).
     """
     before: dict[Series, list[tuple[int, float]]] = defaultdict(list)
-    for past in sorted((past for past in history if past.started_at < at), key=lambda past: past.started_at):
+    if not in_order:
+        history = sorted((past for past in history if past.started_at < at), key=lambda past: past.started_at)
+    for past in history:
         for one in past.measured:
             if math.isfinite(one.value):
                 before[one.series].append((_weekday(past.started_at), one.value))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -30,7 +30,8 @@ class Outcome(StrEnum):
 class RunSummary:
     """One run for people. `message` is what the job said of its end, without any value of the data; None for nothing.
 
-    `docs_id` is the folder of its last check's docs below `site/runs`, None where there are none.
+    `docs_id` is the folder of its last check's docs below `site/runs`, None where there are none. `number` is the run's place
+    in the order of runs.
     """
 
     run_id: str
@@ -41,6 +42,7 @@ class RunSummary:
     exit_status: int | None
     message: str | None
     docs_id: str | None = None
+    number: int = field(default=0, compare=False)
 
 
 def outcome_of(state: str, exit_status: int | None, *, ended: bool) -> Outcome:

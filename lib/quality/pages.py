@@ -107,6 +107,7 @@ class RunLine:
     warnings: int | None
     rows: int | None
     message: str | None
+    place: tuple[int, int] = (0, 0)
 
 
 def render_index(page: IndexPage) -> str:
@@ -150,7 +151,7 @@ def render_runs(source: str, lines: Sequence[RunLine], report: Report | None = N
 
     Charts are drawn where the report names the folder of the scripts that draw; otherwise the page says that it is plainer.
     """
-    newest_first = sorted(lines, key=lambda line: (_utc(line.checked_at), line.docs_id), reverse=True)
+    newest_first = sorted(lines, key=lambda line: (line.place, _utc(line.checked_at), line.docs_id), reverse=True)
     checked: dict[str, list[RunLine]] = {}
     for line in newest_first:
         if line.checks_passed is not None:

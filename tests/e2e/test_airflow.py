@@ -373,7 +373,7 @@ print(json.dumps({
         "heavy": [],
         "dag": [False, 1, ["lake", "source", "tables"]],
         "tasks": {
-            "full_ingest": ["full-ingest", ["--no-check", "--resume", "<run id>"], "pagelake_lake", 3, []],
+            "full_ingest": ["full-ingest", ["--no-check", "--resume-or-start", "<run id>"], "pagelake_lake", 3, []],
             "sanity_check": ["sanity-check", ["--run-id", "<run id>"], "pagelake_lake", 3, ["full_ingest"]],
         },
         "outlets": {"full_ingest": [], "sanity_check": ["pagelake_published"]},

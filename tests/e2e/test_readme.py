@@ -5,6 +5,7 @@ They run in a folder that stands for the clone: every entry is a link to the rea
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shlex
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from lib.config import load_source
 from tests.e2e.conftest import ROOT, printed, read
 
 pytestmark = pytest.mark.e2e
@@ -33,6 +35,109 @@ class Ran:
     status: int
     out: str
     err: str
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of code in README.md or docs: fenced, or indented by four spaces after an empty line."""
+
+    page: str
+    language: str
+    text: str
+
+    @property
+    def first(self) -> str:
+        return self.text.strip().splitlines()[0].strip()
+
+
+ANY_FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+INDENTED = re.compile(r"(?<=\n\n)(?: {4}[^\n]*\n(?:\n(?= {4}))?)+")
+
+
+def blocks() -> list[Block]:
+    found = []
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        text = page.read_text("utf-8")
+        found += [Block(page.name, one["language"], one["text"]) for one in ANY_FENCE.finditer(text)]
+        rest = ANY_FENCE.sub("", text)
+        found += [Block(page.name, "", one[0]) for one in INDENTED.finditer(rest)]
+    return found
+
+
+# Blocks by their first line. Those of README that are marked are run by the fixture `ran`.
+RUN_ABOVE = {
+    "table           rows landed  rejected  repeated  inserted  updated  vanished",  # compared with what the first run prints
+    "source: shop",
+    ".venv/bin/python - lake/demo <<'PY'",
+    "./spark-submit.sh explain-row --source demo --lake lake/demo --table tracks --key id=623536",  # README's, in full
+}
+# The same command, program or text, with what it should give.
+RUN_ELSEWHERE = {
+    '(source scripts/environment.sh && "$PAGELAKE_VENV/bin/python" explore.py)': "e2e/test_readme.py::ran",
+    "make notebook": "e2e/test_notebooks.py::test_make_notebook_is_jupyterlab_on_this_machine_alone_and_with_a_token",
+    "make notebook LAKE=lake/demo": (
+        "e2e/test_notebooks.py::test_make_notebook_is_jupyterlab_on_this_machine_alone_and_with_a_token"
+    ),
+    "make notebooks-html LAKE=lake/demo": "e2e/test_notebooks.py::test_without_spark_the_counts_are_the_same",
+    "SELECT publication_id, run_id, published_at, path, version": "spark/test_history.py::documented",
+    "SELECT * FROM delta.`lake/demo/silver/tracks` VERSION AS OF 2 WHERE id = 623536": "spark/test_history.py::documented",
+    "SELECT run_id, started_at, t.version": "spark/test_history.py::documented",
+    "WITH feed AS (": "spark/test_history.py::documented",
+    "SELECT _commit_version AS version, _run_id, _changed_at, _deleted_at, name": "spark/test_history.py::documented",
+    "./spark-submit.sh sanity-check --rollback": "unit/test_rollback.py::test_the_command_rolls_back_and_says_what_is_in_force",
+    "./spark-submit.sh sanity-check --accept 'listen_history.orphans.items[]' "
+    '--reason "lost in the move of 3 May; the source will not mend it"': (
+        "spark/test_accept.py::test_an_accepted_failure_is_published_once_and_everyone_can_read_why"
+    ),
+    "channels:": "unit/test_alerts_config.py::test_the_examples_of_the_docs_are_good",
+    '{"master": "local[4]", "conf": {"spark.sql.shuffle.partitions": 8}, "options": ["--driver-memory", "4g"]}': (
+        "unit/test_dags.py::test_the_variable_becomes_options_of_spark_submit"
+    ),
+    "from pagelake_jobs import PUBLISHED, PagelakeJob, pagelake_dag": (
+        "e2e/test_airflow.py::test_a_good_run_is_published_and_tells_who_follows_the_asset"
+    ),
+    "export AIRFLOW__METRICS__OTEL_ON=True OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 "
+    "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf": (
+        "e2e/test_airflow.py::test_airflows_own_metrics_are_sent_where_a_setting_says"
+    ),
+    "./spark-submit.sh record-task --source demo --dag full_ingest --dag-run scheduled__2026-11-25T02:00:00+00:00 \\": (
+        "unit/test_record_task.py::test_a_try_of_a_task_is_measured"
+    ),
+    "*/30 * * * *  cd /srv/pagelake && ./spark-submit.sh status --source demo --alerts check": (
+        "e2e/test_scheduling.py::test_the_night_of_the_crontab_is_published_once_and_the_watch_beside_it_finds_it_well"
+    ),
+    "[warning] demo: odd-values": "unit/test_alerts.py::test_a_message_says_what_since_when_how_far_and_where_to_look",
+    "sudo cp conf/systemd/pagelake.service conf/systemd/pagelake.timer /etc/systemd/system/": (
+        "e2e/test_scheduling.py::test_systemd_finds_nothing_wrong_with_the_units_and_knows_the_next_night"
+    ),
+}
+NEEDS_API, NEEDS_FAILURE, PART = "needs an API that is not there", "needs a failed check", "a part of a file"
+CANNOT_RUN = {
+    "make test": "runs this test",
+    "export SHOP_TOKEN=...": NEEDS_API,
+    "./spark-submit.sh full-ingest --source shop.yml --from-landed scheduled__2026-11-25T03-00-00Z-4c88f7be": NEEDS_API,
+    "read -rs AIRFLOW_ADMIN_PASSWORD && export AIRFLOW_ADMIN_PASSWORD": "installs Airflow, which test_airflow.py does",
+    ".venv/bin/python -m demo": "serves until Ctrl-C",
+    "flowchart TD": "a drawing",
+    "<lake>/": "a list of folders",
+    "jobs  ->  lib/landing  lib/tables  lib/lake  lib/quality  lib/observe  lib/session": "a drawing",
+    "./spark-submit.sh full-ingest --set api.limits.concurrency=4 --set tables.tracks.deletes=ignore": "a third whole run",
+    "references:": PART,
+    "orders:": PART,
+    "metrics:": PART,
+    '{"type": "unexpected_rows_expectation", "severity": "warning", '
+    '"description": "At most 5 % of the orders vanished in this run.",': PART,
+    "from datetime import date": "run ids and days of another lake",
+    "export PAGELAKE_ALERT_URL='slack://TokenA/TokenB/TokenC/#data'": "an account elsewhere",
+    "PAGELAKE_ALERT_URL=slack://TokenA/TokenB/TokenC/#data": "an account elsewhere",
+    './spark-submit.sh full-ingest --set metrics.prometheus_file="$PWD/pagelake.prom"': "a third whole run",
+    ".venv/bin/jupytext --to ipynb --update notebooks/01_explore_tables.py": "changes the repository",
+    "cd /srv/pagelake && ./spark-submit.sh full-ingest --source demo": "a folder that is not there",
+    "./spark-submit.sh full-ingest --source demo": "the first command of README, with its default written out",
+    "2 expectations failed:": NEEDS_FAILURE,
+    ".venv/bin/python - lake/demo \"SELECT key FROM failures WHERE docs_id = '...' "
+    "AND expectation = 'listen_history.orphans.items[]'\" <<'PY'": NEEDS_FAILURE,
+}
 
 
 def run(words: list[str], text: str, clone: Path) -> Ran:
@@ -89,10 +194,83 @@ def test_the_first_command_prints_the_table_that_is_shown(ran: list[Ran]) -> Non
     assert printed(ran[0].out) == shown
 
 
-def test_programs_print_what_they_read(ran: list[Ran]) -> None:
-    programs = [one for one in ran if "import" in one.text]
-    assert len(programs) >= 2
-    assert [one.text for one in programs if not one.out.strip()] == []
+def answer(ran: list[Ran], words: str) -> str:
+    """What the one command or program printed in which these words are."""
+    [one] = [one for one in ran if words in one.text]
+    return one.out
+
+
+def test_the_next_day_has_one_track_less_and_one_more(ran: list[Ran]) -> None:
+    shown = printed(answer(ran, "demo.day=1"))
+    # The demo's day: a track leaves, another comes, and each new session is 1% of 20,000.
+    assert (shown["tracks"][3:], shown["listen_history"][3]) == ((1, 0, 1), 200)
+    assert "is published." in answer(ran, "demo.day=1")
+
+
+def test_status_names_both_runs_as_published(ran: list[Ran]) -> None:
+    out = answer(ran, "spark-submit.sh status")
+    assert len(re.findall(r"^\S+ \S+ +published\b.* \d{8}T\d{6}Z-\w{4}", out, re.MULTILINE)) == 2
+    assert re.search(r"^Next: +nothing is to be done$", out, re.MULTILINE)
+
+
+def test_with_spark_and_without_the_answer_is_the_same(ran: list[Ran]) -> None:
+    first = answer(ran, "from lib.lake import open_lake")
+    by_spark = [(name, int(n)) for name, n in re.findall(r"^\| *(\S[^|]*?) *\| *(\d+) *\|$", first, re.MULTILINE)]
+    without = answer(ran, "import DeltaTable, QueryBuilder")
+    assert by_spark[-3:] == [(row["artist"], row["plays"]) for row in map(ast.literal_eval, without.splitlines())]
+    assert len(by_spark) == 3
+
+
+def test_explain_row_finds_the_row_of_the_example(ran: list[Ran]) -> None:
+    # The demo serves this track twice, as rows 1 and 1,001 of 2,001 in pages of 100, and never takes it away.
+    out = answer(ran, "explain-row --table tracks")
+    assert len(re.findall(r"page 1, row 1\b", out)) >= 2
+    assert "page 11, row 1" in out
+    assert "identical" in out
+
+
+def test_a_dry_run_says_what_it_would_fetch_and_writes_nothing(ran: list[Ran], clone: Path) -> None:
+    assert "not published" in answer(ran, "full-ingest --dry-run")
+    assert len(read(clone / "lake" / "demo" / "ops" / "runs")) == 2
+
+
+def test_help_names_every_job_and_option_of_the_readme(ran: list[Ran]) -> None:
+    jobs = answer(ran, "spark-submit.sh --help")
+    assert [job for job in re.findall(r"^\| `([a-z][a-z-]*)` \|", README, re.MULTILINE) if job not in jobs] == []
+    options = re.findall(r"^\| `(--[a-z-]+)[^|]*\| `full-ingest`", README, re.MULTILINE)
+    assert len(options) >= 5
+    assert [option for option in options if option not in answer(ran, "full-ingest --help")] == []
+
+
+def test_the_yaml_of_the_readme_is_a_source(tmp_path: Path) -> None:
+    [text] = [block.text for block in blocks() if block.language == "yaml"]
+    (tmp_path / "shop.yml").write_text(text, "utf-8")
+    source = load_source(str(tmp_path / "shop.yml"), conf_dir=ROOT / "conf", env={"SHOP_TOKEN": "t"})
+    [table] = source.tables
+    assert (source.source, table.name, table.key, table.path) == ("shop", "orders", ("id",), "/orders")
+
+
+def test_the_last_runs_are_printed_as_troubleshooting_says(ran: list[Ran], clone: Path) -> None:
+    [text] = [block.text for block in blocks() if '"/ops/runs"' in block.text]
+    env = {**os.environ, "PATH": os.environ["PATH"]}
+    done = subprocess.run(["bash", "-c", text], cwd=clone, env=env, capture_output=True, text=True, check=False)
+    heads = [line.split()[1:] for line in done.stdout.splitlines() if not line.startswith(" ")]
+    assert (done.returncode, heads) == (0, [["published", "0"], ["published", "0"]]), done.stderr
+    assert "    tracks merged" in done.stdout
+
+
+def test_every_block_of_the_docs_is_run_or_says_why_not() -> None:
+    known = {*RUN_ABOVE, *RUN_ELSEWHERE, *CANNOT_RUN}
+    assert len(known) == len(RUN_ABOVE) + len(RUN_ELSEWHERE) + len(CANNOT_RUN)
+    found = {block.first for block in blocks()}
+    marked = {block["text"].splitlines()[0].strip() for block in FENCE.finditer(README)}
+    assert (found - known - marked, known - found) == (set(), set())
+
+
+def test_what_is_run_elsewhere_is_run_there() -> None:
+    for test in RUN_ELSEWHERE.values():
+        file, name = test.split("::")
+        assert f"def {name}(" in (ROOT / "tests" / file).read_text("utf-8")
 
 
 def test_the_lake_is_where_the_text_says_it_is(ran: list[Ran], clone: Path) -> None:

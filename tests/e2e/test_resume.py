@@ -81,7 +81,7 @@ def killed_at(place: str, api: DemoServer, root: Path) -> Killed:
     api.requests.clear()
     started = time.monotonic()
     with subprocess.Popen(
-        command("full-ingest", "--lake", str(root), "--resume", "chained", *options(api)),
+        command("full-ingest", "--lake", str(root), "--resume-or-start", "chained", *options(api)),
         env={**os.environ, "PAGELAKE_FAILPOINT": place},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

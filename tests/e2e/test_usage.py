@@ -64,7 +64,7 @@ def test_a_missing_secret_is_named_and_no_lake_is_made(tmp_path: Path) -> None:
         (["--run-id", "../outside"], ["../outside"]),
         (["--run-id", "it's"], ["it's"]),
         (["--api-url", "ftp://127.0.0.1"], ["--api-url", "http"]),
-        (["--from-landed", "nope"], ["--from-landed nope", "no run of that name"]),
+        (["--from-landed", "nope"], ["--from-landed nope", "no run that fetched pages of that name"]),
         (["--from-landed", "taken"], ["--from-landed taken", "no landed pages", "--resume"]),
         (["--from-landed", "all", "--dry-run"], ["--from-landed", "--dry-run"]),
         (["--from-landed", "all", "--resume", "taken"], ["--from-landed", "--resume"]),

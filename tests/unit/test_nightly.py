@@ -84,7 +84,7 @@ def test_only_status_1_and_4_are_tried_again_and_three_tries_are_enough(
     days = {before, datetime.now(UTC).date()}
     assert len(calls(night)) == n_calls
     [call] = set(calls(night))
-    assert call in {f"full-ingest --source my shop.yml --resume nightly-{day}" for day in days}
+    assert call in {f"full-ingest --source my shop.yml --resume-or-start nightly-{day}" for day in days}
     assert said.count("the next one begins in 0 s.") == n_calls - 1
 
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from lib.errors import LakeError
 from lib.lake import publications
+from lib.lake.history import publication_at
 from lib.lake.layout import Layout
 from lib.lake.publications import (
     SCHEMA,
@@ -116,9 +116,21 @@ def test_publications_of_a_lake_that_an_older_version_wrote_are_read_and_added_t
     assert DeltaTable(str(layout.publications)).schema().fields[-1].name == "accepted"
 
 
-def test_a_publication_that_would_not_be_the_newest_is_refused(tmp_path: Path) -> None:
+def test_a_publication_comes_into_force_whatever_the_clock_said_at_the_one_before(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     publish(layout, publication("first", 2, 3))
-    with pytest.raises(LakeError, match="publication first was made at 2026-01-01 02:00:00 UTC, which is not past yet"):
-        publish(layout, publication("second", 2, 5))
-    assert told(layout) == ("first", 3)
+    publish(layout, publication("from the future", 9, 4))
+    publish(layout, publication("at the same time", 9, 5))
+    publish(layout, publication("clock set right", 3, 6))
+    assert told(layout) == ("clock set right", 6)
+    found = [(one.publication_id, one.number, one.replaces) for one in all_publications(layout)]
+    assert found == [
+        ("first", 1, None),
+        ("from the future", 2, "first"),
+        ("at the same time", 3, "from the future"),
+        ("clock set right", 4, "at the same time"),
+    ]
+    # What people saw at 4 is the last of those that were made by 4; at 9, the last one of all.
+    for hour, name in ((2, "first"), (4, "clock set right"), (9, "clock set right")):
+        seen = publication_at(layout, "tracks", datetime(2026, 1, 1, hour, tzinfo=UTC))
+        assert seen.publication_id == name

@@ -47,7 +47,7 @@ def drawn(job: Job, tmp_path: Path) -> Job:
 def ran(job: Job, run_id: str, day: int, state: str, *measured: Measurement, **changes: Any) -> None:
     at = DAY_0 + timedelta(days=day)
     values = {"exit_status": 0, "ended_at": at + timedelta(seconds=24), **changes}
-    Run(run_id, "demo", at, "", "{}", state=state, **values).save(job.layout)
+    Run(run_id, "demo", at, "", "{}", state=state, number=day + 1, **values).save(job.layout)
     metrics.save(job.layout, run_id, at, [to_record(one) for one in measured])
 
 

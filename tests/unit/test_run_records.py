@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
+from lib.errors import ConfigError
 from lib.lake import records, runs
+from lib.lake.checks import Check, add_check, all_checks, checks_since
 from lib.lake.layout import lake_at
 from lib.lake.runs import Run, TableRun
 
@@ -66,14 +69,39 @@ def test_the_last_end_of_each_kind_leaves_out_what_still_runs_and_the_run_that_a
 
 def test_what_was_merged_later_is_what_a_later_run_merged_or_was_killed_at() -> None:
     day = timedelta(days=1)
+    # Times say nothing: all of these were written by a clock that went backwards.
     known = [
-        run("a replay", state="merged", as_of=AT + 3 * day),
-        run("the run itself", state="merged", as_of=AT),
-        run("an earlier one", state="merged", as_of=AT - day),
-        run("one that failed", state="failed", error="no", as_of=AT + day),
+        run("a replay", state="merged", fetched_by=7, as_of=AT - 3 * day),
+        run("the run itself", state="merged", fetched_by=4, as_of=AT),
+        run("an earlier one", state="merged", fetched_by=3, as_of=AT + day),
+        run("one that failed", state="failed", error="no", fetched_by=5, as_of=AT - day),
         run("one that did not get so far", state="landed"),
-        run("one that was killed", state="landed", as_of=AT + day),
-        Run("one without the table", "shop", AT + day, "", "{}"),
+        run("one that was killed", state="landed", fetched_by=5, as_of=AT - day),
+        Run("one without the table", "shop", AT + day, "", "{}", number=9),
     ]
-    later = runs.merged_later(known, "things", AT)
-    assert [(record.state, record.as_of) for record in later] == [("landed", AT + day), ("merged", AT + 3 * day)]
+    later = runs.merged_later(known, "things", 4)
+    assert [(record.state, record.fetched_by) for record in later] == [("landed", 5), ("merged", 7)]
+
+
+def test_the_lake_gives_each_run_the_next_number_and_their_order_is_that_of_the_numbers(tmp_path: Path) -> None:
+    layout = lake_at(str(tmp_path))
+    for run_id, hours in (("r1", 0), ("future", 5), ("r3", 1), ("same-time", 1)):
+        runs.begin(layout, Run(run_id, "shop", AT + timedelta(hours=hours), "", "{}"))
+    found = [(one.run_id, one.number) for one in runs.all_runs(layout)]
+    assert found == [("r1", 1), ("future", 2), ("r3", 3), ("same-time", 4)]
+    assert [one.run_id for one in runs.last_runs(layout, 3)] == ["future", "r3", "same-time"]
+    # One that goes on keeps its number; a second one of that name is refused, whatever it was told before.
+    runs.begin(layout, runs.all_runs(layout)[0])
+    assert [one.number for one in runs.all_runs(layout)] == [1, 2, 3, 4]
+    with pytest.raises(ConfigError, match="--run-id r3: this lake has a run of that name"):
+        runs.begin(layout, Run("r3", "shop", AT, "", "{}"))
+
+
+def test_the_last_check_is_the_one_that_was_done_last_whatever_the_clock_says(tmp_path: Path) -> None:
+    layout = lake_at(str(tmp_path))
+    for number, hour in enumerate((5, 1, 3), 1):
+        runs.begin(layout, Run(f"r{number}", "shop", AT.replace(hour=hour), "", "{}"))
+        name = f"r{number}"
+        add_check(layout, Check(name, name, AT.replace(hour=hour), "published", 1, 0, 0, 1, None))
+    assert [one.docs_id for one in all_checks(layout)] == ["r3", "r2", "r1"]
+    assert [one.docs_id for one in checks_since(layout, 2)] == ["r3", "r2"]

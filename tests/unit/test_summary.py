@@ -30,7 +30,7 @@ def layout(tmp_path: Path) -> Layout:
 def ran(layout: Layout, run_id: str, day: int, state: str = "published", **changes: Any) -> None:
     at = DAY_0 + timedelta(days=day)
     values: dict[str, Any] = {"state": state, "exit_status": 0, "ended_at": at + timedelta(seconds=25), **changes}
-    Run(run_id, "demo", at, "", "{}", **values).save(layout)
+    Run(run_id, "demo", at, "", "{}", number=day + 1, **values).save(layout)
 
 
 def checked(layout: Layout, docs_id: str, run_id: str, day: int, outcome: str = "published") -> None:
