@@ -85,11 +85,11 @@ def test_what_was_merged_later_is_what_a_later_run_merged_or_was_killed_at() -> 
 
 def test_the_lake_gives_each_run_the_next_number_and_their_order_is_that_of_the_numbers(tmp_path: Path) -> None:
     layout = lake_at(str(tmp_path))
-    for run_id, hours in (("r1", 0), ("future", 5), ("r3", 1), ("same time", 1)):
+    for run_id, hours in (("r1", 0), ("future", 5), ("r3", 1), ("same-time", 1)):
         runs.begin(layout, Run(run_id, "shop", AT + timedelta(hours=hours), "", "{}"))
     found = [(one.run_id, one.number) for one in runs.all_runs(layout)]
-    assert found == [("r1", 1), ("future", 2), ("r3", 3), ("same time", 4)]
-    assert [one.run_id for one in runs.last_runs(layout, 3)] == ["future", "r3", "same time"]
+    assert found == [("r1", 1), ("future", 2), ("r3", 3), ("same-time", 4)]
+    assert [one.run_id for one in runs.last_runs(layout, 3)] == ["future", "r3", "same-time"]
     # One that goes on keeps its number; a second one of that name is refused, whatever it was told before.
     runs.begin(layout, runs.all_runs(layout)[0])
     assert [one.number for one in runs.all_runs(layout)] == [1, 2, 3, 4]
