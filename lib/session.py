@@ -134,6 +134,9 @@ def halt_spark() -> None:
     for name in ("py4j", "pyspark"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     gateway, java = context._gateway, context._jsc
+    # Nor is what its server for accumulators finds: a connection that ends.
+    accumulators: Any = context._accumulatorServer
+    accumulators.handle_error = lambda *_: None
 
     def stop() -> None:
         with suppress(Exception):  # whatever is in its way: the JVM is killed next

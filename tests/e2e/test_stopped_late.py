@@ -1,0 +1,58 @@
+"""A run that gets SIGTERM while it derives or checks: nothing of it works on once the lake is free."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import command, ingest, small_demo
+from tests.e2e.test_interrupted import alive
+
+pytestmark = pytest.mark.e2e
+
+# What a process needs to end by itself, on a busy machine.
+SOON_S = 5.0
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("late") / "lake"
+
+
+def test_a_run_that_is_stopped_while_it_derives_or_checks_ends_with_its_lock(root: Path) -> None:
+    for place in ("derive started", "checked"):
+        started = time.monotonic()
+        out, err = root.parent / "out", root.parent / "err"
+        with (
+            out.open("w") as to_out,
+            err.open("w") as to_err,
+            subprocess.Popen(
+                command("full-ingest", "--lake", str(root), "--run-id", place.replace(" ", "-"), *small_demo()),
+                env={**os.environ, "PAGELAKE_FAILPOINT": f"term:{place}"},
+                stdout=to_out,
+                stderr=to_err,
+                start_new_session=True,
+            ) as process,
+        ):
+            lock = root / ".lock"
+            while not (lock.exists() and lock.read_text("utf-8")):
+                assert time.monotonic() < started + 300
+                time.sleep(0.05)
+            while lock.read_text("utf-8"):
+                assert time.monotonic() < started + 500
+                time.sleep(0.05)
+            assert process.wait(timeout=SOON_S) == 143, place
+            deadline = time.monotonic() + SOON_S
+            while alive(process.pid):
+                assert time.monotonic() < deadline, place
+                time.sleep(0.05)
+        said = err.read_text("utf-8")
+        assert "Traceback" not in said
+        assert "was stopped by a signal" in out.read_text("utf-8")
+        assert not (root / "published.json").exists(), place
+    ended = ingest(root, "after", *small_demo())
+    assert ended.status == 0, ended.err
