@@ -90,19 +90,22 @@ class FetchPages:
 
         pages = ((span, page) for span in ranges for page in range(span.first, span.last + 1))
         flying: set[Future[PageRow]] = set()
-        with ThreadPoolExecutor(max_workers=self.in_flight) as pool:
-            try:
-                flying = {pool.submit(one, *page) for page in islice(pages, self.in_flight)}
-                while flying:
-                    done, flying = wait(flying, return_when=FIRST_COMPLETED)
-                    flying |= {pool.submit(one, *page) for page in islice(pages, len(done))}
-                    for future in done:
-                        yield future.result()
-            finally:
-                for future in flying:
-                    future.cancel()
-        for client in clients:
-            client.close()
+        try:
+            with ThreadPoolExecutor(max_workers=self.in_flight) as pool:
+                try:
+                    flying = {pool.submit(one, *page) for page in islice(pages, self.in_flight)}
+                    while flying:
+                        done, flying = wait(flying, return_when=FIRST_COMPLETED)
+                        while done:
+                            yield done.pop().result()
+                            # Only now: a page that nobody has taken yet is held here, as one that is under way will be.
+                            flying |= {pool.submit(one, *page) for page in islice(pages, 1)}
+                finally:
+                    for future in flying:
+                        future.cancel()
+        finally:
+            for client in clients:
+                client.close()
 
 
 def fetched(spark: SparkSession, fetch: FetchPages) -> DataFrame:

@@ -21,11 +21,13 @@ from lib.source.failures import NETWORK_ERRORS, failure_of
 from lib.source.gate import OPEN_GATE, Gate
 from lib.source.hosts import check_allowed, origin_of
 from lib.source.redact import holds, redacted, redacted_url
-from lib.source.retry import TryAgainError, check_asked_pause, exchange_retries, is_retried, retry_after_s
+from lib.source.retry import TryAgainError, asked_pause_s, check_asked_pause, exchange_retries, is_retried
 from lib.source.tally import Tally
 from lib.source.transport import LEAST_S, Transport
 
 MAX_REDIRECTS = 5
+TAKEN = frozenset({HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION, HTTPStatus.PARTIAL_CONTENT})
+EMPTY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 SAID_BYTES = 64 * 1024
 SHOWN_MESSAGE = 1000
@@ -37,10 +39,14 @@ Params = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer with status 200, read to its end and unpacked. Names of headers are in lower case."""
+    """An answer that brings a page, read to its end and unpacked. Names of headers are in lower case.
+
+    `is_empty`: its status says that there is nothing to read.
+    """
 
     headers: Mapping[str, str]
     body: bytes
+    is_empty: bool = False
 
 
 @dataclass(frozen=True)
@@ -193,7 +199,9 @@ class SourceClient:
 
     def _reply(self, response: requests.Response) -> Reply:
         headers = {name.lower(): value for name, value in response.headers.items()}
-        if response.status_code != HTTPStatus.OK:
+        if response.status_code in EMPTY:
+            return Reply(headers, b"", is_empty=True)
+        if response.status_code not in TAKEN:
             raise self._refusal(response, headers)
         encoding = headers.get("content-encoding", "")
         try:
@@ -204,7 +212,7 @@ class SourceClient:
         raise failure
 
     def _refusal(self, response: requests.Response, headers: Mapping[str, str]) -> SourceError:
-        """What a status other than 200 means, with the first of what the server says of it."""
+        """What a status that brings no page means, with the first of what the server says of it."""
         status = response.status_code
         body = b""
         with suppress(*NETWORK_ERRORS, SourceError):  # the status says enough
@@ -216,7 +224,7 @@ class SourceClient:
         message = f"status {status}: {said or 'no message'}"
         if not is_retried(status):
             return SourceError(message)
-        asked_s = retry_after_s(headers.get("retry-after"), datetime.now(UTC))
+        asked_s = asked_pause_s(headers, datetime.now(UTC))
         try:
             check_asked_pause(asked_s, self.access.max_wait_s)
         except SourceError as error:

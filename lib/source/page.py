@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from lib.source.json_text import SHOWN_KEY, Json, parsed
 
 MAX_COUNT = 2**63 - 1
 SHOWN_KEYS = 10
+_COUNT_TEXT = re.compile(r"[0-9]{1,19}(?:\.0{1,9})?", re.ASCII)
 _KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
 
 
@@ -74,7 +76,9 @@ def fetch_page(client: SourceClient, *, run_id: str, table: str, path: str, page
 
     def read(reply: Reply) -> tuple[str, PageShape]:
         body = text_of(reply.body, reply.headers.get("content-type", ""))
-        return body, look_at(body, paging, reply.headers)
+        if reply.is_empty:
+            return body, _no_rows(reply.headers, paging)
+        return body, look_at(body, paging, reply.headers, page)
 
     try:
         answer = client.get(path, params, read)
@@ -83,8 +87,10 @@ def fetch_page(client: SourceClient, *, run_id: str, table: str, path: str, page
     return _row(run_id, table, page, round_, answer.tried, answer.fetched_at, *answer.content)
 
 
-def look_at(body: str, paging: Paging, headers: Mapping[str, str]) -> PageShape:
+def look_at(body: str, paging: Paging, headers: Mapping[str, str], page: int | None = None) -> PageShape:
     """The shape of a page, from a strict reading of its JSON.
+
+    No rows at all are an empty page where the source says that there are none: `total` is 0, or `page` is behind it.
 
     Raises:
         TryAgainError: no JSON; another attempt may bring it whole.
@@ -93,6 +99,10 @@ def look_at(body: str, paging: Paging, headers: Mapping[str, str]) -> PageShape:
     """
     answer = parsed(body)
     items = answer if paging.items == "$" else _at(answer, paging.items)
+    total = _count(answer, paging.total, headers, "total")
+    if items is None and isinstance(answer, dict) and total is not None:
+        is_behind = page is not None and (page - paging.first) * paging.size >= total
+        items = [] if total == 0 or is_behind else None
     if not isinstance(items, list):
         message = f"the answer has no list of rows at api.pagination.items: {paging.items} ({_outline(answer, items)})"
         raise SourceError(message)
@@ -103,11 +113,18 @@ def look_at(body: str, paging: Paging, headers: Mapping[str, str]) -> PageShape:
     return PageShape(
         n_items=len(items),
         items_sha256=hashlib.sha256(_canonical(items)).hexdigest(),
-        total=_count(answer, paging.total, headers, "total"),
+        total=total,
         pages=_count(answer, paging.pages, headers, "pages"),
         own_number=_whole(_at(answer, paging.page_param)),
         own_size=_whole(_at(answer, paging.size_param)),
     )
+
+
+def _no_rows(headers: Mapping[str, str], paging: Paging) -> PageShape:
+    """The shape of an answer without a body."""
+    in_header = paging.total if (paging.total or "").startswith("header:") else None
+    total = _count(None, in_header, headers, "total")
+    return PageShape(0, hashlib.sha256(_canonical([])).hexdigest(), total, None, None, None)
 
 
 def _canonical(items: Json) -> bytes:
@@ -133,11 +150,15 @@ def _kind(value: Json) -> str:
 
 
 def _at(answer: Json, dotted: str) -> Json:
-    for name in dotted.split("."):
-        if not isinstance(answer, dict):
-            return None
-        answer = answer.get(name)
-    return answer
+    """What is at a dotted path. A key that itself holds the dots goes before one that is nested, the longest first."""
+    if not isinstance(answer, dict) or dotted in answer:
+        return answer.get(dotted) if isinstance(answer, dict) else None
+    parts = dotted.split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        found = _at(answer.get(".".join(parts[:end])), ".".join(parts[end:]))
+        if found is not None:
+            return found
+    return None
 
 
 def _count(answer: Json, place: str | None, headers: Mapping[str, str], what: str) -> int | None:
@@ -145,16 +166,25 @@ def _count(answer: Json, place: str | None, headers: Mapping[str, str], what: st
     if place is None:
         return None
     if place.startswith("header:"):
-        text = headers.get(place.removeprefix("header:").strip().lower())
-        is_count = text is not None and text.isascii() and text.isdigit() and len(text) <= len(str(MAX_COUNT))
-        value: Json = int(text or "") if is_count else text
+        value: Json = headers.get(place.removeprefix("header:").strip().lower())
     else:
         value = _at(answer, place)
     if value is None:
         return None
-    if _whole(value) is None:
+    count = _number_of(value)
+    if count is None:
         message = f"api.pagination.{what}: {place} is no whole number of rows or pages in the answer"
         raise SourceError(message)
+    return count
+
+
+def _number_of(value: Json) -> int | None:
+    """A count as sources write it: 250, 250.0 or "250"."""
+    if isinstance(value, str):
+        text = value.strip()
+        return _whole(int(text.partition(".")[0])) if _COUNT_TEXT.fullmatch(text) else None
+    if isinstance(value, float):
+        return _whole(int(value)) if value.is_integer() else None
     return _whole(value)
 
 

@@ -119,7 +119,7 @@ def test_what_is_no_json_is_asked_for_again_and_then_an_error(
             "api.pagination.total: total is no whole number of rows or pages in the answer",
         ),
         (
-            b'{"items": [], "total": "2"}',
+            b'{"items": [], "total": "2x"}',
             "api.pagination.total: total is no whole number of rows or pages in the answer",
         ),
         (
@@ -127,7 +127,7 @@ def test_what_is_no_json_is_asked_for_again_and_then_an_error(
             "api.pagination.total: total is no whole number of rows or pages in the answer",
         ),
         (
-            b'{"items": [], "total": 2.0}',
+            b'{"items": [], "total": 2.5}',
             "api.pagination.total: total is no whole number of rows or pages in the answer",
         ),
         (
