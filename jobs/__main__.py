@@ -10,13 +10,13 @@ import importlib
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
 from types import FrameType
 
 import click
 
 from jobs import cli
+from jobs.steps.traced import told, traced
 from lib.errors import PagelakeError
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -42,9 +42,8 @@ def main(arguments: Sequence[str]) -> int:
     except click.Abort as error:  # what click makes of Ctrl-C, and of an input that ends
         return INTERRUPTED if isinstance(error.__cause__, KeyboardInterrupt) else 1
     except Exception as error:  # noqa: BLE001 - the one place where the unforeseen becomes an exit status
-        first_line = (str(error).splitlines() or [""])[0]
         hint = "" if _wants_traceback(arguments) else " (run with --verbose for the traceback)"
-        _explain(error, f"{type(error).__name__}: {first_line}{hint}", arguments)
+        _explain(error, f"{told(error)}{hint}", arguments)
         return 1
 
 
@@ -66,7 +65,7 @@ def _run(invocation: cli.Invocation) -> int:
 
 def _explain(error: BaseException, message: str, arguments: Sequence[str]) -> None:
     if _wants_traceback(arguments):
-        traceback.print_exception(error)
+        click.echo("\n".join(traced(error)), err=True)
     click.echo(message, err=True)
 
 

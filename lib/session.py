@@ -20,6 +20,15 @@ RETENTION = {
 # (23,000 rows) gains by it, and minutes of work would not.
 SMALL_RUN_ROWS = 300_000
 
+# Whatever else is asked for: times and dates in the files of the lake mean the same to every engine. Spark's own way (INT96)
+# overflows outside 1677 to 2262 for readers that count nanoseconds, and those of the old calendar would be moved by days.
+EVERY_ENGINE = {
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
+    "spark.sql.parquet.int96RebaseModeInWrite": "CORRECTED",
+    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
+    "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
+}
 _ALWAYS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -48,7 +57,10 @@ _LOCAL = {
 
 
 def start_session(app: str, runtime: Runtime, *, rows: int) -> SparkSession:
-    """Start Spark for a job that moves about `rows` rows. What the user gave to spark-submit goes before what is set here."""
+    """Start Spark for a job that moves about `rows` rows.
+
+    What the user gave to spark-submit goes before what is set here, `EVERY_ENGINE` apart.
+    """
     settings = {**_ALWAYS, "spark.driver.extraJavaOptions": _java_options(runtime, rows)}
     builder = SparkSession.builder.appName(app)
     if runtime.is_local:
@@ -65,10 +77,17 @@ def start_session(app: str, runtime: Runtime, *, rows: int) -> SparkSession:
     for name, value in settings.items():
         if name not in runtime.submitted:
             builder = builder.config(name, value)
-    session = builder.getOrCreate()
+    session = for_every_engine(builder.getOrCreate())
     if threading.current_thread() is threading.main_thread():
         # Spark's own handler calls the JVM on the connection where another call waits: that breaks it, and hides the Ctrl-C.
         signal.signal(signal.SIGINT, _on_ctrl_c)
+    return session
+
+
+def for_every_engine(session: SparkSession) -> SparkSession:
+    """The session, however it was started, with what no file of a lake may be written without."""
+    for name, value in EVERY_ENGINE.items():
+        session.conf.set(name, value)
     return session
 
 

@@ -57,13 +57,15 @@ for name, frame in tables.items():
 # %%
 lake.need("tracks", "users", "listen_history", "listens")
 lake.record("quarantine").createOrReplaceTempView("quarantine")
+plays = lake.spark.sql("SELECT track_id, count(*) AS plays FROM listens GROUP BY track_id")
+# Quarantine holds no key, only its hash, which is made with the lake's secret.
+plays.withColumn("key_hash", lake.key_hash("tracks", {"id": plays.track_id})).createOrReplaceTempView("plays")
 pointers = lake.spark.sql("""
-    WITH plays AS (SELECT track_id, count(*) AS plays FROM listens GROUP BY track_id),
-    held AS (SELECT DISTINCT key_hash FROM quarantine WHERE table = 'tracks' AND resolved_by IS NULL)
+    WITH held AS (SELECT DISTINCT key_hash FROM quarantine WHERE table = 'tracks' AND resolved_by IS NULL)
     SELECT CASE WHEN tracks._deleted_at IS NOT NULL THEN 'vanished' WHEN tracks.id IS NOT NULL THEN 'there'
         WHEN held.key_hash IS NOT NULL THEN 'in quarantine' ELSE 'orphan' END AS track, sum(plays) AS plays, count(*) AS tracks
     FROM plays LEFT JOIN tracks ON tracks.id = plays.track_id
-    LEFT JOIN held ON held.key_hash = sha2(to_json(named_struct('id', plays.track_id)), 256)
+    LEFT JOIN held ON held.key_hash = plays.key_hash
     GROUP BY 1 ORDER BY plays DESC
 """)
 pointers.limit(10).toPandas()

@@ -11,9 +11,11 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.steps.options import Job
-from lib.config import Table
+from lib.config import MASK, Table
+from lib.config.names import is_name
 from lib.errors import ContractError, SourceError
 from lib.lake.columns import held_columns
+from lib.lake.key_hash import KeyHash
 from lib.lake.layout import Layout
 from lib.lake.merge import Clock
 from lib.lake.runs import Run
@@ -26,8 +28,8 @@ from lib.tables.parse import parse
 from lib.tables.reject import count_rows
 from lib.tables.shape import columns_seen
 
-# So many new columns are named in a run's record, each with so many characters.
-MOST_NEW, LONGEST_NAME = 100, 100
+# So many new columns are named in a run's record; those whose names look like values are not.
+MOST_NEW = 100
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,11 @@ class Batch:
     plan: Callable[[str], TablePlan]
     known: list[Run]
     allow_deletes: bool
+
+    @property
+    def key_hash(self) -> KeyHash:
+        """By what the lake finds a row in quarantine again; of tables that are made anew too."""
+        return self.job.key_hash(self.spark)
 
 
 @dataclass(frozen=True)
@@ -98,7 +105,7 @@ def _parse(batch: Batch, pages: DataFrame, declared: Table) -> Parsed:
         raise ContractError(message)
     seen = columns_seen(counts["shapes"])
     new = {name: kind for name, kind in seen.items() if name not in {column.name for column in table.columns}}
-    record.new_columns = [name[:LONGEST_NAME] for name in new][:MOST_NEW] or None
+    record.new_columns = list(dict.fromkeys(name if is_name(name) else MASK for name in new))[:MOST_NEW] or None
     try:
         check_columns(declared, seen, new, counts["n_parsed"])
     except ContractError:

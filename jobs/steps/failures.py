@@ -19,7 +19,6 @@ from lib.lake.runs import Run
 from lib.quality.failing import failing_rows
 from lib.quality.validate import Finding, Findings, live_rows
 from lib.tables import listens
-from lib.tables.reject import key_hash
 
 _LITERALS = {
     "docs_id": "string",
@@ -45,7 +44,8 @@ def write_failures(
         if failing.rows is None:
             notes[finding.name] = f"no rows are listed: {failing.why}"
         else:
-            lists.append(failing.rows.select(*_literals(about[finding.name]), *_keyed(key, personal)))
+            hashed = job.key_hash(spark)(key, within="")
+            lists.append(failing.rows.select(*_literals(about[finding.name]), *_keyed(key, personal, hashed)))
     if not about:
         return
     if lists and sum(finding.unexpected or 0 for finding in findings.failed) > FEW:
@@ -91,10 +91,10 @@ def _literals(about: dict[str, Any]) -> list[Column]:
     return [F.lit(value).cast(_LITERALS[name]).alias(name) for name, value in about.items()]
 
 
-def _keyed(key: tuple[str, ...], personal: tuple[str, ...]) -> list[Column]:
+def _keyed(key: tuple[str, ...], personal: tuple[str, ...], hashed: Column) -> list[Column]:
     shown = [(F.lit(MASK) if column in personal else F.col(column)).alias(column) for column in key]
     return [
         F.to_json(F.struct(*shown), {"ignoreNullFields": "false"}).alias("key"),
-        key_hash(key, within="").alias("key_hash"),
+        hashed.alias("key_hash"),
         F.lit(None).cast("string").alias("note"),
     ]

@@ -18,6 +18,7 @@ from lib.lake import merge as lake
 from lib.lake import quarantine, runs
 from lib.lake.columns import add_columns, held_columns, widen_columns
 from lib.lake.conflicts import from_a_fresh_snapshot
+from lib.lake.key_hash import KeyHash
 from lib.lake.merge import Clock
 from lib.lake.runs import TableRun
 from lib.landing.bronze import MOST_NAMED
@@ -25,7 +26,7 @@ from lib.landing.prove import COUNTED, PROVED, doubt_repeats, report, walk_again
 from lib.tables.compare import check_rejected, check_vanished, seen_keys, vanished
 from lib.tables.fit import fit
 from lib.tables.newest import newest, pages_sharing_keys, rehashed
-from lib.tables.reject import key_hash, rejected
+from lib.tables.reject import rejected
 
 
 def merge_tables(landing: Landing, *, allow_deletes: bool) -> None:
@@ -103,7 +104,8 @@ def _write_quarantine(batch: Batch, parsed: Sequence[Parsed]) -> None:
     before = quarantine.count_rejected(batch.layout, batch.clock.run_id)
     concerned = [one for one in parsed if records[one.table.name].rows_rejected or before.get(one.table.name)]
     if concerned:
-        rows = [one.rows.transform(rejected(one.table.name, one.table.key)) for one in concerned]
+        hashed = batch.key_hash
+        rows = [one.rows.transform(rejected(one.table.name, one.table.key, hashed)) for one in concerned]
         names = [one.table.name for one in concerned]
         for attempt in from_a_fresh_snapshot():
             with attempt:
@@ -120,7 +122,8 @@ def _write_quarantine(batch: Batch, parsed: Sequence[Parsed]) -> None:
 
 def _resolve(batch: Batch, merged: Sequence[Parsed]) -> None:
     """Say of rows that earlier runs rejected what this one found of them."""
-    found = [_found(one) for one in merged]
+    hashed = batch.key_hash
+    found = [_found(one, hashed) for one in merged]
     complete = [one.table.name for one in merged if batch.run.tables[one.table.name].proof in PROVED]
     for attempt in from_a_fresh_snapshot():
         with attempt:
@@ -134,12 +137,10 @@ def _resolve(batch: Batch, merged: Sequence[Parsed]) -> None:
             )
 
 
-def _found(one: Parsed) -> DataFrame:
+def _found(one: Parsed, hashed: KeyHash) -> DataFrame:
     """What this run has of each key: a row that was taken, or only rejected ones. Key: table, key_hash."""
     is_bad = F.size("problems") > 0
-    keys = one.rows.select(key_hash(one.table.key).alias("key_hash"), is_bad.alias("_bad")).where(
-        "key_hash IS NOT NULL"
-    )
+    keys = one.rows.select(hashed(one.table.key).alias("key_hash"), is_bad.alias("_bad")).where("key_hash IS NOT NULL")
     resolution = F.when(F.bool_and("_bad"), F.lit(quarantine.AGAIN)).otherwise(F.lit(quarantine.ARRIVED))
     return keys.groupBy("key_hash").agg(resolution.alias("resolution")).withColumn("table", F.lit(one.table.name))
 
@@ -204,7 +205,7 @@ def _with_gone_since(batch: Batch, table: Table, rows: DataFrame, last: TableRun
         ["_key_hash"]
     )
     return (
-        rows.withColumn("_key_hash", key_hash(table.key, within=""))
+        rows.withColumn("_key_hash", batch.key_hash(table.key, within=""))
         .join(hashes, on="_key_hash", how="left")
         .withColumn(lake.GONE_SINCE, F.when(F.col("_is_there").isNull(), since))
         .drop("_key_hash", "_is_there")

@@ -14,6 +14,7 @@ from jobs.steps.options import Job
 from jobs.steps.report import measurements
 from jobs.steps.site import copy_site, write_site
 from jobs.steps.summary import docs_of, summaries, summary_of
+from jobs.steps.traced import traced
 from lib.lake import metrics, runs
 from lib.lake.runs import Run
 from lib.observe.anomalies import Past, judged
@@ -70,8 +71,8 @@ def _measured(job: Job, run: Run, work: Work, *, succeeded: bool) -> list[Measur
 def _tried(what: str, step: Callable[[], T]) -> T | None:
     try:
         return step()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - it is told, and ends nothing
         # Whatever it is: nothing that goes wrong here may change how the run ends.
         log.warning("%s failed (%s); the run is as it would have been", what, type(error).__name__)
-        log.debug("%s", what, exc_info=True)
+        log.debug("%s", "\n".join([what, *traced(error)]))
         return None

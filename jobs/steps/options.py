@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
+from pyspark.sql import SparkSession
 
 from lib.config import Alerts, Runtime, Source, check_run_id, load_alerts, load_source, parse_tables
 from lib.errors import ConfigError
+from lib.lake.key_hash import KeyHash, key_hash_of
 from lib.lake.layout import Layout, check_owner, lake_at
 from lib.observe.console import Steps
 from lib.observe.logs import set_up_logs
@@ -126,6 +128,10 @@ class Job:
     now: datetime
     steps: Steps
     alerts: Alerts | None = None
+
+    def key_hash(self, spark: SparkSession) -> KeyHash:
+        """By what the lake finds a row again without holding its key."""
+        return key_hash_of(spark, self.layout, self.runtime.key_secret)
 
 
 def open_job(**options: Any) -> Job:

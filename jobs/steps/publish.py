@@ -31,7 +31,6 @@ from lib.quality.names import rows_query
 from lib.quality.references import NOTHING, count_strays, register_strays, say_strays
 from lib.quality.suites import build_suite
 from lib.quality.validate import Finding, Findings, validate
-from lib.tables.reject import key_hash
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -201,8 +200,9 @@ def _references(spark: SparkSession, job: Job, run: Run, frames: dict[str, DataF
         rejected = quarantined(spark, job.layout, name, runs.merged_by(earlier, run, name))
         targets[name] = (job.source.table(name), frames[name], rejected)
     notes: list[str] = []
+    hashed = job.key_hash(spark)
     for table in pointing:
-        found = count_strays(table, register_strays(table, frames[table.name], targets, key_hash))
+        found = count_strays(table, register_strays(table, frames[table.name], targets, hashed))
         say_strays(suites[table.name], found)
         orphans = {strays.reference.column: strays for strays in found if strays.meets == NOTHING}
         run.tables[table.name].orphans = [

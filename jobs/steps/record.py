@@ -112,7 +112,7 @@ def recorded(job: Job, run: Run, name: str) -> Iterator[None]:
         LakeError: another run is at work on this lake.
     """
     with writing(job.layout, run.run_id, datetime.now(UTC)):
-        claim(job.layout, job.source.source, job.now)
+        claim(job.layout, job.source.source, job.now, job.runtime.key_secret)
         publications.heal(job.layout)
         heal_site(job)
         close_killed(job, run)

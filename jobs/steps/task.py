@@ -13,6 +13,7 @@ from deltalake.exceptions import DeltaError
 from jobs.steps.alert import Desk, News, evaluate, last_run
 from jobs.steps.failing import LONGEST
 from jobs.steps.options import Job, read_alerts
+from jobs.steps.traced import traced
 from lib.config import Runtime
 from lib.errors import ConfigError
 from lib.lake import metrics
@@ -58,7 +59,7 @@ def record_end(job: Job, end: TaskEnd) -> tuple[list[str], list[str]]:
             _save(job.layout, end, found)
             as_it_was, gone = _as_it_was(job.layout, end), _gone(job.layout, end)
         except _TROUBLE as error:
-            log.debug("ops/metrics", exc_info=True)
+            log.debug("%s", "\n".join(["ops/metrics", *traced(error)]))
             problems.append(f"{job.layout.metrics} cannot be written ({type(error).__name__})")
     else:
         lines.append(f"There is no lake at {job.layout.root} yet: nothing was written to it.")

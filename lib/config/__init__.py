@@ -18,12 +18,13 @@ from lib.config.ddl import Array, DataType, DdlError, Decimal, Scalar, Struct, p
 from lib.config.load import load_source
 from lib.config.metrics import CloudWatch, Metrics, Otlp, Pushgateway
 from lib.config.runs import check_run_id, new_run_id
-from lib.config.runtime import REPO, Runtime, lake_address
+from lib.config.runtime import KEY_SECRET, REPO, Runtime, lake_address
 from lib.config.source import Demo, Faults, Source, parse_tables
 from lib.config.tables import DERIVED_KEYS, ORIGINS, Table
 
 __all__ = [
     "DERIVED_KEYS",
+    "KEY_SECRET",
     "MASK",
     "ORIGINS",
     "REPO",

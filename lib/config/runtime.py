@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
+# Where the secret of a lake's hashes of keys comes from, if not from the lake itself.
+KEY_SECRET = "PAGELAKE_KEY_HASH_SECRET"
 
 
 @dataclass(frozen=True)
 class Runtime:
     """The repo's files, Delta's jars, and the spark-submit options that the user gave before the job's name.
 
-    `class_archive` is there if the set-up could make one, `site_assets` if it found Node.
+    `class_archive` is there if the set-up could make one, `site_assets` if it found Node. `key_secret` is what hashes of keys are
+    made with, where the environment has it.
     """
 
     conf: Path
@@ -25,6 +28,7 @@ class Runtime:
     site_assets: Path | None
     jars: tuple[str, ...]
     submitted: Mapping[str, str]
+    key_secret: str | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, env: Mapping[str, str]) -> Runtime:
@@ -40,6 +44,7 @@ class Runtime:
             site_assets=assets if assets.is_dir() else None,
             jars=tuple(str(jar) for jar in jars),
             submitted=_submitted(shlex.split(env.get("PYSPARK_SUBMIT_ARGS", ""))),
+            key_secret=env.get(KEY_SECRET),
         )
 
     @property

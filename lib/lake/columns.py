@@ -11,8 +11,11 @@ from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lib.config import SYSTEM_COLUMNS
-from lib.lake import tables
+from lib.config import DERIVED_KEYS, SYSTEM_COLUMNS
+from lib.config.suggest import did_you_mean
+from lib.errors import ConfigError
+from lib.lake import runs, tables
+from lib.lake.layout import Layout
 
 _NAMES = {"integer": "int", "long": "bigint"}
 
@@ -23,6 +26,26 @@ def held_columns(path: Path) -> dict[str, str] | None:
         return None
     fields = json.loads(DeltaTable(str(path)).schema().to_json())["fields"]
     return {field["name"]: _ddl(field["type"]) for field in fields if field["name"] not in SYSTEM_COLUMNS}
+
+
+def key_types(layout: Layout, table: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The key of a silver or gold table, and the Spark DDL of its columns. Needs no Spark.
+
+    Raises:
+        ConfigError: there is no such table.
+    """
+    known = {name: (layout.gold(name), key) for name, key in DERIVED_KEYS.items()}
+    for run in runs.all_runs(layout):
+        settings = json.loads(run.settings)["tables"]
+        known |= {one["name"]: (layout.silver(one["name"]), tuple(one["key"])) for one in settings}
+    there = [name for name, (path, _) in known.items() if tables.exists(path)]
+    if table not in there:
+        listed = ", ".join(there)
+        message = f"{layout.root}: there is no table {table!r}{did_you_mean(table, there) or f'; there are {listed}'}"
+        raise ConfigError(message)
+    path, key = known[table]
+    held = held_columns(path) or {}
+    return key, {name: held[name] for name in key}
 
 
 def add_columns(spark: SparkSession, path: Path, rows: DataFrame, tag: str) -> None:

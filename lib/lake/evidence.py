@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -11,6 +12,7 @@ from pyspark.sql import functions as F
 from lib.config.suggest import did_you_mean
 from lib.errors import ConfigError
 from lib.lake import checks, failures, metrics, publications, quarantine, runs, tables
+from lib.lake.key_hash import KeyHash
 from lib.lake.layout import Layout
 
 SCHEMAS: dict[str, pa.Schema] = {
@@ -38,7 +40,9 @@ def record(spark: SparkSession, layout: Layout, name: str) -> DataFrame:
     return spark.read.format("delta").load(str(path))
 
 
-def rows_behind(spark: SparkSession, layout: Layout, docs_id: str, expectation: str) -> tuple[str, DataFrame]:
+def rows_behind(
+    spark: SparkSession, layout: Layout, docs_id: str, expectation: str, key_hash: Callable[[], KeyHash]
+) -> tuple[str, DataFrame]:
     """The table of an expectation, and the rows that failed it in one check, in the version that was checked.
 
     Raises:
@@ -57,5 +61,5 @@ def rows_behind(spark: SparkSession, layout: Layout, docs_id: str, expectation: 
     )
     rows = tables.at_version(spark, layout.root / path, version)
     # A key may hold personal values, which are not in the list: rows are found by its hash.
-    hashed = F.sha2(F.to_json(F.struct(*(F.col(f"`{name}`") for name in json.loads(first["key"])))), 256)
+    hashed = key_hash()(list(json.loads(first["key"])), within="")
     return table, rows.join(listed, on=hashed == listed["key_hash"], how="left_semi")

@@ -58,6 +58,19 @@ def is_row(key: Mapping[str, KeyValue], types: Mapping[str, str], within: str = 
     return reduce(and_, [F.col(f"{within}`{name}`") == _literal(name, key[name], ddl) for name, ddl in types.items()])
 
 
+def columns_of(key: Mapping[str, KeyValue | Column], types: Mapping[str, str]) -> list[Column]:
+    """A key's columns, each as its type in the table, in their order: of values, or of columns of another frame.
+
+    Raises:
+        ConfigError: a value is not of its column's type.
+    """
+    given = {name: key[name] for name in types}
+    return [
+        (value.cast(types[name]) if isinstance(value, Column) else _literal(name, value, types[name])).alias(name)
+        for name, value in given.items()
+    ]
+
+
 def _literal(name: str, value: KeyValue, ddl: str) -> Column:
     taken = _TAKEN[ddl.partition("(")[0]]
     # To Python a bool is an int and a datetime a date; to a table they are not.

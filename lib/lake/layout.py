@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
+import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from lib.config import KEY_SECRET
 from lib.errors import ConfigError
 from lib.files import replace_text
+from lib.lake.secret import check_of, checked_secret, secret_in
 
-FORMAT_VERSION = 1
+# 2: times in all files as microseconds; hashes of keys made with a secret.
+FORMAT_VERSION = 2
+_HIGHEST_FORMAT = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,11 @@ class Layout:
         """Held while alerts are sent."""
         return self.root / ".alerts.lock"
 
+    @property
+    def key_file(self) -> Path:
+        """The secret that hashes of keys are made with; not there where the environment has it."""
+        return self.root / ".key"
+
     def rebuilt(self, run_id: str) -> Layout:
         """The tables that a rebuild makes before they replace those of the lake."""
         return Layout(self.root / "rebuild" / run_id)
@@ -117,34 +128,125 @@ def lake_at(text: str) -> Layout:
 
 
 def check_owner(layout: Layout, source: str) -> None:
-    """Check that the lake, if there is one, belongs to this source and has a format that this version knows.
+    """Check that the lake, if there is one, belongs to this source and has the format of this version.
 
     Raises:
-        ConfigError: another source's lake, a newer format, or a folder that holds something else.
+        ConfigError: another source's lake, another format, or a folder that holds something else.
     """
-    if not layout.lake_json.exists():
-        if layout.root.exists() and any(path != layout.lock for path in layout.root.iterdir()):
+    known = check_there(layout)
+    if known is None:
+        ours = (layout.lock, layout.key_file)
+        if layout.root.exists() and any(path not in ours for path in layout.root.iterdir()):
             message = f"{layout.root}: the folder is not empty and holds no lake; give another one with --lake"
             raise ConfigError(message)
         return
+    if known.source != source:
+        message = (
+            f"{layout.root}: this lake belongs to the source '{known.source}', not to '{source}'; give another one with "
+            "--lake"
+        )
+        raise ConfigError(message)
+
+
+@dataclass(frozen=True)
+class LakeRecord:
+    """What `lake.json` says: whose the lake is, and by what its secret is known again (None: it has none)."""
+
+    source: str
+    key_check: str | None
+
+
+def lake_record(layout: Layout) -> LakeRecord | None:
+    """What the lake says of itself, None where there is no `lake.json`. Asked before anything else of a lake is read.
+
+    Raises:
+        ConfigError: it cannot be read, or the lake's format is not the one that this version reads and writes.
+    """
     try:
         known = json.loads(layout.lake_json.read_text("utf-8"))
-        owner, version = str(known["source"]), int(known["format_version"])
-    except (ValueError, KeyError, TypeError):
-        message = f"{layout.lake_json}: cannot be read; it should name the lake's source and format_version"
-        raise ConfigError(message) from None
-    if owner != source:
+        source, version, check = known["source"], known["format_version"], known.get("key_check")
+        is_fit = isinstance(source, str) and type(version) is int and 1 <= version <= _HIGHEST_FORMAT
+        is_fit = is_fit and isinstance(check, str | None)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        is_fit = False
+    if not is_fit:
         message = (
-            f"{layout.root}: this lake belongs to the source '{owner}', not to '{source}'; give another one with --lake"
+            f"{layout.lake_json}: cannot be read; it should name the lake's source and format_version. Put it back from a backup, "
+            "or give another folder with --lake"
         )
         raise ConfigError(message)
     if version > FORMAT_VERSION:
-        message = f"{layout.root}: the lake has format {version}, this version of Pagelake knows up to {FORMAT_VERSION}; update it"
+        message = (
+            f"{layout.root}: a newer Pagelake made this lake (format {version}, this one knows {FORMAT_VERSION}); update Pagelake, "
+            "or give another folder with --lake"
+        )
         raise ConfigError(message)
+    if version < FORMAT_VERSION:
+        message = (
+            f"{layout.root}: an older Pagelake made this lake (format {version}, this one needs {FORMAT_VERSION}); make it anew: "
+            "give another folder with --lake, or remove this one, and run full-ingest"
+        )
+        raise ConfigError(message)
+    return LakeRecord(source, check)
 
 
-def claim(layout: Layout, source: str, now: datetime) -> None:
-    """Make the lake if it is not there, and record whose it is."""
-    if not layout.lake_json.exists():
-        known = {"source": source, "format_version": FORMAT_VERSION, "created_at": now.isoformat()}
-        replace_text(layout.lake_json, json.dumps(known, indent=2) + "\n")
+def check_there(layout: Layout) -> LakeRecord | None:
+    """What the lake says of itself, None where there is none.
+
+    Raises:
+        ConfigError: its `lake.json` is missing or cannot be read, or it has another format.
+    """
+    known = lake_record(layout)
+    if known is None and any((layout.root / name).is_dir() for name in ("ops", "bronze", "silver")):
+        message = (
+            f"{layout.root}: lake.json is missing in this lake, and without it nothing of it is touched; put it back from a "
+            "backup, or give another folder with --lake"
+        )
+        raise ConfigError(message)
+    return known
+
+
+def claim(layout: Layout, source: str, now: datetime, given_secret: str | None = None) -> None:
+    """Make the lake if it is not there, and record whose it is; if it is, check that its secret is at hand.
+
+    `given_secret` is what the environment has, in place of one that the lake keeps in a file of its own.
+
+    Raises:
+        ConfigError: the lake's secret is not there, cannot be read, or is another one.
+    """
+    if layout.lake_json.exists():
+        key_secret(layout, given_secret)
+        return
+    secret = checked_secret(given_secret) if given_secret is not None else secrets.token_hex(32)
+    if given_secret is None:
+        replace_text(layout.key_file, secret + "\n", mode=0o600)
+    known = {
+        "source": source,
+        "format_version": FORMAT_VERSION,
+        "created_at": now.isoformat(),
+        "key_check": check_of(secret.encode()),
+    }
+    replace_text(layout.lake_json, json.dumps(known, indent=2) + "\n")
+
+
+def key_secret(layout: Layout, given_secret: str | None) -> bytes:
+    """The secret that the lake was made with: what the environment has (`given_secret`), else what is in the lake's file.
+
+    Raises:
+        ConfigError: there is no lake, or its secret is not there, cannot be read, or is another one.
+    """
+    known = lake_record(layout)
+    if known is None or known.key_check is None:
+        message = f"{layout.lake_json}: it does not say with which secret the lake was made; put it back from a backup"
+        raise ConfigError(message)
+    text = secret_in(layout.key_file) if given_secret is None else checked_secret(given_secret)
+    if not hmac.compare_digest(check_of(text.encode()), known.key_check):
+        where = f"what {layout.key_file} holds" if given_secret is None else f"what {KEY_SECRET} holds"
+        message = (
+            f"{layout.root}: {where} is not the secret that this lake was made with, so rows in quarantine could not be found "
+            f"again; put the lake's own back (its file .key, or {KEY_SECRET})"
+        )
+        raise ConfigError(message)
+    return text.encode()

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, overload
+from typing import overload
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 
 from lib.config import Runtime, lake_address
-from lib.config.suggest import did_you_mean
 from lib.errors import ConfigError, NotInThisLakeError
-from lib.lake import evidence, history, tables
+from lib.lake import evidence, history, keys, tables
 from lib.lake.checks import Check, all_checks
+from lib.lake.columns import key_types
 from lib.lake.inventory import Entry, inventory
+from lib.lake.key_hash import KeyHash, key_hash_of
 from lib.lake.keys import KeyValue
-from lib.lake.layout import Layout
+from lib.lake.layout import Layout, check_there
 from lib.lake.personal import masked, personal_columns
 from lib.lake.publications import Publication, all_publications, in_force
 from lib.lake.runs import Run, all_runs
 from lib.lake.there import lake_there, nothing, published_there
+from lib.lake.without_spark import by_table, check_published, read_published
 from lib.session import start_session
+
+__all__ = ["Lake", "at_version", "open_lake", "read_published"]
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,16 @@ class Lake:
 
     layout: Layout
     spark: SparkSession = field(repr=False)
+    key_secret: str | None = field(default=None, repr=False)
 
     @property
     def source(self) -> str:
         """The name of the source that the lake is of."""
-        return str(json.loads(self.layout.lake_json.read_text("utf-8"))["source"])
+        known = check_there(self.layout)
+        if known is None:
+            message = f"{self.layout.root}: there is no lake here any more"
+            raise ConfigError(message)
+        return known.source
 
     @property
     def publication(self) -> Publication:
@@ -100,11 +108,9 @@ class Lake:
         """
         publication = self.publication
         if table is not None:
-            if table not in publication.tables:
-                message = f"no table '{table}' is published; there are {', '.join(sorted(publication.tables))}"
-                raise ConfigError(message)
+            check_published(publication, table)
             return self._at_version(publication, table, unmasked)
-        asked = _by_table(publication, unmasked)
+        asked = by_table(publication, unmasked)
         # Delta looks at all of their logs at once.
         with ThreadPoolExecutor() as pool:
             read = pool.map(lambda name: self._at_version(publication, name, asked[name]), publication.tables)
@@ -188,8 +194,25 @@ class Lake:
         Raises:
             ConfigError: no row is listed for it; says why, where that is known.
         """
-        table, rows = evidence.rows_behind(self.spark, self.layout, docs_id, expectation)
+        table, rows = evidence.rows_behind(self.spark, self.layout, docs_id, expectation, self._key_hash)
         return self._masked(rows, table, unmasked)
+
+    def key_hash(self, table: str, key: Mapping[str, KeyValue | Column]) -> Column:
+        """What `failures` and `quarantine` have as `key_hash` of the row with this key, such as `{"id": 17}`.
+
+        In place of a value there may be a column of the frame that is asked, such as `{"id": F.col("track_id")}`. The hash is made
+        with the lake's secret: no query finds it without. Null where a part of the key is null.
+
+        Raises:
+            ConfigError: no such table, `key` does not name its key columns with values of their types, or the lake's secret is not
+                at hand.
+        """
+        names, types = key_types(self.layout, table)
+        keys.check_names(table, names, key)
+        return self._key_hash()(keys.columns_of(key, types))
+
+    def _key_hash(self) -> KeyHash:
+        return key_hash_of(self.spark, self.layout, self.key_secret)
 
     def _at_version(self, publication: Publication, table: str, unmasked: Collection[str]) -> DataFrame:
         entry = publication.tables[table]
@@ -215,35 +238,9 @@ def open_lake(lake: str | None = None, spark: SparkSession | None = None) -> Lak
     import os
 
     layout = lake_there(lake or lake_address(os.environ))
+    runtime = Runtime.of(os.environ)
     if spark is None:
         publication = in_force(layout)
         rows = sum(table.rows for table in publication.tables.values()) if publication else 0
-        spark = start_session("pagelake-explore", Runtime.of(os.environ), rows=rows)
-    return Lake(layout, spark)
-
-
-def read_published(lake: str | None = None) -> tuple[str, dict[str, Any]]:
-    """Where a lake is, and its `published.json`, for those who read without Spark. Without a name as `open_lake`.
-
-    Raises:
-        ConfigError: there is no lake, or nothing is published in it.
-    """
-    import os
-
-    layout = lake_there(lake or lake_address(os.environ))
-    published_there(layout)
-    return str(layout.root), json.loads(layout.published_json.read_text("utf-8"))
-
-
-def _by_table(publication: Publication, unmasked: Collection[str]) -> dict[str, list[str]]:
-    """Columns such as `users.email`, by table."""
-    asked: dict[str, list[str]] = {name: [] for name in publication.tables}
-    for name in [unmasked] if isinstance(unmasked, str) else unmasked:
-        table, dot, column = name.partition(".")
-        if not dot or table not in asked:
-            message = (
-                f"{name!r} names no column of a published table{did_you_mean(table, asked)}; write such as users.email"
-            )
-            raise ConfigError(message)
-        asked[table].append(column)
-    return asked
+        spark = start_session("pagelake-explore", runtime, rows=rows)
+    return Lake(layout, spark, runtime.key_secret)

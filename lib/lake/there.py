@@ -6,7 +6,7 @@ from shlex import quote
 
 from lib.errors import ConfigError
 from lib.lake import tables
-from lib.lake.layout import Layout, lake_at
+from lib.lake.layout import Layout, check_there, lake_at
 from lib.lake.publications import Publication, in_force
 
 
@@ -14,10 +14,11 @@ def lake_there(lake: str) -> Layout:
     """The lake at a path or URI. Needs no Spark.
 
     Raises:
-        ConfigError: there is none, or no run in it; says what to run.
+        ConfigError: there is none, or no run in it, or it has another format; says what to run.
     """
     layout = lake_at(lake)
     # A lake without a run is one that its first run could not begin.
+    check_there(layout)
     if not layout.lake_json.exists() or not tables.exists(layout.runs):
         message = (
             f"{layout.root}: there is no lake here. Make one with ./spark-submit.sh full-ingest --lake {quote(str(layout.root))}, "

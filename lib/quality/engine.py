@@ -7,6 +7,7 @@ from functools import reduce
 from typing import Any
 
 from great_expectations.core.metric_domain_types import MetricDomainTypes
+from great_expectations.datasource.fluent import SparkDatasource
 from great_expectations.exceptions import GreatExpectationsError
 from great_expectations.execution_engine import SparkDFExecutionEngine
 from great_expectations.validator.metric_configuration import MetricConfiguration
@@ -23,6 +24,19 @@ _ROWS_OF_QUERY, _EXAMPLES = "unexpected_rows_query.table", ".unexpected_values"
 _COUNT_OF_QUERY, _FAILING, _LOOKED_AT = "unexpected_rows_query.row_count", ".unexpected_count", ".filtered_row_count"
 _BATCH = "pagelake_batch"
 Metrics = Mapping[Any, Any]
+
+
+def count_only(source: SparkDatasource) -> None:
+    """Let this one data source of GX count only. Its class, which a notebook's own data sources share, stays as it is."""
+    kwargs = source.dict(exclude=source._get_exec_engine_excludes(), config_provider=source._config_provider)
+    # As GX keeps the engine that it made of these itself.
+    source._execution_engine, source._cached_execution_engine_kwargs = CountsOnly(**kwargs), kwargs
+
+
+def forget_views(frames: Iterable[DataFrame]) -> None:
+    """Take what a check has left out of the catalog of the session."""
+    for session in {frame.sparkSession for frame in frames}:
+        session.catalog.dropTempView(_BATCH)
 
 
 class CountsOnly(SparkDFExecutionEngine):

@@ -10,15 +10,18 @@ _SQLSTATE = re.compile(r"SQLSTATE: (\w{5})")
 # Syntax error or access rule violation: of the query itself, whatever is in the rows.
 _OF_THE_QUERY = "42"
 _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*(?:'|$)|"(?:[^"\\]|\\.)*(?:"|$)""")
+# What stands in a message without quotes, and may well be somebody's.
+_LOOSE = re.compile(r"[^\s'@]+@[^\s'@]+|(?<![\w.])[+-]?[0-9]{6,}")
 _NO_COLUMN = re.compile(r'(?:Error: )?The column "[^"]*" in BatchData does not exist\.?')
 _PATH = re.compile(r"(?<![\w.<])(?:[a-z][\w+.-]*:)?(?:/+[^\s/'\"`,;:()<>\[\]]+){2,}/?", re.IGNORECASE)
 
 
-def inert(message: str) -> str:
+def inert(message: str, *, paths: bool = False) -> str:
     """One line of an exception's message.
 
     Spark quotes the value that it cannot read (`CAST_INVALID_INPUT`): of its errors those are shown whole that are about a
-    query's text, and of others the class alone. In a message of anything else, what is in quotes is `***`.
+    query's text, and of others the class alone. In a message of anything else, what is in quotes is `***`, and so are addresses
+    and long numbers. With `paths` those of this machine are shown: to its operator, never in a page.
     """
     text = message.strip()
     found = _ERROR_CLASS.search(text)
@@ -31,8 +34,8 @@ def inert(message: str) -> str:
     else:
         line = _first_line(text)
         if not _NO_COLUMN.fullmatch(line):
-            line = _QUOTED.sub("'***'", line)
-    line = _PATH.sub("(a path)", line)
+            line = _LOOSE.sub("***", _QUOTED.sub("'***'", line))
+    line = line if paths else _PATH.sub("(a path)", line)
     return line[:_LONGEST] or "no message"
 
 

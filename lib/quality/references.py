@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
 NOTHING, VANISHED, QUARANTINED = "nothing", "vanished", "quarantined"
-KeyHash = Callable[[tuple[str, ...], str], Column]
+KeyHash = Callable[[Sequence[str], str], Column]
 
 
 def register_strays(

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import DataFrame
 
 from lib.errors import CouldNotCheckError
-from lib.quality.docs import site_config
 from lib.quality.inert import inert
 from lib.quality.suites import parameters_at
 
@@ -113,14 +112,33 @@ def validate(
     GX reads a run's name as a date where it can, and fails on some; hence the word before it. One table after another
     because GX registers one fixed temporary view for queries: two at once would mix up.
     """
+    from lib.quality.engine import forget_views
+    from lib.quality.project import own_project
+
+    with own_project(docs, title) as context:
+        try:
+            return _validated(context, frames, suites, docs_id=docs_id, at=at, docs=docs, wait_for=wait_for)
+        finally:
+            forget_views(frames.values())
+
+
+def _validated(
+    context: EphemeralDataContext,
+    frames: Mapping[str, DataFrame],
+    suites: Mapping[str, ExpectationSuite],
+    *,
+    docs_id: str,
+    at: datetime,
+    docs: Path,
+    wait_for: Callable[[str], object],
+) -> Findings:
     import great_expectations as gx
     from great_expectations.core.run_identifier import RunIdentifier
 
-    from lib.quality.engine import CountsOnly
+    from lib.quality.engine import count_only
 
-    context = _context(docs, title)
     source = context.data_sources.add_spark("lake", persist=False)
-    type(source).execution_engine_override = CountsOnly
+    count_only(source)
     found: dict[str, list[Finding]] = {}
     rows: dict[str, int] = {}
     for table, frame in frames.items():
@@ -160,24 +178,6 @@ def _check_docs(docs: Path, n_tables: int) -> None:
             f"the data docs have {len(pages)} pages for {n_tables} tables: GX could not render them (see its log above)"
         )
         raise CouldNotCheckError(message)
-
-
-def _context(docs: Path, title: str) -> EphemeralDataContext:
-    """A context that lives as long as the run. It keeps nothing, calls nobody, and writes only the docs."""
-    import great_expectations as gx
-    from great_expectations.data_context.types.base import (
-        DataContextConfig,
-        InMemoryStoreBackendDefaults,
-        ProgressBarsConfig,
-    )
-
-    config = DataContextConfig(
-        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
-        data_docs_sites={title: site_config(docs)},
-        analytics_enabled=False,
-        progress_bars=ProgressBarsConfig(globally=False),
-    )
-    return gx.get_context(mode="ephemeral", project_config=config)
 
 
 def _finding(table: str, one: ExpectationValidationResult) -> Finding:

@@ -20,6 +20,7 @@ from lib.source.body import read_raw, read_start, unpacked
 from lib.source.failures import NETWORK_ERRORS, failure_of
 from lib.source.gate import OPEN_GATE, Gate
 from lib.source.hosts import check_allowed, origin_of
+from lib.source.outline import outline
 from lib.source.redact import holds, redacted, redacted_url
 from lib.source.retry import TryAgainError, asked_pause_s, check_asked_pause, exchange_retries, is_retried
 from lib.source.tally import Tally
@@ -212,16 +213,17 @@ class SourceClient:
         raise failure
 
     def _refusal(self, response: requests.Response, headers: Mapping[str, str]) -> SourceError:
-        """What a status that brings no page means, with the first of what the server says of it."""
+        """What a status that brings no page means, with an outline of what the server says of it: never a value of it."""
         status = response.status_code
-        body = b""
+        said = "an answer that could not be read"
         with suppress(*NETWORK_ERRORS, SourceError):  # the status says enough
             raw = read_start(response.raw, SAID_BYTES)
-            # A secret that the cut halves would not be found, so a text that is cut is not shown.
-            body = b"" if len(raw) == SAID_BYTES else unpacked(raw, headers.get("content-encoding", ""), SAID_BYTES)
-        text = body.decode("utf-8", errors="replace")
-        said = redacted(text, self.access.secrets)
-        message = f"status {status}: {said or 'no message'}"
+            if len(raw) == SAID_BYTES:
+                said = f"more than {SAID_BYTES // 1024} KB"
+            else:
+                body = unpacked(raw, headers.get("content-encoding", ""), SAID_BYTES)
+                said = outline(body, headers.get("content-type", ""))
+        message = f"status {status}: {said}"
         if not is_retried(status):
             return SourceError(message)
         asked_s = asked_pause_s(headers, datetime.now(UTC))

@@ -7,11 +7,11 @@ from typing import NoReturn, TypeAlias, cast
 
 import orjson
 
+from lib.config.names import is_name
 from lib.errors import SourceError
 from lib.source.retry import TryAgainError
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
-SHOWN_KEY = 60
 
 
 class _DuplicateKeyError(ValueError):
@@ -39,7 +39,7 @@ def parsed(text: str) -> Json:
         orjson.loads(text)
         return cast("Json", _EXACT.decode(text))
     except _DuplicateKeyError as error:
-        failure: SourceError = SourceError(f"the key {error.key[:SHOWN_KEY]!r} stands twice in one JSON object")
+        failure: SourceError = _twice(error)
     except orjson.JSONDecodeError as error:
         failure = _why_not(text, error.msg)
     except RecursionError:
@@ -62,18 +62,30 @@ def _why_not(text: str, said: str) -> SourceError:
     except _NoNumberError:
         return SourceError("the answer holds NaN or Infinity, which is no JSON")
     except _DuplicateKeyError as error:
-        return SourceError(f"the key {error.key[:SHOWN_KEY]!r} stands twice in one JSON object")
+        return _twice(error)
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":
             return TryAgainError(
                 f"the answer goes on after the end of its JSON (character {error.pos})", reason="not_json"
             )
-        return TryAgainError(f"the answer is no valid JSON: {error.msg} at character {error.pos}", reason="not_json")
+        return TryAgainError(
+            f"the answer is no valid JSON: {_plain(error.msg)} at character {error.pos}", reason="not_json"
+        )
     except RecursionError:
         return SourceError("the JSON is nested too deeply")
     except ValueError:
         pass  # a whole number of thousands of digits
-    return SourceError(f"the answer is JSON that cannot be kept as it is: {said}")
+    return SourceError(f"the answer is JSON that cannot be kept as it is: {_plain(said)}")
+
+
+def _plain(said: str) -> str:
+    """What a parser says is wrong, without the characters that some of its messages quote."""
+    return said.partition(": ")[0]
+
+
+def _twice(error: _DuplicateKeyError) -> SourceError:
+    which = f"the key {error.key!r}" if is_name(error.key) else "a key (which may hold a value, and is not shown)"
+    return SourceError(f"{which} stands twice in one JSON object")
 
 
 def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

@@ -15,10 +15,10 @@ from lib.errors import SourceError
 from lib.source.access import Paging
 from lib.source.body import text_of
 from lib.source.client import ExchangeFailedError, Reply, SourceClient, Tried
-from lib.source.json_text import SHOWN_KEY, Json, parsed
+from lib.source.json_text import Json, parsed
+from lib.source.outline import keys_of
 
 MAX_COUNT = 2**63 - 1
-SHOWN_KEYS = 10
 _COUNT_TEXT = re.compile(r"[0-9]{1,19}(?:\.0{1,9})?", re.ASCII)
 _KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
 
@@ -141,8 +141,7 @@ def _outline(answer: Json, found: Json) -> str:
         return f"there is {_kind(found)}"
     if not isinstance(answer, dict):
         return f"it is {_kind(answer)}"
-    names = ", ".join(name[:SHOWN_KEY] for name in list(answer)[:SHOWN_KEYS])
-    return f"its keys are {names}{', ...' if len(answer) > SHOWN_KEYS else ''}" if answer else "it has no keys"
+    return f"its keys are {keys_of(answer)}" if answer else "it has no keys"
 
 
 def _kind(value: Json) -> str:

@@ -140,5 +140,11 @@ def _without_urls(record: logging.LogRecord) -> bool:
 
 
 # Filters hold whatever level is set later, as --verbose does.
-for _name in ("urllib3.connection", "urllib3.connectionpool", "urllib3.poolmanager"):
+for _name in (
+    "urllib3.connection",
+    "urllib3.connectionpool",
+    "urllib3.poolmanager",
+    "urllib3.response",
+    "urllib3.util.retry",
+):
     logging.getLogger(_name).addFilter(_without_urls)

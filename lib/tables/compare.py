@@ -8,10 +8,11 @@ from collections.abc import Iterable, Sequence
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lib.config import Table, is_column_name
+from lib.config import MASK, Table, is_column_name
+from lib.config.names import is_name
 from lib.errors import ContractError
 
-SHOWN_NAMES, SHOWN_NAME = 10, 60
+SHOWN_NAMES = 10
 
 
 def seen_keys(rows: DataFrame, key: tuple[str, ...]) -> DataFrame:
@@ -77,8 +78,8 @@ def check_columns(table: Table, seen: Iterable[str], new: Iterable[str], n_rows:
 
 
 def _named(names: Sequence[str]) -> str:
-    """Some of the names, shortened: they are the source's, and may be anything."""
-    shown = ", ".join(repr(name[:SHOWN_NAME]) for name in names[:SHOWN_NAMES])
+    """Some of the names, `***` for those that look like values: they are the source's, and may be anything."""
+    shown = ", ".join(repr(name if is_name(name) else MASK) for name in names[:SHOWN_NAMES])
     return f"column{'s' if len(names) > 1 else ''} {shown}{', ...' if len(names) > SHOWN_NAMES else ''}"
 
 

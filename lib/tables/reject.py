@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import reduce
-from operator import and_
+from operator import or_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lib.tables.parse import WRONG_TYPE
 
+# By names of columns, what quarantine finds a row again by without holding its key; null if it has none.
+KeyHash = Callable[[Sequence[str]], Column]
 
-def rejected(table: str, key: tuple[str, ...]) -> Callable[[DataFrame], DataFrame]:
+
+def rejected(table: str, key: tuple[str, ...], key_hash: KeyHash) -> Callable[[DataFrame], DataFrame]:
     """Parsed rows to rows of the quarantine. Grain: one per rejected row; key: run_id, table, page, position."""
 
     def transform(rows: DataFrame) -> DataFrame:
@@ -29,16 +32,6 @@ def rejected(table: str, key: tuple[str, ...]) -> Callable[[DataFrame], DataFram
     return transform
 
 
-def key_hash(key: tuple[str, ...], within: str = "row.") -> Column:
-    """SHA-256 of a row's key, by which quarantine finds a row again without holding its key; null if it has none.
-
-    `within` is where the columns are: in the struct of parsed rows, or (empty) at the top.
-    """
-    parts = [F.col(f"{within}{name}").alias(name) for name in key]
-    is_there = reduce(and_, [part.isNotNull() for part in parts])
-    return F.when(is_there, F.sha2(F.to_json(F.struct(*parts)), 256))
-
-
 def count_rows(rows: DataFrame, key: tuple[str, ...], newest_by: str | None = None) -> DataFrame:
     """One row from ranked ones.
 
@@ -48,12 +41,13 @@ def count_rows(rows: DataFrame, key: tuple[str, ...], newest_by: str | None = No
     without one).
     """
     bad = F.size("problems") > 0
+    no_key = reduce(or_, [F.col(f"row.{name}").isNull() for name in key])
     columns = rows.select("row.*").columns
     missing = [F.count_if(_is_missing(column)).alias(column) for column in columns]
     return rows.agg(
         F.count("*").alias("n_parsed"),
         F.count_if(bad).alias("n_rejected"),
-        F.count_if(bad & key_hash(key).isNull()).alias("n_unreadable"),
+        F.count_if(bad & no_key).alias("n_unreadable"),
         F.count_if(~bad & (F.col("_rank") == 1)).alias("n_keys"),
         F.count_if(~bad & F.col("_differs")).alias("n_differ"),
         F.collect_set("shape").alias("shapes"),

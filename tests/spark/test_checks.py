@@ -22,7 +22,8 @@ from lib.quality.vanished import register_vanished
 from lib.quality.volume import plausible_volume
 from lib.tables.newest import newest, ranked
 from lib.tables.parse import parse
-from lib.tables.reject import key_hash, rejected
+from lib.tables.reject import rejected
+from tests.spark.hashes import key_hash_for
 
 REPO = Path(__file__).parents[2]
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -45,7 +46,7 @@ def silver(spark: SparkSession, source: Source, table: Table, rows: list[dict[st
 
 def quarantine(spark: SparkSession, source: Source, table: Table, rows: list[dict[str, Any]]) -> DataFrame:
     """What quarantine would hold of that page."""
-    return parsed(spark, source, table, rows).transform(rejected(table.name, table.key))
+    return parsed(spark, source, table, rows).transform(rejected(table.name, table.key, key_hash_for(spark)))
 
 
 @pytest.fixture
@@ -95,7 +96,7 @@ def music(spark: SparkSession, source: Source, rows: dict[str, list[dict[str, An
         name: (source.table(name), frames[name], quarantine(spark, source, source.table(name), rows[name]))
         for name in ("tracks", "users")
     }
-    register_strays(source.table("listen_history"), frames["listen_history"], targets, key_hash)
+    register_strays(source.table("listen_history"), frames["listen_history"], targets, key_hash_for(spark))
     return frames
 
 
@@ -304,7 +305,7 @@ def test_orphans_are_counted_by_column_with_their_distinct_keys_and_never_shown(
     )
     table = source.table("visits")
     targets = {"users": (source.table("users"), users, None)}
-    found = count_strays(table, register_strays(table, visits, targets, key_hash))
+    found = count_strays(table, register_strays(table, visits, targets, key_hash_for(spark)))
     sentences = [
         "visits.who: 1 points at no row of users (1 distinct key).",
         "visits.who: 1 points at a vanished row of users (1 distinct key).",
@@ -360,7 +361,7 @@ def test_a_pointer_at_a_rejected_row_is_no_orphan_though_quarantine_masks_its_ke
             {"email": "held@x.org", "day": 2, "met": None},
         ],
     )
-    strays = register_strays(visits, pointing, {"users": (users, live, held)}, key_hash)
+    strays = register_strays(visits, pointing, {"users": (users, live, held)}, key_hash_for(spark))
     found = count_strays(visits, strays)
     assert [str(one) for one in found] == [
         "visits.email: 2 point at quarantined rows of users (1 distinct key).",

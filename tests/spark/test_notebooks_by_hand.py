@@ -16,12 +16,12 @@ from pyspark.sql import DataFrame, SparkSession
 from lib.errors import NotInThisLakeError
 from lib.lake.checks import Check, add_check
 from lib.lake.failures import add_few
+from lib.lake.key_hash import key_hash_of
 from lib.lake.layout import Layout, claim, lake_at
 from lib.lake.merge import Clock, merge
 from lib.lake.publications import Publication, PublishedTable, publish
 from lib.lake.runs import TableRun, new_run
 from lib.tables.newest import row_hash
-from lib.tables.reject import key_hash
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
@@ -79,7 +79,7 @@ def music(spark: SparkSession, tmp_path: Path) -> Layout:
     """Tracks 1, 3, 4 and 8 are there, 2 has vanished, 5 is in quarantine; 6 was once, and 7 is the number of a user who is."""
     lake = lake_at(str(tmp_path / "lake"))
     claim(lake, "demo", MONDAY)
-    run = new_run("r1", "demo", "", {"tables": []}, MONDAY)
+    run = new_run("r1", "demo", "", {"tables": [{"name": "tracks", "key": ["id"]}]}, MONDAY)
     run.save(lake)
     gone = MONDAY
     tracks = [
@@ -116,7 +116,8 @@ def music(spark: SparkSession, tmp_path: Path) -> Layout:
     for path, (rows, ddl) in saved.items():
         save(spark.createDataFrame(rows, ddl), lake.root / path)
     rejected = spark.createDataFrame(held, "run_id string, table string, id bigint, resolved_by string")
-    save(rejected.withColumn("key_hash", key_hash(("id",), within="")).drop("id"), lake.quarantine)
+    hashed = key_hash_of(spark, lake, None)(("id",), within="")
+    save(rejected.withColumn("key_hash", hashed).drop("id"), lake.quarantine)
     entries = {path.partition("/")[2]: PublishedTable(path.partition("/")[2], path, 0, 0) for path in saved}
     publish(lake, Publication("r1", "r1", MONDAY, entries))
     return lake
@@ -239,7 +240,8 @@ def test_what_failed_is_of_the_last_check_and_its_run_and_what_cannot_be_listed_
     about = {"run_id": "r0", "checked_at": MONDAY, "table": "few", "version": 0, "note": None}
     a = {**about, "docs_id": "again", "expectation": "few.a", "severity": "critical"}
     b = {**about, "docs_id": "again", "expectation": "few.b", "severity": "warning"}
-    hashed = spark.read.format("delta").load(str(shop.lake.silver("few"))).select("id", key_hash(("id",), within=""))
+    by_key = key_hash_of(spark, shop.lake, None)(("id",), within="")
+    hashed = spark.read.format("delta").load(str(shop.lake.silver("few"))).select("id", by_key)
     one, two, three = ({"key": f'{{"id":{row[0]}}}', "key_hash": row[1]} for row in hashed.orderBy("id").collect())
     none = {"key": None, "key_hash": None}
     few, whole = "2 rows are listed, 5 counted", "it is about the whole table"

@@ -12,6 +12,7 @@ from lib.config import Column, Source, Table
 from lib.tables.newest import newest, ranked
 from lib.tables.parse import parse
 from lib.tables.reject import count_rows, rejected
+from tests.spark.hashes import key_hash_for
 
 ALL_TYPES = """
   things:
@@ -103,7 +104,12 @@ def test_a_rejected_row_goes_to_quarantine_with_its_place_and_without_personal_v
     spark: SparkSession, things: Table
 ) -> None:
     body = '{"items":[{"id":1},{"id":2,"small":"many","mail":"ann@example.org","secret":"ann@example.org"}]}'
-    rows = pages(spark, body).transform(parse(things, "items")).transform(rejected("things", ("id",))).collect()
+    rows = (
+        pages(spark, body)
+        .transform(parse(things, "items"))
+        .transform(rejected("things", ("id",), key_hash_for(spark)))
+        .collect()
+    )
     assert [(r.run_id, r.table, r.page, r.position, r.reason) for r in rows] == [
         ("r1", "things", 1, 1, "wrong_type:small")
     ]
@@ -117,7 +123,7 @@ def test_a_personal_value_of_a_wrong_type_is_masked_too(spark: SparkSession, thi
     rows = (
         pages(spark, body)
         .transform(parse(things, "items"))
-        .transform(rejected("things", ("id",)))
+        .transform(rejected("things", ("id",), key_hash_for(spark)))
         .orderBy("position")
         .collect()
     )

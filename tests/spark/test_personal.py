@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from lib.errors import ConfigError, NotInThisLakeError
 from lib.lake.failures import add_few
+from lib.lake.key_hash import key_hash_of
 from lib.lake.layout import claim, lake_at
 from lib.lake.merge import Clock, merge
 from lib.lake.personal import Personal, masked
@@ -19,7 +20,6 @@ from lib.lake.publications import Publication, PublishedTable, publish
 from lib.lake.read import Lake, open_lake
 from lib.lake.runs import TableRun, new_run
 from lib.tables.newest import row_hash
-from lib.tables.reject import key_hash
 
 AT = datetime(2026, 3, 1, 2, tzinfo=UTC)
 DDL = "id bigint, email string, born date, plan string, nick string"
@@ -193,7 +193,11 @@ def test_a_derived_column_is_as_personal_as_the_one_it_is_from(spark: SparkSessi
     [entry] = kept.lake.inventory
     assert (entry.table, entry.rows, entry.masked) == ("listens", 1, ("user_id",))
     key = ("user_id", "listened_at", "position")
-    hashed = spark.read.format("delta").load(str(kept.layout.gold("listens"))).select(key_hash(key, within=""))
+    hashed = (
+        spark.read.format("delta")
+        .load(str(kept.layout.gold("listens")))
+        .select(key_hash_of(spark, kept.layout, None)(key, within=""))
+    )
     about = {
         "docs_id": "d",
         "run_id": "run-1",
@@ -211,7 +215,8 @@ def test_a_derived_column_is_as_personal_as_the_one_it_is_from(spark: SparkSessi
 def test_the_rows_behind_a_failed_expectation_are_those_of_the_version_that_was_checked(
     kept: Kept, spark: SparkSession
 ) -> None:
-    hashes = kept.lake.published("people", unmasked=["email"]).select("id", key_hash(("id",), within="").alias("hash"))
+    hashed = key_hash_of(spark, kept.layout, None)
+    hashes = kept.lake.published("people", unmasked=["email"]).select("id", hashed(("id",), within="").alias("hash"))
     known = {row["id"]: row["hash"] for row in hashes.collect()}
     about = {
         "docs_id": "run-0",

@@ -14,8 +14,9 @@ from lib.errors import ConfigError
 from lib.lake.inventory import Entry
 from lib.lake.layout import Layout, claim, lake_at
 from lib.lake.publications import Publication, PublishedTable, publish
-from lib.lake.read import Lake, open_lake, read_published
+from lib.lake.read import Lake, open_lake
 from lib.lake.runs import TableRun, new_run
+from lib.lake.without_spark import read_published
 
 AT = datetime(2026, 3, 1, 2, tzinfo=UTC)
 

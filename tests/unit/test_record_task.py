@@ -229,7 +229,7 @@ def test_ids_and_options_that_cannot_be_are_refused_before_anything_is_touched(
         )
     assert refused.value.exit_status == 2
     assert words in str(refused.value)
-    assert [path.name for path in layout.root.iterdir()] == ["lake.json"]
+    assert sorted(path.name for path in layout.root.iterdir()) == [".key", "lake.json"]
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_ids_and_options_that_cannot_be_are_refused_before_anything_is_touched(
 )
 def test_options_that_are_no_values_are_usage(layout: Layout, options: list[str]) -> None:
     assert record(layout, *options) == 2
-    assert [path.name for path in layout.root.iterdir()] == ["lake.json"]
+    assert sorted(path.name for path in layout.root.iterdir()) == [".key", "lake.json"]
 
 
 def test_a_failed_task_is_told_at_once_and_over_with_its_next_success(
@@ -343,7 +343,7 @@ def test_a_task_that_failed_for_a_mistake_in_the_yaml_is_told_all_the_same(
         monkeypatch.setenv("PAGELAKE_ALERT_URL", f"json://127.0.0.1:{ops.port}")
         assert record(layout, *task("load", 1, state), source=str(shop)) == 2
     assert ops.titles == titles
-    assert [path.name for path in layout.root.iterdir()] == ["lake.json"]
+    assert sorted(path.name for path in layout.root.iterdir()) == [".key", "lake.json"]
 
 
 def test_each_thing_that_could_not_be_done_is_named_and_keeps_no_other_back(
