@@ -21,7 +21,8 @@ from lib.source.page import PageRow, fetch_page
 PAGE_SCHEMA = (
     "run_id string, table string, page bigint, url string, status int, fetched_at timestamp, attempts int, "
     "elapsed_ms double, n_items int, n_bytes bigint, sha256 string, body string, total bigint, pages bigint, "
-    "error string, waited_ms double, retries string, round int, items_sha256 string, own_number bigint, own_size bigint"
+    "error string, waited_ms double, retries string, round int, items_sha256 string, own_number bigint, own_size bigint, "
+    "rows array<struct<json: string, shown: string, problems: array<string>>>"
 )
 ARROW_SCHEMA = pa.schema(
     {
@@ -46,6 +47,9 @@ ARROW_SCHEMA = pa.schema(
         "items_sha256": pa.string(),
         "own_number": pa.int64(),
         "own_size": pa.int64(),
+        "rows": pa.list_(
+            pa.struct({"json": pa.string(), "shown": pa.string(), "problems": pa.list_(pa.string())}),
+        ),
     }
 )
 ROWS_A_BATCH = 16
@@ -133,7 +137,8 @@ def _arrow(rows: Iterable[PageRow]) -> Iterator[pa.RecordBatch]:
     held: list[dict[str, object]] = []
     held_bytes = 0
     for row in rows:
-        held.append(vars(row))
+        rows = None if row.rows is None else [vars(one) for one in row.rows]
+        held.append({**vars(row), "rows": rows})
         held_bytes += row.n_bytes or 0
         if len(held) == ROWS_A_BATCH or held_bytes > BYTES_A_BATCH:
             yield pa.RecordBatch.from_pylist(held, ARROW_SCHEMA)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import cast
 
 import orjson
 
@@ -15,8 +15,10 @@ from lib.errors import SourceError
 from lib.source.access import Paging
 from lib.source.body import text_of
 from lib.source.client import ExchangeFailedError, Reply, SourceClient, Tried
-from lib.source.json_text import Json, parsed
+from lib.source.json_text import BrokenJsonError, Json, parsed
 from lib.source.outline import keys_of
+from lib.source.retry import TryAgainError
+from lib.source.rows import Apart, RowText, apart, may_be_too_long, place
 
 MAX_COUNT = 2**63 - 1
 _COUNT_TEXT = re.compile(r"[0-9]{1,19}(?:\.0{1,9})?", re.ASCII)
@@ -32,6 +34,8 @@ class PageRow:
     unchanged rows agree in it). `total` and `pages` are the source's own claims on this page. `n_bytes` and `sha256` are those
     of `body` in UTF-8, so that anybody can check them. `elapsed_ms` is that of the last attempt, `waited_ms` the pauses
     between all of them, `retries` a JSON object of reason and count of the attempts that another one followed (None for none).
+    `rows` are the page's rows one by one, where some of them cannot be taken, or the page is too large to be read as one; None
+    for an ordinary page, whose rows are those of `body`.
     """
 
     run_id: str
@@ -55,11 +59,15 @@ class PageRow:
     items_sha256: str | None
     own_number: int | None
     own_size: int | None
+    rows: tuple[RowText, ...] | None = None
 
 
 @dataclass(frozen=True)
 class PageShape:
-    """What an answer says of itself: how many rows it holds, a hash of them, and the numbers that the source claims."""
+    """What an answer says of itself: how many rows it holds, a hash of them, and the numbers that the source claims.
+
+    `rows` as in `PageRow`.
+    """
 
     n_items: int
     items_sha256: str
@@ -67,6 +75,7 @@ class PageShape:
     pages: int | None
     own_number: int | None
     own_size: int | None
+    rows: tuple[RowText, ...] | None = None
 
 
 def fetch_page(client: SourceClient, *, run_id: str, table: str, path: str, page: int, round_: int = 0) -> PageRow:
@@ -90,14 +99,15 @@ def fetch_page(client: SourceClient, *, run_id: str, table: str, path: str, page
 def look_at(body: str, paging: Paging, headers: Mapping[str, str], page: int | None = None) -> PageShape:
     """The shape of a page, from a strict reading of its JSON.
 
-    No rows at all are an empty page where the source says that there are none: `total` is 0, or `page` is behind it.
+    No rows at all are an empty page where the source says that there are none: `total` is 0, or `page` is behind it. A row
+    that cannot be taken is one of the `rows`, with its reason, and keeps no other from being taken.
 
     Raises:
         TryAgainError: no JSON; another attempt may bring it whole.
-        SourceError: rows missing or not a list of objects, counts that are no whole numbers, a key twice in an object.
+        SourceError: no list of rows, counts that are no whole numbers, a key twice in an object outside of the rows.
             The message names keys, and never shows a value.
     """
-    answer = parsed(body)
+    answer, rows = _read(body, paging.items)
     items = answer if paging.items == "$" else _at(answer, paging.items)
     total = _count(answer, paging.total, headers, "total")
     if items is None and isinstance(answer, dict) and total is not None:
@@ -106,33 +116,63 @@ def look_at(body: str, paging: Paging, headers: Mapping[str, str], page: int | N
     if not isinstance(items, list):
         message = f"the answer has no list of rows at api.pagination.items: {paging.items} ({_outline(answer, items)})"
         raise SourceError(message)
-    odd = next((position for position, item in enumerate(items) if not isinstance(item, dict)), None)
-    if odd is not None:
-        message = f"row {odd} of the page (counted from 0) is {_kind(items[odd])} and no JSON object"
-        raise SourceError(message)
+    content = _canonical(items)
+    if rows is None and (content is None or not all(isinstance(item, dict) for item in items)):
+        rows = apart(body, paging.items)
+    if rows is not None:
+        content = _canonical(cast("Json", rows.content))
     return PageShape(
-        n_items=len(items),
-        items_sha256=hashlib.sha256(_canonical(items)).hexdigest(),
+        n_items=len(items if rows is None else rows.rows),
+        items_sha256=hashlib.sha256(content or b"").hexdigest(),
         total=total,
         pages=_count(answer, paging.pages, headers, "pages"),
         own_number=_whole(_at(answer, paging.page_param)),
         own_size=_whole(_at(answer, paging.size_param)),
+        rows=rows.rows if rows is not None and rows.is_needed else None,
     )
+
+
+def _read(body: str, items: str) -> tuple[Json, Apart | None]:
+    """The answer; and, where it cannot be taken as one, its rows apart, with an empty list in their place."""
+    answer: Json = None
+    fault: SourceError | None = None
+    position: int | None = None
+    try:
+        answer = parsed(body)
+    except BrokenJsonError as error:
+        fault, position = error, error.position
+    except TryAgainError:
+        raise
+    except SourceError as error:
+        fault = error
+    if position is not None:
+        raise TryAgainError(f"{fault}{place(body, position, items)}", reason="not_json")
+    if fault is None and not may_be_too_long(body):
+        return answer, None
+    rows = apart(body, items)
+    if rows is not None:
+        return parsed(rows.envelope), rows
+    if fault is not None:
+        raise fault
+    return answer, None
 
 
 def _no_rows(headers: Mapping[str, str], paging: Paging) -> PageShape:
     """The shape of an answer without a body."""
     in_header = paging.total if (paging.total or "").startswith("header:") else None
     total = _count(None, in_header, headers, "total")
-    return PageShape(0, hashlib.sha256(_canonical([])).hexdigest(), total, None, None, None)
+    return PageShape(0, hashlib.sha256(b"[]").hexdigest(), total, None, None, None)
 
 
-def _canonical(items: Json) -> bytes:
-    """The rows as bytes: the same for the same rows, however the answer was spaced."""
+def _canonical(items: Json) -> bytes | None:
+    """The rows as bytes: the same for the same rows, however the answer was spaced.
+
+    None where they have to be looked at one by one: whole numbers of more than 64 bits, and deep nesting.
+    """
     try:
         return orjson.dumps(items)
-    except TypeError:  # a whole number of more than 64 bits
-        return json.dumps(items).encode()
+    except TypeError:
+        return None
 
 
 def _outline(answer: Json, found: Json) -> str:
@@ -227,4 +267,5 @@ def _row(
         items_sha256=shape.items_sha256 if shape else None,
         own_number=shape.own_number if shape else None,
         own_size=shape.own_size if shape else None,
+        rows=shape.rows if shape else None,
     )
