@@ -138,7 +138,7 @@ class Source(Settings):
 
     def public(self) -> dict[str, Any]:
         """Return all settings, defaults included, ready for JSON, with `***` in place of each secret."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", by_alias=True)
 
     @field_validator("source")
     @classmethod

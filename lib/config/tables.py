@@ -124,6 +124,15 @@ def _column_problems(table: Table) -> Iterator[Problem]:
         first = seen.setdefault(column.name.lower(), column.name)
         if first is not column.name:
             yield Problem(("columns", column.name), f"is the same name as {first!r} (upper or lower case)")
+    readers: dict[str, Column] = {}
+    for column in table.columns:
+        other = readers.setdefault(column.json_key, column)
+        if other is not column:
+            # A second reading would also show what the first may have as personal.
+            named = column if column.renamed_from is not None else other
+            twice = other if named is column else column
+            where = ("columns", named.name, "from")
+            yield Problem(where, f"is what {twice.name!r} is read from already; one key of the JSON is one column")
 
 
 def _key_problems(table: Table) -> Iterator[Problem]:

@@ -76,9 +76,7 @@ def _why_not(text: str, said: str) -> SourceError:
             return TryAgainError(
                 f"the answer goes on after the end of its JSON (character {error.pos})", reason="not_json"
             )
-        return BrokenJsonError(
-            f"the answer is no valid JSON: {_plain(error.msg)} at character {error.pos}", error.pos
-        )
+        return BrokenJsonError(f"the answer is no valid JSON: {_plain(error.msg)} at character {error.pos}", error.pos)
     except RecursionError:
         return SourceError("the JSON is nested too deeply")
     except ValueError:

@@ -75,7 +75,9 @@ def asked_pause_s(headers: Mapping[str, str], now: datetime) -> float | None:
     pairs = [(headers.get(reset), headers.get(left)) for reset, left in _RESETS.items()]
     fields = dict(_RATE_LIMIT.findall(headers.get("ratelimit", "")))
     pairs.append((fields.get("t", fields.get("reset")), fields.get("r", fields.get("remaining"))))
-    asked_s = [_from_now(reset, now) for reset, left in pairs if reset is not None and (left or "0").strip() in ("", "0")]
+    asked_s = [
+        _from_now(reset, now) for reset, left in pairs if reset is not None and (left or "0").strip() in ("", "0")
+    ]
     return max((seconds for seconds in asked_s if seconds is not None), default=None)
 
 
@@ -104,7 +106,7 @@ def exchange_retries(
         if isinstance(failure, TryAgainError) and failure.reason in _BUSY and not failure.retry_after_s:
             retried = state.attempt_number
             longest = min(max_wait_s, FIRST_WAIT_S if retried == 1 else _PATIENT_S * 2.0 ** min(retried - 1, 20))
-            return random.uniform(longest / 2, longest)  # noqa: S311 - no secret hangs on it
+            return random.uniform(longest / 2, longest)
         return min(max_wait_s, (_failure(state).retry_after_s or 0.0) + jitter(state))
 
     def tell(state: tenacity.RetryCallState) -> None:

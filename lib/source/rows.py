@@ -106,7 +106,9 @@ def apart(body: str, items: str) -> Apart | None:
         except json.JSONDecodeError as error:
             broken = (error.msg.partition(": ")[0], first + error.pos)
         if broken is not None:  # outside of the handler: its exception holds the text
-            message = f"the answer is no valid JSON: {broken[0]} at character {broken[1]}{place(body, broken[1], items)}"
+            message = (
+                f"the answer is no valid JSON: {broken[0]} at character {broken[1]}{place(body, broken[1], items)}"
+            )
             raise TryAgainError(message, reason="not_json")
         rows.append(row)
         content.append(_content(body[first:behind], row))
@@ -265,7 +267,9 @@ def _depth(text: str) -> int:
 
 
 def _strings(text: str) -> Iterator[str]:
-    return (json.loads(token[0]) for token in _TOKEN.finditer(text) if len(token[0]) > MAX_STRING and token[0][0] == '"')
+    return (
+        json.loads(token[0]) for token in _TOKEN.finditer(text) if len(token[0]) > MAX_STRING and token[0][0] == '"'
+    )
 
 
 def _pairs(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

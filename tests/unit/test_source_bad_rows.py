@@ -14,7 +14,7 @@ GOOD = '{"id":1,"price":1.10}'
 
 
 def page_of(*rows: str, items: str = "items") -> PageShape:
-    body = "[" + ",".join(rows) + "]" if items == "$" else '{"total":3,"items":[' + " , ".join(rows) + ']}'
+    body = "[" + ",".join(rows) + "]" if items == "$" else '{"total":3,"items":[' + " , ".join(rows) + "]}"
     return look_at(body, Paging(items=items), {})
 
 
@@ -84,7 +84,14 @@ def test_a_value_beyond_what_the_jvm_reads_is_told_apart_and_shown_cut(value: st
 
 @pytest.mark.parametrize(
     "value",
-    ["9" * 300, "0." + "1" * 990, '"' + "x" * 30_000 + '"', '"' + "x" * 60_000 + '"', "[" * 490 + "]" * 490, r'"\u0000"'],
+    [
+        "9" * 300,
+        "0." + "1" * 990,
+        '"' + "x" * 30_000 + '"',
+        '"' + "x" * 60_000 + '"',
+        "[" * 490 + "]" * 490,
+        r'"\u0000"',
+    ],
     ids=["300 digits", "990 decimals", "30,000 characters", "60,000 characters", "490 deep", "NUL"],
 )
 def test_a_value_within_the_limits_makes_no_page_a_special_one(value: str) -> None:
@@ -103,7 +110,10 @@ def test_the_hash_of_the_rows_does_not_hang_on_the_spaces_of_good_ones() -> None
     [
         ([GOOD, '{"id":2,"name":nul}'], r"\(row 1 of the page, counted from 0, column 'name'\)"),
         ([GOOD, GOOD, '{"id":2,}'], r"\(row 2 of the page, counted from 0"),
-        ([GOOD, r'{"id":NaN,"a":"\ud800"}', '{"id":2,"name":nul}'], r"\(row 2 of the page, counted from 0, column 'name'\)"),
+        (
+            [GOOD, r'{"id":NaN,"a":"\ud800"}', '{"id":2,"name":nul}'],
+            r"\(row 2 of the page, counted from 0, column 'name'\)",
+        ),
         ([GOOD, '{"id":2,"name":"cut'], r"\(row 1 of the page, counted from 0, column 'name'\)"),
     ],
 )

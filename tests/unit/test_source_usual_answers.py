@@ -56,7 +56,7 @@ def test_a_count_is_read_however_it_is_written(count: str) -> None:
 
 @pytest.mark.parametrize("count", ['"250x"', "true", "-1", "250.5", '""', '"-1"', '"250.5"', "[250]"])
 def test_what_is_no_count_is_an_error(count: str) -> None:
-    with pytest.raises(SourceError, match="api.pagination.total"):
+    with pytest.raises(SourceError, match=r"api\.pagination\.total"):
         look_at(f'{{"items": [], "total": {count}}}', Paging(), {})
 
 
