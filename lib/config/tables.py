@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from lib.config.columns import FLOW_TRAP, Column, Reference, flow_trap
 from lib.config.ddl import Decimal, Scalar
 from lib.config.duration import Duration, parse_duration
+from lib.config.fixed import FixedHeaders, FixedParams, check_query
 from lib.config.model import Problem, Settings, problems_error
 from lib.config.suggest import did_you_mean
 
@@ -28,10 +29,15 @@ ORIGINS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 
 
 class Table(Settings):
-    """One table of a source: one endpoint, one silver table, one row per `key`."""
+    """One table of a source: one endpoint, one silver table, one row per `key`.
+
+    `params` and `headers` go with every request for it, and before those of the API where both have one of a name.
+    """
 
     name: Annotated[str, Field(max_length=128)]
     path: str
+    params: FixedParams = Field(default_factory=dict)
+    headers: FixedHeaders = Field(default_factory=dict)
     key: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
     newest_by: str | None = None
     prove: Literal["counted", "reread"] = "counted"
@@ -82,9 +88,10 @@ class Table(Settings):
     def _path_below_the_url(cls, path: str) -> str:
         if not path.startswith("/") or path.startswith("//"):
             raise ValueError("must be a path below api.url that starts with one '/', such as /tracks")
-        if not path.isprintable() or re.search(r"[\s\\?#]", path):
-            raise ValueError("must not hold spaces, backslashes, '?' or '#'")
-        if ".." in unquote(path).replace("\\", "/").split("/"):
+        if not path.isprintable() or re.search(r"[\s\\#]", path):
+            raise ValueError("must not hold spaces, backslashes or '#'")
+        check_query(path)
+        if ".." in unquote(path.partition("?")[0]).replace("\\", "/").split("/"):
             raise ValueError("must not hold '..'")
         return path
 

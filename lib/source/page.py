@@ -90,7 +90,7 @@ def fetch_page(client: SourceClient, *, run_id: str, table: str, path: str, page
         return body, look_at(body, paging, reply.headers, page)
 
     try:
-        answer = client.get(path, params, read)
+        answer = client.get(path.partition("?")[0], params, read, client.access.fixed_for(table))
     except ExchangeFailedError as error:
         return _row(run_id, table, page, round_, error.tried, datetime.now(UTC), error=str(error))
     return _row(run_id, table, page, round_, answer.tried, answer.fetched_at, *answer.content)

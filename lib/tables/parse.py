@@ -53,7 +53,8 @@ def parse(table: Table, items: str) -> Callable[[DataFrame], DataFrame]:
 def _exploded(items: str) -> Callable[[DataFrame], DataFrame]:
     """Pages to their rows. Grain and key as in `parse`.
 
-    Columns: run_id, page, position, `json` (a variant; null where it is no object), `shape` as in `parse`, and `found` (null for a row of an ordinary page): `problems`, and as `shown` an object with the text of what is bad.
+    Columns: run_id, page, position, `json` (a variant; null where it is no object), `shape` as in `parse`, and `found` (null
+    for a row of an ordinary page): `problems`, and as `shown` an object with the text of what is bad.
     """
 
     def transform(pages: DataFrame) -> DataFrame:
