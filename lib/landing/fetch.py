@@ -137,8 +137,8 @@ def _arrow(rows: Iterable[PageRow]) -> Iterator[pa.RecordBatch]:
     held: list[dict[str, object]] = []
     held_bytes = 0
     for row in rows:
-        rows = None if row.rows is None else [vars(one) for one in row.rows]
-        held.append({**vars(row), "rows": rows})
+        apart = None if row.rows is None else [vars(one) for one in row.rows]
+        held.append({**vars(row), "rows": apart})
         held_bytes += row.n_bytes or 0
         if len(held) == ROWS_A_BATCH or held_bytes > BYTES_A_BATCH:
             yield pa.RecordBatch.from_pylist(held, ARROW_SCHEMA)

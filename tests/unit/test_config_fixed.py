@@ -127,7 +127,8 @@ def test_set_gives_one_of_them_and_a_name_with_dots_is_one_name(tmp_path: Path) 
         (
             'url: "http://h", params: {access_token: s3cret}',
             "",
-            ':2: api.params: access_token: a secret must not be written out: write "${ENV_NAME}" and put the value in that environment variable',
+            ':2: api.params: access_token: a secret must not be written out: write "${ENV_NAME}" and put the value in that '
+            "environment variable",
         ),
     ],
 )
@@ -171,7 +172,8 @@ def test_a_parameter_of_the_paging_in_a_path_is_a_mistake_with_its_line(tmp_path
         ),
         (
             "{id: bigint!, first-name: string}",
-            ":7: tables.orders.columns.first-name: is no column name: letters, digits and '_', the first no digit; take another one, and write from: with the key of the JSON",
+            ":7: tables.orders.columns.first-name: is no column name: letters, digits and '_', the first no digit; "
+            "take another one, and write from: with the key of the JSON",
         ),
     ],
 )
