@@ -53,7 +53,7 @@ def check_columns(table: Table, seen: Iterable[str], new: Iterable[str], n_rows:
             fail; or a new one is to be added and its name cannot be a column's.
     """
     there = set(seen)
-    missing = [column.json_key for column in table.columns if column.json_key not in there]
+    missing = [column.name for column in table.columns if column.json_key not in there]
     if missing and n_rows and table.on_missing_column == "fail":
         message = (
             f"{table.name}: no row has {_named(missing)}. If the source may leave that out, say on_missing_column: 'null'; "
