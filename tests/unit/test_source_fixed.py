@@ -80,7 +80,9 @@ def test_a_server_that_repeats_a_secret_does_not_bring_it_into_the_error(server:
     assert "s1gn" not in error
 
 
-@pytest.mark.parametrize("location", ["/v2/orders", "/v2/orders?page=3&size=100"])
+@pytest.mark.parametrize(
+    "location", ["/v2/orders", "/v2/orders?page=3&size=100", "/v2/orders?page=3&size=100&tenant=7"]
+)
 def test_a_redirect_on_the_same_host_keeps_them(server: ScriptedServer, location: str) -> None:
     server.play("/api/orders", Reply(status=301, headers={"Location": location}))
     server.play("/v2/orders", Reply(PAGE))
