@@ -45,7 +45,7 @@ def command(*, dry_run: bool, from_landed: str | None, choices: Choices, **optio
             take_landed(job, run, landed, choices)
     elif run.state != runs.PUBLISHED:
         with served(job.source) as source:
-            access, limits = Access.of(source.api), source.api.limits
+            access, limits = Access.of(source.api, source.tables), source.api.limits
             budget = Budget(limits.concurrency, limits.requests_per_second, max_wait_s=limits.max_wait_s)
             if dry_run:
                 record.say_plan(job, plan_tables(job, access, budget, run))

@@ -107,10 +107,11 @@ def _parse(batch: Batch, pages: DataFrame, declared: Table) -> Parsed:
         )
         raise ContractError(message)
     seen = columns_seen(counts["shapes"])
-    new = {name: kind for name, kind in seen.items() if name not in {column.name for column in table.columns}}
+    new = {name: kind for name, kind in seen.items() if name not in {column.json_key for column in table.columns}}
     record.new_columns = list(dict.fromkeys(name if is_name(name) else MASK for name in new))[:MOST_NEW] or None
     try:
-        check_columns(declared, seen, new, counts["n_parsed"])
+        # Rows that are no objects have no columns, and are rejected for that.
+        check_columns(declared, seen, new, counts["n_parsed"] if counts["shapes"] else 0)
     except ContractError:
         rows.unpersist()
         raise

@@ -147,6 +147,7 @@ def _reading(settings: Mapping[str, Any], table: str) -> tuple[Any, ...]:
     """What decides which rows a page gives, which are rejected, and which one wins."""
     for one in settings["tables"]:
         if one["name"] == table:
-            columns = [(column["name"], column["type"], column["required"]) for column in one["columns"]]
+            asked = ("name", "type", "required", "epoch", "from", "empty_is_null")
+            columns = [tuple(column.get(name) for name in asked) for column in one["columns"]]
             return settings["api"]["pagination"]["items"], one["key"], one["newest_by"], columns
     return ()

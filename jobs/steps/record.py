@@ -17,7 +17,7 @@ from jobs.steps.named import unknown_run
 from jobs.steps.observe import close_killed, observe
 from jobs.steps.options import Job
 from jobs.steps.site import heal_site
-from lib.config import new_run_id
+from lib.config import is_column_name, new_run_id
 from lib.errors import ConfigError, PagelakeError, SourceIncompleteError
 from lib.lake import publications, runs
 from lib.lake.complete import CompleteSet, complete_set
@@ -296,6 +296,10 @@ def say_done(job: Job, run: Run) -> None:
             lines.append(
                 f"Columns of {table.table} that are new to its contract: {', '.join(map(repr, table.new_columns))}."
             )
+            if not all(is_column_name(name) for name in table.new_columns):
+                lines.append(
+                    "To take one whose name cannot be a column's: another name, with from: and its name in the JSON."
+                )
         if table.rows_resolved:
             lines.append(f"Rows of {table.table} that left quarantine: {table.rows_resolved:,}.")
     if run.state == runs.PUBLISHED:

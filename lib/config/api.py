@@ -18,45 +18,21 @@ from pydantic import (
     model_validator,
 )
 
+from lib.config.fixed import HEADER_CHARACTERS, FixedHeaders, FixedParams, check_query
 from lib.config.model import Problem, Settings, problems_error
 from lib.config.network import checked_host, pem_of
+from lib.config.secret import from_environment
 
-_ENV_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _DOTTED = re.compile(r"[^.\s]+(?:\.[^.\s]+)*")
-_HEADER_CHARACTERS = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
-_TOTAL = re.compile(rf"header:{_HEADER_CHARACTERS}|(?!header:){_DOTTED.pattern}")
-
-
-def _from_environment(value: object, info: ValidationInfo, *, literal_ok: bool) -> object:
-    """Replace `${NAME}` by what the environment has. Text without it is refused, unless `literal_ok`."""
-    if isinstance(value, SecretStr):  # made by code, not read from a YAML
-        return value
-    if not isinstance(value, str):
-        # A TypeError would leave pydantic as it is, and not become one problem among others.
-        raise ValueError('must be written as "${ENV_NAME}", with the value in that environment variable')  # noqa: TRY004
-    match = _ENV_REFERENCE.fullmatch(value)
-    if match is None:
-        if literal_ok and value and value.isprintable() and "${" not in value:
-            return SecretStr(value)
-        if literal_ok or "${" in value:
-            raise ValueError('must be "${ENV_NAME}" alone, with nothing before or after it')
-        raise ValueError(
-            'a secret must not be written out: write "${ENV_NAME}" and put the value in that environment variable'
-        )
-    found = (info.context or {}).get("env", {}).get(match.group(1), "")
-    if not found:
-        raise ValueError(f"the environment variable {match.group(1)} is not set or is empty")
-    if not found.isprintable():
-        raise ValueError(f"the environment variable {match.group(1)} holds a line break or another control character")
-    return SecretStr(found)
+_TOTAL = re.compile(rf"header:{HEADER_CHARACTERS}|(?!header:){_DOTTED.pattern}")
 
 
 def _secret(value: object, info: ValidationInfo) -> object:
-    return _from_environment(value, info, literal_ok=False)
+    return from_environment(value, info, literal_ok=False)
 
 
 def _secret_or_literal(value: object, info: ValidationInfo) -> object:
-    return _from_environment(value, info, literal_ok=True)
+    return from_environment(value, info, literal_ok=True)
 
 
 _HIDDEN = PlainSerializer(lambda _: "***", return_type=str, when_used="json")
@@ -65,7 +41,7 @@ _HIDDEN = PlainSerializer(lambda _: "***", return_type=str, when_used="json")
 def _proxy(value: object, info: ValidationInfo) -> object:
     if isinstance(value, str) and "@" in value:
         raise ValueError('must not hold a user or password: write "${ENV_NAME}" and put the whole URL there')
-    found = _from_environment(value, info, literal_ok=True)
+    found = from_environment(value, info, literal_ok=True)
     if isinstance(found, SecretStr):
         checked_url(re.sub(r"//[^/]*@", "//", found.get_secret_value(), count=1))
     return found
@@ -93,7 +69,7 @@ class HeaderAuth(Settings):
     """A header of the API's own, such as `X-Api-Key`."""
 
     type: Literal["header"] = "header"
-    name: Annotated[str, Field(pattern=f"^{_HEADER_CHARACTERS}$", max_length=200)]
+    name: Annotated[str, Field(pattern=f"^{HEADER_CHARACTERS}$", max_length=200)]
     value: Secret
 
 
@@ -182,12 +158,12 @@ class Pagination(Settings):
         return self
 
 
-def checked_url(url: str) -> str:
-    """Return the URL without its last slashes.
+def checked_url(url: str, *, with_query: bool = False) -> str:
+    """Return the URL without the last slashes of its path.
 
     Raises:
-        ValueError: it is not an http(s) URL with a host and nothing after the path. The message never holds the URL,
-            since there may be a password in it.
+        ValueError: it is not an http(s) URL with a host and nothing after the path (a query at most, with `with_query`). The
+            message never holds the URL, since there may be a password in it.
     """
     if not url.isprintable() or re.search(r"[\s\\]", url):
         raise ValueError("must not hold spaces, line breaks or backslashes")
@@ -202,16 +178,21 @@ def checked_url(url: str) -> str:
         raise ValueError("must not hold a user or password; use api.auth with type: basic")
     if not host or re.search(r"[^\w.:%-]", host):
         raise ValueError("has no host that can be used, such as https://api.example.com")
-    if "?" in url or "#" in url:
+    if not with_query and ("?" in url or "#" in url):
         raise ValueError("must not hold a query or fragment (nothing from '?' or '#' on)")
-    return url.rstrip("/")
+    if "#" in url:
+        raise ValueError("must not hold a fragment (nothing from '#' on)")
+    check_query(url)
+    path, mark, query = url.partition("?")
+    return path.rstrip("/") + (mark + query if query else "")
 
 
 class Api(Settings):
     """The API of a source. `url` is empty only as long as the embedded demo server has not started.
 
     `allowed_hosts` may be asked too, where the API redirects to them. `ca_file` holds the certificates (PEM) to trust
-    in place of the public ones; `ca_pem` is its text, for executors, which read no file.
+    in place of the public ones; `ca_pem` is its text, for executors, which read no file. `params` and `headers` go with every
+    request.
     """
 
     url: str = ""
@@ -221,6 +202,8 @@ class Api(Settings):
     allowed_hosts: Annotated[tuple[Annotated[str, AfterValidator(checked_host)], ...], Field(strict=False)] = ()
     ca_file: str | None = None
     proxy: Proxy | None = None
+    params: FixedParams = Field(default_factory=dict)
+    headers: FixedHeaders = Field(default_factory=dict)
     _ca_pem: str | None = PrivateAttr(None)
 
     @property
@@ -231,7 +214,7 @@ class Api(Settings):
     @field_validator("url")
     @classmethod
     def _checked(cls, url: str) -> str:
-        return checked_url(url)
+        return checked_url(url, with_query=True)
 
     @model_validator(mode="after")
     def _read_ca_file(self, info: ValidationInfo) -> Api:

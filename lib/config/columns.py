@@ -16,6 +16,7 @@ from lib.config.model import Problem, Settings, problems_error
 SYSTEM_COLUMNS = ("_row_hash", "_run_id", "_first_seen_at", "_changed_at", "_deleted_at", "_gone", "_gone_since")
 FLOW_TRAP = "a comma inside braces starts a new key; write the type in quotes or one column a line"
 MAX_NAME = 255
+MAX_JSON_KEY = 1000
 # Stands where a personal value is.
 MASK = "***"
 _COLUMN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -31,7 +32,8 @@ class Column(Settings):
     """One column. In the YAML `id: bigint!` (`!` = required) or `id: {type: "bigint!", pii: true, description: "..."}`.
 
     `type` is Spark DDL in lower case without spaces. `epoch` says that a timestamp is a number in the JSON: seconds (`s`) or
-    milliseconds (`ms`) since 1970. Values of a `pii` column never reach docs, logs, alerts or quarantine.
+    milliseconds (`ms`) since 1970. Values of a `pii` column never reach docs, logs, alerts or quarantine. `from` is the key in
+    the source's JSON, where it is another one than the name. With `empty_is_null` the text `""` is null, whatever the type.
     """
 
     any_json: ClassVar[bool] = False
@@ -42,6 +44,13 @@ class Column(Settings):
     pii: bool = False
     epoch: EpochUnit | None = None
     description: str | None = None
+    renamed_from: Annotated[str, Field(max_length=MAX_JSON_KEY)] | None = Field(default=None, alias="from")
+    empty_is_null: bool = False
+
+    @property
+    def json_key(self) -> str:
+        """The key of the column in the source's JSON."""
+        return self.name if self.renamed_from is None else self.renamed_from
 
     @property
     def data_type(self) -> DataType:
@@ -67,7 +76,10 @@ class Column(Settings):
     @classmethod
     def _usable_name(cls, name: str) -> str:
         if not _COLUMN_NAME.fullmatch(name):
-            raise ValueError("is no column name: letters, digits and '_', the first no digit")
+            raise ValueError(
+                "is no column name: letters, digits and '_', the first no digit; take another one, and write "
+                "from: with the key of the JSON"
+            )
         if not is_column_name(name):
             raise ValueError("is a name that Pagelake uses for a column of its own")
         return name

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from lib.config.model import YamlPath
-from lib.config.schema import is_column, keys_at
+from lib.config.schema import has_free_keys, is_column, keys_at
 from lib.config.suggest import did_you_mean
 from lib.config.yaml_file import parse_yaml
 from lib.errors import ConfigError
@@ -42,7 +42,10 @@ def _value(text: str, label: str) -> Any:
 def _set(data: dict[str, Any], parts: list[str], value: Any, label: str) -> YamlPath:
     node: Any = data
     path: YamlPath = ()
-    for part in parts[:-1]:
+    for at, part in enumerate(parts[:-1]):
+        if has_free_keys(path) and isinstance(node, dict):
+            parts = [*parts[:at], ".".join(parts[at:])]  # a name of the user's own may hold dots
+            break
         step = _step(node, path, part, label)
         below = (*path, step)
         if isinstance(node, dict) and step not in node:
@@ -51,10 +54,11 @@ def _set(data: dict[str, Any], parts: list[str], value: Any, label: str) -> Yaml
             node[step] = {}
         if is_column(below) and isinstance(node[step], str):
             node[step] = {"type": node[step]}
-        if node[step] is None and keys_at(below):
+        if node[step] is None and (keys_at(below) or has_free_keys(below)):
             node[step] = {}
         node, path = node[step], below
-    last = _step(node, path, parts[-1], label)
+    is_free = has_free_keys(path) and isinstance(node, dict)
+    last = parts[-1] if is_free else _step(node, path, parts[-1], label)
     node[last] = value
     return (*path, last)
 

@@ -54,6 +54,11 @@ def keys_at(path: YamlPath, data: Any = None) -> tuple[str, ...]:
     return ()
 
 
+def has_free_keys(path: YamlPath) -> bool:
+    """Whether the keys of the mapping at this path are the user's: names of query parameters or of headers."""
+    return bool(path) and path[-1] in ("params", "headers") and path[:-1] in (("api",), ("tables", *path[1:2]))
+
+
 def is_named_by_its_key(path: YamlPath) -> bool:
     """Whether the mapping at this path is a table or column, whose name is the key before it."""
     return (len(path) == 2 and path[0] == "tables") or is_column(path)
@@ -65,4 +70,4 @@ def is_column(path: YamlPath) -> bool:
 
 
 def _fields(model: type[Settings], without: str = "") -> tuple[str, ...]:
-    return tuple(name for name in model.model_fields if name != without)
+    return tuple(field.alias or name for name, field in model.model_fields.items() if name != without)

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from lib.config.api import Api, checked_url
 from lib.config.ddl import Array, DataType
+from lib.config.fixed import fixed_problems
 from lib.config.metrics import Metrics
 from lib.config.model import Problem, Settings, YamlPath, problems_error
 from lib.config.suggest import did_you_mean, one_of
@@ -120,7 +121,7 @@ class Source(Settings):
             ConfigError: it is no usable http(s) URL.
         """
         try:
-            api = self.api.model_copy(update={"url": checked_url(url)})
+            api = self.api.model_copy(update={"url": checked_url(url, with_query=True)})
         except ValueError as error:
             raise ConfigError(f"the URL of the API {error}") from error
         return self.model_copy(update={"api": api})
@@ -138,7 +139,7 @@ class Source(Settings):
 
     def public(self) -> dict[str, Any]:
         """Return all settings, defaults included, ready for JSON, with `***` in place of each secret."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", by_alias=True)
 
     @field_validator("source")
     @classmethod
@@ -167,6 +168,7 @@ class Source(Settings):
         problems: list[Problem] = []
         if not self.api.url and self.demo is None:
             problems.append(Problem(("api", "url"), "missing: write the address of the API, or pass --api-url"))
+        problems.extend(fixed_problems(self.api, self.tables))
         for table in self.tables:
             problems.extend(_reference_problems(table, {known.name: known for known in self.tables}))
         if problems:

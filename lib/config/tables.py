@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from lib.config.columns import FLOW_TRAP, Column, Reference, flow_trap
 from lib.config.ddl import Decimal, Scalar
 from lib.config.duration import Duration, parse_duration
+from lib.config.fixed import FixedHeaders, FixedParams, check_query
 from lib.config.model import Problem, Settings, problems_error
 from lib.config.suggest import did_you_mean
 
@@ -28,10 +29,15 @@ ORIGINS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 
 
 class Table(Settings):
-    """One table of a source: one endpoint, one silver table, one row per `key`."""
+    """One table of a source: one endpoint, one silver table, one row per `key`.
+
+    `params` and `headers` go with every request for it, and before those of the API where both have one of a name.
+    """
 
     name: Annotated[str, Field(max_length=128)]
     path: str
+    params: FixedParams = Field(default_factory=dict)
+    headers: FixedHeaders = Field(default_factory=dict)
     key: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
     newest_by: str | None = None
     prove: Literal["counted", "reread"] = "counted"
@@ -82,9 +88,10 @@ class Table(Settings):
     def _path_below_the_url(cls, path: str) -> str:
         if not path.startswith("/") or path.startswith("//"):
             raise ValueError("must be a path below api.url that starts with one '/', such as /tracks")
-        if not path.isprintable() or re.search(r"[\s\\?#]", path):
-            raise ValueError("must not hold spaces, backslashes, '?' or '#'")
-        if ".." in unquote(path).replace("\\", "/").split("/"):
+        if not path.isprintable() or re.search(r"[\s\\#]", path):
+            raise ValueError("must not hold spaces, backslashes or '#'")
+        check_query(path)
+        if ".." in unquote(path.partition("?")[0]).replace("\\", "/").split("/"):
             raise ValueError("must not hold '..'")
         return path
 
@@ -124,6 +131,15 @@ def _column_problems(table: Table) -> Iterator[Problem]:
         first = seen.setdefault(column.name.lower(), column.name)
         if first is not column.name:
             yield Problem(("columns", column.name), f"is the same name as {first!r} (upper or lower case)")
+    readers: dict[str, Column] = {}
+    for column in table.columns:
+        other = readers.setdefault(column.json_key, column)
+        if other is not column:
+            # A second reading would also show what the first may have as personal.
+            named = column if column.renamed_from is not None else other
+            twice = other if named is column else column
+            where = ("columns", named.name, "from")
+            yield Problem(where, f"is what {twice.name!r} is read from already; one key of the JSON is one column")
 
 
 def _key_problems(table: Table) -> Iterator[Problem]:

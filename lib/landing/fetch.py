@@ -21,7 +21,8 @@ from lib.source.page import PageRow, fetch_page
 PAGE_SCHEMA = (
     "run_id string, table string, page bigint, url string, status int, fetched_at timestamp, attempts int, "
     "elapsed_ms double, n_items int, n_bytes bigint, sha256 string, body string, total bigint, pages bigint, "
-    "error string, waited_ms double, retries string, round int, items_sha256 string, own_number bigint, own_size bigint"
+    "error string, waited_ms double, retries string, round int, items_sha256 string, own_number bigint, own_size bigint, "
+    "rows array<struct<json: string, shown: string, problems: array<string>>>"
 )
 ARROW_SCHEMA = pa.schema(
     {
@@ -46,6 +47,9 @@ ARROW_SCHEMA = pa.schema(
         "items_sha256": pa.string(),
         "own_number": pa.int64(),
         "own_size": pa.int64(),
+        "rows": pa.list_(
+            pa.struct({"json": pa.string(), "shown": pa.string(), "problems": pa.list_(pa.string())}),
+        ),
     }
 )
 ROWS_A_BATCH = 16
@@ -90,19 +94,22 @@ class FetchPages:
 
         pages = ((span, page) for span in ranges for page in range(span.first, span.last + 1))
         flying: set[Future[PageRow]] = set()
-        with ThreadPoolExecutor(max_workers=self.in_flight) as pool:
-            try:
-                flying = {pool.submit(one, *page) for page in islice(pages, self.in_flight)}
-                while flying:
-                    done, flying = wait(flying, return_when=FIRST_COMPLETED)
-                    flying |= {pool.submit(one, *page) for page in islice(pages, len(done))}
-                    for future in done:
-                        yield future.result()
-            finally:
-                for future in flying:
-                    future.cancel()
-        for client in clients:
-            client.close()
+        try:
+            with ThreadPoolExecutor(max_workers=self.in_flight) as pool:
+                try:
+                    flying = {pool.submit(one, *page) for page in islice(pages, self.in_flight)}
+                    while flying:
+                        done, flying = wait(flying, return_when=FIRST_COMPLETED)
+                        while done:
+                            yield done.pop().result()
+                            # Only now: a page that nobody has taken yet is held here, as one that is under way will be.
+                            flying |= {pool.submit(one, *page) for page in islice(pages, 1)}
+                finally:
+                    for future in flying:
+                        future.cancel()
+        finally:
+            for client in clients:
+                client.close()
 
 
 def fetched(spark: SparkSession, fetch: FetchPages) -> DataFrame:
@@ -130,7 +137,8 @@ def _arrow(rows: Iterable[PageRow]) -> Iterator[pa.RecordBatch]:
     held: list[dict[str, object]] = []
     held_bytes = 0
     for row in rows:
-        held.append(vars(row))
+        apart = None if row.rows is None else [vars(one) for one in row.rows]
+        held.append({**vars(row), "rows": apart})
         held_bytes += row.n_bytes or 0
         if len(held) == ROWS_A_BATCH or held_bytes > BYTES_A_BATCH:
             yield pa.RecordBatch.from_pylist(held, ARROW_SCHEMA)

@@ -7,8 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from lib.config.fixed import query_of
+
 if TYPE_CHECKING:
-    from lib.config import Api
+    from collections.abc import Iterable
+
+    from pydantic import SecretStr
+
+    from lib.config import Api, Table
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,19 @@ class Paging:
     items: str = "items"
     total: str | None = "total"
     pages: str | None = "pages"
+
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """What goes with every request for one table: parameters that may be seen, and those and headers that may not."""
+
+    params: Pairs = ()
+    secret_params: Pairs = field(default=(), repr=False)
+    headers: Pairs = field(default=(), repr=False)
+    secret_headers: Pairs = field(default=(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -44,11 +63,18 @@ class Access:
     allowed_hosts: tuple[str, ...] = ()
     ca_pem: str | None = field(default=None, repr=False)
     proxy: str | None = field(default=None, repr=False)
+    fixed: tuple[tuple[str, Fixed], ...] = ()
+
+    def fixed_for(self, table: str) -> Fixed:
+        """What goes with every request for a table."""
+        return dict(self.fixed).get(table, Fixed())
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every value that must not be seen in a message, a log or a table."""
         found = [value for _, value in self.params]
+        for _, fixed in self.fixed:
+            found += [value for _, value in (*fixed.secret_params, *fixed.secret_headers)]
         for _, value in self.headers:
             scheme, _, credentials = value.partition(" ")
             found += [value, credentials]
@@ -62,12 +88,12 @@ class Access:
         return tuple(dict.fromkeys(value for value in found if value))
 
     @classmethod
-    def of(cls, api: Api) -> Access:
-        """The access that a source YAML's `api` section describes."""
+    def of(cls, api: Api, tables: Iterable[Table] = ()) -> Access:
+        """The access that a source YAML's `api` section describes, with what goes with the requests for its tables."""
         headers, params = _credentials(api)
         paging, limits = api.pagination, api.limits
         return cls(
-            base_url=api.url,
+            base_url=api.url.partition("?")[0],
             headers=headers,
             params=params,
             paging=Paging(
@@ -86,10 +112,29 @@ class Access:
             allowed_hosts=api.allowed_hosts,
             ca_pem=api.ca_pem,
             proxy=None if api.proxy is None else api.proxy.get_secret_value(),
+            fixed=tuple((table.name, _fixed(api, table)) for table in tables),
         )
 
 
-Pairs = tuple[tuple[str, str], ...]
+def _fixed(api: Api, table: Table) -> Fixed:
+    """What the table says goes before what the API says; the address before `params`, as they never hold the same."""
+    own = [*query_of(table.path), *table.params.items()]
+    named = {name for name, _ in own}
+    params = [*((name, value) for name, value in (*query_of(api.url), *api.params.items()) if name not in named), *own]
+    lower = {name.lower() for name in table.headers}
+    headers = [
+        *((name, value) for name, value in api.headers.items() if name.lower() not in lower),
+        *table.headers.items(),
+    ]
+    return Fixed(*(part for pairs in (params, headers) for part in (_plain(pairs), _secret(pairs))))
+
+
+def _plain(pairs: list[tuple[str, str | SecretStr]]) -> Pairs:
+    return tuple((name, value) for name, value in pairs if isinstance(value, str))
+
+
+def _secret(pairs: list[tuple[str, str | SecretStr]]) -> Pairs:
+    return tuple((name, value.get_secret_value()) for name, value in pairs if not isinstance(value, str))
 
 
 def _credentials(api: Api) -> tuple[Pairs, Pairs]:

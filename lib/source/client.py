@@ -15,18 +15,20 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 import requests
 
 from lib.errors import SourceError
-from lib.source.access import Access
+from lib.source.access import Access, Fixed
 from lib.source.body import read_raw, read_start, unpacked
 from lib.source.failures import NETWORK_ERRORS, failure_of
 from lib.source.gate import OPEN_GATE, Gate
 from lib.source.hosts import check_allowed, origin_of
 from lib.source.outline import outline
 from lib.source.redact import holds, redacted, redacted_url
-from lib.source.retry import TryAgainError, check_asked_pause, exchange_retries, is_retried, retry_after_s
+from lib.source.retry import TryAgainError, asked_pause_s, check_asked_pause, exchange_retries, is_retried
 from lib.source.tally import Tally
 from lib.source.transport import LEAST_S, Transport
 
 MAX_REDIRECTS = 5
+TAKEN = frozenset({HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION, HTTPStatus.PARTIAL_CONTENT})
+EMPTY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT})
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 SAID_BYTES = 64 * 1024
 SHOWN_MESSAGE = 1000
@@ -34,14 +36,19 @@ HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "Us
 
 T = TypeVar("T")
 Params = tuple[tuple[str, str], ...]
+_NOTHING = Fixed()
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer with status 200, read to its end and unpacked. Names of headers are in lower case."""
+    """An answer that brings a page, read to its end and unpacked. Names of headers are in lower case.
+
+    `is_empty`: its status says that there is nothing to read.
+    """
 
     headers: Mapping[str, str]
     body: bytes
+    is_empty: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,16 +110,17 @@ class SourceClient:
         """Close the connections."""
         self._transport.close()
 
-    def get(self, path: str, params: Params, read: Callable[[Reply], T]) -> Answer[T]:
+    def get(self, path: str, params: Params, read: Callable[[Reply], T], fixed: Fixed = _NOTHING) -> Answer[T]:
         """GET `path` below the source's address, and what `read` makes of it, with retries around all of it.
 
+        What is `fixed` goes with the request as long as it is one to the source's own address.
         `read` raises a TryAgainError for an answer that is worth another attempt, a SourceError for one that is not.
 
         Raises:
             ExchangeFailedError: no answer that can be used was to be had; the message is redacted.
         """
         url = self.access.base_url + path
-        shown = redacted_url(url, params, self.access.params)
+        shown = redacted_url(url, (*params, *fixed.params), (*fixed.secret_params, *self.access.params))
         tally = Tally(self._gate)
         message = "no attempt was made"
         try:
@@ -120,7 +128,7 @@ class SourceClient:
                 with attempt:
                     tally.attempts, tally.status = attempt.retry_state.attempt_number, None
                     with self._gate.permit(), tally.timed():
-                        reply = self._exchange(url, params, tally)
+                        reply = self._exchange(url, params, fixed, tally)
                     fetched_at = datetime.now(UTC)
                     return Answer(read(reply), fetched_at, _tried(shown, tally))
         except SourceError as error:
@@ -132,12 +140,12 @@ class SourceClient:
         # Not raised in the handler: an exception's context is kept, pickled and printed with it.
         raise ExchangeFailedError(f"{shown}: {message}{after}", _tried(shown, tally))
 
-    def _exchange(self, url: str, params: Params, tally: Tally) -> Reply:
+    def _exchange(self, url: str, params: Params, fixed: Fixed, tally: Tally) -> Reply:
         """One request and its whole body, redirects included, within the time for the whole exchange."""
         deadline = time.monotonic() + self.access.timeout_s
         target = _with_query(url, params)
         for _ in range(MAX_REDIRECTS + 1):
-            request = self._request(target)
+            request = self._request(target, fixed)
             with self._sent(request, deadline) as response:
                 tally.status = response.status_code
                 if response.status_code not in REDIRECTS:
@@ -145,11 +153,11 @@ class SourceClient:
                 location = response.headers.get("location")
             if not location:
                 raise SourceError(f"status {response.status_code} redirects, but does not say where to")
-            target = self._redirected(str(request.url), location, params)
+            target = self._redirected(str(request.url), location, params, fixed)
         raise SourceError(f"the source redirects more than {MAX_REDIRECTS} times")
 
-    def _request(self, url: str) -> requests.PreparedRequest:
-        """The request for an address that may be asked. Credentials only go to the source's own."""
+    def _request(self, url: str, fixed: Fixed) -> requests.PreparedRequest:
+        """The request for an address that may be asked. Credentials, and what is fixed, only go to the source's own."""
         try:
             request: requests.PreparedRequest | None = requests.Request("GET", url, headers=HEADERS).prepare()
         except (requests.RequestException, ValueError):
@@ -162,12 +170,15 @@ class SourceClient:
         check_allowed(origin, self._home, self.access.allowed_hosts)
         if origin == self._home:
             # UTF-8, in the form that http.client sends as it is: other text would raise an error that shows it.
-            request.headers.update({name: value.encode().decode("latin-1") for name, value in self.access.headers})
-            if self.access.params:
-                request.prepare_url(_with_query(final, self.access.params), None)
+            headers = (*fixed.headers, *fixed.secret_headers, *self.access.headers)
+            request.headers.update({name: value.encode().decode("latin-1") for name, value in headers})
+            there = {name for name, _ in parse_qsl(urlsplit(final).query, keep_blank_values=True)}
+            own = tuple((name, value) for name, value in fixed.params if name not in there)
+            if own := (*own, *fixed.secret_params, *self.access.params):
+                request.prepare_url(_with_query(final, own), None)
         return request
 
-    def _redirected(self, url: str, location: str, params: Params) -> str:
+    def _redirected(self, url: str, location: str, params: Params, fixed: Fixed) -> str:
         """The address that a redirect names. The page's own parameters are kept where it has none."""
         try:
             target: str | None = urljoin(url, location.strip())
@@ -177,7 +188,7 @@ class SourceClient:
             raise SourceError("the source redirects to something that is no URL")
         origin_of(target)
         parts = urlsplit(target)
-        names = {name for name, _ in self.access.params}
+        names = {name for name, _ in (*fixed.secret_params, *self.access.params)}
         kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in names]
         target = urlunsplit(parts._replace(query=urlencode(kept) if parts.query else urlencode(params), fragment=""))
         if holds(target, self.access.secrets):
@@ -194,7 +205,9 @@ class SourceClient:
 
     def _reply(self, response: requests.Response) -> Reply:
         headers = {name.lower(): value for name, value in response.headers.items()}
-        if response.status_code != HTTPStatus.OK:
+        if response.status_code in EMPTY:
+            return Reply(headers, b"", is_empty=True)
+        if response.status_code not in TAKEN:
             raise self._refusal(response, headers)
         encoding = headers.get("content-encoding", "")
         try:
@@ -205,7 +218,7 @@ class SourceClient:
         raise failure
 
     def _refusal(self, response: requests.Response, headers: Mapping[str, str]) -> SourceError:
-        """What a status other than 200 means, with an outline of what the server says of it: never a value, whoever's it is."""
+        """What a status that brings no page means, with an outline of what the server says of it: never a value of it."""
         status = response.status_code
         said = "an answer that could not be read"
         with suppress(*NETWORK_ERRORS, SourceError):  # the status says enough
@@ -218,7 +231,7 @@ class SourceClient:
         message = f"status {status}: {said}"
         if not is_retried(status):
             return SourceError(message)
-        asked_s = retry_after_s(headers.get("retry-after"), datetime.now(UTC))
+        asked_s = asked_pause_s(headers, datetime.now(UTC))
         try:
             check_asked_pause(asked_s, self.access.max_wait_s)
         except SourceError as error:

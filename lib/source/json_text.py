@@ -14,6 +14,14 @@ from lib.source.retry import TryAgainError
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
 
+class BrokenJsonError(TryAgainError):
+    """It is no JSON; `position` is the character where that shows."""
+
+    def __init__(self, message: str, position: int) -> None:
+        super().__init__(message, reason="not_json")
+        self.position = position
+
+
 class _DuplicateKeyError(ValueError):
     def __init__(self, key: str) -> None:
         super().__init__("duplicate key")
@@ -68,9 +76,7 @@ def _why_not(text: str, said: str) -> SourceError:
             return TryAgainError(
                 f"the answer goes on after the end of its JSON (character {error.pos})", reason="not_json"
             )
-        return TryAgainError(
-            f"the answer is no valid JSON: {_plain(error.msg)} at character {error.pos}", reason="not_json"
-        )
+        return BrokenJsonError(f"the answer is no valid JSON: {_plain(error.msg)} at character {error.pos}", error.pos)
     except RecursionError:
         return SourceError("the JSON is nested too deeply")
     except ValueError:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import cast
 
 import orjson
 
@@ -14,10 +15,13 @@ from lib.errors import SourceError
 from lib.source.access import Paging
 from lib.source.body import text_of
 from lib.source.client import ExchangeFailedError, Reply, SourceClient, Tried
-from lib.source.json_text import Json, parsed
+from lib.source.json_text import BrokenJsonError, Json, parsed
 from lib.source.outline import keys_of
+from lib.source.retry import TryAgainError
+from lib.source.rows import Apart, RowText, apart, may_be_too_long, place
 
 MAX_COUNT = 2**63 - 1
+_COUNT_TEXT = re.compile(r"[0-9]{1,19}(?:\.0{1,9})?", re.ASCII)
 _KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
 
 
@@ -30,6 +34,8 @@ class PageRow:
     unchanged rows agree in it). `total` and `pages` are the source's own claims on this page. `n_bytes` and `sha256` are those
     of `body` in UTF-8, so that anybody can check them. `elapsed_ms` is that of the last attempt, `waited_ms` the pauses
     between all of them, `retries` a JSON object of reason and count of the attempts that another one followed (None for none).
+    `rows` are the page's rows one by one, where some of them cannot be taken, or the page is too large to be read as one; None
+    for an ordinary page, whose rows are those of `body`.
     """
 
     run_id: str
@@ -53,11 +59,15 @@ class PageRow:
     items_sha256: str | None
     own_number: int | None
     own_size: int | None
+    rows: tuple[RowText, ...] | None = None
 
 
 @dataclass(frozen=True)
 class PageShape:
-    """What an answer says of itself: how many rows it holds, a hash of them, and the numbers that the source claims."""
+    """What an answer says of itself: how many rows it holds, a hash of them, and the numbers that the source claims.
+
+    `rows` as in `PageRow`.
+    """
 
     n_items: int
     items_sha256: str
@@ -65,6 +75,7 @@ class PageShape:
     pages: int | None
     own_number: int | None
     own_size: int | None
+    rows: tuple[RowText, ...] | None = None
 
 
 def fetch_page(client: SourceClient, *, run_id: str, table: str, path: str, page: int, round_: int = 0) -> PageRow:
@@ -74,48 +85,94 @@ def fetch_page(client: SourceClient, *, run_id: str, table: str, path: str, page
 
     def read(reply: Reply) -> tuple[str, PageShape]:
         body = text_of(reply.body, reply.headers.get("content-type", ""))
-        return body, look_at(body, paging, reply.headers)
+        if reply.is_empty:
+            return body, _no_rows(reply.headers, paging)
+        return body, look_at(body, paging, reply.headers, page)
 
     try:
-        answer = client.get(path, params, read)
+        answer = client.get(path.partition("?")[0], params, read, client.access.fixed_for(table))
     except ExchangeFailedError as error:
         return _row(run_id, table, page, round_, error.tried, datetime.now(UTC), error=str(error))
     return _row(run_id, table, page, round_, answer.tried, answer.fetched_at, *answer.content)
 
 
-def look_at(body: str, paging: Paging, headers: Mapping[str, str]) -> PageShape:
+def look_at(body: str, paging: Paging, headers: Mapping[str, str], page: int | None = None) -> PageShape:
     """The shape of a page, from a strict reading of its JSON.
+
+    No rows at all are an empty page where the source says that there are none: `total` is 0, or `page` is behind it. A row
+    that cannot be taken is one of the `rows`, with its reason, and keeps no other from being taken.
 
     Raises:
         TryAgainError: no JSON; another attempt may bring it whole.
-        SourceError: rows missing or not a list of objects, counts that are no whole numbers, a key twice in an object.
+        SourceError: no list of rows, counts that are no whole numbers, a key twice in an object outside of the rows.
             The message names keys, and never shows a value.
     """
-    answer = parsed(body)
+    answer, rows = _read(body, paging.items)
     items = answer if paging.items == "$" else _at(answer, paging.items)
+    total = _count(answer, paging.total, headers, "total")
+    if items is None and isinstance(answer, dict) and total is not None:
+        is_behind = page is not None and (page - paging.first) * paging.size >= total
+        items = [] if total == 0 or is_behind else None
     if not isinstance(items, list):
         message = f"the answer has no list of rows at api.pagination.items: {paging.items} ({_outline(answer, items)})"
         raise SourceError(message)
-    odd = next((position for position, item in enumerate(items) if not isinstance(item, dict)), None)
-    if odd is not None:
-        message = f"row {odd} of the page (counted from 0) is {_kind(items[odd])} and no JSON object"
-        raise SourceError(message)
+    content = _canonical(items)
+    if rows is None and (content is None or not all(isinstance(item, dict) for item in items)):
+        rows = apart(body, paging.items)
+    if rows is not None:
+        content = _canonical(cast("Json", rows.content))
     return PageShape(
-        n_items=len(items),
-        items_sha256=hashlib.sha256(_canonical(items)).hexdigest(),
-        total=_count(answer, paging.total, headers, "total"),
+        n_items=len(items if rows is None else rows.rows),
+        items_sha256=hashlib.sha256(content or b"").hexdigest(),
+        total=total,
         pages=_count(answer, paging.pages, headers, "pages"),
         own_number=_whole(_at(answer, paging.page_param)),
         own_size=_whole(_at(answer, paging.size_param)),
+        rows=rows.rows if rows is not None and rows.is_needed else None,
     )
 
 
-def _canonical(items: Json) -> bytes:
-    """The rows as bytes: the same for the same rows, however the answer was spaced."""
+def _read(body: str, items: str) -> tuple[Json, Apart | None]:
+    """The answer; and, where it cannot be taken as one, its rows apart, with an empty list in their place."""
+    answer: Json = None
+    fault: SourceError | None = None
+    position: int | None = None
+    try:
+        answer = parsed(body)
+    except BrokenJsonError as error:
+        fault, position = error, error.position
+    except TryAgainError:
+        raise
+    except SourceError as error:
+        fault = error
+    if position is not None:
+        raise TryAgainError(f"{fault}{place(body, position, items)}", reason="not_json")
+    if fault is None and not may_be_too_long(body):
+        return answer, None
+    rows = apart(body, items)
+    if rows is not None:
+        return parsed(rows.envelope), rows
+    if fault is not None:
+        raise fault
+    return answer, None
+
+
+def _no_rows(headers: Mapping[str, str], paging: Paging) -> PageShape:
+    """The shape of an answer without a body."""
+    in_header = paging.total if (paging.total or "").startswith("header:") else None
+    total = _count(None, in_header, headers, "total")
+    return PageShape(0, hashlib.sha256(b"[]").hexdigest(), total, None, None, None)
+
+
+def _canonical(items: Json) -> bytes | None:
+    """The rows as bytes: the same for the same rows, however the answer was spaced.
+
+    None where they have to be looked at one by one: whole numbers of more than 64 bits, and deep nesting.
+    """
     try:
         return orjson.dumps(items)
-    except TypeError:  # a whole number of more than 64 bits
-        return json.dumps(items).encode()
+    except TypeError:
+        return None
 
 
 def _outline(answer: Json, found: Json) -> str:
@@ -132,11 +189,15 @@ def _kind(value: Json) -> str:
 
 
 def _at(answer: Json, dotted: str) -> Json:
-    for name in dotted.split("."):
-        if not isinstance(answer, dict):
-            return None
-        answer = answer.get(name)
-    return answer
+    """What is at a dotted path. A key that itself holds the dots goes before one that is nested, the longest first."""
+    if not isinstance(answer, dict) or dotted in answer:
+        return answer.get(dotted) if isinstance(answer, dict) else None
+    parts = dotted.split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        found = _at(answer.get(".".join(parts[:end])), ".".join(parts[end:]))
+        if found is not None:
+            return found
+    return None
 
 
 def _count(answer: Json, place: str | None, headers: Mapping[str, str], what: str) -> int | None:
@@ -144,16 +205,25 @@ def _count(answer: Json, place: str | None, headers: Mapping[str, str], what: st
     if place is None:
         return None
     if place.startswith("header:"):
-        text = headers.get(place.removeprefix("header:").strip().lower())
-        is_count = text is not None and text.isascii() and text.isdigit() and len(text) <= len(str(MAX_COUNT))
-        value: Json = int(text or "") if is_count else text
+        value: Json = headers.get(place.removeprefix("header:").strip().lower())
     else:
         value = _at(answer, place)
     if value is None:
         return None
-    if _whole(value) is None:
+    count = _number_of(value)
+    if count is None:
         message = f"api.pagination.{what}: {place} is no whole number of rows or pages in the answer"
         raise SourceError(message)
+    return count
+
+
+def _number_of(value: Json) -> int | None:
+    """A count as sources write it: 250, 250.0 or "250"."""
+    if isinstance(value, str):
+        text = value.strip()
+        return _whole(int(text.partition(".")[0])) if _COUNT_TEXT.fullmatch(text) else None
+    if isinstance(value, float):
+        return _whole(int(value)) if value.is_integer() else None
     return _whole(value)
 
 
@@ -197,4 +267,5 @@ def _row(
         items_sha256=shape.items_sha256 if shape else None,
         own_number=shape.own_number if shape else None,
         own_size=shape.own_size if shape else None,
+        rows=shape.rows if shape else None,
     )

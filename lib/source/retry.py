@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -15,6 +16,16 @@ from lib.errors import RetryableSourceError, SourceError
 
 FIRST_WAIT_S = 0.5
 _RETRIED_BELOW_500 = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+# A limit holds for half a minute often enough: five pauses of at least half of 0.5, 4, 8, 16 and 32 s outlast it.
+_PATIENT_S = 2.0
+_BUSY = frozenset({"429", "503"})
+_RESETS = {
+    "ratelimit-reset": "ratelimit-remaining",
+    "x-ratelimit-reset": "x-ratelimit-remaining",
+    "x-rate-limit-reset": "x-rate-limit-remaining",
+}
+_EPOCH_FROM, _EPOCH_MS_FROM = 1e9, 1e12
+_RATE_LIMIT = re.compile(r"(?:^|[;,\s])(t|reset|r|remaining)\s*=\s*([0-9]+)")
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?")
 
 
@@ -52,17 +63,50 @@ def retry_after_s(header: str | None, now: datetime) -> float | None:
     return max(0.0, (moment - now).total_seconds())
 
 
+def asked_pause_s(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds that the source asks to wait: its `Retry-After`, else when its rate limit starts anew.
+
+    A reset is a number of seconds or a moment, in seconds or milliseconds since 1970: the size tells them apart. It asks for
+    nothing where requests remain. Names of headers are in lower case.
+    """
+    asked = retry_after_s(headers.get("retry-after"), now)
+    if asked is not None:
+        return asked
+    pairs = [(headers.get(reset), headers.get(left)) for reset, left in _RESETS.items()]
+    fields = dict(_RATE_LIMIT.findall(headers.get("ratelimit", "")))
+    pairs.append((fields.get("t", fields.get("reset")), fields.get("r", fields.get("remaining"))))
+    asked_s = [
+        _from_now(reset, now) for reset, left in pairs if reset is not None and (left or "0").strip() in ("", "0")
+    ]
+    return max((seconds for seconds in asked_s if seconds is not None), default=None)
+
+
+def _from_now(reset: str, now: datetime) -> float | None:
+    if not _NUMBER.fullmatch(reset.strip()):
+        return None
+    value = float(reset)
+    if value < _EPOCH_FROM:
+        return max(0.0, value)
+    return max(0.0, (value / 1000 if value >= _EPOCH_MS_FROM else value) - now.timestamp())
+
+
 def exchange_retries(
     attempts: int, max_wait_s: float, on_pause: Callable[[RetryableSourceError, float], None]
 ) -> tenacity.Retrying:
     """Retries around a whole exchange, body included; the last failure is raised as it is.
 
     Pauses are exponential with full jitter, on top of what the source asked for, so that many tasks that were told the
-    same do not come back at the same moment; and never more than `max_wait_s`. `on_pause` hears why, and how long.
+    same do not come back at the same moment; and never more than `max_wait_s`. A 429 or 503 that names no time is waited out
+    more patiently. `on_pause` hears why, and how long.
     """
     jitter = tenacity.wait_random_exponential(multiplier=FIRST_WAIT_S, max=max_wait_s)
 
     def wait(state: tenacity.RetryCallState) -> float:
+        failure = _failure(state)
+        if isinstance(failure, TryAgainError) and failure.reason in _BUSY and not failure.retry_after_s:
+            retried = state.attempt_number
+            longest = min(max_wait_s, FIRST_WAIT_S if retried == 1 else _PATIENT_S * 2.0 ** min(retried - 1, 20))
+            return random.uniform(longest / 2, longest)
         return min(max_wait_s, (_failure(state).retry_after_s or 0.0) + jitter(state))
 
     def tell(state: tenacity.RetryCallState) -> None:

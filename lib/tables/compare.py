@@ -52,7 +52,8 @@ def check_columns(table: Table, seen: Iterable[str], new: Iterable[str], n_rows:
         ContractError: a declared column is in no row and `on_missing_column` is fail; there are new ones and `on_new_column` is
             fail; or a new one is to be added and its name cannot be a column's.
     """
-    missing = [column.name for column in table.columns if column.name not in set(seen)]
+    there = set(seen)
+    missing = [column.name for column in table.columns if column.json_key not in there]
     if missing and n_rows and table.on_missing_column == "fail":
         message = (
             f"{table.name}: no row has {_named(missing)}. If the source may leave that out, say on_missing_column: 'null'; "
@@ -72,7 +73,8 @@ def check_columns(table: Table, seen: Iterable[str], new: Iterable[str], n_rows:
         if odd:
             message = (
                 f"{table.name}: {_named(odd)} cannot be added: a name has letters, digits and '_', the first no digit, is none of "
-                "Pagelake's own, and differs from others in more than case. Say on_new_column: ignore."
+                "Pagelake's own, and differs from others in more than case. Declare it under another name, with from: and its "
+                "name in the JSON, or say on_new_column: ignore."
             )
             raise ContractError(message)
 

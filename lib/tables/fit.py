@@ -42,6 +42,13 @@ def fit(table: Table, held: Mapping[str, str]) -> Fit:
             "make the tables anew from all landed pages: full-ingest --from-landed all"
             for name, kind in adopted.items()
         ]
+    read_as = {column.json_key: column.name for column in table.columns}
+    problems += [
+        f"tables.{table.name}.columns.{read_as[name]}.from: the lake holds a column {name!r} that was made from the same key of "
+        f"the JSON; declare it as {name}, or make the tables anew from all landed pages: full-ingest --from-landed all"
+        for name in adopted
+        if name in read_as and table.on_new_column == "evolve"
+    ]
     added = {name: kind for name, kind in declared.items() if name not in held}
     by_case = {name.lower(): name for name in held}
     problems += [

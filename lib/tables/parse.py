@@ -9,33 +9,30 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lib.config import MASK, Column, Table
+from lib.tables.places import paths_of, place_of
 from lib.tables.shape import shape_of
 from lib.tables.typed import fits, taken, value_of
 
 MISSING_VALUE = "missing_value"
 WRONG_TYPE = "wrong_type"
+# So many characters of a value go into quarantine.
+MOST_SHOWN = 10_000
+_ROWS = "array<struct<json: string, shown: string, problems: array<string>>>"
 
 
 def parse(table: Table, items: str) -> Callable[[DataFrame], DataFrame]:
     """Raw pages of one table to its rows as the source gave them, good and bad.
 
-    `items` is where the rows are in an answer (`$`: the answer is the list). Grain: one row per row of a page; key: page,
-    position. Columns: run_id, page, position, `row` (a struct of the declared columns), `problems` (codes such as
-    `missing_value:name`, empty for a good row), `json` (the declared columns as they came, personal ones masked; null for a
-    good row), `shape` (on the first row of a page: that of all its rows, for `columns_seen`).
+    `items` is where the rows are in an answer (`$`: the answer is the list). A page whose `rows` are not null is read from
+    them, row by row: what the look at the page found wrong with a row is in its problems. Grain: one row per row of a page;
+    key: page, position. Columns: run_id, page, position, `row` (a struct of the declared columns), `problems` (codes such as
+    `missing_value:name`, empty for a good row), `json` (the declared columns as they came, personal ones masked, long values
+    cut; null for a good row), `shape` (the shapes of all rows, for `columns_seen`: on the first row of a page that of them all).
     """
-    path = "$" if items == "$" else "$." + items
 
     def transform(pages: DataFrame) -> DataFrame:
-        place = ["run_id", "page", "position", "shape"]
-        answers = pages.select("run_id", "page", F.try_parse_json("body").alias("answer"))
-        pages_of_items = answers.select(
-            "run_id",
-            "page",
-            F.try_variant_get("answer", path, "array<variant>").alias("items"),
-            shape_of(F.col("answer"), path).alias("shape"),
-        )
-        rows = pages_of_items.select("run_id", "page", "shape", F.posexplode("items").alias("position", "json"))
+        place = ["run_id", "page", "position", "shape", "found"]
+        rows = pages.transform(_exploded(items))
         raw = rows.select(*place, "json", _struct(table, _taken).alias("raw"))
         # A step of its own: what follows refers to the values, and does not work them out again.
         valued = raw.select(*place, "json", "raw", _struct(table, _value).alias("row"))
@@ -47,7 +44,47 @@ def parse(table: Table, items: str) -> Callable[[DataFrame], DataFrame]:
             "row",
             "problems",
             F.when(F.size("problems") > 0, _shown(table)).alias("json"),
-            F.when(F.col("position") == 0, F.col("shape")).alias("shape"),
+            "shape",
+        )
+
+    return transform
+
+
+def _exploded(items: str) -> Callable[[DataFrame], DataFrame]:
+    """Pages to their rows. Grain and key as in `parse`.
+
+    Columns: run_id, page, position, `json` (a variant; null where it is no object), `shape` as in `parse`, and `found` (null
+    for a row of an ordinary page): `problems`, and as `shown` an object with the text of what is bad.
+    """
+
+    def transform(pages: DataFrame) -> DataFrame:
+        rows = F.col("rows") if "rows" in pages.columns else F.lit(None).cast(_ROWS)
+        whole = pages.select(
+            "run_id",
+            "page",
+            F.try_parse_json(F.when(rows.isNull(), F.col("body"))).alias("answer"),
+            F.transform(rows, lambda row: F.try_parse_json(row["json"])).alias("apart"),
+            F.transform(
+                rows, lambda row: F.struct(row["shown"].alias("shown"), row["problems"].alias("problems"))
+            ).alias("found"),
+        )
+        listed = F.coalesce(*(F.try_variant_get("answer", path, "array<variant>") for path in paths_of(items)))
+        shape = F.coalesce(*(shape_of(F.col("answer"), path) for path in paths_of(items)))
+        exploded = whole.select(
+            "run_id",
+            "page",
+            shape.alias("shape"),
+            "found",
+            F.posexplode(F.coalesce("apart", listed)).alias("position", "json"),
+        )
+        own = F.concat(F.lit("ARRAY<"), F.schema_of_variant("json"), F.lit(">"))
+        return exploded.select(
+            "run_id",
+            "page",
+            "position",
+            "json",
+            F.when(F.col("found").isNotNull(), own).when(F.col("position") == 0, F.col("shape")).alias("shape"),
+            F.get("found", F.col("position")).alias("found"),
         )
 
     return transform
@@ -57,8 +94,17 @@ def _struct(table: Table, part: Callable[[Column], SparkColumn]) -> SparkColumn:
     return F.struct(*(part(column).alias(column.name) for column in table.columns))
 
 
+def _place(column: Column) -> tuple[SparkColumn, str]:
+    """Where a column's value is: a variant, and a path in it."""
+    json, path = place_of(F.col("json"), column.json_key)
+    if not column.empty_is_null:
+        return json, path
+    value = F.try_variant_get(json, path, "variant")
+    return F.when(F.try_variant_get(json, path, "string") != "", value), "$"
+
+
 def _taken(column: Column) -> SparkColumn:
-    return taken(F.col("json"), f"$.{column.name}", column.data_type)
+    return taken(*_place(column), column.data_type)
 
 
 def _value(column: Column) -> SparkColumn:
@@ -71,27 +117,61 @@ def _wrong(table: Table) -> SparkColumn:
     for column in table.columns:
         if not column.any_json:
             raw, value = F.col(f"raw.{column.name}"), F.col(f"row.{column.name}")
-            good = fits(F.col("json"), f"$.{column.name}", raw, value, column.data_type)
+            good = fits(*_place(column), raw, value, column.data_type)
             names.append(F.when(~good, F.lit(column.name)))
     return F.array_compact(F.array(*names)) if names else F.array().cast("array<string>")
 
 
 def _problems(table: Table) -> SparkColumn:
-    """The codes of what is wrong with a row. A required value of a wrong type is wrong, not missing."""
+    """The codes of what is wrong with a row. A required value that is bad in another way is that, and not missing."""
     codes = F.transform("wrong", lambda name: F.concat(F.lit(WRONG_TYPE + ":"), name))
-    absent = [
-        F.when(F.col(f"row.{name}").isNull() & ~F.array_contains("wrong", name), F.lit(f"{MISSING_VALUE}:{name}"))
-        for name in table.required
-    ]
-    return F.concat(codes, F.array_compact(F.array(*absent)))
+    absent = F.array_compact(
+        F.array(
+            *(
+                F.when(
+                    F.col(f"row.{name}").isNull() & ~F.array_contains("wrong", name), F.lit(f"{MISSING_VALUE}:{name}")
+                )
+                for name in table.required
+            )
+        )
+    )
+    names = F.create_map(*(F.lit(text) for column in table.columns for text in (column.json_key, column.name)))
+    before = F.transform("found.problems", lambda problem: _by_column(problem, names))
+    bad = F.transform(
+        before, lambda problem: F.concat(F.lit(MISSING_VALUE + ":"), F.split_part(problem, F.lit(":"), F.lit(2)))
+    )
+    with_found = F.array_distinct(F.concat(before, codes, F.array_except(absent, bad)))
+    return (
+        F.when(F.col("found.problems").isNull() | (F.size("found.problems") == 0), F.concat(codes, absent))
+        .when(F.col("json").isNull(), before)
+        .otherwise(with_found)
+    )
+
+
+def _by_column(problem: SparkColumn, names: SparkColumn) -> SparkColumn:
+    """`code:key` with the column's name in the place of the JSON's key; `code` alone where the key is not declared."""
+    code = F.substring_index(problem, ":", 1)
+    name = F.try_element_at(names, F.substr(problem, F.length(code) + 2))
+    return F.when(F.contains(problem, F.lit(":")) & name.isNotNull(), F.concat(code, F.lit(":"), name)).otherwise(code)
 
 
 def _shown(table: Table) -> SparkColumn:
     """The row's declared columns as JSON, as they came, with a mask where a personal value is."""
+    bad = F.try_parse_json("found.shown")
     values = []
     for column in table.columns:
-        value = F.try_variant_get("json", f"$.{column.name}", "variant")
+        key = column.json_key
+        value = F.coalesce(
+            F.try_variant_get(*place_of(bad, key), "variant"),
+            F.try_variant_get(*place_of(F.col("json"), key), "variant"),
+        )
+        text = F.try_variant_get(value, "$", "string")
         if column.pii:
-            value = F.when(F.try_variant_get("json", f"$.{column.name}", "string").isNotNull(), F.lit(MASK))
+            value = F.when(text.isNotNull(), F.lit(MASK))
+        else:
+            cut = F.format_string(
+                f"%s… (the first {MOST_SHOWN:,} of %,d characters)", F.left(text, F.lit(MOST_SHOWN)), F.length(text)
+            )
+            value = F.when(F.length(text) > MOST_SHOWN, cut.cast("variant")).otherwise(value)
         values.append(value.alias(column.name))
     return F.to_json(F.struct(*values), {"ignoreNullFields": "false"})

@@ -9,7 +9,7 @@ from operator import or_
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lib.tables.parse import WRONG_TYPE
+from lib.tables.parse import MISSING_VALUE
 
 # By names of columns, what quarantine finds a row again by without holding its key; null if it has none.
 KeyHash = Callable[[Sequence[str]], Column]
@@ -37,7 +37,7 @@ def count_rows(rows: DataFrame, key: tuple[str, ...], newest_by: str | None = No
 
     n_parsed, n_rejected, n_unreadable (rejected without a readable key), n_keys (distinct), n_differ (good rows dropped for a
     newer one with another content), shapes (those of all pages), missing (a struct: for each column the rows without a value,
-    good and bad ones; a value of a wrong type is there), newest (the greatest good value of the column `newest_by`, null
+    good and bad ones; a value that is bad is there), newest (the greatest good value of the column `newest_by`, null
     without one).
     """
     bad = F.size("problems") > 0
@@ -57,4 +57,7 @@ def count_rows(rows: DataFrame, key: tuple[str, ...], newest_by: str | None = No
 
 
 def _is_missing(column: str) -> Column:
-    return F.col(f"row.{column}").isNull() & ~F.array_contains("problems", f"{WRONG_TYPE}:{column}")
+    is_bad = F.exists(
+        "problems", lambda problem: F.endswith(problem, F.lit(f":{column}")) & (problem != f"{MISSING_VALUE}:{column}")
+    )
+    return F.col(f"row.{column}").isNull() & ~is_bad

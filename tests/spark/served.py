@@ -65,7 +65,7 @@ def copied(job: Job, *, resume: str | None = None, allow_deletes: bool = False, 
     try:
         with record.recorded(job, run, "full-ingest"):
             budget = Budget(limits.concurrency, max_wait_s=limits.max_wait_s)
-            ingest(job, Access.of(job.source.api), budget, run, choices)
+            ingest(job, Access.of(job.source.api, job.source.tables), budget, run, choices)
     except SourceError:
         assert run.failed, "a run that fails says which table failed"
     return run

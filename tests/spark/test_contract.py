@@ -40,9 +40,9 @@ def test_new_columns_are_named_in_every_run_and_left_out_by_default(things: Serv
     assert things.silver("*") == things.silver("id, name, _row_hash, _run_id, _first_seen_at, _changed_at, _deleted_at")
     assert things.run({"id": 1, "name": "a", "size": 3}).tables["things"].new_columns == ["size"]
     assert things.run({"id": 1, "name": "a"}).tables["things"].new_columns is None
-    # A hundred are named, each with a hundred characters at most.
+    # A hundred are named; what does not look like a name may be a value, and is not shown.
     many = {"a" * 150: 1, **{f"c{number:03}": 1 for number in range(120)}}
-    named = ["a" * 100, *(f"c{number:03}" for number in range(99))]
+    named = ["***", *(f"c{number:03}" for number in range(99))]
     assert things.run({"id": 1, "name": "a", **many}).tables["things"].new_columns == named
 
 
@@ -86,11 +86,22 @@ def test_a_new_column_stops_the_table_where_the_contract_says_so(things: Served)
     assert things.silver("id, name") == [(1, "a")]
 
 
-@pytest.mark.parametrize("name", ["Name", "a b", "_row_hash", "x" * 256, "", "naïve", "1st"])
-def test_a_name_that_cannot_be_a_column_s_stops_a_table_that_evolves(things: Served, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Name", "Name"),
+        ("a b", "***"),
+        ("_row_hash", "_row_hash"),
+        ("x" * 256, "***"),
+        ("", "***"),
+        ("naïve", "naïve"),
+        ("1st", "***"),
+    ],
+)
+def test_a_name_that_cannot_be_a_column_s_stops_a_table_that_evolves(things: Served, name: str, shown: str) -> None:
     things.settings["on_new_column"] = "evolve"
     message = failed(things.run({"id": 1, "name": "a", name: 3}))
-    assert f"column {name[:60]!r} cannot be added" in message
+    assert f"column {shown!r} cannot be added" in message
 
 
 # Missing columns

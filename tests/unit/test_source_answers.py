@@ -68,7 +68,10 @@ def test_json_is_known_by_what_it_is_and_not_by_its_label(label: str, server: Sc
         ),
         (b"", "the answer is empty"),
         (b" \r\n", "the answer is empty"),
-        (b'{"items": [{"id": 1}, {"id"', "the answer is no valid JSON: Expecting ':' delimiter at character 27"),
+        (
+            b'{"items": [{"id": 1}, {"id"',
+            "the answer is no valid JSON: Expecting ':' delimiter at character 27 (row 1 of the page, counted from 0, column 'id')",
+        ),
         (b'{"items": []}{"items": []}', "the answer goes on after the end of its JSON (character 13)"),
         (b'{"items": []}\x00', "the answer goes on after the end of its JSON (character 13)"),
         (b"Service busy", "the answer is no valid JSON: Expecting value at character 0"),
@@ -86,21 +89,19 @@ def test_what_is_no_json_is_asked_for_again_and_then_an_error(
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b'{"items": [{"a": NaN}]}', "the answer holds NaN or Infinity, which is no JSON"),
-        (b'{"items": [{"a": -Infinity}]}', "the answer holds NaN or Infinity, which is no JSON"),
-        (b'{"items": [{"id": 1, "id": 2}]}', "the key 'id' stands twice in one JSON object"),
+        (b'{"items": [{"a": 1}], "b": NaN}', "the answer holds NaN or Infinity, which is no JSON"),
+        (b'{"items": [{"a": NaN}], "b": -Infinity}', "the answer holds NaN or Infinity, which is no JSON"),
         (b'{"items": [], "items": [{"id": 1}]}', "the key 'items' stands twice in one JSON object"),
-        (b'{"items": [{"a": {"b": 1, "c": 2, "\\u0062": 3}}]}', "the key 'b' stands twice in one JSON object"),
+        (b'{"items": [], "a": {"b": 1, "c": 2, "\\u0062": 3}}', "the key 'b' stands twice in one JSON object"),
         (
-            b'{"items": [{"a": 1e400}]}',
+            b'{"items": [], "a": 1e400}',
             "the answer is JSON that cannot be kept as it is: number is infinity when parsed as double",
         ),
         (
-            b'{"items": [{"a": "\\ud800"}]}',
+            b'{"items": [null], "a": "\\ud800"}',
             "the answer is JSON that cannot be kept as it is: no low surrogate in string",
         ),
         (b"[" * 100_000 + b"]" * 100_000, "the JSON is nested too deeply"),
-        (b'{"items": ' + b"[" * 1020 + b"]" * 1020 + b"}", "the JSON is nested too deeply"),
         (b'{"items": null}', "the answer has no list of rows at api.pagination.items: items (its keys are items)"),
         (b"{}", "the answer has no list of rows at api.pagination.items: items (it has no keys)"),
         (b'{"items": {}}', "the answer has no list of rows at api.pagination.items: items (there is an object)"),
@@ -111,15 +112,12 @@ def test_what_is_no_json_is_asked_for_again_and_then_an_error(
             b'{"error": "bad thing", "code": 17}',
             "the answer has no list of rows at api.pagination.items: items (its keys are error, code)",
         ),
-        (b'{"items": [{"id": 1}, null]}', "row 1 of the page (counted from 0) is null and no JSON object"),
-        (b'{"items": [7]}', "row 0 of the page (counted from 0) is a number and no JSON object"),
-        (b'{"items": [[1]]}', "row 0 of the page (counted from 0) is a list and no JSON object"),
         (
             b'{"items": [], "total": -1}',
             "api.pagination.total: total is no whole number of rows or pages in the answer",
         ),
         (
-            b'{"items": [], "total": "2"}',
+            b'{"items": [], "total": "2x"}',
             "api.pagination.total: total is no whole number of rows or pages in the answer",
         ),
         (
@@ -127,7 +125,7 @@ def test_what_is_no_json_is_asked_for_again_and_then_an_error(
             "api.pagination.total: total is no whole number of rows or pages in the answer",
         ),
         (
-            b'{"items": [], "total": 2.0}',
+            b'{"items": [], "total": 2.5}',
             "api.pagination.total: total is no whole number of rows or pages in the answer",
         ),
         (

@@ -1,0 +1,146 @@
+"""Query parameters and headers that are the same for every request: of the API, of one table, and in addresses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from urllib.parse import parse_qsl
+
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr, ValidationInfo
+
+from lib.config.model import Problem, YamlPath
+from lib.config.secret import from_environment
+
+if TYPE_CHECKING:
+    from lib.config.api import Api
+    from lib.config.tables import Table
+
+HEADER_CHARACTERS = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+_MOST = 200
+# What a request is made of, and what carries credentials.
+_OWN_HEADERS = frozenset(
+    {
+        "host", "content-length", "content-type", "transfer-encoding", "connection", "keep-alive", "proxy-connection",
+        "te", "trailer", "upgrade", "expect", "accept-encoding", "range", "if-range", "if-match", "if-none-match",
+        "if-modified-since", "if-unmodified-since",
+    }
+)  # fmt: skip
+_AUTH_HEADERS = frozenset({"authorization", "proxy-authorization"})
+_SECRET_NAME = re.compile(
+    r"api.?key|access.?key|secret|passw|credential|cookie|signature|(?:^|[^a-z])(?:auth|token)$|auth.?token|access.?token"
+)
+
+
+def _fixed(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, str) and "${" not in value:
+        if not value.isprintable():
+            raise ValueError("must not hold a line break or another control character")
+        return value
+    if isinstance(value, str | SecretStr):
+        return from_environment(value, info, literal_ok=False)
+    raise ValueError('must be text, a number, true or false, or "${ENV_NAME}" for a secret')
+
+
+def _shown(value: str | SecretStr) -> str:
+    return "***" if isinstance(value, SecretStr) else value
+
+
+FixedValue: TypeAlias = Annotated[
+    str | SecretStr, BeforeValidator(_fixed), PlainSerializer(_shown, return_type=str, when_used="json")
+]
+
+
+def looks_secret(name: str) -> bool:
+    """Whether a parameter or header of this name carries a secret as a rule."""
+    return _SECRET_NAME.search(name.lower()) is not None
+
+
+def _params(params: Mapping[str, FixedValue]) -> Mapping[str, FixedValue]:
+    for name, value in params.items():
+        if not name or not name.isprintable() or len(name) > _MOST:
+            raise ValueError(f"a parameter's name has 1 to {_MOST} characters, and no control characters")
+        _check_secret(name, value)
+    return params
+
+
+def _headers(headers: Mapping[str, FixedValue]) -> Mapping[str, FixedValue]:
+    seen = set[str]()
+    for name, value in headers.items():
+        if not re.fullmatch(HEADER_CHARACTERS, name) or len(name) > _MOST:
+            raise ValueError("holds what is no name of an HTTP header")
+        if name.lower() in _OWN_HEADERS:
+            raise ValueError(f"{name} is a header that Pagelake sets itself")
+        if name.lower() in _AUTH_HEADERS:
+            raise ValueError(f"{name} carries credentials; use api.auth")
+        if name.lower() in seen:
+            raise ValueError(f"{name} is there twice (upper or lower case)")
+        seen.add(name.lower())
+        _check_secret(name, value)
+        if isinstance(value, str) and value != value.strip():
+            raise ValueError(f"{name}: must not begin or end with a space")
+    return headers
+
+
+def _check_secret(name: str, value: str | SecretStr) -> None:
+    if isinstance(value, str) and looks_secret(name):
+        raise ValueError(
+            f'{name}: a secret must not be written out: write "${{ENV_NAME}}" and put the value in that environment variable'
+        )
+
+
+FixedParams: TypeAlias = Annotated[dict[str, FixedValue], AfterValidator(_params)]
+FixedHeaders: TypeAlias = Annotated[dict[str, FixedValue], AfterValidator(_headers)]
+
+
+def query_of(address: str) -> tuple[tuple[str, str], ...]:
+    """The parameters of an address or a path, in their order."""
+    return tuple(parse_qsl(address.partition("?")[2], keep_blank_values=True))
+
+
+def check_query(address: str) -> None:
+    """Check the query of an address or a path.
+
+    Raises:
+        ValueError: one of its parameters carries a secret, or has no name.
+    """
+    for name, _ in query_of(address):
+        if not name:
+            raise ValueError("has a parameter without a name behind its '?'")
+        if looks_secret(name):
+            raise ValueError(f'must not hold a secret ({name[:60]}); use api.auth, or params with "${{ENV_NAME}}"')
+
+
+def fixed_problems(api: Api, tables: tuple[Table, ...]) -> Iterator[Problem]:
+    """What does not go together: a parameter that is also one of the paging or the credentials, or stands at two places."""
+    paging = api.pagination
+    taken = {paging.page_param: "api.pagination.page_param", paging.size_param: "api.pagination.size_param"}
+    if api.auth.type == "query":
+        taken[api.auth.name] = "api.auth"
+    header = api.auth.name.lower() if api.auth.type == "header" else None
+    yield from _problems(("api",), "url", api.url, api, taken, header)
+    for table in tables:
+        yield from _problems(("tables", table.name), "path", table.path, table, taken, header)
+
+
+def _problems(
+    where: YamlPath, key: str, address: str, one: Any, taken: Mapping[str, str], header: str | None
+) -> Iterator[Problem]:
+    written = {name for name, _ in query_of(address)}
+    for name in sorted(written):
+        if name in taken:
+            yield Problem(
+                (*where, key), f"the parameter {name[:60]!r} is {taken[name]}, and is set for each page; leave it out"
+            )
+        if name in one.params:
+            yield Problem((*where, "params", name), f"is there twice: in {key} as well")
+    for name in one.params:
+        if name in taken:
+            yield Problem((*where, "params", name), f"is {taken[name]}, which is set for each request; leave it out")
+    for name in one.headers:
+        if name.lower() == header:
+            yield Problem((*where, "headers", name), "is the header of api.auth; leave it out")

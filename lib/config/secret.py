@@ -1,0 +1,33 @@
+"""Secrets of a source YAML: `${ENV_NAME}`, read from the environment."""
+
+from __future__ import annotations
+
+import re
+
+from pydantic import SecretStr, ValidationInfo
+
+_ENV_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def from_environment(value: object, info: ValidationInfo, *, literal_ok: bool) -> object:
+    """Replace `${NAME}` by what the environment has. Text without it is refused, unless `literal_ok`."""
+    if isinstance(value, SecretStr):  # made by code, not read from a YAML
+        return value
+    if not isinstance(value, str):
+        # A TypeError would leave pydantic as it is, and not become one problem among others.
+        raise ValueError('must be written as "${ENV_NAME}", with the value in that environment variable')  # noqa: TRY004
+    match = _ENV_REFERENCE.fullmatch(value)
+    if match is None:
+        if literal_ok and value and value.isprintable() and "${" not in value:
+            return SecretStr(value)
+        if literal_ok or "${" in value:
+            raise ValueError('must be "${ENV_NAME}" alone, with nothing before or after it')
+        raise ValueError(
+            'a secret must not be written out: write "${ENV_NAME}" and put the value in that environment variable'
+        )
+    found = (info.context or {}).get("env", {}).get(match.group(1), "")
+    if not found:
+        raise ValueError(f"the environment variable {match.group(1)} is not set or is empty")
+    if not found.isprintable():
+        raise ValueError(f"the environment variable {match.group(1)} holds a line break or another control character")
+    return SecretStr(found)
