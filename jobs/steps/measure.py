@@ -140,9 +140,8 @@ def _of_files(layout: Layout, record: TableRun) -> Iterator[Measurement]:
 def _of_checks(layout: Layout, run: Run) -> Iterator[Measurement]:
     last = next((check for check in checks_since(layout, run.number) if check.run_id == run.run_id), None)
     if last is not None:
-        undone = last.unchecked or 0
-        yield _one(Metric.CHECKS_FAILED, last.failed - undone)
-        yield _one(Metric.CHECKS_UNDONE, undone)
+        yield _one(Metric.CHECKS_FAILED, last.failed)
+        yield _one(Metric.CHECKS_UNDONE, last.unchecked)
         yield _one(Metric.CHECKS_WARNED, last.warnings)
 
 

@@ -28,7 +28,7 @@ from lib.lake.read import at_version
 from lib.lake.runs import Run
 from lib.lake.states import RunState
 from lib.quality import site
-from lib.quality.docs import copy_assets, make_self_contained
+from lib.quality.docs import Checked, copy_assets, make_self_contained
 from lib.quality.kept_page import keep_page
 from lib.quality.names import rows_query
 from lib.quality.references import NOTHING, count_strays, register_strays, say_strays
@@ -122,13 +122,12 @@ def _check_and_publish(
         register_vanished_rows(spark, job, run)
         staged = site.staging_folder(job.layout.site, docs_id)
         findings, notes = _checked(job, looking, frames, suites, docs_id, staged)
-        broken = findings.unchecked or not_accepted(findings, accepted)
+        broken = (*not_accepted(findings, accepted), *findings.unchecked)
         reached("checked")
     with job.steps.step("publish"):
         assets = job.runtime.site_assets
         href = copy_assets(assets, job.layout.site) if assets else ""
-        failed = [(str(finding), rows_query(docs_id, finding.name)) for finding in findings.failed]
-        make_self_contained(staged, assets, href, failed, findings.only_warned)
+        make_self_contained(staged, assets, href, checked=_for_docs(findings, docs_id))
         if findings.failed:
             notes.append(f"{ROWS_NOTE} {rows_query(docs_id)}")
         if not broken:
@@ -157,13 +156,22 @@ def _check_and_publish(
         raise not_copied
 
 
+def _for_docs(findings: Findings, docs_id: str) -> Checked:
+    """What the data docs say at their top, and beside each table."""
+    kinds = {"critical": findings.gating, "could not be checked": findings.unchecked, "warning": findings.warnings}
+    return Checked(
+        {table: findings.of(table).counts for table in findings.rows},
+        [
+            (kind, str(finding), "" if finding.success is None else rows_query(docs_id, finding.name))
+            for kind, some in kinds.items()
+            for finding in some
+        ],
+    )
+
+
 def _why_not(job: Job, docs_id: str, findings: Findings, broken: Sequence[Finding]) -> str:
     """The last words of a check after which nothing is published: what is wrong, where to look, and what to do."""
-    what = "could not be checked" if findings.unchecked else "failed"
-    lines = [
-        f"{len(broken)} expectation{'' if len(broken) == 1 else 's'} {what}:",
-        *(f"  {finding}" for finding in broken),
-    ]
+    lines = [f"{findings.counts}:", *(f"  {finding}" for finding in broken)]
     lines += ["What was published before stays in force."]
     if findings.failed:
         shown = next((finding for finding in broken if finding in findings.failed), findings.failed[0])
@@ -237,7 +245,8 @@ def _check(job: Job, run: Run, docs_id: str, findings: Findings, accepted: Accep
     outcome = "published" if run.state == RunState.PUBLISHED else "checks failed"
     if findings.unchecked:
         outcome = "could not check"
-    worst = [finding.name for finding in (*findings.unchecked, *findings.gating)]
+    counts = findings.counts
+    worst = [finding.name for finding in (*findings.gating, *findings.unchecked)]
     if accepted:
         worst = [f"{accepted.expectation}, accepted by {accepted.by}: {accepted.reason}"]
     return Check(
@@ -245,10 +254,10 @@ def _check(job: Job, run: Run, docs_id: str, findings: Findings, accepted: Accep
         run_id=run.run_id,
         checked_at=job.now,
         outcome=outcome,
-        passed=findings.n_passed,
-        failed=len(findings.gating) + len(findings.unchecked),
-        warnings=len(findings.warnings),
+        passed=counts.passed,
+        failed=counts.critical,
+        warnings=counts.warnings,
         rows=sum(findings.rows.values()),
         message="; ".join(worst) or None,
-        unchecked=len(findings.unchecked),
+        unchecked=counts.unchecked,
     )

@@ -20,6 +20,7 @@ from jobs.steps.site import heal_site
 from lib.config import is_column_name, new_run_id
 from lib.errors import ConfigError, PagelakeError, SourceIncompleteError
 from lib.lake import publications, runs
+from lib.lake.checks import checks_since
 from lib.lake.complete import CompleteSet, complete_set
 from lib.lake.layout import claim, remove_rebuilds
 from lib.lake.lock import writing
@@ -29,6 +30,7 @@ from lib.lake.states import RunState, Step, TableState
 from lib.landing.plan import Plan, TablePlan
 from lib.landing.prove import INCOMPLETE, UNPROVED
 from lib.observe.console import columns, say
+from lib.quality.counts import Counts
 from lib.tables import listens
 
 
@@ -303,7 +305,7 @@ def say_done(job: Job, run: Run) -> None:
         if table.rows_resolved:
             lines.append(f"Rows of {table.table} that left quarantine: {table.rows_resolved:,}.")
     if run.state == runs.PUBLISHED:
-        lines += [f"Run {run.run_id} is published.", *_accepted(job, run)]
+        lines += [f"Run {run.run_id} is published.", *_accepted(job, run), *_checked(job, run)]
         lines += [
             f"Docs:    {job.layout.site / 'index.html'}  (open it in a browser)",
             f"Tables:  {job.layout.published_json}  (README.md says how to read them)",
@@ -314,6 +316,12 @@ def say_done(job: Job, run: Run) -> None:
             f"Next:    ./spark-submit.sh sanity-check --source {job.source.source} --lake {quote(str(job.layout.root))}",
         ]
     say(lines)
+
+
+def _checked(job: Job, run: Run) -> list[str]:
+    """What came of its last check, in the words that its site and its docs have."""
+    checks = [one for one in checks_since(job.layout, run.number) if one.run_id == run.run_id]
+    return [f"Checks:  {Counts(one.failed, one.unchecked, one.warnings, one.passed)}" for one in checks[:1]]
 
 
 def _accepted(job: Job, run: Run) -> list[str]:

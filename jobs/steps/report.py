@@ -9,13 +9,14 @@ from jobs.steps.summary import summaries
 from lib.lake import metrics
 from lib.lake.checks import checks_since
 from lib.lake.layout import Layout
-from lib.lake.publications import in_force, restorations
+from lib.lake.publications import restorations
 from lib.observe.charts import charts
 from lib.observe.metrics import Measurement, Metric, from_record
 from lib.observe.outcome import RunSummary
 from lib.observe.vega import MARKS
 from lib.observe.words import amount, expected, odd, plain
 from lib.quality import pages, site
+from lib.quality.counts import Counts
 from lib.quality.docs import copy_assets
 from lib.quality.report import Cell, Figure, Mark, NumbersRow, Report, RunSection
 
@@ -38,9 +39,6 @@ def write_report(job: Job, kept: Collection[str]) -> None:
     site.write_page(
         job.layout.site, "runs.html", pages.render_runs(job.source.source, _lines(job, runs, first, kept), report)
     )
-    if not (job.layout.site / "index.html").exists() and in_force(job.layout) is None:
-        # So that no link of the page leads nowhere.
-        site.write_page(job.layout.site, "index.html", pages.render_nothing_published(job.source.source))
 
 
 def measurements(layout: Layout, runs: Sequence[RunSummary]) -> dict[str, list[Measurement]]:
@@ -73,9 +71,7 @@ def _lines(job: Job, runs: Sequence[RunSummary], first: int, kept: Collection[st
             docs_id=docs[check.docs_id] if docs[check.docs_id] in kept else "",
             checked_at=check.checked_at,
             outcome=check.outcome,
-            checks_passed=check.passed,
-            checks_failed=check.failed,
-            warnings=check.warnings,
+            counts=Counts(check.failed, check.unchecked, check.warnings, check.passed),
             rows=check.rows,
             message=check.message,
             place=(check.last_run or 0, check.number or 0),
@@ -83,9 +79,7 @@ def _lines(job: Job, runs: Sequence[RunSummary], first: int, kept: Collection[st
         for check in checks
     ]
     lines += [
-        pages.RunLine(
-            run.run_id, "", run.started_at, run.outcome.value, None, None, None, None, run.message, (run.number, 0)
-        )
+        pages.RunLine(run.run_id, "", run.started_at, run.outcome.value, None, None, run.message, (run.number, 0))
         for run in runs
         if run.run_id not in checked
     ]

@@ -7,11 +7,13 @@ from dataclasses import replace
 
 from jobs.steps.options import Job
 from jobs.steps.report import write_report
+from jobs.steps.summary import summaries
 from lib.lake import publications, runs
 from lib.lake.checks import Check, add_check, all_checks
 from lib.lake.publications import Publication
 from lib.lake.quarantine import count_reasons
 from lib.lake.runs import Run
+from lib.observe.outcome import Outcome
 from lib.quality import pages, site
 from lib.quality.kept_page import kept_page
 from lib.quality.mirror import mirror
@@ -19,7 +21,7 @@ from lib.quality.validate import Findings
 
 
 def write_site(job: Job) -> None:
-    """Write runs.html; and index.html, unless it shows the publication in force. Docs that are no longer kept go last.
+    """Write runs.html, and index.html if it would say something else. Docs that are no longer kept go last.
 
     index.html comes last of the pages: where it shows that publication, all else was written before.
     """
@@ -27,18 +29,34 @@ def write_site(job: Job) -> None:
     there = site.docs_kept(job.layout.site)
     kept = there & _kept(job, published)
     write_report(job, kept)
-    _write_index(job, published)
+    index = job.layout.site / "index.html"
+    text = _index(job, published)
+    if not index.exists() or index.read_text("utf-8") != text:
+        site.write_page(job.layout.site, index.name, text)
     site.remove_docs(job.layout.site, there - kept)
 
 
 def write_index(job: Job) -> None:
     """Write index.html, unless it shows the publication in force."""
-    _write_index(job, publications.all_publications(job.layout))
-
-
-def _write_index(job: Job, published: Sequence[Publication]) -> None:
+    published = publications.all_publications(job.layout)
     if published and not _is_shown(job, published[-1]):
-        site.write_page(job.layout.site, "index.html", pages.render_index(_published_page(job, published)))
+        site.write_page(job.layout.site, "index.html", _index(job, published))
+
+
+def _index(job: Job, published: Sequence[Publication]) -> str:
+    """What is published, below a line on the latest run if that one did not publish. Its link needs runs.html."""
+    latest = _latest(job)
+    if not published:
+        # So that no link of runs.html leads nowhere.
+        return pages.render_nothing_published(job.source.source, latest)
+    return pages.render_index(replace(_published_page(job, published), latest=latest))
+
+
+def _latest(job: Job) -> pages.LatestRun | None:
+    last = summaries(job.layout, 1)
+    if not last or last[0].outcome in (Outcome.PUBLISHED, Outcome.RUNNING):
+        return None
+    return pages.LatestRun(last[0].run_id, last[0].started_at, last[0].outcome.value, last[0].docs_id)
 
 
 def copy_site(job: Job) -> None:
@@ -89,6 +107,7 @@ def note_rollback(job: Job, publication: Publication) -> None:
         passed=then.passed if then else 0,
         failed=then.failed if then else 0,
         warnings=then.warnings if then else 0,
+        unchecked=then.unchecked if then else 0,
         rows=sum(table.rows for table in publication.tables.values()),
         message=f"publication {publication.restores} is back in force, in place of {publication.replaces}",
     )
@@ -130,7 +149,7 @@ def _plain_page(job: Job, publication: Publication) -> pages.IndexPage:
             for one in publication.tables.values()
         ),
         rejected_reasons=(),
-        notes=("An older version of Pagelake published this, and kept no counts for this page.",),
+        notes=("No counts are kept with the docs of this publication.",),
     )
 
 
@@ -164,9 +183,7 @@ def _line(record: runs.TableRun, findings: Findings, docs: str) -> pages.TableLi
         updated=record.rows_updated,
         vanished=record.rows_vanished,
         proof=record.proof,
-        checks_passed=own.n_passed,
-        checks_failed=len(own.gating),
-        warnings=len(own.warnings),
+        counts=own.counts,
         docs_href=docs,
         path=record.path,
         differed=record.rows_differed,

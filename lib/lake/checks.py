@@ -34,9 +34,9 @@ SCHEMA = pa.schema(
 class Check:
     """One check of a run. Key: docs_id. `rows` of all tables together; `message` names what failed.
 
-    `failed` are critical expectations that failed or, of any severity, could not be checked; `unchecked` are the latter of these,
-    None where an older version did the check. `number` is its place in the order of checks, `last_run` the greatest number of a run
-    that the lake had then; both are given when it is recorded.
+    `failed` are critical expectations that failed, `unchecked` those of any severity that could not be checked, `warnings`
+    those that failed and only report: each expectation is counted once. `number` is its place in the order of checks, and
+    `last_run` the greatest number of a run that the lake had then; both are given when it is recorded.
     """
 
     docs_id: str
@@ -48,7 +48,7 @@ class Check:
     warnings: int
     rows: int
     message: str | None
-    unchecked: int | None = None
+    unchecked: int = 0
     number: int = 0
     last_run: int = 0
 

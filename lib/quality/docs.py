@@ -12,7 +12,8 @@ import hashlib
 import logging
 import shutil
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.errors import LakeError
+from lib.quality.counts import Counts
 from lib.quality.markup import Page, rewrite
 
 log = logging.getLogger(__name__)
@@ -60,15 +62,39 @@ PLAIN_NOTE = "This page looks plainer than it could, because Node was not there 
 _UP_TO_SITE = 2
 
 
+@dataclass(frozen=True)
+class Checked:
+    """What came of a run's checks, by table; and what did not pass, the worst first.
+
+    Of each of the latter: its kind, what it says, and the query that gives the rows, "" where there is none.
+    """
+
+    counts: Mapping[str, Counts]
+    not_passed: Sequence[tuple[str, str, str]]
+
+
 def site_config(folder: Path) -> dict[str, Any]:
     """GX's configuration of a docs site in `folder`, for `context.add_data_docs_site`. Data is shown as text."""
     view = {"module_name": "lib.quality.docs_view", "class_name": "TextOnlyPageView"}
+    ours = "lib.quality.docs_renderer"
+    results = {
+        "module_name": ours,
+        "class_name": "CountedResults",
+        "column_section_renderer": {
+            "class_name": "ValidationResultsColumnSectionRenderer",
+            "table_renderer": {"module_name": ours, "class_name": "WarningsApart"},
+        },
+    }
     return {
         "class_name": "SiteBuilder",
         "show_how_to_buttons": False,
         "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder)},
         "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-        "site_section_builders": {name: {"view": dict(view)} for name in ("expectations", "validations", "profiling")},
+        "site_section_builders": {
+            "expectations": {"view": dict(view)},
+            "validations": {"view": dict(view), "renderer": results},
+            "profiling": {"view": dict(view)},
+        },
     }
 
 
@@ -76,16 +102,15 @@ def make_self_contained(
     folder: Path,
     assets: Path | None,
     assets_href: str,
-    failed: Sequence[tuple[str, str]] = (),
-    warned: Collection[str] = (),
     *,
+    checked: Checked | None = None,
     alone: bool = False,
 ) -> bool:
     """Write every page of a run's docs anew so that nothing in it leaves for another host, nor runs a script but ours.
 
     `folder` will be moved to `site/runs/<docs_id>`; `assets_href` is what `copy_assets` gave. Where `assets` is None
-    the pages say at their top that they are plain, and need no script. `failed` is shown at the top of each page: what
-    failed, and the query that gives the rows. Of the tables in `warned` nothing but warnings failed, which the index says.
+    the pages say at their top that they are plain, and need no script. What was `checked` is shown at the top of each page
+    where not all of it passed, and beside each table of the index.
     Pages that are to stand `alone` say nothing at their top, and do not lead to the site.
 
     Returns:
@@ -96,7 +121,7 @@ def make_self_contained(
         depth = len(path.relative_to(folder).parts) - 1
         root = "../" * (depth + _UP_TO_SITE)
         text = path.read_text("utf-8")
-        page = _page(root, assets, assets_href, _failed(failed), warned, with_graphs="vegaEmbed(" in text, alone=alone)
+        page = _page(root, assets, assets_href, checked, with_graphs="vegaEmbed(" in text, alone=alone)
         path.write_text(rewrite(text, page), "utf-8")
         unknown.update(dict.fromkeys(page.unknown))
     # Fonts, tutorials' pictures and templates of style sheets, 4 MB a run, that no page refers to.
@@ -142,11 +167,14 @@ def copy_assets(assets: Path, site: Path) -> str:
     return href
 
 
-def _failed(failed: Sequence[tuple[str, str]]) -> str:
-    if not failed:
+def _not_passed(checked: Checked) -> str:
+    if not checked.not_passed:
         return ""
-    lines = "".join(f"<li>{escape(said)}<br><code>{escape(query)}</code></li>" for said, query in failed)
-    count = "1 expectation failed" if len(failed) == 1 else f"{len(failed)} expectations failed"
+    lines = "".join(
+        f"<li><strong>{escape(kind)}</strong> {escape(said)}{f'<br><code>{escape(query)}</code>' if query else ''}</li>"
+        for kind, said, query in checked.not_passed
+    )
+    count = escape(str(Counts.total(checked.counts.values())))
     hint = "the rows concerned are in the lake's <code>ops/failures</code>, by key"
     return f'<details class="site-failed" open><summary>{count}; {hint}</summary><ul>{lines}</ul></details>'
 
@@ -155,8 +183,7 @@ def _page(
     root: str,
     assets: Path | None,
     assets_href: str,
-    failed: str,
-    warned: Collection[str],
+    checked: Checked | None,
     *,
     with_graphs: bool,
     alone: bool,
@@ -180,11 +207,11 @@ def _page(
     bar = "" if alone else f'<p class="site-bar">{links}</p>'
     return Page(
         head=head,
-        top=f"<style>{style}</style>{note}{bar}{failed}",
+        top=f"<style>{style}</style>{note}{bar}{_not_passed(checked) if checked else ''}",
         end=f"<script>{script}</script>" if assets else "",
         assets=known,
         with_scripts=assets is not None,
-        warned=warned,
+        counts=checked.counts if checked else {},
     )
 
 

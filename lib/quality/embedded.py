@@ -8,10 +8,12 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
+
+from lib.quality.counts import Counts
 
 _TABLE = re.compile(
     r"\s*\$\('#(?P<id>[\w-]+)'\)\.bootstrapTable\(\s*Object\.assign\(\s*\{\s*columns: (?P<columns>\[[^\n]*\]),\s*"
@@ -40,13 +42,13 @@ class Table:
     rows: Sequence[Mapping[str, Any]]
     options: Mapping[str, Any]
 
-    def written(self, clean: Callable[[str], str], *, scripts: bool, warned: Collection[str] = ()) -> str:
+    def written(self, clean: Callable[[str], str], *, scripts: bool, counts: Mapping[str, Counts]) -> str:
         """A JSON block for `docs.js`, and the table for those without scripts; without `scripts`, that table alone.
 
-        `warned` are the tables of the lake of which nothing but warnings failed: GX knows no such status.
+        `counts` are those of the lake's tables, by name: GX knows no warnings, and shows them as failures.
         """
         cleaned = [{name: _cleaned(name, value, clean) for name, value in row.items()} for row in self.rows]
-        rows = [_linked(_only_warned(row) if row.get("asset_name") in warned else row) for row in cleaned]
+        rows = [_linked(_counted(row, counts.get(str(row.get("asset_name"))))) for row in cleaned]
         plain = self._plain(rows)
         if not scripts:
             return plain
@@ -126,11 +128,15 @@ def _cleaned(name: str, value: Any, clean: Callable[[str], str]) -> Any:
     return value if isinstance(value, int | float) or value is None else escape(str(value))
 
 
-def _only_warned(row: dict[str, Any]) -> dict[str, Any]:
-    """Say so in the place of GX's cross, whose markup the filter of that column would find by the word Failed."""
-    if "validation_success" in row:
-        row["validation_success"] = "<span>warnings only</span>"
-        row["_validation_success_text"] = "Warnings only"
+def _counted(row: dict[str, Any], counts: Counts | None) -> dict[str, Any]:
+    """Put the counts beside GX's mark, and for warnings alone in its place."""
+    if counts is not None and "validation_success" in row:
+        mark = row["validation_success"]
+        if counts.shape == "open":
+            # The column's filter looks for its words in the cell's markup.
+            mark = "<span hidden>Warnings only</span>"
+            row["_validation_success_text"] = "Warnings only"
+        row["validation_success"] = f'{mark} <span class="site-{counts.shape}">{escape(counts.short)}</span>'
     return row
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from lib.quality.counts import Counts
 from lib.quality.pages import IndexPage, TableLine
 
 NAME = "index.json"
@@ -16,7 +17,9 @@ NAME = "index.json"
 def keep_page(docs: Path, page: IndexPage) -> None:
     """Write the page's data into a folder of docs. Who accepted what, and rollbacks, are in the publications instead."""
     kept = {
-        name: value for name, value in asdict(page).items() if name not in ("accepted", "restored", "has_notebooks")
+        name: value
+        for name, value in asdict(page).items()
+        if name not in ("accepted", "restored", "has_notebooks", "latest")
     }
     kept["published_at"] = page.published_at.isoformat()
     (docs / NAME).write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
@@ -30,6 +33,7 @@ def kept_page(docs: Path) -> IndexPage | None:
     kept["published_at"] = datetime.fromisoformat(kept["published_at"])
     # JSON knows lists only.
     for line in kept["tables"]:
+        line["counts"] = line["counts"] and Counts(**line["counts"])
         line["missing"] = line.get("missing") and _tuples(line["missing"])
     kept["tables"] = tuple(TableLine(**line) for line in kept["tables"])
     kept["rejected_reasons"] = _tuples(kept["rejected_reasons"])

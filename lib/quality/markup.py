@@ -7,13 +7,14 @@ written anew with its attributes escaped, and everything else is shown as text.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from html import escape
 from html.parser import HTMLParser
 
 from lib.quality import embedded
+from lib.quality.counts import Counts
 
 _Attributes = list[tuple[str, str | None]]
 
@@ -52,6 +53,7 @@ _ICONS = {
         "M2 0h12a2 2 0 0 1 2 2v12a2 2 0 0 1-2 2H2a2 2 0 0 1-2-2V2a2 2 0 0 1 2-2z"
         "m2.6 3.4L3.4 4.6 6.8 8l-3.4 3.4 1.2 1.2L8 9.2l3.4 3.4 1.2-1.2L9.2 8l3.4-3.4-1.2-1.2L8 6.8z",
     ),
+    "fa-exclamation-circle": ("Warning", "M8 0a8 8 0 1 0 0 16A8 8 0 0 0 8 0zM7.1 3.5v5.6h1.8V3.5zm0 7.2v1.8h1.8v-1.8z"),
     "fa-exclamation-triangle": ("Could not check", "M8 0l8 15.5H0zM7.2 5.5v5h1.6v-5zm0 6.2v1.6h1.6v-1.6z"),
 }
 
@@ -60,7 +62,7 @@ _ICONS = {
 class Page:
     """What goes into a page besides GX's own content.
 
-    `assets` maps a foreign URL to the file that stands for it, or to "" where none does; `warned` is as in `embedded.Table`.
+    `assets` maps a foreign URL to the file that stands for it, or to "" where none does; `counts` is as in `embedded.Table`.
     """
 
     head: str
@@ -68,7 +70,7 @@ class Page:
     end: str
     assets: Mapping[str, str]
     with_scripts: bool
-    warned: Collection[str] = ()
+    counts: Mapping[str, Counts] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
 
 
@@ -218,7 +220,7 @@ class _Rewriter(HTMLParser):
             self._text(f"{start}{text}</{tag}>")
         elif found.table is not None:
             clean = partial(clean_fragment, page=self._page)
-            self._out.append(found.table.written(clean, scripts=self._page.with_scripts, warned=self._page.warned))
+            self._out.append(found.table.written(clean, scripts=self._page.with_scripts, counts=self._page.counts))
         elif found.graph is not None:
             self._out.append(found.graph.written(scripts=self._page.with_scripts))
 

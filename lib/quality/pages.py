@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from lib.quality.counts import Counts
 from lib.quality.docs import policy
 from lib.quality.names import rows_query
 from lib.quality.report import PLAIN_NOTE, Report
@@ -44,9 +45,7 @@ class TableLine:
     updated: int | None = None
     vanished: int | None = None
     proof: str | None = None
-    checks_passed: int | None = None
-    checks_failed: int | None = None
-    warnings: int | None = None
+    counts: Counts | None = None
     docs_href: str | None = None
     path: str | None = None
     differed: int | None = None
@@ -71,6 +70,16 @@ class Restored:
 
 
 @dataclass(frozen=True)
+class LatestRun:
+    """The latest run, where it did not publish: what is published is older. `docs_id` is None where there are no docs of it."""
+
+    run_id: str
+    started_at: datetime
+    outcome: str
+    docs_id: str | None
+
+
+@dataclass(frozen=True)
 class IndexPage:
     """What is published. `docs_href` (here and in the tables) is a URL relative to the site's folder.
 
@@ -89,6 +98,7 @@ class IndexPage:
     accepted: tuple[AcceptedFailure, ...] = ()
     restored: Restored | None = None
     has_notebooks: bool = False
+    latest: LatestRun | None = None
 
 
 @dataclass(frozen=True)
@@ -102,9 +112,7 @@ class RunLine:
     docs_id: str
     checked_at: datetime
     outcome: str
-    checks_passed: int | None
-    checks_failed: int | None
-    warnings: int | None
+    counts: Counts | None
     rows: int | None
     message: str | None
     place: tuple[int, int] = (0, 0)
@@ -113,16 +121,18 @@ class RunLine:
 def render_index(page: IndexPage) -> str:
     """`index.html`: what is published, when, from which run, how it was checked, and how to open it."""
     tables = page.tables
+    script = _script("index.js")
+    known = [line.counts for line in tables if line.counts is not None]
     return (
         _templates()
         .get_template("index.html")
         .render(
             page=page,
+            script=script,
+            policy=policy(script),
             rows=sum(line.rows for line in tables),
-            passed=sum(line.checks_passed or 0 for line in tables),
-            failed=sum(line.checks_failed or 0 for line in tables),
-            warnings=sum(line.warnings or 0 for line in tables),
-            is_known=all(line.checks_passed is not None for line in tables),
+            counts=Counts.total(known),
+            is_known=len(known) == len(tables),
             rejected=sum(line.rejected or 0 for line in tables),
             arrived=[line for line in tables if line.missing is not None],
             paths={line.table: line.path or f"silver/{line.table}" for line in tables},
@@ -136,9 +146,9 @@ def publication_of(html: str) -> str | None:
     return unescape(found[1]) if found else None
 
 
-def render_nothing_published(source: str) -> str:
+def render_nothing_published(source: str, latest: LatestRun | None = None) -> str:
     """`index.html` of a lake where no run has passed yet, so that no link of the site leads nowhere."""
-    return _templates().get_template("nothing.html").render(source=source)
+    return _templates().get_template("nothing.html").render(source=source, run=latest)
 
 
 def render_notebooks(titles: Mapping[str, str], publication_id: str) -> str:
@@ -154,18 +164,18 @@ def render_runs(source: str, lines: Sequence[RunLine], report: Report | None = N
     newest_first = sorted(lines, key=lambda line: (line.place, _utc(line.checked_at), line.docs_id), reverse=True)
     checked: dict[str, list[RunLine]] = {}
     for line in newest_first:
-        if line.checks_passed is not None:
+        if line.counts is not None:
             checked.setdefault(line.run_id, []).append(line)
     report = report or Report()
-    script = _script() if report.figures and report.assets_href else ""
+    script = _script("runs.js") if report.figures and report.assets_href else ""
     return (
         _templates()
         .get_template("runs.html")
         .render(
             source=source,
             lines=newest_first,
-            n_checked=sum(1 for line in lines if line.checks_passed is not None and line.outcome != ROLLED_BACK),
-            n_unchecked=sum(1 for line in lines if line.checks_passed is None),
+            n_checked=sum(1 for line in lines if line.counts is not None and line.outcome != ROLLED_BACK),
+            n_unchecked=sum(1 for line in lines if line.counts is None),
             checked=checked,
             report=report,
             known={section.run_id for section in report.sections},
@@ -187,6 +197,10 @@ def _when(moment: datetime) -> str:
     return f"{_utc(moment):%Y-%m-%d %H:%M} UTC"
 
 
+def _iso(moment: datetime) -> str:
+    return f"{_utc(moment):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def _number(value: int | None) -> str:
     return "–" if value is None else f"{value:,}"  # noqa: RUF001 - a dash in a cell, not a minus
 
@@ -200,6 +214,10 @@ def _anchor(run_id: str) -> str:
     return f"run-{quote(run_id, safe='')}"
 
 
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _first_line(message: str) -> str:
     first, *more = message.splitlines() or [""]
     return first if not more and len(first) <= _MOST_CHARACTERS else f"{first[:_MOST_CHARACTERS]} …"
@@ -211,8 +229,8 @@ def _shape(outcome: str) -> str:
 
 
 @cache
-def _script() -> str:
-    return (files("lib.quality") / "templates" / "runs.js").read_text("utf-8")
+def _script(name: str) -> str:
+    return (files("lib.quality") / "templates" / name).read_text("utf-8")
 
 
 @cache
@@ -225,5 +243,5 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(number=_number, when=_when, docs_href=_docs_href, shape=_shape, rows_query=rows_query)
-    environment.filters.update(anchor=_anchor, first_line=_first_line)
+    environment.filters.update(anchor=_anchor, first_line=_first_line, sentence=_sentence, iso=_iso)
     return environment

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import DataFrame
 
 from lib.errors import CouldNotCheckError
+from lib.quality.counts import Counts
 from lib.quality.inert import inert
 from lib.quality.suites import parameters_at
 
@@ -68,8 +69,8 @@ class Findings:
 
     @property
     def failed(self) -> tuple[Finding, ...]:
-        """Failed expectations of any severity."""
-        return tuple(f for f in self.all if f.success is False)
+        """Failed expectations of any severity, the critical ones first."""
+        return (*self.gating, *self.warnings)
 
     @property
     def unchecked(self) -> tuple[Finding, ...]:
@@ -81,15 +82,10 @@ class Findings:
         return Findings(tuple(f for f in self.all if f.table == table), {table: self.rows[table]})
 
     @property
-    def only_warned(self) -> frozenset[str]:
-        """The tables of which nothing but warnings failed."""
-        failed = {finding.table for finding in self.warnings}
-        return frozenset(failed - {finding.table for finding in (*self.gating, *self.unchecked)})
-
-    @property
-    def n_passed(self) -> int:
-        """Expectations that hold."""
-        return sum(1 for finding in self.all if finding.success)
+    def counts(self) -> Counts:
+        """How many there are of each kind."""
+        passed = sum(1 for finding in self.all if finding.success)
+        return Counts(len(self.gating), len(self.unchecked), len(self.warnings), passed)
 
 
 def validate(
@@ -178,6 +174,17 @@ def _check_docs(docs: Path, n_tables: int) -> None:
             f"the data docs have {len(pages)} pages for {n_tables} tables: GX could not render them (see its log above)"
         )
         raise CouldNotCheckError(message)
+
+
+def counts_of(results: Iterable[ExpectationValidationResult]) -> Counts:
+    """What came of these results of GX, counted as `Findings.counts` counts them."""
+    return Findings(tuple(_finding("", one) for one in results), {}).counts
+
+
+def is_warning(one: ExpectationValidationResult) -> bool:
+    """Whether it failed, and only reports."""
+    finding = _finding("", one)
+    return finding.success is False and finding.severity != "critical"
 
 
 def _finding(table: str, one: ExpectationValidationResult) -> Finding:

@@ -27,6 +27,7 @@ from lib.lake.layout import Layout, claim
 from lib.lake.lock import writing
 from lib.lake.publications import SCHEMA, Accepted, Publication, PublishedTable, all_publications
 from lib.observe.console import Steps
+from lib.quality.counts import Counts
 from lib.quality.kept_page import keep_page, kept_page
 from lib.quality.pages import IndexPage, TableLine
 
@@ -60,7 +61,9 @@ class Lake:
         at, version = DAY_0 + timedelta(days=self.days), self.write()
         table = PublishedTable("tracks", "silver/tracks", version, self.days + 1)
         docs = f"runs/{name}/index.html"
-        line = TableLine("tracks", table.rows, version, 1, table.rows, 0, 0, 1, 0, 0, "counted", 9, 0, 0, docs)
+        line = TableLine(
+            "tracks", table.rows, version, 1, table.rows, 0, 0, 1, 0, 0, "counted", Counts(0, 0, 0, 9), docs
+        )
         folder = self.layout.site / "runs" / name
         folder.mkdir(parents=True)
         keep_page(folder, IndexPage("demo", name, name, at, docs, (line,), (), (f"A note on {name}.",)))
@@ -325,24 +328,29 @@ def test_publications_of_an_older_version_can_be_gone_back_to(lake: Lake) -> Non
     page = lake.page()
     assert "Put back in force" in page
     assert "What was checked is in the data docs" in page
-    assert "An older version of Pagelake published this" in page
+    assert "No counts are kept with the docs of this publication." in page
     assert "No row was rejected" not in page
     assert 'DeltaTable("silver/tracks", version=0)' in page
 
 
-def test_the_page_of_an_older_version_is_left_as_it_is_while_it_is_in_force(lake: Lake) -> None:
-    lake.published_before_this_version("first")
-    as_written = "<html><div><dt>Publication</dt><dd>first</dd></div> and all counts</html>"
-    lake.layout.site.mkdir()
-    (lake.layout.site / "index.html").write_text(as_written, "utf-8")
-    assert not pages_of.heal_site(lake.job)
-    pages_of.write_site(lake.job)
-    assert lake.page() == as_written
-
-
 def test_a_page_is_kept_whole(tmp_path: Path) -> None:
     lines = (
-        TableLine("tracks", 3, 1, 1, 3, 0, 1, 2, 0, 0, "counted", 5, 1, 2, "runs/a/x.html", missing=(("genres", 2),)),
+        TableLine(
+            "tracks",
+            3,
+            1,
+            1,
+            3,
+            0,
+            1,
+            2,
+            0,
+            0,
+            "counted",
+            Counts(1, 0, 2, 5),
+            "runs/a/x.html",
+            missing=(("genres", 2),),
+        ),
         TableLine("listens", 7, 0, path="gold/listens", missing=None),
     )
     page = IndexPage("demo", "a", "a", DAY_0, "runs/a/index.html", lines, (("tracks", "wrong_type:id", 1),), ("Née.",))

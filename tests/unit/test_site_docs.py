@@ -12,6 +12,7 @@ import pytest
 
 from lib.errors import LakeError
 from lib.quality import docs
+from lib.quality.counts import Counts
 from lib.quality.embedded import recognise
 from lib.quality.markup import Page, rewrite
 
@@ -119,11 +120,23 @@ def test_a_known_reference_becomes_a_file_of_the_site_at_each_depth(staged: Path
 
 
 def test_what_failed_is_at_the_top_of_each_page_as_text(staged: Path) -> None:
-    assert docs.make_self_contained(staged, None, "", [("things.x: <b>3</b> rows", "SELECT key FROM failures")])
+    assert docs.make_self_contained(
+        staged,
+        None,
+        "",
+        checked=docs.Checked(
+            {"things": Counts(1, 0, 0, 4), "others": Counts(0, 1, 0, 2)},
+            [
+                ("critical", "things.x: <b>3</b> rows", "SELECT key FROM failures"),
+                ("could not be checked", "others.y", ""),
+            ],
+        ),
+    )
     for path in (staged / "index.html", staged / "validations" / "demo" / "tracks" / "x.html"):
         html = path.read_text("utf-8")
-        assert "1 expectation failed" in html
-        assert "<li>things.x: &lt;b&gt;3&lt;/b&gt; rows<br><code>SELECT key FROM failures</code></li>" in html
+        assert "1 critical failed, 1 could not be checked, 6 of 8 checks passed;" in html
+        said = "<strong>critical</strong> things.x: &lt;b&gt;3&lt;/b&gt; rows<br><code>SELECT key FROM failures</code>"
+        assert f"<li>{said}</li><li><strong>could not be checked</strong> others.y</li>" in html
 
 
 def test_without_assets_the_page_says_that_it_is_plain_and_loads_nothing(staged: Path) -> None:
@@ -269,18 +282,19 @@ def test_without_scripts_a_table_of_gx_is_an_ordinary_table() -> None:
 STATUS = '<span class="x"><i class="fas fa-times text-danger ge-failed-icon"></i></span>'
 
 
-def statuses(warned: set[str], *, scripts: bool) -> str:
+def statuses(counts: dict[str, Counts], *, scripts: bool) -> str:
     """An index of which the suites of two tables failed."""
     data = [
         {"validation_success": STATUS, "asset_name": name, "_validation_success_text": "Failed"} for name in ("a", "b")
     ]
     table = TABLE.partition("data: ")[0].replace("'run_name'", "'validation_success'") + f"data: {data!r},\n"
     table += TABLE.partition("data: ")[2].partition("\n")[2]
-    return rewrite(in_page(f"<script>{table}</script>"), replace(a_page(scripts=scripts), warned=warned))
+    return rewrite(in_page(f"<script>{table}</script>"), replace(a_page(scripts=scripts), counts=counts))
 
 
 def test_a_suite_of_which_only_warnings_failed_is_no_failed_one_in_the_index() -> None:
-    shown = statuses({"b"}, scripts=True)
+    counts = {"a": Counts(1, 0, 2, 20), "b": Counts(0, 0, 1, 22)}
+    shown = statuses(counts, scripts=True)
     block = re.search(r'<script type="application/json" data-table="t-1">(.*?)</script>', shown)
     assert block
     failed, warned = json.loads(block[1])["data"]
@@ -288,10 +302,12 @@ def test_a_suite_of_which_only_warnings_failed_is_no_failed_one_in_the_index() -
     assert 'aria-label="Failed"' in failed["validation_success"]
     # The filter looks for its word in the cell.
     assert "ailed" not in warned["validation_success"]
-    assert "warnings only" in warned["validation_success"]
-    plain = statuses({"b"}, scripts=False)
-    assert (plain.count('aria-label="Failed"'), plain.count("warnings only")) == (1, 1)
-    assert "warnings only" not in statuses(set(), scripts=True)
+    assert "Warnings only" in warned["validation_success"]
+    plain = statuses(counts, scripts=False)
+    assert (plain.count('aria-label="Failed"'), plain.count("Warnings only")) == (1, 1)
+    assert '<span class="site-bad">1 critical failed, 2 warnings, 20 passed</span>' in plain
+    assert '<span class="site-open">1 warning, 22 passed</span>' in plain
+    assert "Warnings only" not in statuses({}, scripts=True)
 
 
 def test_a_graph_of_gx_becomes_data_that_cannot_end_its_block() -> None:
