@@ -69,7 +69,7 @@ def make_runs(job: Job, n_runs: int) -> None:
             checked.append(
                 vars(
                     checks.Check(
-                        run_id, run_id, at, outcome, 36 - failed, failed, 0, 232867, said, None, number + 1, number + 1
+                        run_id, run_id, at, outcome, 36 - failed, failed, 0, 232867, said, 0, number + 1, number + 1
                     )
                 )
             )

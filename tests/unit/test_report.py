@@ -166,7 +166,7 @@ def test_a_rollback_has_the_docs_of_what_it_restored(job: Job) -> None:
     html = report(job)
     rows = [row for row in Text(html).rows["runs"] if row[1] == "rolled back"]
     assert len(rows) == 1
-    assert rows[0][7] == "docs"
+    assert rows[0][5] == "docs"
     assert "a.rollback1" not in html
 
 

@@ -141,7 +141,7 @@ def test_the_index_is_that_of_the_restored_publication_with_a_line_on_top(lake: 
     assert "A note on first." in page
     assert "A note on second." not in page
     assert "<dt>Publication</dt><dd>first.rollback1</dd>" in page
-    assert "<dt>Published</dt><dd>2026-01-01 00:00 UTC</dd>" in page
+    assert "data-age>2026-01-01 00:00 UTC</time></dd>" in page
 
 
 def test_a_rollback_is_a_line_of_the_runs_with_the_docs_of_the_restored_run(lake: Lake) -> None:
@@ -196,7 +196,7 @@ def test_what_was_accepted_stays_with_the_tables(lake: Lake) -> None:
     assert all_publications(lake.layout)[-1].accepted == (accepted,)
     assert lake.told["accepted"] == [vars(accepted)]
     assert "Accepted by ann: &lt;script&gt;alert(1)&lt;/script&gt;" in lake.page()
-    assert "<script" not in lake.page()
+    assert lake.page().count("<script") == 1  # the page's own
 
 
 def test_there_is_nothing_to_go_back_to_where_nothing_or_one_thing_was_published(lake: Lake, tmp_path: Path) -> None:
