@@ -81,10 +81,8 @@ def check_accepted(job: Job, run: Run, accepted: Accepted) -> None:
     ]
     wanted = accepted.expectation
     if wanted not in names:
-        message = (
-            f"--accept {wanted}: there is no expectation of that name{did_you_mean(wanted, names)}. Nothing was changed"
-        )
-        raise ConfigError(message)
+        hint = did_you_mean(wanted, names) or "."
+        raise ConfigError(f"--accept {wanted}: there is no expectation of that name{hint} Nothing was changed")
     checks = checks_since(job.layout, run.number)
     last = next((one for one in checks if one.run_id == run.run_id and one.outcome != ROLLED_BACK), None)
     # What could not be checked hides what failed, and a run that was never checked says nothing: there the check decides.
