@@ -6,6 +6,7 @@ import json
 import signal
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from shlex import quote
 
@@ -223,7 +224,7 @@ def _one_reason() -> Iterator[None]:
 def _ended(job: Job, run: Run) -> Iterator[None]:
     """Record how the run ended."""
     status, message = 0, None
-    before = run.state, run.ended_at, run.exit_status, run.message
+    before = replace(run)
     try:
         with _one_reason():
             yield
@@ -245,9 +246,9 @@ def _ended(job: Job, run: Run) -> Iterator[None]:
         raise
     finally:
         run.ended_at, run.exit_status, run.message = datetime.now(UTC), status, message
-        if status == ConfigError.exit_status and before[0] != RunState.RUNNING:
+        if status == ConfigError.exit_status and before.state != RunState.RUNNING:
             # A mistake in the command line of a later check says nothing of how the run ended.
-            run.state, run.ended_at, run.exit_status, run.message = before
+            run.put_back(before)
         # A mistake in the command line or a suite takes nothing away from what is merged.
         unfinished = (RunState.RUNNING,) if status == ConfigError.exit_status else (RunState.RUNNING, RunState.MERGED)
         if status and run.state in unfinished:
