@@ -55,7 +55,8 @@ def check_budget_settings(settings: Mapping[str, str]) -> None:
         ConfigError: a value is wrong, or a name is none of Pagelake's settings.
     """
     for name in settings:
-        if "pagelake" in name.lower() and name not in _NAMES:
+        # Without `spark.` in front Spark passes a setting over, with a word at most.
+        if name.lower().removeprefix("spark.").startswith("pagelake.") and name not in _NAMES:
             raise ConfigError(
                 f"--conf {name}: Pagelake has no such setting{did_you_mean(name, _NAMES)} (it has {', '.join(_NAMES)})"
             )

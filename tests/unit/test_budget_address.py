@@ -110,6 +110,12 @@ def test_a_setting_that_does_not_exist_is_answered_with_the_nearest(name: str, m
         check_budget_settings({name: "x"})
 
 
+def test_a_setting_of_spark_may_hold_the_word() -> None:
+    check_budget_settings(
+        {"spark.hadoop.fs.s3a.bucket.pagelake.endpoint": "x", "spark.kubernetes.driver.label.pagelake": "x"}
+    )
+
+
 def test_a_port_of_spark_itself_is_refused() -> None:
     check_budget_settings({PORT: "7079", "spark.driver.port": "7078", "spark.blockManager.port": "7080"})
     check_budget_settings({PORT: "0", "spark.driver.port": "0"})
