@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Ends what start.sh began, and nothing else:  ./airflow/terminate.sh
 #
-# A job at work is stopped cleanly; its task goes on with --resume when Airflow is started again.
+# A job at work is stopped cleanly; its task goes on with it (--resume-or-start) when Airflow is started again.
 set -euo pipefail
 
 unset AIRFLOW_ADMIN_PASSWORD

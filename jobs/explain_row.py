@@ -8,8 +8,8 @@ import click
 
 from jobs.steps.explain import Asked, explain
 from jobs.steps.key import read_key
+from jobs.steps.named import check_lake, check_run_known
 from jobs.steps.options import common_options, open_job
-from lib.errors import ConfigError
 from lib.observe.console import say
 from lib.session import start_session
 
@@ -18,7 +18,8 @@ from lib.session import start_session
     "explain-row",
     help="Say on which page of which run a row came, whether it was taken, rejected, repeated or replaced and why, and its "
     "state in silver and in what is published. Needs the lake only: nothing is written, and no API is asked. --api-url, "
-    "--tables and --run-id are taken, so that all jobs can be given the same options, and change nothing here.",
+    "--tables and --run-id are taken, so that all jobs can be given the same options, and change nothing here, but for names "
+    "that do not exist: those are exit 2.",
 )
 @common_options
 @click.option("--table", required=True, metavar="NAME", help="The table of the row.")
@@ -35,11 +36,8 @@ def command(*, table: str, key_options: tuple[str, ...], **options: Any) -> None
     job = open_job(**options)
     asked_table = job.source.table(table)
     key = read_key(asked_table, key_options)
-    if not job.layout.lake_json.exists():
-        message = (
-            f"{job.layout.root}: there is no lake; run ./spark-submit.sh full-ingest first, or give another --lake"
-        )
-        raise ConfigError(message)
+    check_lake(job)
+    check_run_known(job)
     with job.steps.step("start Spark"):
         spark = start_session(f"pagelake explain-row {table}", job.runtime, rows=0)
     with job.steps.step("look"):

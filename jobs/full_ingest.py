@@ -19,6 +19,7 @@ from jobs.steps.plan import plan_tables
 from jobs.steps.publish import Suites, check_and_publish, look, prepare_checks
 from jobs.steps.replay import landed_runs, replay
 from jobs.steps.serve import served
+from lib.config import BudgetAddress
 from lib.lake import runs
 from lib.lake.runs import Run
 from lib.landing.budget import Budget
@@ -65,7 +66,8 @@ def ingest(job: Job, access: Access, budget: Budget, run: Run, choices: Choices)
     if not plan.tables:
         record.stop_on_failed_tables(run)
     spark, suites = _start(job, run, plan.n_rows)
-    with BudgetServer(budget, host=spark.conf.get("spark.driver.host") or "127.0.0.1") as server:
+    at = BudgetAddress.of(dict(spark.sparkContext.getConf().getAll()))
+    with BudgetServer(budget, host=at.host, bind=at.bind, port=at.port) as server:
         landing = Landing(spark, job, access, run, budget, server.gate, choices.accept_incomplete)
         land_pages(landing, plan)
         prove_tables(landing)

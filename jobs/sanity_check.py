@@ -8,7 +8,7 @@ import click
 
 from jobs.steps import record
 from jobs.steps.accept import decision_options
-from jobs.steps.named import check_accepted, unknown_run
+from jobs.steps.named import check_accepted, check_lake, unknown_run
 from jobs.steps.options import Job, common_options, open_job
 from jobs.steps.publish import check_and_publish, prepare_checks
 from jobs.steps.rollback import roll_back
@@ -67,6 +67,7 @@ def _run_to_check(job: Job) -> Run:
     Raises:
         ConfigError: there is no such run.
     """
+    check_lake(job)
     known = runs.all_runs(job.layout)
     if job.run_id is not None:
         names = [run.run_id for run in known]

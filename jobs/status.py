@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from jobs.steps.alert import check_alerts, try_channels
+from jobs.steps.named import check_lake, check_run_known
 from jobs.steps.options import common_options, open_job
 from jobs.steps.status import as_json, say_status, status_of
-from lib.errors import ConfigError
 from lib.observe.console import say
 
 
@@ -19,7 +19,7 @@ from lib.observe.console import say
     help="Say how the last runs ended and what was odd in them, what is published and since when, and what is failing now. "
     "Needs the lake only, and no Spark: no API is asked, and without --alerts nothing is written. Ends with 0 whatever it has to "
     "say; a script reads --format json. --api-url, --tables and --run-id are taken, so that all jobs can be given the same "
-    "options, and change nothing here.",
+    "options, and change nothing here, but for names that do not exist: those are exit 2.",
 )
 @common_options
 @click.option(
@@ -52,11 +52,8 @@ def command(*, last: int, shape: str, alerts: str | None, **options: Any) -> int
         lines, went_well = try_channels(job)
         say(lines)
         return 0 if went_well else 1
-    if not job.layout.lake_json.exists():
-        message = (
-            f"{job.layout.root}: there is no lake; run ./spark-submit.sh full-ingest first, or give another --lake"
-        )
-        raise ConfigError(message)
+    check_lake(job)
+    check_run_known(job)
     if alerts == "check":
         say(check_alerts(job, datetime.now(UTC)))
         return 0

@@ -69,22 +69,12 @@ def start_session(app: str, runtime: Runtime, *, rows: int, halts: bool = False)
     What the user gave to spark-submit goes before what is set here, `EVERY_ENGINE` apart.
     `halts`: Ctrl-C and SIGTERM halt Spark before anything else is done about them. For a process that ends with its job.
     """
-    settings = {**_ALWAYS, "spark.driver.extraJavaOptions": _java_options(runtime, rows)}
     builder = SparkSession.builder.appName(app)
-    if runtime.is_local:
-        settings |= (
-            _LOCAL
-            | (_SMALL if rows <= SMALL_RUN_ROWS else {})
-            | {"spark.driver.extraClassPath": ":".join(runtime.jars)}
-        )
-        if runtime.master is None:
-            # Unlike local[*], this one tries a failed task again.
-            builder = builder.master("local[*,4]")
-    else:
-        settings["spark.jars"] = ",".join(runtime.jars)
-    for name, value in settings.items():
-        if name not in runtime.submitted:
-            builder = builder.config(name, value)
+    if runtime.is_local and runtime.master is None:
+        # Unlike local[*], this one tries a failed task again.
+        builder = builder.master("local[*,4]")
+    for name, value in settings_of(runtime, rows=rows).items():
+        builder = builder.config(name, value)
     session = for_every_engine(builder.getOrCreate())
     if threading.current_thread() is threading.main_thread():
         # Spark's own handler calls the JVM on the connection where another call waits: that breaks it, and hides the Ctrl-C.
@@ -95,6 +85,23 @@ def start_session(app: str, runtime: Runtime, *, rows: int, halts: bool = False)
             if callable(before):
                 signal.signal(signal.SIGTERM, _halting(before))
     return session
+
+
+def settings_of(runtime: Runtime, *, rows: int) -> dict[str, str]:
+    """What is set for a job that moves about `rows` rows, beside what the user gave to spark-submit."""
+    settings = {**_ALWAYS, "spark.driver.extraJavaOptions": _java_options(runtime, rows)}
+    if runtime.is_local:
+        settings |= (
+            _LOCAL
+            | (_SMALL if rows <= SMALL_RUN_ROWS else {})
+            | {"spark.driver.extraClassPath": ":".join(runtime.jars)}
+        )
+    else:
+        settings["spark.jars"] = ",".join(runtime.jars)
+    if "spark.driver.host" in runtime.submitted:
+        # As in Spark: the address that the user gave is listened on as well, unless another one is given for that.
+        settings.pop("spark.driver.bindAddress", None)
+    return {name: value for name, value in settings.items() if name not in runtime.submitted}
 
 
 def for_every_engine(session: SparkSession) -> SparkSession:

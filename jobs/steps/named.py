@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from jobs.steps.declare import declared
 from jobs.steps.options import Job
-from lib.config.suggest import did_you_mean
+from lib.config.suggest import closest, did_you_mean
 from lib.errors import ConfigError
 from lib.lake import runs
 from lib.lake.checks import checks_since
@@ -17,15 +17,53 @@ from lib.quality.names import name_expectations
 from lib.quality.pages import ROLLED_BACK
 
 
-def unknown_run(layout: Layout, option: str, run_id: str, known: Iterable[str], *, which: str = "run") -> ConfigError:
-    """The error for a run that the lake does not have: names the nearest one, or says that there is none at all."""
+def check_lake(job: Job) -> None:
+    """Check that there is a lake to read.
+
+    Raises:
+        ConfigError: there is none; names the nearest one beside it.
+    """
+    root = job.layout.root
+    if not job.layout.lake_json.exists():
+        message = f"{root}: there is no lake; run ./spark-submit.sh full-ingest first, or give another --lake"
+        raise ConfigError(message + near_lake(job.layout))
+
+
+def near_lake(layout: Layout) -> str:
+    """`"; did you mean 'x'?"` where a lake beside this folder has a name much like it, else nothing."""
+    try:
+        names = [path.name for path in layout.root.parent.iterdir() if (path / layout.lake_json.name).is_file()]
+    except OSError:  # no such folder, or one that this user may not list
+        return ""
+    found = closest(layout.root.name, names)
+    return f"; did you mean {str(layout.root.with_name(found))!r}?" if found else ""
+
+
+def check_run_known(job: Job) -> None:
+    """Check that the run of `--run-id`, if one is named, is one of the lake, for a job that only reads.
+
+    Raises:
+        ConfigError: it is not; names the nearest one.
+    """
+    if job.run_id is not None:
+        names = [run.run_id for run in runs.all_runs(job.layout)]
+        if job.run_id not in names:
+            raise unknown_run(job.layout, "--run-id", job.run_id, names)
+
+
+def unknown_run(
+    layout: Layout, option: str, run_id: str, known: Iterable[str], *, which: str = "run", words: Iterable[str] = ()
+) -> ConfigError:
+    """The error for a run that the lake does not have: names the nearest one, or says that there is none at all.
+
+    `words` are what the option takes beside the names of runs.
+    """
     names = list(known)
     if not names:
-        return ConfigError(
-            f"{option} {run_id}: {layout.root} has no {which} yet; run ./spark-submit.sh full-ingest first"
-        )
+        message = f"{option} {run_id}: {layout.root} has no {which} yet; run ./spark-submit.sh full-ingest first"
+        return ConfigError(message if layout.lake_json.exists() else message + near_lake(layout))
     # Newest first: of ids that are equally near, the last run is meant.
-    hint = did_you_mean(run_id, reversed(names)) or f"; the last one is {names[-1]!r}"
+    hint = did_you_mean(run_id, [*words, *reversed(names)]) or f"; the last one is {names[-1]!r}"
     return ConfigError(f"{option} {run_id}: {layout.root} has no {which} of that name{hint}")
 
 
@@ -43,10 +81,8 @@ def check_accepted(job: Job, run: Run, accepted: Accepted) -> None:
     ]
     wanted = accepted.expectation
     if wanted not in names:
-        message = (
-            f"--accept {wanted}: there is no expectation of that name{did_you_mean(wanted, names)}. Nothing was changed"
-        )
-        raise ConfigError(message)
+        hint = did_you_mean(wanted, names) or "."
+        raise ConfigError(f"--accept {wanted}: there is no expectation of that name{hint} Nothing was changed")
     checks = checks_since(job.layout, run.number)
     last = next((one for one in checks if one.run_id == run.run_id and one.outcome != ROLLED_BACK), None)
     # What could not be checked hides what failed, and a run that was never checked says nothing: there the check decides.

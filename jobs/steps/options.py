@@ -12,7 +12,16 @@ from typing import Any
 import click
 from pyspark.sql import SparkSession
 
-from lib.config import Alerts, Runtime, Source, check_run_id, load_alerts, load_source, parse_tables
+from lib.config import (
+    Alerts,
+    Runtime,
+    Source,
+    check_budget_settings,
+    check_run_id,
+    load_alerts,
+    load_source,
+    parse_tables,
+)
 from lib.errors import ConfigError
 from lib.lake.key_hash import KeyHash, key_hash_of
 from lib.lake.layout import Layout, check_owner, lake_at
@@ -151,9 +160,11 @@ def open_job(**options: Any) -> Job:
     """Check all settings.
 
     Raises:
-        ConfigError: anything in the options, the source YAML, the suites, the alerts or the lake's owner is wrong.
+        ConfigError: anything in the options, Pagelake's settings among Spark's, the source YAML, the suites, the alerts or the
+            lake's owner is wrong.
     """
     job = open_settings(**options)
+    check_budget_settings(job.runtime.spark_settings)
     job.suites = read_suite_files(job.runtime.expectations / job.source.source, _tables(job.source))
     check_personal(job.source, job.suites)
     return job

@@ -6,6 +6,7 @@ import json
 import signal
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from shlex import quote
 
@@ -185,18 +186,26 @@ def recorded(job: Job, run: Run, name: str) -> Iterator[None]:
 
 @contextmanager
 def _observed(job: Job, run: Run, name: str) -> Iterator[None]:
-    """Tell how the run ended, before whatever ended it is raised. Of a run that is being stopped, Spark is not asked any more."""
-    is_stopped = False
+    """Tell how the run ended, before whatever ended it is raised. Of a run that is being stopped, Spark is not asked any more.
+
+    A mistake in the command line of a check says nothing of the run, which had come to its end before: there is nothing to tell.
+    """
+    is_stopped = is_untouched = False
+    was_over = run.state != RunState.RUNNING
     try:
         yield
+    except ConfigError:
+        is_untouched = was_over
+        raise
     except (KeyboardInterrupt, SystemExit):
         is_stopped = True
         raise
     finally:
-        spark = None if is_stopped else SparkSession.getActiveSession()
-        work = Work(job.now, run.ended_at, name, dict(job.steps.seconds), spark)
-        with job.steps.step("observe"):
-            observe(job, run, work)
+        if not is_untouched:
+            spark = None if is_stopped else SparkSession.getActiveSession()
+            work = Work(job.now, run.ended_at, name, dict(job.steps.seconds), spark)
+            with job.steps.step("observe"):
+                observe(job, run, work)
 
 
 @contextmanager
@@ -217,7 +226,7 @@ def _one_reason() -> Iterator[None]:
 def _ended(job: Job, run: Run) -> Iterator[None]:
     """Record how the run ended."""
     status, message = 0, None
-    before = run.ended_at, run.exit_status, run.message
+    before = replace(run)
     try:
         with _one_reason():
             yield
@@ -239,9 +248,9 @@ def _ended(job: Job, run: Run) -> Iterator[None]:
         raise
     finally:
         run.ended_at, run.exit_status, run.message = datetime.now(UTC), status, message
-        if status == ConfigError.exit_status and before[0] is not None:
+        if status == ConfigError.exit_status and before.state != RunState.RUNNING:
             # A mistake in the command line of a later check says nothing of how the run ended.
-            run.ended_at, run.exit_status, run.message = before
+            run.put_back(before)
         # A mistake in the command line or a suite takes nothing away from what is merged.
         unfinished = (RunState.RUNNING,) if status == ConfigError.exit_status else (RunState.RUNNING, RunState.MERGED)
         if status and run.state in unfinished:

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from jobs.steps.batch import Batch, parse_tables
 from jobs.steps.failpoints import reached
 from jobs.steps.merge import merge_parsed
-from jobs.steps.named import unknown_run
+from jobs.steps.named import check_lake, unknown_run
 from jobs.steps.options import Job
 from jobs.steps.record import keep_the_rest, planned_before
 from lib.errors import ConfigError
@@ -26,14 +26,17 @@ def landed_runs(job: Job, replay_of: str) -> list[Run]:
     """The runs whose landed pages are to be merged again, oldest first, each with those of its tables that were proved.
 
     Raises:
-        ConfigError: there is no such run, or none of its pages can be merged.
+        ConfigError: there is no lake, no such run, or none of its pages can be merged.
     """
+    check_lake(job)
     known = [run for run in runs.all_runs(job.layout) if run.replay_of is None]
     if replay_of != ALL:
         known = [run for run in known if run.run_id == replay_of]
         if not known:
             fetched = [run.run_id for run in runs.all_runs(job.layout) if run.replay_of is None]
-            raise unknown_run(job.layout, "--from-landed", replay_of, fetched, which="run that fetched pages")
+            raise unknown_run(
+                job.layout, "--from-landed", replay_of, fetched, which="run that fetched pages", words=[ALL]
+            )
     wanted = [replace(run, tables={name: run.tables[name] for name in _proved(job, run)}) for run in known]
     found = [run for run in wanted if run.tables]
     if not found:

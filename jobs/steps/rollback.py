@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from jobs.steps.failpoints import reached
+from jobs.steps.named import near_lake
 from jobs.steps.options import Job
 from jobs.steps.site import copy_site, heal_site, note_rollback, write_site
 from lib.errors import ConfigError
@@ -27,7 +28,7 @@ def roll_back(job: Job) -> None:
     """
     if not job.layout.lake_json.exists():
         message = f"{job.layout.root}: there is no lake, so there is nothing to roll back; give another one with --lake"
-        raise ConfigError(message)
+        raise ConfigError(message + near_lake(job.layout))
     # However far it came: when all else is written, docs may be yet to be removed or copied.
     before = publications.in_force(job.layout)
     was_killed = before is not None and before.restores is not None and left_by(job.layout) == _name(before.replaces)

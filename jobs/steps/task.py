@@ -12,6 +12,7 @@ from deltalake.exceptions import DeltaError
 
 from jobs.steps.alert import Desk, News, evaluate, last_run
 from jobs.steps.failing import LONGEST
+from jobs.steps.named import near_lake
 from jobs.steps.options import Job, read_alerts
 from jobs.steps.traced import traced
 from lib.config import Runtime
@@ -62,7 +63,8 @@ def record_end(job: Job, end: TaskEnd) -> tuple[list[str], list[str]]:
             log.debug("%s", "\n".join(["ops/metrics", *traced(error)]))
             problems.append(f"{job.layout.metrics} cannot be written ({type(error).__name__})")
     else:
-        lines.append(f"There is no lake at {job.layout.root} yet: nothing was written to it.")
+        hint = near_lake(job.layout)
+        lines.append(f"There is no lake at {job.layout.root} yet: nothing was written to it{hint or '.'}")
     problems += export_task(job.source.metrics, job.source.source, end, [*found, *as_it_was])
     if job.alerts is not None:
         news = News(_its_run(job.layout, end), found, end.story, gone)

@@ -12,6 +12,13 @@ from lib.config.api import (
     Pagination,
     QueryAuth,
 )
+from lib.config.budget_address import (
+    BUDGET_BIND,
+    BUDGET_HOST,
+    BUDGET_PORT,
+    BudgetAddress,
+    check_budget_settings,
+)
 from lib.config.columns import MASK, SYSTEM_COLUMNS, AdoptedColumn, Column, Reference, is_column_name
 from lib.config.dags import check_dag_name, check_dag_run
 from lib.config.ddl import Array, DataType, DdlError, Decimal, Scalar, Struct, parse_ddl
@@ -23,6 +30,9 @@ from lib.config.source import Demo, Faults, Source, parse_tables
 from lib.config.tables import DERIVED_KEYS, ORIGINS, Table
 
 __all__ = [
+    "BUDGET_BIND",
+    "BUDGET_HOST",
+    "BUDGET_PORT",
     "DERIVED_KEYS",
     "KEY_SECRET",
     "MASK",
@@ -36,6 +46,7 @@ __all__ = [
     "Auth",
     "BasicAuth",
     "BearerAuth",
+    "BudgetAddress",
     "Channel",
     "CloudWatch",
     "Column",
@@ -60,6 +71,7 @@ __all__ = [
     "Source",
     "Struct",
     "Table",
+    "check_budget_settings",
     "check_dag_name",
     "check_dag_run",
     "check_run_id",

@@ -17,6 +17,7 @@ KEY_SECRET = "PAGELAKE_KEY_HASH_SECRET"
 class Runtime:
     """The repo's files, Delta's jars, and the spark-submit options that the user gave before the job's name.
 
+    `spark_settings` are those with what the user's own Spark conf folder says, where Spark will read that.
     `class_archive` is there if the set-up could make one, `site_assets` if it found Node. `key_secret` is what hashes of keys are
     made with, where the environment has it.
     """
@@ -28,12 +29,18 @@ class Runtime:
     site_assets: Path | None
     jars: tuple[str, ...]
     submitted: Mapping[str, str]
+    spark_settings: Mapping[str, str]
     key_secret: str | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, env: Mapping[str, str]) -> Runtime:
         """Read it from the environment that `spark-submit.sh` sets up."""
         jars = sorted((REPO / ".venv" / "jars").glob("*.jar"))
+        words = shlex.split(env.get("PYSPARK_SUBMIT_ARGS", ""))
+        submitted = _submitted(words)
+        own_defaults: dict[str, str] = {}
+        if "SPARK_CONF_DIR" in env and "--properties-file" not in words:
+            own_defaults = read_properties(Path(env["SPARK_CONF_DIR"]) / "spark-defaults.conf")
         assets, archive = REPO / ".venv" / "site-assets", REPO / ".venv" / "spark.jsa"
         return cls(
             conf=REPO / "conf",
@@ -43,7 +50,8 @@ class Runtime:
             class_archive=archive if archive.exists() else None,
             site_assets=assets if assets.is_dir() else None,
             jars=tuple(str(jar) for jar in jars),
-            submitted=_submitted(shlex.split(env.get("PYSPARK_SUBMIT_ARGS", ""))),
+            submitted=submitted,
+            spark_settings={**own_defaults, **submitted},
             key_secret=env.get(KEY_SECRET),
         )
 

@@ -163,6 +163,11 @@ class Run:
         self.to(RunState.RUNNING)
         self.done = self.ended_at = self.exit_status = self.message = None
 
+    def put_back(self, before: Run) -> None:
+        """End as it had ended before something was tried that came to nothing."""
+        self.state = before.state
+        self.ended_at, self.exit_status, self.message = before.ended_at, before.exit_status, before.message
+
     @property
     def failed(self) -> dict[str, str]:
         """The tables that failed, with the reason."""

@@ -7,6 +7,7 @@ The protocol is lines of ASCII over one connection a thread. The client begins w
 
 from __future__ import annotations
 
+import errno
 import hmac
 import secrets
 import socket
@@ -18,6 +19,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from lib.config import BUDGET_BIND, BUDGET_HOST, BUDGET_PORT
+from lib.errors import ConfigError
 from lib.landing.budget import Budget, Turn
 
 HELLO_S = 10.0  # for a new connection to show its token
@@ -33,12 +36,19 @@ class BudgetServer:
 
     `host` is the driver's address as executors know it; `bind` the one to listen on where that is another; `port` 0 takes
     any that is free.
+
+    Raises:
+        ConfigError: nothing can listen there; says which setting to change.
     """
 
     def __init__(self, budget: Budget, *, host: str, bind: str | None = None, port: int = 0) -> None:
         host = host.strip("[]")  # Spark writes IPv6 addresses as URLs do
+        bind = (bind or host).strip("[]")
         token = secrets.token_hex(16)
-        self._server = _Server(budget, token, bind or host, port)
+        try:
+            self._server = _Server(budget, token, bind, port)
+        except OSError as error:
+            raise ConfigError(_why_not(error, bind, port)) from error
         self.gate = RemoteGate(host, int(self._server.server_address[1]), token)
 
     def __enter__(self) -> Self:
@@ -53,8 +63,31 @@ class BudgetServer:
         self._server.server_close()
 
 
+def _why_not(error: OSError, bind: str, port: int) -> str:
+    """What to do where nothing can listen."""
+    head = f"the server of the request budget cannot listen on {_address(bind, port)}"
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"{head}: the port is in use, perhaps by another run on this machine. Give another one with "
+            f"--conf {BUDGET_PORT}=PORT (0: any that is free), or wait until it is free, and start the same command again"
+        )
+    if error.errno == errno.EACCES:
+        return f"{head}: a port below 1024 needs rights that this user lacks. Give one above with --conf {BUDGET_PORT}=PORT"
+    return (
+        f"{head}: {bind} is no address of this machine ({error.strerror or type(error).__name__}). Give one to listen on with "
+        f"--conf {BUDGET_BIND}=ADDRESS (0.0.0.0: all of them), and the one that executors use with --conf {BUDGET_HOST}=ADDRESS"
+    )
+
+
+def _address(host: str, port: int) -> str:
+    """As in a URL, where an IPv6 address has brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
+    # A port that is always the same is taken again at once by the next run, while the system remembers the last one's connections.
+    allow_reuse_address = True
     request_queue_size = 1024  # every thread of every task connects at the start
 
     def __init__(self, budget: Budget, token: str, host: str, port: int) -> None:
@@ -145,8 +178,8 @@ class RemoteGate:
         except OSError as error:
             self._hang_up()
             raise RuntimeError(
-                f"the budget of requests at {self.host}:{self.port} cannot be reached: "
-                "the driver has ended, or executors have no way to this address (spark.driver.host)"
+                f"the budget of requests at {_address(self.host, self.port)} cannot be reached: the driver has ended, or executors "
+                f"have no way to this address (spark.driver.host, {BUDGET_HOST}, {BUDGET_PORT})"
             ) from error
         try:
             yield

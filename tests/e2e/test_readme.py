@@ -89,6 +89,8 @@ RUN_ELSEWHERE = {
     '--reason "lost in the move of 3 May; the source will not mend it"': (
         "spark/test_accept.py::test_an_accepted_failure_is_published_once_and_everyone_can_read_why"
     ),
+    "./spark-submit.sh --master k8s://https://... --conf spark.driver.host=driver.jobs.svc "
+    "--conf spark.driver.bindAddress=0.0.0.0 \\": "unit/test_budget_address.py::test_the_example_of_the_docs_is_good",
     "channels:": "unit/test_alerts_config.py::test_the_examples_of_the_docs_are_good",
     '{"master": "local[4]", "conf": {"spark.sql.shuffle.partitions": 8}, "options": ["--driver-memory", "4g"]}': (
         "unit/test_dags.py::test_the_variable_becomes_options_of_spark_submit"

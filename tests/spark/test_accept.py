@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from deltalake import DeltaTable
 
 from jobs.sanity_check import check, command
 from lib.errors import ChecksFailedError, ConfigError, CouldNotCheckError
@@ -21,6 +22,7 @@ KNOWN = {"type": "expect_column_values_to_be_in_set", "kwargs": {"column": "name
 SHORT = {"type": "expect_column_value_lengths_to_be_between", "kwargs": {"column": "name", "max_value": 3}}
 THERE = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "nmae"}}
 UNKNOWN_NAME = "things.column_values_to_be_in_set.name"
+SHORT_NAME = "things.column_value_lengths_to_be_between.name"
 EVIL = "<script>alert(1)</script>"
 
 
@@ -94,22 +96,47 @@ def test_one_accepted_failure_does_not_let_another_one_through(things: Served) -
     assert EVIL not in str(line.message)
 
 
-def test_what_did_not_fail_cannot_be_accepted(things: Served) -> None:
+def test_what_did_not_fail_cannot_be_accepted(things: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     things.run({"id": 1, "name": "c"})
-    for wrong in ("things.column_value_lengths_to_be_between.name", "things.typo", "things"):
-        with pytest.raises(ConfigError) as refused:
-            checked(things, accept(wrong), KNOWN, SHORT)
-        assert str(refused.value).splitlines() == [
-            f"--accept {wrong}: no critical expectation of that name failed, so nothing was published; those that did are:",
-            f"  {UNKNOWN_NAME}",
-        ]
-    with pytest.raises(ConfigError, match="all passed: run sanity-check without --accept"):
-        checked(things, accept(UNKNOWN_NAME), SHORT)
-    with pytest.raises(ConfigError, match="no critical expectation of that name failed"):
-        checked(things, accept(UNKNOWN_NAME), {**KNOWN, "severity": "warning"})
+    merged, measured = runs.all_runs(things.layout), DeltaTable(str(things.layout.metrics)).version()
+
+    def refused(name: str, *expectations: dict[str, Any]) -> list[str]:
+        with pytest.raises(ConfigError) as error:
+            checked(things, accept(name), *expectations)
+        return str(error.value).splitlines()
+
+    # A name that there is not, whether the run was checked before or not: without a look at the rows.
+    typo = "--accept things.typo: there is no expectation of that name. Nothing was changed"
+    near = f"--accept {UNKNOWN_NAME}s: there is no expectation of that name; did you mean '{UNKNOWN_NAME}'? Nothing was changed"
+    assert refused("things.typo", KNOWN, SHORT) == [typo]
+    assert refused(f"{UNKNOWN_NAME}s", KNOWN, SHORT) == [near]
+    # Of a run that was never checked the check says what failed.
+    assert refused(SHORT_NAME, KNOWN, SHORT) == [
+        f"--accept {SHORT_NAME}: no critical expectation of that name failed, so nothing was published; those that did are:",
+        f"  {UNKNOWN_NAME}",
+    ]
+    assert "all passed: run sanity-check without --accept" in refused(SHORT_NAME, SHORT)[0]
+    assert "no critical expectation of that name failed" in refused(UNKNOWN_NAME, {**KNOWN, "severity": "warning"})[0]
     assert all_publications(things.layout) == []
     assert all_checks(things.layout) == []
-    assert [run.state for run in runs.all_runs(things.layout)] == [runs.MERGED]
+    assert runs.all_runs(things.layout) == merged
+    assert DeltaTable(str(things.layout.metrics)).version() == measured
+
+    # Once it was checked, that is asked: at once, and the run stays one whose checks failed.
+    with pytest.raises(ChecksFailedError):
+        checked(things, None, KNOWN, SHORT)
+    after, told = runs.all_runs(things.layout), site(things, "runs.html")
+    monkeypatch.setattr("jobs.sanity_check.start_session", lambda *_, **__: pytest.fail("Spark was started"))
+    assert refused("things.typo", KNOWN, SHORT) == [typo]
+    assert refused(SHORT_NAME, KNOWN, SHORT) == [
+        f"--accept {SHORT_NAME}: it is not among the critical expectations that failed when run run-1 was last checked; "
+        "those that did are:",
+        f"  {UNKNOWN_NAME}",
+        "Nothing was changed. After a change of a suite run sanity-check without --accept first.",
+    ]
+    assert [run.state for run in after] == [runs.CHECKS_FAILED]
+    assert (runs.all_runs(things.layout), site(things, "runs.html")) == (after, told)
+    assert len(all_checks(things.layout)) == 1
 
 
 def test_what_could_not_be_checked_can_never_be_accepted(things: Served) -> None:
