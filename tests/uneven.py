@@ -14,7 +14,8 @@ class Cut(MovingTable):
     """Pages as they are given, whatever size is asked for.
 
     `told` is the total (None for a source that tells none), `counts_from` the number that the first page gives itself (None for
-    pages without a number), `past_the_end` the status of the pages behind, and `more` what an answer holds besides.
+    pages without a number), `past_the_end` the status of the pages behind, `nothing` what they hold in place of rows, and `more`
+    what an answer holds besides.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -23,6 +24,7 @@ class Cut(MovingTable):
     told: int | None = None
     counts_from: int | None = None
     past_the_end: int = 200
+    nothing: list[Row] | None = field(default_factory=list)
     more: dict[str, Any] = field(default_factory=dict)
 
     def _answer(self, page: int, size: int, fault: Fault | None) -> tuple[int, Any]:
@@ -30,7 +32,7 @@ class Cut(MovingTable):
         is_behind = position >= len(self.pages)
         if is_behind and self.past_the_end != 200:
             return self.past_the_end, {"detail": "no such page"}
-        answer: Row = {"items": [] if is_behind else self.pages[position], **self.more}
+        answer: Row = {"items": self.nothing if is_behind else self.pages[position], **self.more}
         if self.told is not None:
             answer["total"] = self.told
         if self.counts_from is not None:
