@@ -137,7 +137,8 @@ def _judge(landing: Landing, cases: Sequence[Case], rounds: int | None) -> list[
             verdict = prove.judge(case, seen, closing)
             if isinstance(verdict, prove.Proof):
                 record.proof = verdict.level
-                record.unproved_because = verdict.why or record.unproved_because
+                is_proved = verdict.level in prove.PROVED
+                record.unproved_because = None if is_proved else verdict.why or record.unproved_because
                 record.to(TableState.LANDED)
             elif rounds is None:
                 doubts.append(verdict)

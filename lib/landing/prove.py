@@ -88,7 +88,8 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
     if closing.items_sha256 != seen.first_page_sha256:
         return walk_again(case, "the first page changed while the others were read")
     if seen.n_retold:
-        return walk_again(case, f"{seen.n_retold} pages told another total than {plan.total}")
+        is_moving = bool(seen.n_moved) or seen.n_reread < plan.n_pages
+        return walk_again(case, f"{seen.n_retold} pages told another total than {plan.total}", is_moving=is_moving)
     if not case.whole and seen.n_moved > len(case.doubted & set(seen.moved)):
         return walk_again(case, f"{seen.n_moved} pages held other rows when they were read again")
     if seen.missing:
@@ -156,8 +157,12 @@ def report(doubt: Doubt, seen: Seen, rounds: int) -> str:
 
 def _advice(doubt: Doubt, seen: Seen) -> str:
     """What can help: rest where rows move, a setting where the source is the same at each reading."""
-    if doubt.is_moving or seen.n_moved or seen.n_retold:
+    if doubt.is_moving or seen.n_moved:
         return "Try again when the source is at rest, with more api.limits.proof_rounds"
+    if seen.n_retold:
+        return (
+            "The source gives the same rows at each reading, and other totals: look at what api.pagination.total names"
+        )
     if seen.twins:
         return "Name the parameter that the source takes for the number of a page in api.pagination.page_param"
     if seen.misnamed:

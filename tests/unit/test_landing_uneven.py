@@ -23,7 +23,7 @@ from lib.landing.budget import Budget
 from lib.landing.fetch import FetchPages
 from lib.source.access import Access
 from lib.source.gate import OPEN_GATE
-from tests.moving import Manners, MovingServer, MovingTable, Short, rows_of
+from tests.moving import Fault, Manners, MovingServer, MovingTable, Row, Short, rows_of
 from tests.spark.served import day, job_of
 from tests.uneven import Cut, Endless, pages_of
 
@@ -173,7 +173,7 @@ def test_a_page_that_is_short_once_is_no_uneven_source(landed: Landed) -> None:
 def test_uneven_pages_that_are_others_at_each_reading_are_no_proof_and_rest_is_advised(landed: Landed) -> None:
     table = Cut(pages=pages_of(98, 99, 53), told=250)
 
-    def spread(_: list[dict[str, Any]]) -> None:
+    def spread(_: list[Row]) -> None:
         n_moved = table.n_asked % 7
         table.pages = pages_of(98, 99 - n_moved, 53 + n_moved)
 
@@ -189,6 +189,19 @@ def test_without_a_round_of_reading_again_uneven_pages_are_no_proof_and_more_rou
     assert (
         "another number of rows than on the first page: pages 2, 3. Try with more api.limits.proof_rounds" in told.error
     )
+
+
+def test_pages_that_always_tell_other_totals_are_no_proof_and_rest_is_not_advised(landed: Landed) -> None:
+    class OwnTotals(Cut):
+        def _answer(self, page: int, size: int, fault: Fault | None) -> tuple[int, Any]:
+            status, answer = super()._answer(page, size, fault)
+            return status, {**answer, "total": 250 if page == 1 else 249}
+
+    told = landed(OwnTotals(pages=pages_of(100, 100, 50)))
+    assert told.proof is None
+    assert "2 pages told another total than 250" in told.error
+    assert "api.pagination.total" in told.error
+    assert "at rest" not in told.error
 
 
 @pytest.mark.parametrize(("first", "counts_from"), [(1, 0), (0, 1), (1, 1), (0, 0)])
@@ -274,6 +287,17 @@ def test_pages_without_an_end_that_are_all_the_same_are_stopped_by_that(landed: 
 def test_a_total_sets_its_own_end(landed: Landed) -> None:
     told = landed(Cut(pages=pages_of(*[3] * 20), told=60), limits__max_pages=5, pagination__size=3)
     assert (told.error, told.proof, told.record.rows_landed) == ("None", "counted", 60)
+
+
+def test_a_total_that_comes_later_makes_a_proof_and_nothing_is_said_against_it(landed: Landed) -> None:
+    table = Cut(pages=pages_of(3, 3, 2))
+
+    def tell(_: list[Row]) -> None:
+        table.told = 8
+
+    table.after(5, tell)
+    told = landed(table, pagination__size=3)
+    assert (told.error, told.proof, told.record.unproved_because) == ("None", "counted", None)
 
 
 # Where the total should be
