@@ -31,7 +31,7 @@ MOST_LOOKS = 32
 
 @dataclass
 class Landing:
-    """The landing of one run: what lands pages, and how far each table is."""
+    """The landing of one run: what lands pages, and how far each table is. `endless` says of tables that no end of them was met."""
 
     spark: SparkSession
     job: Job
@@ -41,6 +41,7 @@ class Landing:
     gate: Gate
     accept_incomplete: bool
     cases: dict[str, Case] = field(default_factory=dict)
+    endless: dict[str, str] = field(default_factory=dict)
     answer_s: float = 0.0
 
     @property
@@ -129,10 +130,15 @@ def _judge(landing: Landing, cases: Sequence[Case], rounds: int | None) -> list[
         name = case.plan.table
         record, seen = landing.run.tables[name], landing.bronze.see(case.plan)
         record.pages, record.rows_landed, record.rounds = seen.n_pages, seen.n_items, seen.last_round
+        if name in landing.endless:
+            give_up(landing, name, landing.endless[name])
+            continue
         try:
             verdict = prove.judge(case, seen, closing)
             if isinstance(verdict, prove.Proof):
                 record.proof = verdict.level
+                is_proved = verdict.level in prove.PROVED
+                record.unproved_because = None if is_proved else verdict.why or record.unproved_because
                 record.to(TableState.LANDED)
             elif rounds is None:
                 doubts.append(verdict)
@@ -167,10 +173,11 @@ def _read_again(landing: Landing, doubts: Sequence[Doubt]) -> None:
 
 def _walk_to_the_end(landing: Landing, tables: Sequence[TablePlan]) -> None:
     """Fetch on and on, until each table has met its end. A source that gives the same page for ever is stopped by that."""
-    ahead = PAGES_AHEAD * landing.job.source.api.limits.concurrency
+    limits = landing.job.source.api.limits
+    ahead = PAGES_AHEAD * limits.concurrency
     walking = list(tables)
     while walking:
-        further = []
+        further, ranges = [], []
         for plan in walking:
             end = landing.bronze.end_of(plan)
             seen = landing.bronze.see(plan)
@@ -179,7 +186,20 @@ def _walk_to_the_end(landing: Landing, tables: Sequence[TablePlan]) -> None:
                 landing.cases[plan.table] = replace(case, plan=replace(plan, last=end))
             elif seen.twins or any(page < plan.last for page in seen.failed):
                 landing.cases[plan.table] = replace(landing.cases[plan.table], plan=plan)
+            elif plan.n_pages >= limits.max_pages:
+                landing.cases[plan.table] = replace(landing.cases[plan.table], plan=plan)
+                landing.endless[plan.table] = _no_end(plan, limits.max_pages)
             else:
-                further.append(replace(plan, last=plan.last + ahead))
-        landing.land([PageRange(p.table, p.path, p.last - ahead + 1, p.last) for p in further], 0)
+                last = min(plan.last + ahead, plan.first + limits.max_pages - 1)
+                ranges.append(PageRange(plan.table, plan.path, plan.last + 1, last))
+                further.append(replace(plan, last=last))
+        landing.land(ranges, 0)
         walking = further
+
+
+def _no_end(plan: TablePlan, max_pages: int) -> str:
+    return (
+        f"{plan.table}: the source tells no total, and no end was met on {plan.n_pages:,} pages, as many as api.limits.max_pages "
+        f"({max_pages:,}) allows. If it has more, raise that setting and go on with --resume; if its pages never end, see whether "
+        "it takes api.pagination.page_param, and where its answers have a number of rows for api.pagination.total"
+    )

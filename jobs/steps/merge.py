@@ -23,11 +23,16 @@ from lib.lake.merge import Clock
 from lib.lake.runs import TableRun
 from lib.lake.states import Step, TableState
 from lib.landing.bronze import MOST_NAMED
-from lib.landing.prove import COUNTED, PROVED, doubt_repeats, report, walk_again
+from lib.landing.prove import COUNTED, PROVED, UNPROVED, doubt_repeats, report, walk_again
 from lib.tables.compare import check_rejected, check_vanished, seen_keys, vanished
 from lib.tables.fit import fit
 from lib.tables.newest import newest, pages_sharing_keys, rehashed
 from lib.tables.reject import rejected
+
+REPEATS = (
+    "the source fills its pages unevenly and repeats rows, which count towards its total: others may be missing. An order of rows "
+    "that is the same for each page (by an id, if the source can be asked for it) helps"
+)
 
 
 def merge_tables(landing: Landing, *, allow_deletes: bool) -> None:
@@ -46,6 +51,7 @@ def merge_tables(landing: Landing, *, allow_deletes: bool) -> None:
     with job.steps.step("parse"):
         parsed = parse_tables(batch, list(run.tables))
         parsed |= _settle_repeats(landing, batch, parsed)
+        _doubt_uneven_repeats(landing)
         run.ended(Step.PARSE)
         # What belongs to each table is known only now; a replay goes by it.
         note_plan(job, run, [case.plan for case in landing.cases.values()])
@@ -102,6 +108,15 @@ def _settle_repeats(landing: Landing, batch: Batch, parsed: dict[str, Parsed]) -
         open_tables = parse_tables(batch, read_again)
         newer |= open_tables
     return newer
+
+
+def _doubt_uneven_repeats(landing: Landing) -> None:
+    """Where pages are filled unevenly only the sum of their rows is proof, and a repeated row may stand for one that is missing."""
+    for name, case in landing.cases.items():
+        record = landing.run.tables[name]
+        if record.proof in PROVED and record.rows_repeated and landing.bronze.see(case.plan).odd:
+            record.proof, record.unproved_because = UNPROVED, REPEATS
+            landing.job.steps.note(f"{name}: not proved complete: {REPEATS}")
 
 
 def _write_quarantine(batch: Batch, parsed: Sequence[Parsed]) -> None:

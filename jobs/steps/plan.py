@@ -9,7 +9,8 @@ from jobs.steps.options import Job
 from lib.lake.runs import Run
 from lib.landing.budget import Budget
 from lib.landing.plan import Plan, make_plan
-from lib.source.access import Access
+from lib.source.access import Access, Paging
+from lib.source.page import total_instead
 
 
 def plan_tables(job: Job, access: Access, budget: Budget, run: Run) -> Plan:
@@ -18,4 +19,17 @@ def plan_tables(job: Job, access: Access, budget: Budget, run: Run) -> Plan:
         before = {table.table: table for table in record.planned_before(run)}
         new = [(name, job.source.table(name).path) for name in job.tables if name not in before]
         plan = make_plan(access, run.run_id, new, budget)
+        _say_where_no_total_is(job, access.paging, plan, run)
         return replace(plan, tables=(*before.values(), *plan.tables))
+
+
+def _say_where_no_total_is(job: Job, paging: Paging, plan: Plan, run: Run) -> None:
+    """Say of each table that tells no total, though the settings name a place for it, what is there instead."""
+    for probe in plan.probes:
+        if probe.total is None and probe.body is not None and paging.total is not None:
+            why = f"api.pagination.total: {total_instead(probe.body, paging)}"
+            run.tables[probe.table].unproved_because = why
+            job.steps.note(
+                f"{probe.table}: {why}. So its copy cannot be proved complete, and no row of it is taken for vanished. Write "
+                "where the answer has the number of rows, or total: null if it has none"
+            )

@@ -108,7 +108,13 @@ def _resumed(job: Job, run: Run) -> Run:
     job.tables = tuple(name for name, table in before.items() if table.state not in (TableState.KEPT, TableState.BUILT))
     # What may have been merged before the kill is still to be reckoned with.
     run.tables = {
-        name: TableRun(name, as_of=before[name].as_of, fetched_by=before[name].fetched_by) for name in job.tables
+        name: TableRun(
+            name,
+            as_of=before[name].as_of,
+            fetched_by=before[name].fetched_by,
+            unproved_because=before[name].unproved_because,
+        )
+        for name in job.tables
     }
     # Another run may have been published since.
     rest = [table.name for table in job.source.tables if table.name not in job.tables]
@@ -298,7 +304,7 @@ def say_done(job: Job, run: Run) -> None:
         rows.append([table.table, *("-" if count is None else f"{count:,}" for count in counts)])
     lines = ["", *columns(rows), ""]
     lines += [
-        f"Not proved complete: {table.table} ({table.proof}); no row of it was taken for vanished."
+        f"Not proved complete: {table.table} ({table.proof}{_because(table)}); no row of it was taken for vanished."
         for table in run.tables.values()
         if table.proof in (UNPROVED, INCOMPLETE)
     ]
@@ -331,6 +337,10 @@ def _checked(job: Job, run: Run) -> list[str]:
     """What came of its last check, in the words that its site and its docs have."""
     checks = [one for one in checks_since(job.layout, run.number) if one.run_id == run.run_id]
     return [f"Checks:  {Counts(one.failed, one.unchecked, one.warnings, one.passed)}" for one in checks[:1]]
+
+
+def _because(table: TableRun) -> str:
+    return f": {table.unproved_because}" if table.unproved_because else ""
 
 
 def _accepted(job: Job, run: Run) -> list[str]:

@@ -111,7 +111,7 @@ def _rebuild_into(
 
 def _again(record: TableRun) -> TableRun:
     """A record of a table that has landed and is to be merged again."""
-    landed = ("table", "proof", "pages", "rounds", "rows_total", "rows_landed")
+    landed = ("table", "proof", "unproved_because", "pages", "rounds", "rows_total", "rows_landed")
     return TableRun(**{name: getattr(record, name) for name in landed}, state=TableState.LANDED)
 
 
@@ -138,6 +138,7 @@ def _replace_tables(spark: SparkSession, job: Job, run: Run, last: dict[str, tup
         held = TableRun(
             name, TableState.MERGED, proof=record.proof, path=old.relative(old.silver(name)), version=done.version
         )
+        held.unproved_because = record.unproved_because
         held.rows_inserted, held.as_of, held.fetched_by = done.inserted, source.started_at, source.number
         run.tables[name] = held
         reached("replaced")

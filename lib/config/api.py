@@ -109,6 +109,7 @@ class Limits(Settings):
     max_wait_s: Annotated[float, Field(ge=0)] = 120
     proof_rounds: Annotated[int, Field(ge=0, le=20)] = 3
     max_body_mb: Annotated[float, Field(gt=0)] = 64
+    max_pages: Annotated[int, Field(ge=1, le=2**40)] = 100_000
 
 
 class Pagination(Settings):

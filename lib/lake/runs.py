@@ -46,6 +46,7 @@ TABLE_RECORD = pa.struct(
         "orphans": pa.list_(pa.struct({"reference": pa.string(), "pointers": pa.int64(), "keys": pa.int64()})),
         "fetched_by": pa.int64(),
         "made_from": pa.list_(pa.struct({"table": pa.string(), "version": pa.int64()})),
+        "unproved_because": pa.string(),
     }
 )
 SCHEMA = pa.schema(
@@ -77,6 +78,7 @@ class TableRun:
     pointers, keys}: how many of the checked version point at no row, and how many distinct keys these name.
     `as_of` is the start of the run that fetched the pages, and `fetched_by` its number: those of the run itself unless it is a
     replay; set once it may merge. `made_from` are {table, version}: what a derived table was made from.
+    `unproved_because` says what keeps a copy from being proved complete, as far as that is known.
     """
 
     table: str
@@ -104,6 +106,7 @@ class TableRun:
     orphans: list[dict[str, Any]] | None = None
     fetched_by: int | None = None
     made_from: list[dict[str, Any]] | None = None
+    unproved_because: str | None = None
 
     def to(self, state: TableState) -> None:
         """Change the state.

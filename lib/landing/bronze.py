@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,9 @@ class Seen:
     Pages are `failed`, `missing`, `odd` (another number of rows than planned, short in the middle where the source tells no
     total, or another page's number or size on it), `twins` (the same rows as another page) and `moved` (their last two readings
     differ; `n_moved` counts them). `n_reread` counts pages that were read twice at least, `n_retold` those that told another
-    total than the plan's; `last_round` is the highest round.
+    total than the plan's; `last_round` is the highest round. `misnamed` are the odd ones with another page's number or size,
+    `n_odd_once` counts those with another number of rows that were read once only, and `n_behind` the pages behind all rows
+    that the source does not have: these are neither failed nor missing. `ends_with_rows`: the last planned page holds rows.
     """
 
     n_pages: int
@@ -42,6 +44,10 @@ class Seen:
     first_page_sha256: str | None
     moved: tuple[int, ...] = ()
     n_retold: int = 0
+    misnamed: tuple[int, ...] = ()
+    n_odd_once: int = 0
+    n_behind: int = 0
+    ends_with_rows: bool = False
 
 
 def land(pages: DataFrame, path: str) -> None:
@@ -121,30 +127,33 @@ class Bronze:
         return None if row["round"] is None else (int(row["round"]), int(row["page"]))
 
     def end_of(self, plan: TablePlan) -> int | None:
-        """Of a table walked to its end: its last page, if the end was met: an empty page, or the page before a 404.
+        """Of a table walked to its end: its last page, if the end was met: an empty page, or the one before a 404, 410 or 416.
 
         There are no rows behind an end, so at least one page behind it must have been read: an answer that is empty by
         mistake is no end.
         """
         [end] = self._rows(f"""{self._reads(plan)}
-            SELECT min(CASE WHEN n_items = 0 THEN page WHEN status = 404 THEN page - 1 END) AS page
+            SELECT min(CASE WHEN n_items = 0 THEN page WHEN status IN ({_NO_PAGE}) THEN page - 1 END) AS page
             FROM reads WHERE back = 1 AND page < {plan.last} AND page > (
                 SELECT coalesce(max(page), {plan.first - 1}) FROM reads WHERE back = 1 AND n_items > 0)""")
         return None if end["page"] is None else max(plan.first, int(end["page"]))
 
     def see(self, plan: TablePlan) -> Seen:
         """Everything that the proof asks of one table."""
-        reads = self._reads(plan)
-        [counts] = self._rows(f"""{reads}
+        reads, ask = self._reads(plan), _reader(self._path)
+        [counts] = ask(f"""{reads}
             SELECT count(*) AS n_pages, coalesce(sum(n_items), 0) AS n_items, coalesce(max(round), 0) AS last_round,
                 count(CASE WHEN before IS NOT NULL AND before <> items_sha256 THEN 1 END) AS n_moved,
                 count(before) AS n_reread, count(CASE WHEN total <> {plan.total or 0} THEN 1 END) AS n_retold,
-                max(CASE WHEN page = {plan.first} THEN items_sha256 END) AS first_page_sha256
+                max(CASE WHEN page = {plan.first} THEN items_sha256 END) AS first_page_sha256,
+                max(CASE WHEN n_items > 0 THEN page END) AS last_with_rows
             FROM reads WHERE back = 1""")
-        [twice] = self._rows(f"""{reads}
+        [twice] = ask(f"""{reads}
             SELECT count(*) AS n FROM (SELECT page, round FROM reads GROUP BY page, round HAVING count(*) > 1)""")
-        failures = self._rows(f"{reads} SELECT page, error FROM reads WHERE back = 1 AND error IS NOT NULL {_LIMIT}")
         end = plan.last_with_rows
+        is_behind = _is_behind(plan, counts["n_items"], counts["last_with_rows"])
+        failures = ask(f"""{reads}
+            SELECT page, error FROM reads WHERE back = 1 AND error IS NOT NULL AND NOT {is_behind} {_LIMIT}""")
         rest = (plan.total or 0) - plan.given * (end - plan.first)
         belong = f"CASE WHEN page < {end} THEN {plan.given} WHEN page = {end} THEN {rest} ELSE 0 END"
         another = f"n_items <> {belong}"
@@ -152,12 +161,17 @@ class Bronze:
             # Nobody knows how many rows belong on a page, but those in the middle should be full.
             another = """n_items < (SELECT max(n_items) FROM reads WHERE back = 1)
                 AND page < (SELECT max(page) FROM reads WHERE back = 1 AND n_items > 0)"""
-        odd = self._rows(f"""{reads}
-            SELECT page FROM reads WHERE back = 1 AND error IS NULL
-                AND ({another} OR own_number <> page OR ({_OTHER_SIZE})) {_LIMIT}""")
-        moved = self._rows(f"""{reads}
+        misnamed = f"coalesce({_other_number(plan)} OR ({_OTHER_SIZE}), false)"
+        odd = ask(f"""{reads}
+            SELECT page, {misnamed} AS is_misnamed FROM reads
+            WHERE back = 1 AND error IS NULL AND ({another} OR {misnamed}) {_LIMIT}""")
+        [more] = ask(f"""{reads}
+            SELECT count(CASE WHEN error IS NULL AND {another} AND before IS NULL THEN 1 END) AS n_odd_once,
+                count(CASE WHEN error IS NOT NULL AND {is_behind} THEN 1 END) AS n_behind
+            FROM reads WHERE back = 1""")
+        moved = ask(f"""{reads}
             SELECT page FROM reads WHERE back = 1 AND before <> items_sha256 {_LIMIT}""")
-        twins = self._rows(f"""{reads}
+        twins = ask(f"""{reads}
             SELECT page FROM reads WHERE back = 1 AND n_items > 0 AND items_sha256 IN (
                 SELECT items_sha256 FROM reads WHERE back = 1 AND n_items > 0
                 GROUP BY items_sha256 HAVING count(*) > 1) {_LIMIT}""")
@@ -176,6 +190,10 @@ class Bronze:
             first_page_sha256=counts["first_page_sha256"],
             moved=tuple(row["page"] for row in moved),
             n_retold=0 if plan.total is None else counts["n_retold"],
+            misnamed=tuple(row["page"] for row in odd if row["is_misnamed"]),
+            n_odd_once=more["n_odd_once"],
+            n_behind=more["n_behind"],
+            ends_with_rows=counts["last_with_rows"] == plan.last,
         )
 
     def rows_hashes(self, plan: TablePlan, pages: Sequence[int]) -> dict[int, str]:
@@ -201,11 +219,44 @@ class Bronze:
 
 
 def _query(path: str, sql: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = pa.table(QueryBuilder().register("pages", DeltaTable(path)).execute(sql)).to_pylist()
-    return rows
+    return _reader(path)(sql)
+
+
+def _reader(path: str) -> Callable[[str], list[dict[str, Any]]]:
+    """What answers queries on the pages as they are now."""
+    pages = QueryBuilder().register("pages", DeltaTable(path))
+
+    def ask(sql: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = pa.table(pages.execute(sql)).to_pylist()
+        return rows
+
+    return ask
+
+
+def _is_behind(plan: TablePlan, n_items: int, last_with_rows: int | None) -> str:
+    """Whether a page that failed is one behind all rows, of which the source says that there is none. Only a total can tell."""
+    if plan.total is None or (plan.total and last_with_rows is None):
+        return "false"
+    # Of a source that fills its pages unevenly, the rows tell where the end is.
+    last = plan.first if last_with_rows is None else last_with_rows
+    end = last if n_items == plan.total else max(last, plan.last_with_rows)
+    return f"(page > {end} AND coalesce(status, 0) IN ({_NO_SUCH_PAGE}))"
+
+
+def _other_number(plan: TablePlan) -> str:
+    """Whether a page says that it is another one.
+
+    Some sources count from 0 in the answer and from 1 in the request, or the other way round: all of their pages alike. A first
+    page that says neither 0 nor 1 is not the first one.
+    """
+    return f"""(own_number <> page + coalesce((SELECT max(own_number - page) FROM reads WHERE back = 1
+        AND page = {plan.first} AND own_number IN (0, 1) AND own_number - page BETWEEN -1 AND 1), 0))"""
 
 
 # Another size than the first page's, unless it is that of the rows on the page: some sources name these.
 _OTHER_SIZE = """own_size <> n_items
     AND own_size <> (SELECT own_size FROM reads WHERE back = 1 ORDER BY page LIMIT 1)"""
+# What says that there is no such page; the others may just as well say that it may not be asked for.
+_NO_PAGE = "404, 410, 416"
+_NO_SUCH_PAGE = f"{_NO_PAGE}, 400, 422"
 _LIMIT = f"ORDER BY page LIMIT {MOST_NAMED}"

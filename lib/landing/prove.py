@@ -1,25 +1,28 @@
 """The proof that what landed is all that the source had: looked at, read again where it is in doubt, a bounded number of times.
 
 `counted`: every planned page landed once, each with the number of rows that belongs on it, and rows landed = total at the start
-= total at the end. What counting cannot see: a row removed before the page we were on and one added after it leave every count
-as it was. `reread`: two whole walks, one after the other, gave the same rows page by page; so at the moment between the two the
-source held just these. `unproved`: the source tells no total, and was walked to its end.
+= total at the end. A page with another number of rows counts if it was read twice and had the same rows both times. What
+counting cannot see: a row removed before the page we were on and one added after it leave every count as it was. `reread`: two
+whole walks, one after the other, gave the same rows page by page; so at the moment between the two the source held just these.
+`unproved`: the source tells no total, and was walked to its end; or it repeats rows on pages that it fills unevenly.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from lib.errors import SourceIncompleteError
 from lib.landing.bronze import Seen
-from lib.landing.plan import PageRange, TablePlan, plan_table
+from lib.landing.plan import MOST_EXTRA_PAGES, PageRange, TablePlan, plan_table
 from lib.source.page import PageRow
 
 COUNTED, REREAD, UNPROVED, INCOMPLETE = "counted", "reread", "unproved", "incomplete"
 # Only of these may a row that is not there be taken for one that has vanished.
 PROVED = (COUNTED, REREAD)
 SHOWN_PAGES = 20
+_LOOK_AT_FIRST = "Look at api.pagination.first, page_param and size_param: the source says that it gives other pages"
 
 
 @dataclass(frozen=True)
@@ -44,20 +47,22 @@ class Case:
 
 @dataclass(frozen=True)
 class Proof:
-    """How complete one table's copy is known to be, and the rows that it holds."""
+    """How complete one table's copy is known to be, and the rows that it holds. `why` says what stands against more, if known."""
 
     table: str
     level: str
     rows: int
+    why: str | None = None
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """Pages to be read again, under a plan that may be new, and why."""
+    """Pages to be read again, under a plan that may be new, and why. `is_moving`: the source changed while it was read."""
 
     case: Case
     ranges: tuple[PageRange, ...]
     why: str
+    is_moving: bool = False
 
 
 def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
@@ -83,7 +88,8 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
     if closing.items_sha256 != seen.first_page_sha256:
         return walk_again(case, "the first page changed while the others were read")
     if seen.n_retold:
-        return walk_again(case, f"{seen.n_retold} pages told another total than {plan.total}")
+        is_moving = bool(seen.n_moved) or seen.n_reread < plan.n_pages
+        return walk_again(case, f"{seen.n_retold} pages told another total than {plan.total}", is_moving=is_moving)
     if not case.whole and seen.n_moved > len(case.doubted & set(seen.moved)):
         return walk_again(case, f"{seen.n_moved} pages held other rows when they were read again")
     if seen.missing:
@@ -96,17 +102,37 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
             raise SourceIncompleteError(message)
         if set(seen.odd) - case.doubted:
             return _ask(replace(case, doubted=frozenset(seen.odd)), seen.odd, _account(plan, seen), around=True)
-        return Proof(plan.table, UNPROVED, seen.n_items)
+        because = f"{_misnamed(seen)}. {_LOOK_AT_FIRST}" if seen.misnamed else None
+        return Proof(plan.table, UNPROVED, seen.n_items, because)
+    if seen.n_items < plan.total and seen.ends_with_rows and is_uneven(seen):
+        return _go_on(case, seen, plan.total - seen.n_items)
     doubtful = sorted({*seen.odd, *seen.twins})
-    if doubtful or seen.n_items != plan.total:
+    if (doubtful and not is_uneven(seen)) or seen.n_items != plan.total:
         inner = frozenset(doubtful) if max(doubtful, default=plan.last) < plan.last_with_rows else frozenset[int]()
         again = replace(case, doubted=inner)
         return _ask(again, doubtful or range(plan.first, plan.last + 1), _account(plan, seen), around=True)
     if case.level == REREAD:
-        if case.walks < 2 or seen.n_moved or seen.n_reread < plan.n_pages:
-            return walk_again(case, "two whole walks must agree, and have not yet")
+        if case.walks < 2 or seen.n_moved or seen.n_reread + seen.n_behind < plan.n_pages:
+            return walk_again(case, "two whole walks must agree, and have not yet", is_moving=bool(seen.n_moved))
         return Proof(plan.table, REREAD, seen.n_items)
     return Proof(plan.table, COUNTED, seen.n_items)
+
+
+def is_uneven(seen: Seen) -> bool:
+    """Whether the source fills its pages unevenly, as one that hides rows from some users does, and not by a passing fault.
+
+    Each page with another number of rows than the first one had the same rows when it was read again.
+    """
+    return bool(seen.odd) and not (seen.misnamed or seen.twins or seen.n_odd_once or seen.n_moved)
+
+
+def _go_on(case: Case, seen: Seen, n_missing: int) -> Doubt:
+    """Pages that hold fewer rows than the first one are more pages than were planned: look behind the last one."""
+    plan = case.plan
+    n_pages = min(MOST_EXTRA_PAGES, math.ceil(n_missing * plan.n_pages / seen.n_items))
+    further = replace(plan, last=plan.last + n_pages)
+    why = f"{_account(plan, seen)}; looking behind the last page"
+    return Doubt(replace(case, plan=further), further.pages(range(plan.last + 1, further.last + 1)), why)
 
 
 def doubt_repeats(case: Case, pages: Iterable[int]) -> Doubt:
@@ -115,9 +141,9 @@ def doubt_repeats(case: Case, pages: Iterable[int]) -> Doubt:
     return _ask(again, pages, "keys stand on more than one page", around=False)
 
 
-def walk_again(case: Case, why: str) -> Doubt:
-    """The whole table is in doubt."""
-    return Doubt(case, (case.plan.whole,), why)
+def walk_again(case: Case, why: str, *, is_moving: bool = True) -> Doubt:
+    """The whole table is in doubt; because it moved, unless said otherwise."""
+    return Doubt(case, (case.plan.whole,), why, is_moving)
 
 
 def report(doubt: Doubt, seen: Seen, rounds: int) -> str:
@@ -125,8 +151,32 @@ def report(doubt: Doubt, seen: Seen, rounds: int) -> str:
     plan = doubt.case.plan
     return (
         f"{plan.table}: not proved complete after {rounds} rounds of reading again: {doubt.why}. {_account(plan, seen)}. "
-        "Try again when the source is at rest, with more api.limits.proof_rounds, or go on knowingly with --accept-incomplete"
+        f"{_advice(doubt, seen)}, or go on knowingly with --accept-incomplete"
     )
+
+
+def _advice(doubt: Doubt, seen: Seen) -> str:
+    """What can help: rest where rows move, a setting where the source is the same at each reading."""
+    if doubt.is_moving or seen.n_moved:
+        return "Try again when the source is at rest, with more api.limits.proof_rounds"
+    if seen.n_retold:
+        return (
+            "The source gives the same rows at each reading, and other totals: look at what api.pagination.total names"
+        )
+    if seen.twins:
+        return "Name the parameter that the source takes for the number of a page in api.pagination.page_param"
+    if seen.misnamed:
+        return _LOOK_AT_FIRST
+    same = "The source gives the same rows at each reading"
+    total = doubt.case.plan.total
+    if total is not None and seen.n_items < total:
+        return (
+            f"{same}, fewer than it counts: look at what these credentials may see, at api.pagination.first, at a smaller "
+            "api.pagination.size, and at whether api.pagination.total is the number of these rows"
+        )
+    if total is not None and seen.n_items > total:
+        return f"{same}, more than it counts: look at whether api.pagination.total is the number of these rows"
+    return "Try with more api.limits.proof_rounds"
 
 
 def _account(plan: TablePlan, seen: Seen) -> str:
@@ -136,7 +186,9 @@ def _account(plan: TablePlan, seen: Seen) -> str:
     if plan.total is not None and difference:
         parts.append(f"{abs(difference)} {'missing' if difference < 0 else 'too many'}")
     if seen.odd:
-        parts.append(f"not the rows that belong there: {_pages(seen.odd)}")
+        uneven = [page for page in seen.odd if page not in seen.misnamed]
+        parts += [f"another number of rows than on the first page: {_pages(uneven)}"] if uneven else []
+        parts += [_misnamed(seen)] if seen.misnamed else []
     if seen.twins:
         parts.append(f"the same rows on {_pages(seen.twins)} (does the source take api.pagination.page_param?)")
     return "; ".join(parts)
@@ -148,7 +200,7 @@ def _ask(case: Case, pages: Iterable[int], why: str, *, around: bool) -> Doubt:
     inside = [page for page in wanted if plan.first <= page <= plan.last]
     if len(inside) == plan.n_pages or (around and not case.whole):
         # Asked before, and still in doubt: only a whole walk can tell.
-        return walk_again(case, why)
+        return walk_again(case, why, is_moving=False)
     return Doubt(case, plan.pages(inside), why)
 
 
@@ -163,6 +215,10 @@ def _planned_anew(plan: TablePlan, closing: PageRow) -> TablePlan:
     except ValueError as error:
         message = f"{plan.table}: {error}"
         raise SourceIncompleteError(message) from error
+
+
+def _misnamed(seen: Seen) -> str:
+    return f"by its own number or size another page than was asked for: {_pages(seen.misnamed)}"
 
 
 def _pages(pages: Iterable[int]) -> str:

@@ -22,7 +22,7 @@ from lib.source.gate import OPEN_GATE, Gate
 from lib.source.hosts import check_allowed, origin_of
 from lib.source.outline import outline
 from lib.source.redact import holds, redacted, redacted_url
-from lib.source.retry import TryAgainError, asked_pause_s, check_asked_pause, exchange_retries, is_retried
+from lib.source.retry import TryAgainError, asked_pause_s, check_asked_pause, exchange_retries, is_limit, is_retried
 from lib.source.tally import Tally
 from lib.source.transport import LEAST_S, Transport
 
@@ -229,9 +229,10 @@ class SourceClient:
                 body = unpacked(raw, headers.get("content-encoding", ""), SAID_BYTES)
                 said = outline(body, headers.get("content-type", ""))
         message = f"status {status}: {said}"
-        if not is_retried(status):
+        is_limited = is_limit(status, headers)
+        if not (is_limited or is_retried(status)):
             return SourceError(message)
-        asked_s = asked_pause_s(headers, datetime.now(UTC))
+        asked_s = asked_pause_s(headers, datetime.now(UTC), is_limited=is_limited)
         try:
             check_asked_pause(asked_s, self.access.max_wait_s)
         except SourceError as error:

@@ -21,6 +21,7 @@ from lib.source.retry import TryAgainError
 from lib.source.rows import Apart, RowText, apart, may_be_too_long, place
 
 MAX_COUNT = 2**63 - 1
+_HEADER = "header:"
 _COUNT_TEXT = re.compile(r"[0-9]{1,19}(?:\.0{1,9})?", re.ASCII)
 _KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
 
@@ -86,7 +87,7 @@ def fetch_page(client: SourceClient, *, run_id: str, table: str, path: str, page
     def read(reply: Reply) -> tuple[str, PageShape]:
         body = text_of(reply.body, reply.headers.get("content-type", ""))
         if reply.is_empty:
-            return body, _no_rows(reply.headers, paging)
+            return body, _no_rows(reply.headers, paging, page)
         return body, look_at(body, paging, reply.headers, page)
 
     try:
@@ -99,8 +100,9 @@ def fetch_page(client: SourceClient, *, run_id: str, table: str, path: str, page
 def look_at(body: str, paging: Paging, headers: Mapping[str, str], page: int | None = None) -> PageShape:
     """The shape of a page, from a strict reading of its JSON.
 
-    No rows at all are an empty page where the source says that there are none: `total` is 0, or `page` is behind it. A row
-    that cannot be taken is one of the `rows`, with its reason, and keeps no other from being taken.
+    Rows that are null or absent are an empty page where there can be none: `total` is 0, or `page` is behind it. Where the
+    source tells no total, so are, behind the first page, rows that are null, and an answer of nothing but numbers of pages. A
+    row that cannot be taken is one of the `rows`, with its reason, and keeps no other from being taken.
 
     Raises:
         TryAgainError: no JSON; another attempt may bring it whole.
@@ -110,9 +112,8 @@ def look_at(body: str, paging: Paging, headers: Mapping[str, str], page: int | N
     answer, rows = _read(body, paging.items)
     items = answer if paging.items == "$" else _at(answer, paging.items)
     total = _count(answer, paging.total, headers, "total")
-    if items is None and isinstance(answer, dict) and total is not None:
-        is_behind = page is not None and (page - paging.first) * paging.size >= total
-        items = [] if total == 0 or is_behind else None
+    if items is None and _has_no_rows(answer, paging, total, page):
+        items = []
     if not isinstance(items, list):
         message = f"the answer has no list of rows at api.pagination.items: {paging.items} ({_outline(answer, items)})"
         raise SourceError(message)
@@ -157,10 +158,45 @@ def _read(body: str, items: str) -> tuple[Json, Apart | None]:
     return answer, None
 
 
-def _no_rows(headers: Mapping[str, str], paging: Paging) -> PageShape:
-    """The shape of an answer without a body."""
-    in_header = paging.total if (paging.total or "").startswith("header:") else None
+def total_instead(body: str, paging: Paging) -> str:
+    """Why a first page tells no total, though `paging` names a place for it: what is there, without any value."""
+    place = str(paging.total)
+    if place.startswith(_HEADER):
+        return f"the answer has no header {place.removeprefix(_HEADER).strip()}"
+    answer = _read(body, paging.items)[0]
+    return f"{place} is {'null' if _is_null(answer, place) else 'nowhere'} in the answer ({_outline(answer, None)})"
+
+
+def _has_no_rows(answer: Json, paging: Paging, total: int | None, page: int | None) -> bool:
+    """Whether rows that are null or absent are simply none."""
+    position = 0 if page is None else page - paging.first
+    if total is not None:
+        return total == 0 or (position > 0 and position * paging.size >= total)
+    if position <= 0 or not isinstance(answer, dict):
+        return position > 0 and answer is None and paging.items == "$"
+    places = (paging.page_param, paging.size_param, paging.total or "", paging.pages or "")
+    known = {key for place in places for key in (place, place.partition(".")[0])}
+    return _is_null(answer, paging.items) or answer.keys() <= known
+
+
+def _is_null(answer: Json, dotted: str) -> bool:
+    """Whether a dotted path ends in a null that is there, be it on the way."""
+    if not isinstance(answer, dict):
+        return False
+    parts = dotted.split(".")
+    for end in range(len(parts), 0, -1):
+        key, rest = ".".join(parts[:end]), ".".join(parts[end:])
+        if key in answer:
+            return answer[key] is None or (rest != "" and _is_null(answer[key], rest))
+    return False
+
+
+def _no_rows(headers: Mapping[str, str], paging: Paging, page: int) -> PageShape:
+    """The shape of an answer without a body. As the first page it says that the source has no rows at all."""
+    in_header = paging.total if (paging.total or "").startswith(_HEADER) else None
     total = _count(None, in_header, headers, "total")
+    if total is None and paging.total is not None and page == paging.first:
+        total = 0
     return PageShape(0, hashlib.sha256(b"[]").hexdigest(), total, None, None, None)
 
 
@@ -204,8 +240,8 @@ def _count(answer: Json, place: str | None, headers: Mapping[str, str], what: st
     """A count that the source gives, or None where it gives none."""
     if place is None:
         return None
-    if place.startswith("header:"):
-        value: Json = headers.get(place.removeprefix("header:").strip().lower())
+    if place.startswith(_HEADER):
+        value: Json = headers.get(place.removeprefix(_HEADER).strip().lower())
     else:
         value = _at(answer, place)
     if value is None:

@@ -18,14 +18,20 @@ FIRST_WAIT_S = 0.5
 _RETRIED_BELOW_500 = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 # A limit holds for half a minute often enough: five pauses of at least half of 0.5, 4, 8, 16 and 32 s outlast it.
 _PATIENT_S = 2.0
-_BUSY = frozenset({"429", "503"})
+# A 403 is tried again only where it says that no requests are left.
+_BUSY = frozenset({"403", "429", "503"})
+# Each with the header that says how many requests are left.
 _RESETS = {
     "ratelimit-reset": "ratelimit-remaining",
     "x-ratelimit-reset": "x-ratelimit-remaining",
     "x-rate-limit-reset": "x-rate-limit-remaining",
 }
-_EPOCH_FROM, _EPOCH_MS_FROM = 1e9, 1e12
-_RATE_LIMIT = re.compile(r"(?:^|[;,\s])(t|reset|r|remaining)\s*=\s*([0-9]+)")
+# `RateLimit: limit=100, remaining=0, reset=30`, or `"default";r=0;t=30` (drafts 03 and 10 of httpapi-ratelimit-headers).
+_RATE_LIMIT = re.compile(r"(?:^|[;,\s])(t|reset|r|remaining)\s*=\s*([0-9]+)", re.IGNORECASE)
+# Seconds from now are less than the first of these, which as a moment is in 2001; seconds since 1970 are less than the other.
+_EPOCH_FROM, _EPOCH_BELOW = 1e9, 1e11
+# A server's clock that is further away than this is taken for broken.
+_MOST_SKEW_S = 86_400.0
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?")
 
 
@@ -39,6 +45,13 @@ class TryAgainError(RetryableSourceError):
     def __init__(self, message: str, *, reason: str, retry_after_s: float | None = None) -> None:
         super().__init__(message, retry_after_s=retry_after_s)
         self.reason = reason
+
+
+def is_limit(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether the source is asked too much: 429, 503, or a 403 that says that no requests are left. Names are in lower case."""
+    if status != HTTPStatus.FORBIDDEN:
+        return str(status) in _BUSY
+    return any((left or "").strip() == "0" for _, left in _limits(headers))
 
 
 def is_retried(status: int) -> bool:
@@ -55,39 +68,76 @@ def retry_after_s(header: str | None, now: datetime) -> float | None:
     text = (header or "").strip()
     if _NUMBER.fullmatch(text):
         return max(0.0, float(text))
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now).total_seconds())
+    return _seconds_to(_http_date(text), now)
 
 
-def asked_pause_s(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds that the source asks to wait: its `Retry-After`, else when its rate limit starts anew.
+def asked_pause_s(headers: Mapping[str, str], now: datetime, *, is_limited: bool = True) -> float | None:
+    """Seconds that the source asks to wait: its `Retry-After`, else, if it `is_limited`, when its rate limit starts anew.
 
-    A reset is a number of seconds or a moment, in seconds or milliseconds since 1970: the size tells them apart. It asks for
-    nothing where requests remain. Names of headers are in lower case.
+    A reset is a number of seconds from now or a moment (seconds or less since 1970, or a date): the size tells them apart. It
+    asks for nothing where requests remain. Moments are held against the server's own clock, if it sends its `Date`. Names of
+    headers are in lower case.
     """
-    asked = retry_after_s(headers.get("retry-after"), now)
-    if asked is not None:
+    there = _clock_of(headers, now)
+    asked = retry_after_s(headers.get("retry-after"), there)
+    if asked is not None or not is_limited:
         return asked
-    pairs = [(headers.get(reset), headers.get(left)) for reset, left in _RESETS.items()]
-    fields = dict(_RATE_LIMIT.findall(headers.get("ratelimit", "")))
-    pairs.append((fields.get("t", fields.get("reset")), fields.get("r", fields.get("remaining"))))
     asked_s = [
-        _from_now(reset, now) for reset, left in pairs if reset is not None and (left or "0").strip() in ("", "0")
+        _until(reset.strip(), there)
+        for reset, left in _limits(headers)
+        if reset is not None and (left or "0").strip() in ("", "0")
     ]
     return max((seconds for seconds in asked_s if seconds is not None), default=None)
 
 
-def _from_now(reset: str, now: datetime) -> float | None:
-    if not _NUMBER.fullmatch(reset.strip()):
-        return None
+def _limits(headers: Mapping[str, str]) -> list[tuple[str | None, str | None]]:
+    """When each limit that the source tells of starts anew, and how many requests are left of it."""
+    found = [(headers.get(reset), headers.get(left)) for reset, left in _RESETS.items()]
+    text = headers.get("ratelimit", "")
+    for one in text.split(",") if ";" in text else [text]:
+        fields = {name.lower(): value for name, value in _RATE_LIMIT.findall(one)}
+        found.append((fields.get("t", fields.get("reset")), fields.get("r", fields.get("remaining"))))
+    return found
+
+
+def _clock_of(headers: Mapping[str, str], now: datetime) -> datetime:
+    there = _http_date(headers.get("date", ""))
+    return now if there is None or abs((there - now).total_seconds()) > _MOST_SKEW_S else there
+
+
+def _until(reset: str, now: datetime) -> float | None:
+    if not _NUMBER.fullmatch(reset):
+        return _seconds_to(_iso_time(reset) or _http_date(reset), now)
     value = float(reset)
-    if value < _EPOCH_FROM:
+    if value < _EPOCH_FROM or math.isinf(value):
         return max(0.0, value)
-    return max(0.0, (value / 1000 if value >= _EPOCH_MS_FROM else value) - now.timestamp())
+    while value >= _EPOCH_BELOW:  # milliseconds, microseconds or nanoseconds
+        value /= 1000
+    return max(0.0, value - now.timestamp())
+
+
+def _seconds_to(moment: datetime | None, now: datetime) -> float | None:
+    if moment is None:
+        return None
+    return max(0.0, (moment - now).total_seconds())
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        return _with_zone(parsedate_to_datetime(text.strip()))
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def _iso_time(text: str) -> datetime | None:
+    try:
+        return _with_zone(datetime.fromisoformat(text))
+    except ValueError:
+        return None
+
+
+def _with_zone(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def exchange_retries(
@@ -96,8 +146,8 @@ def exchange_retries(
     """Retries around a whole exchange, body included; the last failure is raised as it is.
 
     Pauses are exponential with full jitter, on top of what the source asked for, so that many tasks that were told the
-    same do not come back at the same moment; and never more than `max_wait_s`. A 429 or 503 that names no time is waited out
-    more patiently. `on_pause` hears why, and how long.
+    same do not come back at the same moment; and never more than `max_wait_s`. A source that is asked too much and names no time is
+    waited for more patiently. `on_pause` hears why, and how long.
     """
     jitter = tenacity.wait_random_exponential(multiplier=FIRST_WAIT_S, max=max_wait_s)
 

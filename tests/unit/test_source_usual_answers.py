@@ -33,6 +33,12 @@ def fetch(server: ScriptedServer, behaviour: Behaviour) -> PageRow:
         return fetch_page(client, run_id="r", table="rows", path="/rows", page=1)
 
 
+def fetch_twice(server: ScriptedServer, behaviour: Behaviour) -> PageRow:
+    server.play("/rows", behaviour, Reply(b'{"items": [], "total": 0}'))
+    with SourceClient(Access(base_url=server.url, attempts=2, max_wait_s=0.4)) as client:
+        return fetch_page(client, run_id="r", table="rows", path="/rows", page=1)
+
+
 @pytest.mark.parametrize("status", [200, 203, 206])
 def test_a_page_of_these_statuses_is_taken(status: int, server: ScriptedServer) -> None:
     row = fetch(server, Reply(b'{"items": [{"id": 1}], "total": 1}', status=status))
@@ -54,10 +60,79 @@ def test_a_count_is_read_however_it_is_written(count: str) -> None:
     assert look_at(f'{{"items": [], "total": {count}}}', Paging(), {}).total == 250
 
 
-@pytest.mark.parametrize("count", ['"250x"', "true", "-1", "250.5", '""', '"-1"', '"250.5"', "[250]"])
+@pytest.mark.parametrize(
+    "count",
+    [
+        *('"250x"', '"250 rows"', '"1e3"', '"+250"', '"1,250"', '"0xfa"', '"٢"', '""', '"-5"', '"-1"', '"250.5"'),
+        *("true", "-1", "-5.0", "250.5", "1e30", "[250]", '{"value": 250}', "9223372036854775808"),
+    ],
+)
 def test_what_is_no_count_is_an_error(count: str) -> None:
     with pytest.raises(SourceError, match=r"api\.pagination\.total"):
         look_at(f'{{"items": [], "total": {count}}}', Paging(), {})
+
+
+@pytest.mark.parametrize(("text", "total"), [("250", 250), (" 250 ", 250), ("250.0", 250), (None, None)])
+def test_a_count_in_a_header_is_read_in_the_same_way(text: str | None, total: int | None) -> None:
+    headers = {} if text is None else {"x-total-count": text}
+    assert look_at("[]", Paging(items="$", total="header:X-Total-Count"), headers).total == total
+
+
+@pytest.mark.parametrize("text", ["250 rows", "1e3", "-5", "", "0-99/250"])
+def test_a_header_that_is_no_count_is_an_error(text: str) -> None:
+    with pytest.raises(SourceError, match=r"api\.pagination\.total"):
+        look_at("[]", Paging(items="$", total="header:X-Total-Count"), {"x-total-count": text})
+
+
+def test_a_first_page_without_content_says_that_there_are_no_rows_at_all(server: ScriptedServer) -> None:
+    server.play("/rows", Reply(b"", status=204))
+    with SourceClient(Access(base_url=server.url, attempts=1)) as client:
+        totals = [fetch_page(client, run_id="r", table="rows", path="/rows", page=page).total for page in (1, 2)]
+    assert totals == [0, None]
+
+
+def test_a_first_page_without_content_says_nothing_where_the_source_tells_no_total(server: ScriptedServer) -> None:
+    server.play("/rows", Reply(b"", status=204))
+    with SourceClient(Access(base_url=server.url, attempts=1, paging=Paging(total=None))) as client:
+        assert fetch_page(client, run_id="r", table="rows", path="/rows", page=1).total is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"items": null}',
+        '{"items": null, "total": null, "next": null}',
+        "{}",
+        '{"page": 4, "size": 100, "total": null}',
+    ],
+)
+def test_without_a_total_no_rows_are_an_empty_page_behind_the_first_one_alone(body: str) -> None:
+    assert look_at(body, Paging(), {}, 4).n_items == 0
+    with pytest.raises(SourceError, match="no list of rows"):
+        look_at(body, Paging(), {}, 1)
+
+
+@pytest.mark.parametrize(
+    "body", ['{"error": "too many"}', '{"rows": [1], "page": 4}', '{"items": {}}', '{"items": 0}', "[]", "7"]
+)
+def test_without_a_total_what_may_be_something_else_is_no_empty_page(body: str) -> None:
+    with pytest.raises(SourceError, match="no list of rows"):
+        look_at(body, Paging(), {}, 4)
+
+
+def test_rows_at_a_path_that_ends_in_null_are_an_empty_page() -> None:
+    paging = Paging(items="data.rows")
+    assert look_at('{"data": {"rows": null}, "more": 1}', paging, {}, 4).n_items == 0
+    assert look_at('{"data": null, "more": 1}', paging, {}, 4).n_items == 0
+    assert look_at('{"data.rows": null, "more": 1}', paging, {}, 4).n_items == 0
+    with pytest.raises(SourceError, match="no list of rows"):
+        look_at('{"data": {"row": null}, "more": 1}', paging, {}, 4)
+
+
+def test_a_bare_null_behind_the_first_page_is_a_bare_list_without_rows() -> None:
+    assert look_at("null", Paging(items="$"), {}, 4).n_items == 0
+    with pytest.raises(SourceError, match="no list of rows"):
+        look_at("null", Paging(items="$"), {}, 1)
 
 
 @pytest.mark.parametrize("body", ['{"items": null, "total": 0}', '{"total": 0}', '{"total": "0"}'])
@@ -95,6 +170,29 @@ def test_a_key_that_holds_dots_is_found_and_goes_before_a_path(total: str, body:
         ({"x-rate-limit-reset": str(EPOCH + 30)}, 30),
         ({"x-ratelimit-reset": str((EPOCH + 30) * 1000)}, 30),
         ({"x-ratelimit-reset": str(EPOCH - 30)}, 0),
+        ({"x-ratelimit-reset": str((EPOCH + 30) * 10**6)}, 30),
+        ({"x-ratelimit-reset": str((EPOCH + 30) * 10**9)}, 30),
+        ({"x-ratelimit-reset": f"{EPOCH + 30}.5"}, 30.5),
+        ({"x-rate-limit-reset": "-5"}, 0),
+        ({"x-ratelimit-reset": "0"}, 0),
+        ({"x-ratelimit-reset": "2026-01-01T00:00:30Z"}, 30),
+        ({"x-ratelimit-reset": "2026-01-01T01:00:30+01:00"}, 30),
+        ({"x-ratelimit-reset": "2026-01-01 00:00:30"}, 30),
+        ({"x-ratelimit-reset": "2025-12-31T23:59:30Z"}, 0),
+        ({"ratelimit-reset": "Thu, 01 Jan 2026 00:00:30 GMT"}, 30),
+        ({"ratelimit-reset": "9" * 400}, float("inf")),
+        # The server's clock is an hour ahead of ours: what it says is held against it.
+        ({"x-ratelimit-reset": str(EPOCH + 3630), "date": "Thu, 01 Jan 2026 01:00:00 GMT"}, 30),
+        ({"retry-after": "Thu, 01 Jan 2026 01:00:30 GMT", "date": "Thu, 01 Jan 2026 01:00:00 GMT"}, 30),
+        ({"x-ratelimit-reset": "30", "date": "Thu, 01 Jan 2026 01:00:00 GMT"}, 30),
+        # A clock that is years away, or no date, is not believed.
+        ({"x-ratelimit-reset": str(EPOCH + 30), "date": "Thu, 01 Jan 1970 00:00:00 GMT"}, 30),
+        ({"x-ratelimit-reset": str(EPOCH + 30), "date": "today"}, 30),
+        # The longest of the limits that are used up.
+        ({"ratelimit": '"second";r=5;t=1, "hour";r=0;t=90'}, 90),
+        ({"ratelimit": '"second";r=0;t=1, "hour";r=5;t=90'}, 1),
+        ({"ratelimit": "Limit=100, Remaining=0, Reset=30"}, 30),
+        ({"ratelimit-reset": "20", "x-ratelimit-reset": str(EPOCH + 30)}, 30),
         ({"ratelimit": '"default";r=0;t=30'}, 30),
         ({"ratelimit": "limit=100, remaining=0, reset=30"}, 30),
         ({"ratelimit": '"default";r=5;t=30'}, None),
@@ -105,6 +203,33 @@ def test_a_key_that_holds_dots_is_found_and_goes_before_a_path(total: str, body:
 )
 def test_the_pause_that_a_source_asks_for_is_read(headers: dict[str, str], seconds: float | None) -> None:
     assert asked_pause_s(headers, NOW) == seconds
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_limit_that_says_when_it_starts_anew_is_waited_for(status: int, server: ScriptedServer) -> None:
+    row = fetch_twice(server, Reply(status=status, headers={"X-RateLimit-Reset": "0.3"}))
+    assert (row.error, row.attempts, row.retries) == (None, 2, f'{{"{status}": 1}}')
+    assert 300 <= row.waited_ms <= 400
+
+
+def test_a_403_is_waited_for_only_where_it_says_that_no_requests_are_left(server: ScriptedServer) -> None:
+    used_up = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "0.3"}
+    row = fetch_twice(server, Reply(status=403, headers=used_up))
+    assert (row.error, row.attempts, row.retries) == (None, 2, '{"403": 1}')
+    for headers in ({}, {"X-RateLimit-Reset": "0.3"}, {**used_up, "X-RateLimit-Remaining": "9"}):
+        row = fetch_twice(server, Reply(status=403, headers=headers))
+        assert (row.attempts, row.status) == (1, 403)
+
+
+def test_a_limit_says_nothing_of_an_error_that_is_none_of_it(server: ScriptedServer) -> None:
+    row = fetch_twice(server, Reply(status=502, headers={"X-RateLimit-Reset": "3600"}))
+    assert (row.error, row.attempts) == (None, 2)
+
+
+def test_a_limit_that_starts_anew_too_late_is_an_error_that_names_the_setting(server: ScriptedServer) -> None:
+    row = fetch_twice(server, Reply(status=429, headers={"X-RateLimit-Reset": "3600"}))
+    assert row.attempts == 1
+    assert "the source asks to wait 3600 s; api.limits.max_wait_s allows 0.4 s" in str(row.error)
 
 
 @pytest.mark.parametrize("reason", ["429", "503"])
