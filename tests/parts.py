@@ -9,8 +9,7 @@ import os
 
 PART = os.environ.get("PAGELAKE_TESTS", "all")
 FEW = 20
-# On CI each test runs once, in one of the parts, so there it is given all of its examples.
-FEW_EXAMPLES = PART == "quick" and os.environ.get("CI") != "true"
+FEW_EXAMPLES = PART == "quick"
 
 # By measured time, the longest first: pytest-xdist gives whole files to its processes in this order, so that none of them is left
 # with a long one at the end. A file that is not named here comes after these.

@@ -19,6 +19,10 @@ REPO = Path(__file__).parents[2]
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     session = start_session("pagelake tests", Runtime.of(os.environ), rows=0)
+    # To write Java for each of many small queries, and to compile it, takes longer than to run them without: a fifth of the time.
+    # The tests of whole processes run as users do.
+    session.conf.set("spark.sql.codegen.wholeStage", "false")
+    session.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")
     yield session
     session.stop()
 
