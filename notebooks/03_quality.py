@@ -32,6 +32,7 @@ from pyspark.sql import functions as F
 
 from lib.config import REPO
 from lib.lake import open_lake
+from lib.quality.counts import Counts
 from lib.quality.trial import try_suite, with_expectation, write_suite
 
 alt.renderers.enable("svg")
@@ -43,8 +44,8 @@ lake.record("checks").orderBy(F.desc("checked_at")).drop("message").limit(10).to
 
 # %%
 Markdown(
-    f"Check **{docs_id}** ended as *{check.outcome}*: {check.passed} expectations passed, {check.failed} failed, and "
-    f"{check.warnings} only warned."
+    f"Check **{docs_id}** ended as *{check.outcome}*: "
+    f"{Counts(check.failed, check.unchecked, check.warnings, check.passed)}."
 )
 
 # %% [markdown]

@@ -407,7 +407,8 @@ def test_the_last_check_and_those_before(ran: Ran) -> None:
     [check] = read(ran.lake / "ops" / "checks", None, "SELECT passed FROM t WHERE docs_id = 'orphaned'")
     assert check["passed"] > 20
     assert ran.sentence("03_quality", "check.outcome") == (
-        f"Check **orphaned** ended as *checks failed*: {check['passed']} expectations passed, 2 failed, and 2 only warned."
+        "Check **orphaned** ended as *checks failed*: 2 critical failed, 2 warnings, "
+        f"{check['passed']} of {check['passed'] + 4} checks passed."
     )
 
 

@@ -207,7 +207,7 @@ def test_the_page_has_the_numbers_of_each_run(good: Night, lake: Path, watched: 
     page: Any = watched.page
     page.goto(f"{(lake / 'site' / 'runs.html').as_uri()}#run-bad", wait_until="networkidle")
     words = " ".join(page.locator("#run-bad").inner_text().split())
-    assert "2 expectations failed" in words
+    assert "2 critical failed" in words
     for number in ("quality.orphans", "quality.duplicate_rows", "copy.throttled"):
         assert number in words
     row = page.locator("#run-bad tr", has_text="quality.orphans").filter(has_text="user_id")

@@ -20,6 +20,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Response, Route, sync_playwright
 
 from lib.quality import docs, site
+from lib.quality.counts import Counts
 from lib.quality.pages import IndexPage, RunLine, TableLine, render_index, render_runs
 from tests.e2e.conftest import missing
 
@@ -41,9 +42,12 @@ IMAGE = '"><img src=https://foreign.example/x.png onerror=alert(2)>'
 AT = datetime(2026, 3, 5, 1, 30, tzinfo=UTC)
 # What failed, and the query of its rows, as a run hands them over: both may hold what was written in a suite.
 FAILED = [
-    (f"users.known: {EVIL}", f"SELECT key FROM failures WHERE expectation = 'users.known {IMAGE}'"),
-    ("visits.unique: 2 of 2 rows", "SELECT key FROM failures WHERE expectation = 'visits.unique'"),
+    ("critical", f"users.known: {EVIL}", f"SELECT key FROM failures WHERE expectation = 'users.known {IMAGE}'"),
+    ("warning", "visits.unique: 2 of 2 rows", "SELECT key FROM failures WHERE expectation = 'visits.unique'"),
 ]
+CHECKED = docs.Checked(
+    {"tracks": Counts(0, 0, 0, 2), "users": Counts(1, 0, 0, 1), "visits": Counts(0, 0, 1, 1)}, FAILED
+)
 
 
 @pytest.fixture(scope="module")
@@ -129,13 +133,13 @@ def make_site(folder: Path, rendered: Path, assets: Path | None) -> Path:
     staged = site.staging_folder(folder, DOCS_ID)
     shutil.copytree(rendered, staged, dirs_exist_ok=True)
     # The image of the data: dropped, and reported.
-    assert docs.make_self_contained(staged, assets, href, FAILED, warned={"visits"}) is False
+    assert docs.make_self_contained(staged, assets, href, checked=CHECKED) is False
     site.publish_run_docs(staged, folder, DOCS_ID)
     docs_href = f"runs/{quote(DOCS_ID, safe='')}/index.html"
-    line = TableLine("users", 3, 1, 1, 3, 0, 0, 3, 0, 0, "counted", 1, 1, 0, docs_href)
+    line = TableLine("users", 3, 1, 1, 3, 0, 0, 3, 0, 0, "counted", Counts(1, 0, 0, 1), docs_href)
     page = IndexPage("demo", "p1", "r1", AT, docs_href, (line,), (), (EVIL,))
     site.write_page(folder, "index.html", render_index(page))
-    run = RunLine("r1", DOCS_ID, AT, "checks failed", 1, 1, 0, 3, EVIL)
+    run = RunLine("r1", DOCS_ID, AT, "checks failed", Counts(1, 0, 0, 1), 3, EVIL)
     site.write_page(folder, "runs.html", render_runs("demo", [run]))
     return folder
 
@@ -295,7 +299,7 @@ def test_the_index_tells_a_suite_of_which_only_warnings_failed_from_one_that_fai
             table: rows.filter(has_text=f"demo.{table}").get_by_role("cell").first.inner_text().strip()
             for table in ("tracks", "users", "visits")
         }
-        assert said == {"tracks": "", "users": "", "visits": "warnings only"}
+        assert said == {"tracks": "2 passed", "users": "1 critical failed, 1 passed", "visits": "1 warning, 1 passed"}
         assert rows.filter(has=page.get_by_label("Failed")).count() == 1
     watched.check()
 
@@ -309,15 +313,18 @@ def test_what_failed_and_the_query_of_its_rows_are_at_the_top_of_every_page_of_t
     for name in of_the_run:
         page.goto(f"{base}/{name}", wait_until="networkidle")
         block = page.locator("details.site-failed")
-        assert block.locator("summary").inner_text().startswith("2 expectations failed;")
+        assert block.locator("summary").inner_text().startswith("1 critical failed, 1 warning, 4 of 6 checks passed;")
         assert block.locator("li").count() == 2
-        for number, (said, query) in enumerate(FAILED):
-            assert block.locator("li").nth(number).inner_text() == f"{said}\n{query}"
+        for number, (kind, said, query) in enumerate(FAILED):
+            assert block.locator("li").nth(number).inner_text() == f"{kind} {said}\n{query}"
             assert block.locator("code", has_text=query).is_visible()
         block.locator("summary").click()
         block.locator("li").first.wait_for(state="hidden")
     page.goto(f"{base}/index.html")
     assert page.get_by_text(EVIL, exact=True).is_visible()  # a note of the index
+    days = (datetime.now(UTC) - AT).days
+    said = page.locator("time[data-age]").inner_text()
+    assert re.fullmatch(rf"2026-03-05 \d\d:\d\d UTC \(({days - 1}|{days}) days ago\)", said), said
     watched.check()
 
 
@@ -375,4 +382,22 @@ def test_with_our_view_an_exception_of_a_check_is_its_message_without_traceback_
     assert 'The column "nowhere" in BatchData does not exist.' in unescape(html)
     assert not [
         inside for inside in ("raceback", "site-packages", str(ROOT), "File &quot;", 'File "') if inside in html
+    ]
+
+
+def test_with_our_renderer_a_warning_is_no_failure_and_the_counts_are_those_of_the_site(tmp_path: Path) -> None:
+    render(docs.site_config(tmp_path / "docs"))
+    docs.make_self_contained(tmp_path / "docs", None, "")
+    users = page_of_users(tmp_path / "docs")
+    [visits] = (tmp_path / "docs" / "validations" / "demo" / "visits").rglob("*.html")
+    warned = visits.read_text("utf-8")
+    assert "1 warning, 0 of 1 check passed" in warned
+    assert 'aria-label="Warning"' in warned
+    assert 'aria-label="Failed"' not in warned
+    assert "2 critical failed, 1 could not be checked, 1 of 4 checks passed" in users
+    assert (users.count('aria-label="Failed"'), users.count('aria-label="Warning"')) == (2, 0)
+    rows = re.findall(r">([^<>]+)</div></td><td[^>]*><div[^>]*>(\d+)</div>", users)
+    assert rows == [
+        *(("Critical, failed", "2"), ("Could not be checked", "1"), ("Warnings", "0")),
+        *(("Passed", "1"), ("All checks", "4")),
     ]

@@ -264,7 +264,7 @@ def test_what_failed_is_of_the_last_check_and_its_run_and_what_cannot_be_listed_
 
     shown = run_cells("03_quality", shop.lake)
     assert shown.sentence("check.outcome") == (
-        "Check **again** ended as *checks failed*: 7 expectations passed, 2 failed, and 1 only warned."
+        "Check **again** ended as *checks failed*: 2 critical failed, 1 warning, 7 of 10 checks passed."
     )
     assert shown.rows("by_expectation.orderBy") == [
         ("few", "few.a", "critical", 2, few),

@@ -101,7 +101,7 @@ def test_the_site_is_copied_after_each_check_and_a_copy_that_fails_hides_no_fail
         check(things, run, job_of(things, NOT_NULL, publish_to=(no_folder / "copy").as_uri()))
     lines = str(failed.value).splitlines()
     assert lines[:2] == [
-        "1 expectation failed:",
+        "1 critical failed, 6 of 7 checks passed:",
         "  things.column_values_to_not_be_null.name: expect_column_values_to_not_be_null name: 1 of 1 rows",
     ]
     assert any(line.startswith("Besides: the site could not be copied to ") for line in lines)
