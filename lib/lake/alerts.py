@@ -25,12 +25,13 @@ SCHEMA = pa.schema(
         "run_id": pa.string(),
         "text": pa.string(),
         "delivered": pa.bool_(),
+        "number": pa.int64(),
     }
 )
 _LATEST = """
 SELECT * FROM (
     SELECT *, row_number() OVER (
-        PARTITION BY rule, metric, "table", label, channel, delivered ORDER BY at DESC
+        PARTITION BY rule, metric, "table", label, channel, delivered ORDER BY number DESC, at DESC
     ) AS place
     FROM alerts
 ) WHERE place = 1
@@ -41,10 +42,12 @@ def add(layout: Layout, events: Sequence[records.Record]) -> None:
     """Add what was said or tried, in one commit; nothing for no events.
 
     Grain: one row per attempt, and one more once it arrived. Key: at, rule, metric, table, label, channel, delivered. `kind` is
-    opened, reminded or recovered; `since` is when the alert opened.
+    opened, reminded or recovered; `since` is when the alert opened. `number` is the place of the commit in their order, whatever
+    the clock says.
     """
     if events:
-        records.append(layout.alerts, SCHEMA, events)
+        number = records.last_number(layout.alerts) + 1
+        records.append(layout.alerts, SCHEMA, [{**event, "number": number} for event in events])
 
 
 def latest(layout: Layout) -> list[dict[str, Any]]:

@@ -32,8 +32,8 @@ class Base:
 
     @property
     def tag(self) -> str:
-        """How the derived table's commit names it."""
-        return f"{self.name}@{self.version}"
+        """How the derived table's commit names it: by its version, of the table that has this id."""
+        return f"{self.name}@{self.version} of {tables.table_id(self.path)}"
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,8 @@ def made_from(path: Path, base: Base) -> int | None:
     That is: no table, a newest version that does not say, or a base that was itself made anew since.
     """
     made = tables.latest(path)
-    match = re.fullmatch(rf"{re.escape(base.name)}@(0|[1-9][0-9]*)", (made and made.tag) or "")
-    if made is None or match is None or made.at_ms < tables.created_at_ms(base.path):
-        return None
-    return int(match[1])
+    match = re.fullmatch(rf"{re.escape(base.name)}@(0|[1-9][0-9]*) of (\S+)", (made and made.tag) or "")
+    return int(match[1]) if match and match[2] == tables.table_id(base.path) else None
 
 
 def unchanged(path: Path) -> Derived:

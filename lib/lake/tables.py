@@ -61,9 +61,9 @@ def column_names(path: Path, version: int) -> tuple[str, ...]:
     return tuple(field.name for field in DeltaTable(str(path), version=version).schema().fields)
 
 
-def created_at_ms(path: Path) -> int:
-    """When the table was made, its first version."""
-    return int(DeltaTable(str(path)).metadata().created_time)
+def table_id(path: Path) -> str:
+    """The id that Delta gave to the table when it was made: one that is made anew in its place has another."""
+    return str(DeltaTable(str(path)).metadata().id)
 
 
 def _commit(entry: dict[str, Any], newest: int) -> Commit:

@@ -7,7 +7,7 @@ alert, so that what did not arrive on one stays due there and is not told twice 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -31,7 +31,8 @@ class Kind(StrEnum):
 class Event:
     """One thing to tell on one channel. `since` is when the alert opened, `run_id` the run in which it was seen, if in any.
 
-    `delivered`: it arrived. False for what is yet to be sent, and for an attempt that failed.
+    `delivered`: it arrived. False for what is yet to be sent, and for an attempt that failed. `number` is its place in the order of
+    what was told before: a clock that was wrong once changes nothing about that.
     """
 
     at: datetime
@@ -43,6 +44,7 @@ class Event:
     run_id: str | None
     text: str
     delivered: bool = False
+    number: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class _Alert:
     def due(self, channel: str, state: _State | None) -> Iterator[Event]:
         is_open = state is not None and state.is_open
         is_over = is_open and self.verdict is not None and not self.verdict.holds
-        if state is not None and not is_over and self.now - state.last.at < SHORTEST:
+        if state is not None and not is_over and abs(self.now - state.last.at) < SHORTEST:
             return
         if self.verdict is None:
             yield from self._unlearnt(state)
@@ -122,7 +124,7 @@ class _Alert:
             yield replace(state.last, at=self.now, kind=Kind.REMINDED, severity=self.rule.severity, delivered=False)
 
     def _is_long_ago(self, state: _State) -> bool:
-        return state.told is not None and self.now - state.told.at >= self.rule.patience
+        return state.told is not None and abs(self.now - state.told.at) >= self.rule.patience
 
     def _event(self, kind: Kind, channel: str, text: str, state: _State | None = None) -> Event:
         since = self.since if state is None else state.last.since
@@ -135,7 +137,7 @@ class _Alert:
 
 def _states(before: Sequence[Event]) -> Mapping[tuple[Key, str], _State]:
     states: dict[tuple[Key, str], _State] = {}
-    for event in sorted(before, key=lambda event: (event.at, event.delivered)):
+    for event in sorted(before, key=lambda event: (event.number, event.at, event.delivered)):
         place = (event.key, event.channel)
         told = event if event.delivered else states[place].told if place in states else None
         states[place] = _State(event, told)
@@ -164,4 +166,4 @@ def from_record(record: Mapping[str, Any]) -> Event:
     """The event of a record."""
     key = Key(record["rule"], *(record[name] or "" for name in ("metric", "table", "label")))
     rest = {name: record[name] for name in ("at", "channel", "severity", "since", "run_id", "text", "delivered")}
-    return Event(kind=Kind(record["kind"]), key=key, **rest)
+    return Event(kind=Kind(record["kind"]), key=key, number=record.get("number") or 0, **rest)

@@ -147,7 +147,7 @@ def test_the_first_run_writes_the_whole_table(lake: Lake) -> None:
     assert lake.held() == {(1, 8): [30, 10], (3, 9): [None]}
     assert (record.state, record.path) == ("built", "gold/listens")
     assert counts(record) == (0, 3, None, None)
-    assert lake.commits[0]["userMetadata"] == "listen_history@0"
+    assert lake.commits[0]["userMetadata"] == f"listen_history@0 of {DeltaTable(str(lake.silver)).metadata().id}"
 
 
 def test_only_the_rows_that_changed_are_written_in_one_commit(lake: Lake) -> None:
@@ -321,13 +321,15 @@ def test_sessions_with_another_key_are_written_anew(spark: SparkSession, tmp_pat
 @pytest.mark.parametrize(
     ("tag", "version"),
     [
-        ("listen_history@0", 0),
-        ("listen_history@12", 12),
-        ("listen_history@012", None),
-        ("listen_history@-1", None),
-        ("listen_history@1\n", None),
-        ("listen_history@", None),
-        ("a_listen_history@1", None),
+        ("listen_history@0 of ID", 0),
+        ("listen_history@12 of ID", 12),
+        ("listen_history@012 of ID", None),
+        ("listen_history@-1 of ID", None),
+        ("listen_history@1 of ID\n", None),
+        ("listen_history@ of ID", None),
+        ("a_listen_history@1 of ID", None),
+        ("listen_history@1 of 1d2a7a4c-0000-4000-8000-000000000000", None),  # a table that was in its place before
+        ("listen_history@1", None),
         ("listen_history", None),
         ("", None),
     ],
@@ -338,6 +340,7 @@ def test_only_a_whole_tag_says_what_a_table_was_made_from(
     folder = tmp_path_factory.getbasetemp() / "tags"
     if not folder.exists():
         spark.range(1).write.format("delta").save(str(folder / "silver"))
+    tag = tag.replace("ID", DeltaTable(str(folder / "silver")).metadata().id)
     made = spark.range(1).write.format("delta").mode("overwrite").option("userMetadata", tag)
     made.save(str(folder / "gold"))
     assert made_from(folder / "gold", Base("listen_history", folder / "silver", 99)) == version

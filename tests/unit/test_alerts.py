@@ -61,7 +61,8 @@ class Channels:
     def evaluate(self, at: timedelta, what: Seen) -> list[tuple[str, str, str]]:
         """Evaluate, send and record. Returns (channel, kind, label or table) of what was tried, without the log."""
         events = due(self.rules, self.on, what, self.told, START + at)
-        for event in events:
+        number = max((event.number for event in self.told), default=0) + 1
+        for event in (replace(event, number=number) for event in events):
             self.told.append(replace(event, delivered=event.channel == LOG))
             if event.channel in self.works:
                 self.told.append(replace(event, delivered=True))
@@ -91,6 +92,16 @@ def test_an_open_alert_is_brought_to_mind_after_a_while() -> None:
     assert ops.evaluate(47 * HOUR, seen(run(Outcome.FAILED))) == []
     assert ops.evaluate(48 * HOUR, seen(run(Outcome.FAILED))) == [REMINDED]
     assert {event.since for event in ops.told} == {START}
+
+
+def test_a_clock_that_was_ahead_once_keeps_nothing_back_and_its_word_is_not_the_last() -> None:
+    ops = Channels([FAILED])
+    assert ops.evaluate(2 * HOUR, seen(run(Outcome.FAILED))) == [OPENED]  # two hours ahead
+    assert ops.evaluate(0 * HOUR, seen(run(Outcome.PUBLISHED))) == [RECOVERED]
+    assert open_alerts(ops.rules, ops.told) == []
+    assert ops.evaluate(0.1 * HOUR, seen(run(Outcome.FAILED))) == [OPENED]
+    assert ops.evaluate(0.2 * HOUR, seen(run(Outcome.PUBLISHED))) == [RECOVERED]
+    assert open_alerts(ops.rules, ops.told) == []
 
 
 def test_another_kind_of_failure_is_no_recovery() -> None:

@@ -309,3 +309,11 @@ def test_a_job_knows_its_rules_before_anything_starts(tmp_path: Path, monkeypatc
         ConfigError, match=r"channels\.ops\.url: the environment variable PAGELAKE_ALERT_URL holds no URL"
     ):
         opened(tmp_path)
+
+
+def test_the_latest_word_is_the_one_recorded_last_whatever_the_clock_said(tmp_path: Path) -> None:
+    mine = job(tmp_path)
+    for hours, outcome in ((2, Outcome.FAILED), (0, Outcome.PUBLISHED), (0.5, Outcome.FAILED), (1, Outcome.PUBLISHED)):
+        at = START + hours * HOUR
+        assert [event.key.rule for event in send_alerts(mine, ended(outcome, at), [], at)] == ["failed"]
+    assert states(mine) == {("failed", "log", "recovered", True)}
