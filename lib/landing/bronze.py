@@ -163,8 +163,9 @@ class Bronze:
                 AND page < (SELECT max(page) FROM reads WHERE back = 1 AND n_items > 0)"""
         misnamed = f"coalesce({_other_number(plan)} OR ({_OTHER_SIZE}), false)"
         odd = ask(f"""{reads}
-            SELECT page, {misnamed} AS is_misnamed FROM reads
-            WHERE back = 1 AND error IS NULL AND ({another} OR {misnamed}) {_LIMIT}""")
+            SELECT page FROM reads WHERE back = 1 AND error IS NULL AND ({another} OR {misnamed}) {_LIMIT}""")
+        named_otherwise = ask(f"""{reads}
+            SELECT page FROM reads WHERE back = 1 AND error IS NULL AND {misnamed} {_LIMIT}""")
         [more] = ask(f"""{reads}
             SELECT count(CASE WHEN error IS NULL AND {another} AND before IS NULL THEN 1 END) AS n_odd_once,
                 count(CASE WHEN error IS NOT NULL AND {is_behind} THEN 1 END) AS n_behind
@@ -190,7 +191,7 @@ class Bronze:
             first_page_sha256=counts["first_page_sha256"],
             moved=tuple(row["page"] for row in moved),
             n_retold=0 if plan.total is None else counts["n_retold"],
-            misnamed=tuple(row["page"] for row in odd if row["is_misnamed"]),
+            misnamed=tuple(row["page"] for row in named_otherwise),
             n_odd_once=more["n_odd_once"],
             n_behind=more["n_behind"],
             ends_with_rows=counts["last_with_rows"] == plan.last,
