@@ -105,8 +105,13 @@ def test_a_first_run_ends_well_and_its_last_lines_say_what_happened(first: Step,
     }
     expected["listens"] = (None, None, None, DAY_0.expected["listens"], None, None)
     assert printed(first.ended.out) == expected
-    last = "\n".join(first.ended.out.splitlines()[-3:])
+    last = "\n".join(first.ended.out.splitlines()[-4:])
     assert "first is published" in last
+    [check] = first.lake.rows("ops/checks")
+    assert (check["failed"], check["unchecked"]) == (0, 0)
+    n_checks = check["passed"] + check["warnings"]
+    warned = f"{check['warnings']} warning{'' if check['warnings'] == 1 else 's'}, {check['passed']} of"
+    assert f"Checks:  {warned if check['warnings'] else 'all'} {n_checks} checks passed" in last
     assert str(root / "site" / "index.html") in last
 
 
