@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import threading
@@ -113,6 +114,15 @@ class Lake:
     def run(self, run_id: str) -> Row:
         [record] = self.rows("ops/runs", f"SELECT * FROM t WHERE run_id = '{run_id}'")
         return record
+
+    @property
+    def index(self) -> tuple[str, str]:
+        """`index.html`: what it says of what is published, and the words above it on a latest run that did not publish."""
+        html = self.files["site/index.html"].decode("utf-8")
+        found = re.search(r'<p id="latest">.*?</p>', html, re.DOTALL)
+        if found is None:
+            return html, ""
+        return html.replace(found[0], ""), " ".join(re.sub(r"<[^<>]*>", "", found[0]).split())
 
     @property
     def published(self) -> Any:

@@ -281,9 +281,9 @@ def test_a_failing_check_ends_with_3_and_names_the_expectation(orphaned: Step) -
 
 
 def unpublished(before: Lake, after: Lake) -> bool:
-    """Whether what people read is byte for byte what it was."""
-    names = ("published.json", "site/index.html")
-    same = all(before.files[name] == after.files[name] for name in names)
+    """Whether what people read is byte for byte what it was, the line aside that tells of a latest run that did not publish."""
+    same = before.files["published.json"] == after.files["published.json"]
+    same &= "".join(before.index[0].split()) == "".join(after.index[0].split())
     return same and before.versions["ops/publications"] == after.versions["ops/publications"]
 
 
@@ -294,6 +294,9 @@ def test_a_failing_check_publishes_nothing_but_its_docs_and_its_line(
     assert unpublished(next_day.lake, orphaned.lake)
     assert b"runs/orphaned/index.html" not in next_day.lake.files["site/runs.html"]
     assert b"runs/orphaned/index.html" in orphaned.lake.files["site/runs.html"]
+    assert next_day.lake.index[1] == ""
+    assert orphaned.lake.index[1].startswith("The latest run did not publish: checks failed orphaned, started on ")
+    assert orphaned.lake.index[1].endswith("; its data docs")
     assert (root / "site" / "runs" / "orphaned" / "index.html").exists()
     run = orphaned.lake.run("orphaned")
     assert (run["state"], run["exit_status"]) == ("checks_failed", 3)
@@ -321,6 +324,7 @@ def test_an_api_that_is_down_ends_with_4_soon_and_changes_no_table(
     assert "503" in down.ended.err
     assert down.lake.tables == checked_again.lake.tables
     assert unpublished(next_day.lake, down.lake)
+    assert down.lake.index[1].startswith("The latest run did not publish: source failed down, started on ")
     run = down.lake.run("down")
     assert (run["state"], run["exit_status"]) == ("failed", 4)
 
@@ -350,6 +354,7 @@ def test_a_run_without_checks_merges_and_publishes_nothing(next_day: Step, unche
     assert "not published" in unchecked.ended.out
     assert "sanity-check" in unchecked.ended.out.splitlines()[-1]
     assert unpublished(next_day.lake, unchecked.lake)
+    assert unchecked.lake.index[1].startswith("The latest run did not publish: merged, not published unchecked, ")
     # The three orphaned sessions are gone from the source again.
     assert printed(unchecked.ended.out)["listen_history"][3:] == (0, 0, 3)
     assert unchecked.lake.run("unchecked")["state"] == "merged"
@@ -368,7 +373,8 @@ def test_a_check_of_its_own_publishes_what_was_merged(unchecked: Step, checked: 
     published = checked.lake.published
     assert published["run_id"] == "unchecked"
     assert {entry["path"]: entry["version"] for entry in published["tables"].values()} == unchecked.lake.tables
-    assert checked.lake.files["site/index.html"] != unchecked.lake.files["site/index.html"]
+    assert checked.lake.index[0] != unchecked.lake.index[0]
+    assert checked.lake.index[1] == ""
     assert checked.lake.run("unchecked")["state"] == "published"
     live = {key for key, row in checked.lake.by_key("listen_history").items() if row["_deleted_at"] is None}
     assert live == good("listen_history", served_rows(day=1)["listen_history"]).keys()
