@@ -194,6 +194,7 @@ def test_the_first_command_prints_the_table_that_is_shown(ran: list[Ran]) -> Non
     shown = printed(README)
     assert len(shown) == 4
     assert printed(ran[0].out) == shown
+    assert re.findall(r"^Checks: .*$", ran[0].out, re.MULTILINE) == re.findall(r"^Checks: .*$", README, re.MULTILINE)
 
 
 def answer(ran: list[Ran], words: str) -> str:
