@@ -44,7 +44,8 @@ class Step(StrEnum):
 S = TypeVar("S", bound=StrEnum)
 
 RUN_MOVES: Mapping[RunState, frozenset[RunState]] = {
-    RunState.RUNNING: frozenset({RunState.MERGED, RunState.FAILED}),
+    # Running once more: it was killed, so that nobody wrote its end, and is resumed.
+    RunState.RUNNING: frozenset({RunState.RUNNING, RunState.MERGED, RunState.FAILED}),
     RunState.MERGED: frozenset({RunState.RUNNING, RunState.PUBLISHED, RunState.CHECKS_FAILED, RunState.FAILED}),
     # Checked once more; or, unless it is published, resumed.
     RunState.PUBLISHED: frozenset({RunState.PUBLISHED, RunState.CHECKS_FAILED}),
