@@ -71,7 +71,10 @@ def test_an_accepted_failure_is_published_once_and_everyone_can_read_why(
     with pytest.raises(ChecksFailedError, match=f"sanity-check --accept '{UNKNOWN_NAME}' --reason TEXT"):
         checked(things, None, KNOWN, SHORT)
     assert all_publications(things.layout) == [publication]
-    assert site(things, "index.html") == index
+    assert "The latest run did not publish: checks failed" in site(things, "index.html")
+    assert f"{UNKNOWN_NAME}</strong> failed. Accepted by {escaped}" in site(
+        things, "index.html"
+    )  # of what is published
     # And once it is mended, nothing is said of it any more.
     checked(things, None, SHORT)
     assert in_force(things.layout) != publication

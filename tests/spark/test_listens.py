@@ -179,7 +179,7 @@ def test_only_the_rows_that_changed_are_written_in_one_commit(lake: Lake) -> Non
     assert lake.operations == ["WRITE", "MERGE"]
     metrics, tag = lake.commits[0]["operationMetrics"], lake.commits[0]["userMetadata"]
     rows = [int(metrics[f"numTargetRows{what}"]) for what in ("Inserted", "Updated", "Deleted", "Copied")]
-    assert (rows, tag) == ([3, 4, 3, 0], f"listen_history@{version}")
+    assert (rows, tag) == ([3, 4, 3, 0], f"listen_history@{version} of {DeltaTable(str(lake.silver)).metadata().id}")
     # 12 and 60 rows, then 3 more and 3 fewer.
     assert lake.query("SELECT count(*) AS n FROM t", 0) == [{"n": 12 + 60}]
     assert lake.query("SELECT count(*) AS n FROM t", 1) == [{"n": 12 + 60}]
@@ -246,8 +246,9 @@ def test_a_run_killed_after_its_commit_finds_it_made(lake: Lake, monkeypatch: py
     lake.run({(1, 0): [1, 2]} | OTHERS)
     version = lake.merge({(1, 0): [2]})
 
-    def killed(_place: str) -> None:
-        raise KeyboardInterrupt
+    def killed(place: str) -> None:
+        if place == "derived":
+            raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(derive, "reached", killed)
@@ -351,7 +352,10 @@ def test_a_tag_is_on_its_own_commit_alone(lake: Lake) -> None:
     lake.run({(1, 0): [2]})
     version = lake.merge({(1, 0): [3]})
     assert DeltaTable(str(lake.silver)).history(1)[0].get("userMetadata") is None
-    assert lake.commits[0]["userMetadata"] == f"listen_history@{version - 1}"
+    assert (
+        lake.commits[0]["userMetadata"]
+        == f"listen_history@{version - 1} of {DeltaTable(str(lake.silver)).metadata().id}"
+    )
 
 
 tracks = st.lists(st.sampled_from((1, 2, None)), max_size=3)
