@@ -26,6 +26,9 @@ from lib.tables.parse import parse
 from lib.tables.reject import rejected
 from tests.spark.hashes import key_hash_for
 
+# Of these `make test` runs those that are marked quick.
+pytestmark = pytest.mark.thorough
+
 REPO = Path(__file__).parents[2]
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NONE: dict[str, Any] = {"expectations": []}
@@ -151,6 +154,7 @@ def test_rows_like_those_of_the_music_service_pass_and_odd_dates_warn(spark: Spa
     ]
 
 
+@pytest.mark.quick
 def test_a_wrong_format_stops_the_publication(spark: SparkSession, check: Check) -> None:
     source = load_source("moovitamix", conf_dir=REPO / "conf", env={})
     made = "2025-03-20T01:09:32.970616"
@@ -292,6 +296,7 @@ POINTING = """\
 """
 
 
+@pytest.mark.quick
 def test_orphans_are_counted_by_column_with_their_distinct_keys_and_never_shown(
     spark: SparkSession, source_of: Callable[[str], Source], check: Check, docs: Callable[[], str]
 ) -> None:
@@ -403,6 +408,7 @@ def test_half_of_the_usual_rows_are_a_warning(
     assert check(source, {"things": spark.range(9)}, more=volume).warnings == ()
 
 
+@pytest.mark.quick
 def test_what_could_not_be_checked_is_neither_passed_nor_failed(
     spark: SparkSession, source_of: Callable[[str], Source], check: Check
 ) -> None:

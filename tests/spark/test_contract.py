@@ -12,6 +12,9 @@ from lib.errors import ConfigError
 from lib.lake.runs import Run
 from tests.spark.served import Served, day
 
+# Of these `make test` runs those that are marked quick.
+pytestmark = pytest.mark.thorough
+
 
 def failed(run: Run) -> str:
     record = run.tables["things"]
@@ -34,6 +37,7 @@ def kinds(things: Served) -> dict[str, str]:
 # New columns
 
 
+@pytest.mark.quick
 def test_new_columns_are_named_in_every_run_and_left_out_by_default(things: Served) -> None:
     run = things.run({"id": 1, "name": "a", "size": 3}, {"id": 2, "name": "b", "Size": 4})
     assert run.tables["things"].new_columns == ["Size", "size"]
@@ -131,6 +135,7 @@ def test_no_rows_have_no_missing_columns(things: Served) -> None:
 # Bad rows
 
 
+@pytest.mark.quick
 def test_a_bad_row_stops_the_table_where_the_contract_says_so_and_can_be_looked_at(things: Served) -> None:
     things.settings["on_bad_row"] = "fail"
     message = failed(things.run({"id": 1, "name": "a"}, {"id": "x", "name": "b"}))
@@ -184,6 +189,7 @@ def test_a_wider_type_takes_values_that_did_not_fit_before(things: Served) -> No
     assert things.quarantine() == [("run-1", "wrong_type:size", "arrived", "run-2")]
 
 
+@pytest.mark.quick
 def test_a_narrower_type_and_a_column_that_is_gone_are_refused_before_anything_is_touched(things: Served) -> None:
     things.columns |= {"size": "bigint", "note": "string"}
     row = {"id": 1, "name": "a", "size": 3, "note": "n"}

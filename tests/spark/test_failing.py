@@ -39,6 +39,9 @@ from lib.quality.suites import build_suite
 from lib.quality.validate import Finding, Findings, validate
 from tests.spark.served import REPO, Served
 
+# Of these `make test` runs those that are marked quick.
+pytestmark = pytest.mark.thorough
+
 AT = datetime(2026, 3, 5, tzinfo=UTC)
 COLUMNS = "id bigint, a bigint, b bigint, word string, _deleted_at timestamp"
 ROWS: list[tuple[Any, ...]] = [
@@ -250,6 +253,7 @@ def test_a_count_other_than_gx_is_said(spark: SparkSession, job: Job) -> None:
     assert rows[2:] == [(None, "2 rows are listed, Great Expectations counts 3")]
 
 
+@pytest.mark.quick
 def test_nothing_failed_writes_nothing(spark: SparkSession, job: Job) -> None:
     write_failures(spark, job, RUN, {}, Findings((), {}), "r1")
     assert not job.layout.failures.exists()
@@ -264,6 +268,7 @@ def test_the_key_of_listens_is_personal_where_that_of_its_sessions_is(source_of:
     assert key_of(source, "listen_history") == (("user_id", "created_at"), ("user_id",))
 
 
+@pytest.mark.quick
 def test_a_failed_check_names_the_query_in_its_last_words_and_in_the_docs(things: Served) -> None:
     run = things.run({"id": 1, "name": "a"}, {"id": 2, "name": None}, {"id": 3, "name": "<b>"}, {"id": 4})
     assert run.tables["things"].rows_missing == [{"column": "name", "rows": 2}]

@@ -23,6 +23,9 @@ from lib.lake.read import Lake
 from lib.lake.runs import TableRun, new_run
 from lib.tables.newest import row_hash
 
+# Of these `make test` runs those that are marked quick.
+pytestmark = pytest.mark.thorough
+
 DAY_0 = datetime(2026, 3, 1, 2, tzinfo=UTC)
 DOCS = Path(__file__).parents[2] / "docs" / "history.md"
 Value = tuple[int, str]
@@ -109,6 +112,7 @@ def naive(at: datetime) -> datetime:
 # As of
 
 
+@pytest.mark.quick
 def test_a_table_is_as_readers_saw_it_at_that_time(kept: Kept) -> None:
     kept.run((1, "a"), published=True)  # 1 March 02:00, published at 03:00
     kept.run((1, "b"), (2, "x"))  # 2 March, not published

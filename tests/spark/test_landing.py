@@ -40,6 +40,9 @@ from tests.moving import (
 )
 from tests.spark.served import DAY_0, Killed, copied, job_of
 
+# Of these `make test` runs those that are marked quick.
+pytestmark = pytest.mark.thorough
+
 COLUMNS = '{key: [id], deletes: soft, max_delete_fraction: 1.0, columns: {id: "bigint!", name: "string!"}'
 
 
@@ -131,6 +134,7 @@ def by_number(rows: Iterable[Row]) -> list[Row]:
 # A source at rest
 
 
+@pytest.mark.quick
 def test_a_steady_source_is_counted_and_asked_for_each_page_once_and_for_the_first_at_the_end_again(
     copies: Copies,
 ) -> None:
@@ -215,6 +219,7 @@ def test_rows_that_move_are_read_again_until_they_rest(copies: Copies, moves: st
         assert copies.silver(name) == by_number(table.rows)
 
 
+@pytest.mark.quick
 def test_a_row_that_moves_from_a_page_not_read_to_one_that_was_is_found_by_its_neighbour_s_key(copies: Copies) -> None:
     """Page 2 was read as 4, 5, 6. Then 50 comes in front of 4, and the last row goes: page 3 begins with 6, once more."""
     table = things(copies, range(1, 11))
@@ -304,6 +309,7 @@ def test_a_source_that_never_rests_fails_with_a_report_and_takes_no_other_table_
     assert tables["things"].asked[1] <= 1 + 3 + 2, "a probe, two rounds, and a closing look after each reading"
 
 
+@pytest.mark.quick
 def test_a_table_that_fails_leaves_what_was_merged_before(copies: Copies) -> None:
     things(copies, range(1, 11))
     copies.run()
@@ -333,6 +339,7 @@ def append_rows(table: MovingTable) -> list[Row]:
 # Answers that are wrong once
 
 
+@pytest.mark.quick
 def test_a_page_that_came_short_once_is_read_again_with_its_neighbours_only(copies: Copies) -> None:
     table = things(copies, range(1, 22))
     table.once(4, Short())
@@ -530,6 +537,7 @@ def test_an_operator_may_say_that_an_empty_source_is_right(copies: Copies) -> No
 # Kills, within the process: every place at which one may come
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize("place", ["wave landed", "read again"])
 def test_a_run_that_is_killed_while_it_lands_asks_for_no_page_again_when_it_is_resumed(
     copies: Copies, monkeypatch: pytest.MonkeyPatch, place: str

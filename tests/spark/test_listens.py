@@ -31,6 +31,9 @@ from lib.tables.listens import listens
 from lib.tables.newest import newest, ranked, row_hash
 from lib.tables.parse import parse
 
+# Of these `make test` runs those that are marked quick.
+pytestmark = pytest.mark.thorough
+
 REPO = Path(__file__).parents[2]
 DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)
 COLUMNS = ("user_id", "items", "created_at", "updated_at")
@@ -142,6 +145,7 @@ def counts(record: TableRun) -> tuple[int | None, int | None, int | None, int | 
     return record.version, record.rows_inserted, record.rows_updated, record.rows_vanished
 
 
+@pytest.mark.quick
 def test_the_first_run_writes_the_whole_table(lake: Lake) -> None:
     record = lake.run({(1, 8): [30, 10], (2, 9): [], (3, 9): [None]})
     assert lake.held() == {(1, 8): [30, 10], (3, 9): [None]}
@@ -150,6 +154,7 @@ def test_the_first_run_writes_the_whole_table(lake: Lake) -> None:
     assert lake.commits[0]["userMetadata"] == f"listen_history@0 of {DeltaTable(str(lake.silver)).metadata().id}"
 
 
+@pytest.mark.quick
 def test_only_the_rows_that_changed_are_written_in_one_commit(lake: Lake) -> None:
     before: dict[Session, Tracks] = {
         (1, 0): [1, 2],  # loses its last track
@@ -186,6 +191,7 @@ def test_only_the_rows_that_changed_are_written_in_one_commit(lake: Lake) -> Non
     assert lake.rows() == lake.rebuilt(version)
 
 
+@pytest.mark.quick
 def test_a_vanished_session_goes_and_a_returned_one_is_back(lake: Lake) -> None:
     both: dict[Session, Tracks] = {(1, 0): [1, 2], (2, 0): [3]}
     lake.run(both | OTHERS)
@@ -225,6 +231,7 @@ def test_a_rejected_session_is_not_among_the_listens(lake: Lake) -> None:
     assert lake.held() == {(1, 0): [4, 5]}
 
 
+@pytest.mark.quick
 def test_an_unchanged_run_writes_no_version(lake: Lake) -> None:
     lake.run({(1, 0): [1]} | OTHERS)
     files = sorted(lake.gold.rglob("*.*"))
@@ -242,6 +249,7 @@ def test_a_change_that_listens_do_not_show_writes_no_version_and_is_no_hindrance
     assert lake.operations == ["WRITE", "MERGE"]
 
 
+@pytest.mark.quick
 def test_a_run_killed_after_its_commit_finds_it_made(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.run({(1, 0): [1, 2]} | OTHERS)
     version = lake.merge({(1, 0): [2]})
@@ -319,6 +327,7 @@ def test_sessions_with_another_key_are_written_anew(spark: SparkSession, tmp_pat
     assert lake.operations == ["WRITE", "WRITE"]
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("tag", "version"),
     [

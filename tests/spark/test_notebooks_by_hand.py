@@ -23,6 +23,9 @@ from lib.lake.publications import Publication, PublishedTable, publish
 from lib.lake.runs import TableRun, new_run
 from lib.tables.newest import row_hash
 
+# Of these `make test` runs those that are marked quick.
+pytestmark = pytest.mark.thorough
+
 FOLDER = Path(__file__).parents[2] / "notebooks"
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 Row = tuple[Any, ...]

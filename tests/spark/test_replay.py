@@ -21,6 +21,9 @@ from lib.lake.runs import all_runs
 from tests.moving import Manners, Row
 from tests.spark.served import Killed, Served, day
 
+# Of these `make test` runs those that are marked quick.
+pytestmark = pytest.mark.thorough
+
 EVERYTHING = "id, name, _row_hash, _run_id, _first_seen_at, _changed_at, _deleted_at"
 BAD: Row = {"id": 2, "name": "b", "size": "12 cm"}
 
@@ -44,6 +47,7 @@ def explained(things: Served, key: str) -> list[str]:
 # One run again
 
 
+@pytest.mark.quick
 def test_rejected_rows_are_taken_from_landed_pages_when_the_yaml_is_mended(sized: Served) -> None:
     sized.settings["newest_by"] = "id"
     sized.columns["note"] = "int"
@@ -104,6 +108,7 @@ def test_a_replay_of_an_unknown_run_or_of_one_that_did_not_land_says_so(sized: S
 # Runs that come late
 
 
+@pytest.mark.quick
 def test_an_older_run_changes_no_row_of_a_newer_one_lets_none_return_and_takes_none_away(things: Served) -> None:
     things.run({"id": 1, "name": "old"}, {"id": 2, "name": "b"})
     things.run({"id": 1, "name": "new"}, {"id": 3, "name": "c"})

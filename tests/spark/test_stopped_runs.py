@@ -27,6 +27,9 @@ from lib.source.access import Access
 from tests.moving import MovingServer, MovingTable, Row
 from tests.spark.served import Served, copied, day, job_of
 
+# Of these `make test` runs those that are marked quick.
+pytestmark = pytest.mark.thorough
+
 # In the order in which a run comes to them, all behind landing; each stop comes another way.
 BEFORE_THE_END = {"merged": "int", "all merged": "term", "derived": "raise"}
 MISSING = {"merged": "merge", "all merged": "derive", "derived": "derive"}
@@ -111,6 +114,7 @@ def stopped_at(shop: Shop, job: Job, how: str, place: str, monkeypatch: pytest.M
             shop.ingest(job, resume)
 
 
+@pytest.mark.quick
 def test_a_stop_or_a_failure_at_any_step_publishes_nothing_mixed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.serve(1, 2)
     # On a first run nothing is there that could be published by mistake.
@@ -177,6 +181,7 @@ def test_a_stopped_rebuild_leaves_no_second_copy_and_one_that_was_killed_is_clea
     assert shop.listened() == ([1, 2], [1, 2])
 
 
+@pytest.mark.quick
 def test_a_run_after_one_from_the_future_ends_well(things: Served) -> None:
     things.run({"id": 1, "name": "a"}, {"id": 2, "name": "b"}, {"id": 3, "name": "bad", "size": 1})
     things.columns["size"] = "int"
