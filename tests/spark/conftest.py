@@ -14,11 +14,19 @@ from lib.session import start_session
 from tests.spark.served import Served, serving
 
 REPO = Path(__file__).parents[2]
+# What Spark keeps of past jobs and queries for a page that nobody looks at.
+LITTLE_KEPT = (
+    "--conf spark.ui.retainedJobs=10 --conf spark.ui.retainedStages=10 --conf spark.sql.ui.retainedExecutions=10"
+)
 
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    session = start_session("pagelake tests", Runtime.of(os.environ), rows=0)
+    runtime = Runtime.of(os.environ)
+    # Hundreds of tests leave more behind in one JVM than a job does: with Spark's 1 GB it ends with an OutOfMemoryError.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYSPARK_SUBMIT_ARGS", f"--driver-memory 3g {LITTLE_KEPT} pyspark-shell")
+        session = start_session("pagelake tests", runtime, rows=0)
     # To write Java for each of many small queries, and to compile it, takes longer than to run them without: a fifth of the time.
     # The tests of whole processes run as users do.
     session.conf.set("spark.sql.codegen.wholeStage", "false")

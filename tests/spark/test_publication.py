@@ -153,10 +153,10 @@ def test_a_kill_at_each_step_of_a_publication_leaves_the_old_one_or_the_new_one_
     is_new, new = True, [(1, "a")]
     for module, name in (*BEFORE, *AFTER):
         before, rows = read(things)
-        stale = page(things)
         if is_new:  # else the same run is checked once more
             new = [*new, (len(new) + 1, "b")]
             run = things.run(*({"id": key, "name": value} for key, value in new))
+        stale = page(things)
         with monkeypatch.context() as patch:
             patch.setattr(module, name, kill_in_front_of(name))
             with pytest.raises(Killed):
