@@ -74,6 +74,15 @@ RUN_ABOVE = {
 # The same command, program or text, with what it should give.
 RUN_ELSEWHERE = {
     '(source scripts/environment.sh && "$PAGELAKE_VENV/bin/python" explore.py)': "e2e/test_readme.py::ran",
+    'make test ARGS="tests/unit/test_source_retries.py"            # one file of unit tests': (
+        "e2e/test_make_test.py::test_arguments_go_to_pytest_and_to_no_make_that_a_test_starts"
+    ),
+    "pytestmark = [pytest.mark.e2e, pytest.mark.quick]  # a second or two": (
+        "e2e/test_make_test.py::test_each_test_is_in_one_part_and_the_last_line_says_what_is_left_out"
+    ),
+    'api: {url: "https://shop.example/api?tenant=7", headers: {Accept: application/vnd.api+json}}': (
+        "unit/test_config_fixed.py::test_values_are_text_numbers_and_truth_and_secrets_come_from_the_environment"
+    ),
     "make notebook": "e2e/test_notebooks.py::test_make_notebook_is_jupyterlab_on_this_machine_alone_and_with_a_token",
     "make notebook LAKE=lake/demo": (
         "e2e/test_notebooks.py::test_make_notebook_is_jupyterlab_on_this_machine_alone_and_with_a_token"
@@ -115,6 +124,7 @@ RUN_ELSEWHERE = {
 }
 NEEDS_API, NEEDS_FAILURE, PART = "needs an API that is not there", "needs a failed check", "a part of a file"
 CANNOT_RUN = {
+    "find /tmp/pytest-of-$USER/ -type d -name site -not -path '*/.venv/*'": "is for a browser test that failed",
     "make test": "runs this test",
     "export SHOP_TOKEN=...": NEEDS_API,
     "./spark-submit.sh full-ingest --source shop.yml --from-landed scheduled__2026-11-25T03-00-00Z-4c88f7be": NEEDS_API,
@@ -262,6 +272,7 @@ def test_the_last_runs_are_printed_as_troubleshooting_says(ran: list[Ran], clone
     assert "    tracks merged" in done.stdout
 
 
+@pytest.mark.quick
 def test_every_block_of_the_docs_is_run_or_says_why_not() -> None:
     known = {*RUN_ABOVE, *RUN_ELSEWHERE, *CANNOT_RUN}
     assert len(known) == len(RUN_ABOVE) + len(RUN_ELSEWHERE) + len(CANNOT_RUN)
@@ -270,6 +281,7 @@ def test_every_block_of_the_docs_is_run_or_says_why_not() -> None:
     assert (found - known - marked, known - found) == (set(), set())
 
 
+@pytest.mark.quick
 def test_what_is_run_elsewhere_is_run_there() -> None:
     for test in RUN_ELSEWHERE.values():
         file, name = test.split("::")
