@@ -184,7 +184,7 @@ def _walk_to_the_end(landing: Landing, tables: Sequence[TablePlan]) -> None:
             if end is not None:
                 case = landing.cases[plan.table]
                 landing.cases[plan.table] = replace(case, plan=replace(plan, last=end))
-            elif seen.twins or any(page < plan.last for page in seen.failed):
+            elif seen.duplicates or any(page < plan.last for page in seen.failed):
                 landing.cases[plan.table] = replace(landing.cases[plan.table], plan=plan)
             elif plan.n_pages >= limits.max_pages:
                 landing.cases[plan.table] = replace(landing.cases[plan.table], plan=plan)

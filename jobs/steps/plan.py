@@ -30,6 +30,6 @@ def _say_where_no_total_is(job: Job, paging: Paging, plan: Plan, run: Run) -> No
             why = f"api.pagination.total: {total_instead(probe.body, paging)}"
             run.tables[probe.table].unproved_because = why
             job.steps.note(
-                f"{probe.table}: {why}. So its copy cannot be proved complete, and no row of it is taken for vanished. Write "
+                f"{probe.table}: {why}. So its copy cannot be proved complete, and none of its rows is marked as deleted. Write "
                 "where the answer has the number of rows, or total: null if it has none"
             )

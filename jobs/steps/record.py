@@ -219,6 +219,7 @@ def _one_reason() -> Iterator[None]:
     """What a stop breaks on its way out, as Spark is halted by then, is no reason of its own: the stop is raised."""
     try:
         yield
+    # A halted JVM breaks calls of py4j, pyspark and pyarrow, each with errors of its own. This one is raised again, or the stop is.
     except Exception as error:
         before: BaseException | None = error
         while before is not None and not isinstance(before, KeyboardInterrupt | SystemExit):
@@ -304,7 +305,7 @@ def say_done(job: Job, run: Run) -> None:
         rows.append([table.table, *("-" if count is None else f"{count:,}" for count in counts)])
     lines = ["", *columns(rows), ""]
     lines += [
-        f"Not proved complete: {table.table} ({table.proof}{_because(table)}); no row of it was taken for vanished."
+        f"Not proved complete: {table.table} ({table.proof}{_because(table)}); none of its rows was marked as deleted."
         for table in run.tables.values()
         if table.proof in (UNPROVED, INCOMPLETE)
     ]

@@ -55,9 +55,9 @@ class Accepted:
 class Publication:
     """The tables that passed together.
 
-    `replaces` is the publication that was in force before, None for the first one. `restores` is the publication whose tables
-    a rollback put back in force, None for any other. Both are ids. `number` is its place in their order, given when it comes into
-    force: the greatest one is in force, whatever the times say. One that is not a rollback is made by `lib.lake.complete` alone.
+    `replaces` is the previous publication, None for the first one. `restores` is the publication whose tables a rollback made
+    current again, None for any other. Both are ids. `number` is its position in their order, given when it is published: the
+    current one has the greatest, whatever the times say. One that is not a rollback is made by `lib.lake.complete` alone.
     """
 
     publication_id: str
@@ -76,7 +76,7 @@ class Publication:
 
 
 def publish(layout: Layout, publication: Publication) -> Publication:
-    """Put the publication in force, in place of the one that is: one commit, then the file for readers without Spark.
+    """Make this the current publication: one commit, then the file for readers without Spark.
 
     Only under the lake's lock.
     """

@@ -23,7 +23,7 @@ class Seen:
     """What bronze holds of one table of a run: the last reading of each page counts.
 
     Pages are `failed`, `missing`, `odd` (another number of rows than planned, short in the middle where the source tells no
-    total, or another page's number or size on it), `twins` (the same rows as another page) and `moved` (their last two readings
+    total, or another page's number or size on it), `duplicates` (the same rows as another page) and `moved` (their last two readings
     differ; `n_moved` counts them). `n_reread` counts pages that were read twice at least, `n_retold` those that told another
     total than the plan's; `last_round` is the highest round. `misnamed` are the odd ones with another page's number or size,
     `n_odd_once` counts those with another number of rows that were read once only, and `n_behind` the pages behind all rows
@@ -40,7 +40,7 @@ class Seen:
     first_error: str | None
     missing: tuple[int, ...]
     odd: tuple[int, ...]
-    twins: tuple[int, ...]
+    duplicates: tuple[int, ...]
     first_page_sha256: str | None
     moved: tuple[int, ...] = ()
     n_retold: int = 0
@@ -172,7 +172,7 @@ class Bronze:
             FROM reads WHERE back = 1""")
         moved = ask(f"""{reads}
             SELECT page FROM reads WHERE back = 1 AND before <> items_sha256 {_LIMIT}""")
-        twins = ask(f"""{reads}
+        duplicates = ask(f"""{reads}
             SELECT page FROM reads WHERE back = 1 AND n_items > 0 AND items_sha256 IN (
                 SELECT items_sha256 FROM reads WHERE back = 1 AND n_items > 0
                 GROUP BY items_sha256 HAVING count(*) > 1) {_LIMIT}""")
@@ -187,7 +187,7 @@ class Bronze:
             first_error=failures[0]["error"] if failures else None,
             missing=tuple(self.missing(plan)[:MOST_NAMED]) if counts["n_pages"] != plan.n_pages else (),
             odd=tuple(row["page"] for row in odd),
-            twins=tuple(row["page"] for row in twins),
+            duplicates=tuple(row["page"] for row in duplicates),
             first_page_sha256=counts["first_page_sha256"],
             moved=tuple(row["page"] for row in moved),
             n_retold=0 if plan.total is None else counts["n_retold"],

@@ -95,10 +95,8 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
     if seen.missing:
         return _ask(case, seen.missing, f"{_pages(seen.missing)} have not landed", around=False)
     if plan.total is None:
-        if seen.twins:
-            message = (
-                f"{plan.table}: the same rows on {_pages(seen.twins)}: does the source take api.pagination.page_param?"
-            )
+        if seen.duplicates:
+            message = f"{plan.table}: the same rows on {_pages(seen.duplicates)}: does the source take api.pagination.page_param?"
             raise SourceIncompleteError(message)
         if set(seen.odd) - case.doubted:
             return _ask(replace(case, doubted=frozenset(seen.odd)), seen.odd, _account(plan, seen), around=True)
@@ -106,7 +104,7 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
         return Proof(plan.table, UNPROVED, seen.n_items, because)
     if seen.n_items < plan.total and seen.ends_with_rows and is_uneven(seen):
         return _go_on(case, seen, plan.total - seen.n_items)
-    doubtful = sorted({*seen.odd, *seen.twins})
+    doubtful = sorted({*seen.odd, *seen.duplicates})
     if (doubtful and not is_uneven(seen)) or seen.n_items != plan.total:
         inner = frozenset(doubtful) if max(doubtful, default=plan.last) < plan.last_with_rows else frozenset[int]()
         again = replace(case, doubted=inner)
@@ -123,7 +121,7 @@ def is_uneven(seen: Seen) -> bool:
 
     Each page with another number of rows than the first one had the same rows when it was read again.
     """
-    return bool(seen.odd) and not (seen.misnamed or seen.twins or seen.n_odd_once or seen.n_moved)
+    return bool(seen.odd) and not (seen.misnamed or seen.duplicates or seen.n_odd_once or seen.n_moved)
 
 
 def _go_on(case: Case, seen: Seen, n_missing: int) -> Doubt:
@@ -163,7 +161,7 @@ def _advice(doubt: Doubt, seen: Seen) -> str:
         return (
             "The source gives the same rows at each reading, and other totals: look at what api.pagination.total names"
         )
-    if seen.twins:
+    if seen.duplicates:
         return "Name the parameter that the source takes for the number of a page in api.pagination.page_param"
     if seen.misnamed:
         return _LOOK_AT_FIRST
@@ -189,8 +187,8 @@ def _account(plan: TablePlan, seen: Seen) -> str:
         uneven = [page for page in seen.odd if page not in seen.misnamed]
         parts += [f"another number of rows than on the first page: {_pages(uneven)}"] if uneven else []
         parts += [_misnamed(seen)] if seen.misnamed else []
-    if seen.twins:
-        parts.append(f"the same rows on {_pages(seen.twins)} (does the source take api.pagination.page_param?)")
+    if seen.duplicates:
+        parts.append(f"the same rows on {_pages(seen.duplicates)} (does the source take api.pagination.page_param?)")
     return "; ".join(parts)
 
 

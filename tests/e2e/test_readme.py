@@ -124,7 +124,9 @@ RUN_ELSEWHERE = {
 }
 NEEDS_API, NEEDS_FAILURE, PART = "needs an API that is not there", "needs a failed check", "a part of a file"
 CANNOT_RUN = {
-    "find /tmp/pytest-of-$USER/ -type d -name site -not -path '*/.venv/*'": "is for a browser test that failed",
+    'make test ARGS="tests/e2e/test_site_browser.py --numprocesses 0 --basetemp .pytest_cache/pages"': (
+        "runs the tests of test_site_browser.py, which run beside this one"
+    ),
     "make test": "runs this test",
     "export SHOP_TOKEN=...": NEEDS_API,
     "./spark-submit.sh full-ingest --source shop.yml --from-landed scheduled__2026-11-25T03-00-00Z-4c88f7be": NEEDS_API,

@@ -13,7 +13,7 @@ from tests.unit.test_landing_plan import first_page
 PLAN = TablePlan("t", "/t", first=1, last=10, given=100, total=1000)
 SEEN = Seen(
     n_pages=10, n_items=1000, n_twice=0, last_round=0, n_moved=0, n_reread=0, failed=(), first_error=None, missing=(),
-    odd=(), twins=(), first_page_sha256="i",
+    odd=(), duplicates=(), first_page_sha256="i",
 )  # fmt: skip
 CLOSING = first_page(total=1000, given_rows=100)
 COUNT = Case(PLAN, COUNTED)
@@ -54,7 +54,7 @@ def test_a_page_that_moved_when_it_was_read_again_ends_in_a_whole_walk() -> None
 
 
 def test_pages_with_the_same_rows_are_in_doubt_though_the_counts_agree() -> None:
-    assert asked(judge(COUNT, replace(SEEN, twins=(3, 4)), CLOSING)) == [(2, 5)]
+    assert asked(judge(COUNT, replace(SEEN, duplicates=(3, 4)), CLOSING)) == [(2, 5)]
 
 
 def test_a_page_that_has_not_landed_is_fetched() -> None:
@@ -89,7 +89,7 @@ def test_a_source_without_a_total_is_unproved() -> None:
 def test_a_source_that_gives_one_page_for_ever_is_no_copy() -> None:
     case = Case(replace(PLAN, total=None), COUNTED)
     with pytest.raises(SourceIncompleteError, match="the same rows on pages 2, 3"):
-        judge(case, replace(SEEN, twins=(2, 3)), replace(CLOSING, total=None))
+        judge(case, replace(SEEN, duplicates=(2, 3)), replace(CLOSING, total=None))
 
 
 def test_pages_that_share_keys_are_read_again_and_they_alone() -> None:
