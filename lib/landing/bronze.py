@@ -23,7 +23,7 @@ class Seen:
     """What bronze holds of one table of a run: the last reading of each page counts.
 
     Pages are `failed`, `missing`, `odd` (another number of rows than planned, short in the middle where the source tells no
-    total, or another page's number or size on it), `duplicates` (the same rows as another page) and `moved` (their last two readings
+    total, or another page's number or size on it), `duplicates` (the rows of another page) and `moved` (their last two readings
     differ; `n_moved` counts them). `n_reread` counts pages that were read twice at least, `n_retold` those that told another
     total than the plan's; `last_round` is the highest round. `misnamed` are the odd ones with another page's number or size,
     `n_odd_once` counts those with another number of rows that were read once only, and `n_behind` the pages behind all rows
