@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.parts import is_quick
 
 
 class DoesNotApplyError(Exception):
@@ -31,8 +34,8 @@ class Fault:
 
     @property
     def is_noticed_by_make_test(self) -> bool:
-        """Whether no test of the whole path, which are left to `make test-all`, is needed to notice it."""
-        return not all(test.startswith("tests/e2e/") for test in self.tests)
+        """Whether one of its tests is in `make test`."""
+        return any(is_quick(test.split("/")[1], _marks(test)) for test in self.tests)
 
     def changed(self, root: Path) -> str:
         """The text of its file with the fault in it. Nothing is written."""
@@ -44,3 +47,15 @@ class Fault:
         if found != 1:
             raise DoesNotApplyError(f"{self.file} has the lines to be changed {found} times, not once")
         return text.replace(self.old, self.new)
+
+
+def _marks(test: str) -> set[str]:
+    """The marks of a test and of its file, by their text."""
+    file, _, name = test.partition("::")
+    module = ast.parse((Path(__file__).parents[2] / file).read_text("utf-8"))
+    marked = [node.value for node in module.body if isinstance(node, ast.Assign) and "pytestmark" in ast.unparse(node)]
+    for node in module.body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            marked += node.decorator_list
+    words = " ".join(ast.unparse(one) for one in marked)
+    return {mark for mark in ("quick", "thorough") if f"pytest.mark.{mark}" in words}
