@@ -23,10 +23,10 @@ from lib.quality.report import Cell, Figure, Mark, NumbersRow, Report, RunSectio
 OF_THE_RUN = "the run"
 
 
-def write_report(job: Job, kept: Collection[str]) -> None:
+def write_report(job: Job, kept: Collection[str]) -> RunSummary | None:
     """Write runs.html: the last runs, whatever became of them, and what was measured of each. To be called once a run has its end.
 
-    `kept` are the docs that are linked. The cost is that of these runs, however old the lake.
+    `kept` are the docs that are linked. The cost is that of these runs, however old the lake. Returns the latest run.
 
     Raises:
         LakeError: files of the site's assets are missing.
@@ -39,6 +39,7 @@ def write_report(job: Job, kept: Collection[str]) -> None:
     site.write_page(
         job.layout.site, "runs.html", pages.render_runs(job.source.source, _lines(job, runs, first, kept), report)
     )
+    return runs[-1] if runs else None
 
 
 def measurements(layout: Layout, runs: Sequence[RunSummary]) -> dict[str, list[Measurement]]:

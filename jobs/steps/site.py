@@ -7,13 +7,12 @@ from dataclasses import replace
 
 from jobs.steps.options import Job
 from jobs.steps.report import write_report
-from jobs.steps.summary import summaries
 from lib.lake import publications, runs
 from lib.lake.checks import Check, add_check, all_checks
 from lib.lake.publications import Publication
 from lib.lake.quarantine import count_reasons
 from lib.lake.runs import Run
-from lib.observe.outcome import Outcome
+from lib.observe.outcome import Outcome, RunSummary
 from lib.quality import pages, site
 from lib.quality.kept_page import kept_page
 from lib.quality.mirror import mirror
@@ -28,35 +27,30 @@ def write_site(job: Job) -> None:
     published = publications.all_publications(job.layout)
     there = site.docs_kept(job.layout.site)
     kept = there & _kept(job, published)
-    write_report(job, kept)
+    latest = write_report(job, kept)
     index = job.layout.site / "index.html"
-    text = _index(job, published)
+    text = _index(job, published, latest)
     if not index.exists() or index.read_text("utf-8") != text:
         site.write_page(job.layout.site, index.name, text)
     site.remove_docs(job.layout.site, there - kept)
 
 
 def write_index(job: Job) -> None:
-    """Write index.html, unless it shows the publication in force."""
+    """Write index.html, unless it shows the current publication. How the run at work ends `write_site` says."""
     published = publications.all_publications(job.layout)
     if published and not _is_shown(job, published[-1]):
-        site.write_page(job.layout.site, "index.html", _index(job, published))
+        site.write_page(job.layout.site, "index.html", _index(job, published, None))
 
 
-def _index(job: Job, published: Sequence[Publication]) -> str:
+def _index(job: Job, published: Sequence[Publication], latest: RunSummary | None) -> str:
     """What is published, below a line on the latest run if that one did not publish. Its link needs runs.html."""
-    latest = _latest(job)
+    line = None
+    if latest is not None and latest.outcome not in (Outcome.PUBLISHED, Outcome.RUNNING):
+        line = pages.LatestRun(latest.run_id, latest.started_at, latest.outcome.value, latest.docs_id)
     if not published:
         # So that no link of runs.html leads nowhere.
-        return pages.render_nothing_published(job.source.source, latest)
-    return pages.render_index(replace(_published_page(job, published), latest=latest))
-
-
-def _latest(job: Job) -> pages.LatestRun | None:
-    last = summaries(job.layout, 1)
-    if not last or last[0].outcome in (Outcome.PUBLISHED, Outcome.RUNNING):
-        return None
-    return pages.LatestRun(last[0].run_id, last[0].started_at, last[0].outcome.value, last[0].docs_id)
+        return pages.render_nothing_published(job.source.source, line)
+    return pages.render_index(replace(_published_page(job, published), latest=line))
 
 
 def copy_site(job: Job) -> None:
