@@ -75,7 +75,7 @@ def _lines(job: Job, runs: Sequence[RunSummary], first: int, kept: Collection[st
             counts=Counts(check.failed, check.unchecked, check.warnings, check.passed),
             rows=check.rows,
             message=check.message,
-            place=(check.last_run or 0, check.number or 0),
+            place=(check.last_run, check.number),
         )
         for check in checks
     ]

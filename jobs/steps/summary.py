@@ -22,7 +22,7 @@ def summaries(layout: Layout, last: int) -> list[RunSummary]:
     if not runs:
         return []
     # A run may be checked long after it, never before.
-    checks = checks_since(layout, runs[0].number or 0)
+    checks = checks_since(layout, runs[0].number)
     there = docs_kept(layout.site)
     docs: dict[str, str] = {}
     for check in checks:
@@ -66,5 +66,5 @@ def _summary(run: Run, docs_id: str | None, *, is_at_work: bool) -> RunSummary:
         exit_status=run.exit_status,
         message=run.message,
         docs_id=docs_id,
-        number=run.number or 0,
+        number=run.number,
     )

@@ -76,4 +76,4 @@ def checks_since(layout: Layout, number: int) -> list[Check]:
 
 def _in_order(found: list[dict[str, Any]]) -> list[Check]:
     checks = [Check(**record) for record in found]
-    return sorted(checks, key=lambda check: (check.number or 0, check.checked_at, check.docs_id), reverse=True)
+    return sorted(checks, key=lambda check: (check.number, check.checked_at, check.docs_id), reverse=True)

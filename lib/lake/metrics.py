@@ -68,7 +68,6 @@ def save_of_dag(layout: Layout, of: DagRecord, measured: Sequence[records.Record
 
     Grain: one row a measurement; key: dag_run, try_number, metric, label.
     """
-    records.widen(layout.metrics, SCHEMA)
     common = {name: getattr(of, name) for name in ("dag_run", "try_number", "run_id", "started_at")}
     number = "try_number IS NULL" if of.try_number is None else f"try_number = {of.try_number}"
     same = f"dag_run = {records.text(of.dag_run)} AND {number} AND label IN ({_listed(of.labels)})"

@@ -106,9 +106,7 @@ def in_force(layout: Layout) -> Publication | None:
 
 def restorations(layout: Layout) -> dict[str, str]:
     """Of each rollback, the publication that it restored."""
-    # Lakes of older versions know no rollback.
-    path = str(layout.publications)
-    if not DeltaTable.is_deltatable(path) or "restores" not in {one.name for one in DeltaTable(path).schema().fields}:
+    if not DeltaTable.is_deltatable(str(layout.publications)):
         return {}
     sql = "SELECT DISTINCT publication_id, restores FROM publications WHERE restores IS NOT NULL"
     return {row["publication_id"]: row["restores"] for row in records.query(layout.publications, "publications", sql)}
@@ -158,14 +156,13 @@ def _publication(rows: Sequence[dict[str, Any]]) -> Publication:
         for row in rows
     }
     first = rows[0]
-    # Lakes that older versions wrote have no columns for the rest.
     return Publication(
         str(first["publication_id"]),
         str(first["run_id"]),
         first["published_at"],
         tables,
-        replaces=first.get("replaces"),
-        restores=first.get("restores"),
-        accepted=tuple(Accepted(**one) for one in first.get("accepted") or ()),
-        number=first.get("number") or 0,
+        replaces=first["replaces"],
+        restores=first["restores"],
+        accepted=tuple(Accepted(**one) for one in first["accepted"] or ()),
+        number=first["number"],
     )

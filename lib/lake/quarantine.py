@@ -177,8 +177,7 @@ def reasons_on(layout: Layout, table: str, pages: Collection[int]) -> dict[tuple
 
 
 def _reason(row: Mapping[str, Any]) -> str:
-    # A lake that an older version made may have no columns for what became of a row.
-    by = row.get("resolved_by")
+    by = row["resolved_by"]
     return f"{row['reason']} ({row['resolution']}: run {by})" if by else str(row["reason"])
 
 

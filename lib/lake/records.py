@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from deltalake import DeltaTable, QueryBuilder, Schema
+from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import CommitFailedError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -31,15 +31,6 @@ _again = retry(
 def make(path: Path, schema: pa.Schema) -> DeltaTable:
     """The table, made if it is not there."""
     return DeltaTable.create(str(path), schema, mode="ignore", configuration=dict(RETENTION))
-
-
-@_again
-def widen(path: Path, schema: pa.Schema) -> None:
-    """Give the table the columns that an earlier version did not have, so that a condition may name them."""
-    table = make(path, schema)
-    held = {field.name for field in table.schema().fields}
-    if missing := [field for field in Schema.from_arrow(schema).fields if field.name not in held]:
-        table.alter.add_columns(missing)
 
 
 def append(path: Path, schema: pa.Schema, records: Sequence[Record]) -> None:

@@ -45,12 +45,8 @@ def restored(layout: Layout, now: datetime) -> Publication:
 
 
 def _replaced_by(known: Sequence[Publication], publication: Publication) -> Publication | None:
-    """The publication that was in force before this one."""
-    if publication.replaces is not None:
-        return next(one for one in known if one.publication_id == publication.replaces)
-    # The first one of a lake, or one that an older version wrote: each of those replaced the one before it.
-    place = known.index(publication)
-    return known[place - 1] if place else None
+    """The previous publication, None for the first one of a lake."""
+    return next((one for one in known if one.publication_id == publication.replaces), None)
 
 
 def _check_readable(layout: Layout, publication: Publication) -> None:

@@ -230,7 +230,7 @@ def _in_order(found: list[dict[str, Any]]) -> list[Run]:
     for record in found:
         tables = {table["table"]: TableRun(**table) for table in record.pop("tables") or []}
         runs.append(Run(**record, tables=tables))
-    return sorted(runs, key=lambda run: (run.number or 0, run.started_at, run.run_id))
+    return sorted(runs, key=lambda run: (run.number, run.started_at, run.run_id))
 
 
 def last_ends(layout: Layout, *, but_of: str | None = None) -> list[tuple[str, int | None, datetime]]:

@@ -157,7 +157,8 @@ def to_record(event: Event) -> dict[str, Any]:
     """An event as `ops/alerts` holds it."""
     key = {name: getattr(event.key, name) or None for name in ("metric", "table", "label")}
     rest = {
-        name: getattr(event, name) for name in ("at", "channel", "severity", "since", "run_id", "text", "delivered")
+        name: getattr(event, name)
+        for name in ("at", "channel", "severity", "since", "run_id", "text", "delivered", "number")
     }
     return {**rest, **key, "rule": event.key.rule, "kind": event.kind.value}
 
@@ -165,5 +166,7 @@ def to_record(event: Event) -> dict[str, Any]:
 def from_record(record: Mapping[str, Any]) -> Event:
     """The event of a record."""
     key = Key(record["rule"], *(record[name] or "" for name in ("metric", "table", "label")))
-    rest = {name: record[name] for name in ("at", "channel", "severity", "since", "run_id", "text", "delivered")}
-    return Event(kind=Kind(record["kind"]), key=key, number=record.get("number") or 0, **rest)
+    rest = {
+        name: record[name] for name in ("at", "channel", "severity", "since", "run_id", "text", "delivered", "number")
+    }
+    return Event(kind=Kind(record["kind"]), key=key, **rest)

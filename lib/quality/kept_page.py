@@ -26,7 +26,7 @@ def keep_page(docs: Path, page: IndexPage) -> None:
 
 
 def kept_page(docs: Path) -> IndexPage | None:
-    """The page whose data was kept with these docs, or None for docs that an older version made."""
+    """The page whose data was kept with these docs, or None where they are not there any more."""
     if not (docs / NAME).exists():
         return None
     kept: dict[str, Any] = json.loads((docs / NAME).read_text("utf-8"))

@@ -31,7 +31,7 @@ HOUR = timedelta(hours=1)
 RULES = """\
 channels:
   ops: {url: "${OPS}", timeout_s: 1}
-  chat: {url: "${CHAT}", timeout_s: 1}
+  chat: {url: "${CHAT}", timeout_s: 60}
 rules:
   failed: {outcome: [failed, killed], severity: critical, channels: [ops, chat], remind_after: 24h}
   odd: {anomalies: all, severity: warning, channels: [ops], remind_after: 24h}

@@ -7,15 +7,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
-from deltalake import DeltaTable, write_deltalake
 
 from lib.lake import publications
 from lib.lake.history import publication_at
 from lib.lake.layout import Layout
 from lib.lake.publications import (
-    SCHEMA,
     Accepted,
     Publication,
     PublishedTable,
@@ -99,21 +96,6 @@ def test_who_accepted_what_and_why_is_in_the_record_and_in_the_file(tmp_path: Pa
     assert json.loads(layout.published_json.read_text("utf-8"))["accepted"] == [
         {"expectation": "tracks.column_values_to_be_unique.id", "reason": "known \u00e9", "by": "ann"}
     ]
-
-
-def test_publications_of_a_lake_that_an_older_version_wrote_are_read_and_added_to(tmp_path: Path) -> None:
-    layout = Layout(tmp_path)
-    old_schema = pa.schema([field for field in SCHEMA if field.name not in ("replaces", "restores", "accepted")])
-    head = {"publication_id": "old", "run_id": "old", "published_at": datetime(2026, 1, 1, tzinfo=UTC)}
-    row = {**head, "table": "tracks", "path": "silver/tracks", "version": 3, "rows": 10}
-    write_deltalake(str(layout.publications), pa.Table.from_pylist([row], old_schema))
-    assert in_force(layout) == publication("old", 0, 3)
-    publish(layout, publication("new", 2, 5))
-    assert all_publications(layout) == [
-        publication("old", 0, 3),
-        replace(publication("new", 2, 5), replaces="old"),
-    ]
-    assert DeltaTable(str(layout.publications)).schema().fields[-1].name == "accepted"
 
 
 def test_a_publication_comes_into_force_whatever_the_clock_said_at_the_one_before(tmp_path: Path) -> None:

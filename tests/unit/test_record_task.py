@@ -15,7 +15,7 @@ from typing import Any
 import click
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable, QueryBuilder, write_deltalake
+from deltalake import DeltaTable, QueryBuilder
 
 from jobs.record_task import command
 from jobs.status import command as status_command
@@ -160,27 +160,9 @@ def test_what_a_run_measures_and_what_is_recorded_of_its_tasks_leave_each_other_
     ]
 
 
-def write_old_table(layout: Layout) -> None:
-    """ops/metrics as it was before tasks were recorded, with 7 rows of users in the run r0."""
-    before = pa.schema([field for field in metrics.SCHEMA if field.name not in ("dag_run", "try_number")])
-    old = [{**one_row(7)[0], "run_id": "r0", "started_at": DAY_0}]
-    write_deltalake(str(layout.metrics), pa.Table.from_pylist(old, before))
-
-
-def test_a_table_of_an_earlier_version_gets_the_new_columns(layout: Layout, capsys: pytest.CaptureFixture[str]) -> None:
-    write_old_table(layout)
-    Run("r0", "demo", DAY_0, "", "{}", state="published", exit_status=0, ended_at=DAY_0).save(layout)
-    assert run(status_command, "--lake", str(layout.root), "--format", "json") == 0
-    said = json.loads(capsys.readouterr().out)
-    assert (said["runs"][0]["rows"], said["failing_tasks"]) == (7, [])
-    assert record(layout, *task("load", 1, "success")) == 0
-    assert len(rows(layout)) == 4
-    assert {row["dag_run"] for row in rows(layout)} == {None, MONDAY}
-
-
 def test_a_run_and_its_tasks_may_be_recorded_at_the_same_moment(layout: Layout) -> None:
-    """Each thread replaces its own rows six times, from what the table was when it began: one without the new columns."""
-    write_old_table(layout)
+    """Each thread replaces its own rows six times."""
+    metrics.save(layout, "r0", DAY_0, one_row(7))
     start = threading.Barrier(3)
 
     def often(save: Callable[[int], None]) -> None:

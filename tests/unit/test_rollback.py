@@ -21,11 +21,11 @@ from jobs.steps.options import Job
 from jobs.steps.rollback import roll_back
 from lib.config import Runtime, load_source
 from lib.errors import ConfigError, LakeError
-from lib.lake import publications, records
+from lib.lake import publications
 from lib.lake.checks import Check, add_check, all_checks
 from lib.lake.layout import Layout, claim
 from lib.lake.lock import writing
-from lib.lake.publications import SCHEMA, Accepted, Publication, PublishedTable, all_publications
+from lib.lake.publications import Accepted, Publication, PublishedTable, all_publications
 from lib.observe.console import Steps
 from lib.quality.counts import Counts
 from lib.quality.kept_page import keep_page, kept_page
@@ -70,14 +70,6 @@ class Lake:
         publications.publish(self.layout, Publication(name, name, at, {"tracks": table}, accepted=accepted))
         add_check(self.layout, Check(name, name, at, "published", 9, 0, 0, table.rows, None))
         pages_of.write_site(self.job)
-        self.days += 1
-
-    def published_before_this_version(self, name: str) -> None:
-        """Publish as a Pagelake did that knew no rollback: fewer columns, and nothing kept of the page."""
-        columns = pa.schema([field for field in SCHEMA if field.name not in ("replaces", "restores", "accepted")])
-        table = {"table": "tracks", "path": "silver/tracks", "version": self.write(), "rows": self.days + 1}
-        row = {"publication_id": name, "run_id": name, "published_at": DAY_0 + timedelta(days=self.days), **table}
-        records.append(self.layout.publications, columns, [row])
         self.days += 1
 
     def roll_back(self) -> None:
@@ -311,20 +303,12 @@ def test_pages_are_brought_up_to_a_publication_that_was_killed_before_them(lake:
     assert lake.footprint() == found
 
 
-def test_publications_of_an_older_version_can_be_gone_back_to(lake: Lake) -> None:
-    """Each of them replaced the one before; the page is made of what the publication says."""
-    lake.published_before_this_version("first")
-    lake.published_before_this_version("second")
-    lake.published("third")
+def test_a_publication_whose_docs_were_removed_can_be_gone_back_to(lake: Lake) -> None:
+    """The page is made of what the publication itself says."""
+    lake.published("first")
+    lake.published("second")
+    shutil.rmtree(lake.layout.site / "runs" / "first")
     lake.roll_back()
-    lake.roll_back()
-    assert lake.chain == [
-        ("first", None, None),
-        ("second", None, None),
-        ("third", "second", None),
-        ("second.rollback1", "third", "second"),
-        ("first.rollback1", "second.rollback1", "first"),
-    ]
     page = lake.page()
     assert "Put back in force" in page
     assert "What was checked is in the data docs" in page
