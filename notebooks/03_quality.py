@@ -43,10 +43,7 @@ docs_id, run_id = check.docs_id, check.run_id
 lake.record("checks").orderBy(F.desc("checked_at")).drop("message").limit(10).toPandas()
 
 # %%
-Markdown(
-    f"Check **{docs_id}** ended as *{check.outcome}*: "
-    f"{Counts(check.failed, check.unchecked, check.warnings, check.passed)}."
-)
+Markdown(f"Check **{docs_id}** ended as *{check.outcome}*: {Counts.recorded(check)}.")
 
 # %% [markdown]
 # ## Failures by expectation

@@ -337,7 +337,7 @@ def say_done(job: Job, run: Run) -> None:
 def _checked(job: Job, run: Run) -> list[str]:
     """What came of its last check, in the words that its site and its docs have."""
     checks = [one for one in checks_since(job.layout, run.number) if one.run_id == run.run_id]
-    return [f"Checks:  {Counts(one.failed, one.unchecked, one.warnings, one.passed)}" for one in checks[:1]]
+    return [f"Checks:  {Counts.recorded(one)}" for one in checks[:1]]
 
 
 def _because(table: TableRun) -> str:

@@ -31,11 +31,11 @@ def landed_runs(job: Job, replay_of: str) -> list[Run]:
     check_lake(job)
     known = [run for run in runs.all_runs(job.layout) if run.replay_of is None]
     if replay_of != ALL:
+        names = [run.run_id for run in known]
         known = [run for run in known if run.run_id == replay_of]
         if not known:
-            fetched = [run.run_id for run in runs.all_runs(job.layout) if run.replay_of is None]
             raise unknown_run(
-                job.layout, "--from-landed", replay_of, fetched, which="run that fetched pages", words=[ALL]
+                job.layout, "--from-landed", replay_of, names, which="run that fetched pages", words=[ALL]
             )
     wanted = [replace(run, tables={name: run.tables[name] for name in _proved(job, run)}) for run in known]
     found = [run for run in wanted if run.tables]

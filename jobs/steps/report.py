@@ -72,7 +72,7 @@ def _lines(job: Job, runs: Sequence[RunSummary], first: int, kept: Collection[st
             docs_id=docs[check.docs_id] if docs[check.docs_id] in kept else "",
             checked_at=check.checked_at,
             outcome=check.outcome,
-            counts=Counts(check.failed, check.unchecked, check.warnings, check.passed),
+            counts=Counts.recorded(check),
             rows=check.rows,
             message=check.message,
             place=(check.last_run, check.number),

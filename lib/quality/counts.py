@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,11 @@ class Counts:
     unchecked: int
     warnings: int
     passed: int
+
+    @classmethod
+    def recorded(cls, check: Any) -> Counts:
+        """Those of a `lib.lake.checks.Check`."""
+        return cls(check.failed, check.unchecked, check.warnings, check.passed)
 
     @classmethod
     def total(cls, several: Iterable[Counts]) -> Counts:
