@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests import parts
+from tests import suite_parts
 
 # How long an example takes is the machine's affair.
-settings.register_profile("pagelake", deadline=None, max_examples=parts.examples(100))
+settings.register_profile("pagelake", deadline=None, max_examples=suite_parts.examples(100))
 settings.load_profile("pagelake")
 
 PART = pytest.StashKey[str]()
@@ -23,7 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
     else:
         is_named = config.args_source is pytest.Config.ArgsSource.ARGS
         # What is asked for by name is run, wherever it belongs.
-        config.stash[PART] = "all" if is_named and parts.PART == "quick" else parts.PART
+        config.stash[PART] = "all" if is_named and suite_parts.PART == "quick" else suite_parts.PART
     config.stash[LEFT_OUT] = 0
 
 
@@ -36,7 +36,7 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     out = [item for item in items if is_left_out(config, item)]
     items[:] = sorted(
-        (item for item in items if item not in set(out)), key=lambda item: parts.rank(item.path.as_posix())
+        (item for item in items if item not in set(out)), key=lambda item: suite_parts.rank(item.path.as_posix())
     )
     config.stash[LEFT_OUT] = len(out)
     if out:
@@ -45,14 +45,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def is_left_out(config: pytest.Config, item: pytest.Item) -> bool:
     marks = {mark.name for mark in item.iter_markers()}
-    return parts.is_left_out(config.stash[PART], item.path.parent.name, marks)
+    return suite_parts.is_left_out(config.stash[PART], item.path.parent.name, marks)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
     if hasattr(config, "workeroutput"):
         config.workeroutput["pagelake_left_out"] = config.stash[LEFT_OUT]
-    elif session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and parts.PART == "rest" and config.stash[LEFT_OUT]:
+    elif (
+        session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
+        and suite_parts.PART == "rest"
+        and config.stash[LEFT_OUT]
+    ):
         session.exitstatus = pytest.ExitCode.OK  # all that was asked for is in the other part
 
 

@@ -26,8 +26,8 @@ import pytest
 import requests
 from playwright.sync_api import sync_playwright
 
-from tests.e2e.conftest import ROOT, SMALL, good, missing, read, served_rows
-from tests.receivers import Receiver, http_receiver
+from tests.e2e.jobs_and_lakes import ROOT, SMALL, good, missing, read, served_rows
+from tests.message_receivers import Receiver, http_receiver
 
 # The first test waits for packages where there is no .airflow/venv yet.
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from demo import DemoSettings, Faults, build
-from tests.e2e.conftest import (
+from tests.e2e.jobs_and_lakes import (
     QUICK_TO_GIVE_UP,
     SMALL,
     TABLES,

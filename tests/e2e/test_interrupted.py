@@ -10,14 +10,27 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.e2e.conftest import ROOT, TABLES, Ended, Lake, Row, Step, command, good, job, read, served_rows, step
+from tests.e2e.jobs_and_lakes import (
+    ROOT,
+    TABLES,
+    Ended,
+    Lake,
+    Row,
+    Step,
+    alive,
+    command,
+    good,
+    job,
+    read,
+    served_rows,
+    step,
+)
 
 pytestmark = pytest.mark.e2e
 
@@ -139,18 +152,6 @@ def stopped(api: Guarded, root: Path, options: list[str], run_id: str, number: s
     assert time.monotonic() - started < 300
     api.latency_s = 0.0
     return step(ended, root)
-
-
-def alive(session: int) -> list[str]:
-    """Processes that were started by the job, and the job itself: by Linux' list of processes."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            name, _, rest = stat.read_text("utf-8").rpartition(")")
-            fields = rest.split()
-            if int(fields[3]) == session and fields[0] != "Z":
-                found.append(name)
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import ingest, job, read, small_demo
+from tests.e2e.jobs_and_lakes import ingest, job, read, small_demo
 
 pytestmark = pytest.mark.e2e
 

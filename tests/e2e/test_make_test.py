@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import ROOT
+from tests.e2e.jobs_and_lakes import ROOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.quick]
 

@@ -38,11 +38,10 @@ from lib.errors import ConfigError, LakeError, PagelakeError
 from lib.lake.layout import claim, lake_at
 from lib.lake.publications import Publication, PublishedTable, publish
 from lib.lake.runs import TableRun, new_run
-from tests.e2e.conftest import ROOT, SMALL, good, ingest, read, small_demo
-from tests.e2e.test_site_browser import Watched, browser, pages_of, watched
+from tests.e2e.jobs_and_lakes import ROOT, SMALL, good, ingest, read, small_demo
+from tests.e2e.watched_page import Watched, pages_of
 
 pytestmark = pytest.mark.e2e
-__all__ = ["browser", "watched"]
 
 FOLDER = ROOT / "notebooks"
 NAMES = ("01_explore_tables", "02_time_travel", "03_quality", "04_without_spark")

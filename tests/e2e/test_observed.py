@@ -13,13 +13,13 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from prometheus_client.parser import text_string_to_metric_families
 
 from demo import Faults
-from tests.e2e.conftest import Ended, Service, ingest, job, read, served_rows
-from tests.e2e.test_site_browser import Watched, browser, watched
-from tests.receivers import Receiver, http_receiver
-from tests.sinks import SinkServer
+from tests.e2e.fastapi_service import Service
+from tests.e2e.jobs_and_lakes import Ended, ingest, job, read, served_rows
+from tests.e2e.watched_page import Watched
+from tests.message_receivers import Receiver, http_receiver
+from tests.metrics_sink import SinkServer
 
 pytestmark = pytest.mark.e2e
-__all__ = ["browser", "watched"]
 
 Labels = frozenset[tuple[str, str]]
 # 120 tracks, one of them served twice and one without a name, and 3 copies at the end; 60 users, of whom 1 and 2 more have no

@@ -14,12 +14,11 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import ROOT, Lake, Row, read
-from tests.e2e.test_site_browser import Watched, browser, pages_of, watched
-from tests.moving import MovingServer, MovingTable
+from tests.e2e.jobs_and_lakes import ROOT, Lake, Row, read
+from tests.e2e.watched_page import Watched, pages_of
+from tests.moving_server import MovingServer, MovingTable
 
 pytestmark = pytest.mark.e2e
-__all__ = ["browser", "watched"]
 
 SCRIPT, IMAGE = "<script>alert('zq')</script>", '"><img src=https://foreign.example/x.png onerror=alert(2)>'
 FORMULA, TEMPLATE = "=cmd|' /C calc'!A0", "{{7*7}} ${7*7} javascript:alert(3)"
@@ -206,7 +205,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Planted:
             (write_suites(suites / "warning", failing("warning")), ["sanity-check", *options, *no_orphans]),
         ]
         done = subprocess.run(
-            [sys.executable, "-m", "tests.suited", json.dumps(plan)],
+            [sys.executable, "-m", "tests.jobs_with_suites", json.dumps(plan)],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,

@@ -27,8 +27,8 @@ from lib.observe.metrics import BY_NAME, Metric
 from lib.observe.outcome import Outcome
 from lib.observe.tasks import State, TaskEnd
 from lib.observe.tasks import measured as measured_of
-from tests.e2e.conftest import missing
-from tests.sinks import ENDED, ENDED_S, measured, summary
+from tests.e2e.jobs_and_lakes import missing
+from tests.metrics_sink import ENDED, ENDED_S, measured, summary
 
 pytestmark = pytest.mark.e2e
 

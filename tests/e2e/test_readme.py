@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from lib.config import load_source
-from tests.e2e.conftest import ROOT, printed, read
+from tests.e2e.jobs_and_lakes import ROOT, printed, read
 
 pytestmark = pytest.mark.e2e
 

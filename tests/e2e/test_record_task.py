@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Ended, Lake, ingest, job, small_demo
-from tests.receivers import http_receiver
+from tests.e2e.jobs_and_lakes import Ended, Lake, ingest, job, small_demo
+from tests.message_receivers import http_receiver
 
 pytestmark = [pytest.mark.e2e, pytest.mark.quick]
 

@@ -12,11 +12,10 @@ import pytest
 from playwright.sync_api import Browser
 
 from jobs.steps.report import write_report
-from tests.e2e.test_site_browser import Watched, assets, browser, watched
+from tests.e2e.watched_page import Watched
 from tests.made_up_runs import EVIL, LONG, SPECIAL, job_at, make_runs
 
 pytestmark = [pytest.mark.e2e, pytest.mark.quick]
-__all__ = ["assets", "browser", "watched"]
 
 CHARTS = ("rows", "seconds", "rejected", "duplicates", "orphans", "latency")
 # All but the two that had not come as far as landing.

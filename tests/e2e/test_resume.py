@@ -16,8 +16,21 @@ from typing import Any
 import pytest
 
 from demo import DemoServer, DemoSettings, Faults
-from tests.e2e.conftest import SMALL, TABLES, Ended, Lake, Row, Step, command, content, footprint, ingest, job, step
-from tests.e2e.test_interrupted import alive
+from tests.e2e.jobs_and_lakes import (
+    SMALL,
+    TABLES,
+    Ended,
+    Lake,
+    Row,
+    Step,
+    alive,
+    command,
+    content,
+    footprint,
+    ingest,
+    job,
+    step,
+)
 
 pytestmark = pytest.mark.e2e
 

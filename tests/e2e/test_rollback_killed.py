@@ -21,8 +21,8 @@ from lib.lake.checks import all_checks
 from lib.lake.layout import Layout
 from lib.quality.mirror import mirror
 from lib.quality.pages import publication_of
-from tests.e2e.conftest import ROOT
-from tests.unit.test_rollback import Lake
+from tests.e2e.jobs_and_lakes import ROOT
+from tests.published_lake import PublishedLake
 
 pytestmark = pytest.mark.e2e
 
@@ -46,7 +46,7 @@ def roll_back(root: Path, die_at: int = 0) -> Start:
     site = ["--set", "site.keep_runs=1", "--set", f"site.publish_to={copy_of(root).as_uri()}"]
     job = ["sanity-check", "--rollback", "--lake", str(root), *site]
     done = subprocess.run(
-        [sys.executable, "-m", "tests.dying", str(die_at), str(log), str(root), *job],
+        [sys.executable, "-m", "tests.dies_at_step", str(die_at), str(log), str(root), *job],
         cwd=ROOT,
         # No Java is to be had: nothing here may need one.
         env={**os.environ, "PATH": "/nowhere", "JAVA_HOME": "/nowhere"},
@@ -63,9 +63,9 @@ def copy_of(root: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+def lake(tmp_path_factory: pytest.TempPathFactory) -> PublishedLake:
     """Three publications, each with docs."""
-    lake = Lake(tmp_path_factory.mktemp("published"))
+    lake = PublishedLake(tmp_path_factory.mktemp("published"))
     for name in ("first", "second", "third"):
         lake.published(name)
         (lake.layout.site / "runs" / name / "index.html").write_text(f"the docs of {name}", "utf-8")
@@ -86,7 +86,7 @@ def seen(layout: Layout) -> Seen:
     """What readers see. The table that published.json names is read, all of it."""
     known = publications.in_force(layout)
     assert known is not None
-    told = Lake.told_by(layout)
+    told = PublishedLake.told_by(layout)
     table = told["tables"]["tracks"]
     held = DeltaTable(str(layout.root / table["path"]), version=table["version"]).to_pyarrow_table()
     version = VERSION[told["publication_id"]]
@@ -99,7 +99,7 @@ def seen(layout: Layout) -> Seen:
 
 
 def test_a_rollback_killed_at_each_of_its_steps_leaves_one_publication_whole_and_the_next_start_ends_it(
-    lake: Lake, tmp_path: Path
+    lake: PublishedLake, tmp_path: Path
 ) -> None:
     def fresh(name: str) -> Path:
         shutil.copytree(lake.layout.root.parent, tmp_path / name)

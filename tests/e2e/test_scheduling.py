@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import ROOT, SMALL, Ended, Lake, Service, missing
+from tests.e2e.fastapi_service import Service
+from tests.e2e.jobs_and_lakes import ROOT, SMALL, Ended, Lake, missing
 
 pytestmark = pytest.mark.e2e
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import (
+from tests.e2e.fastapi_service import Service
+from tests.e2e.jobs_and_lakes import (
     QUICK_TO_GIVE_UP,
     TABLES,
     Lake,
-    Service,
     Step,
     content,
     footprint,

@@ -6,36 +6,25 @@ import functools
 import http.server
 import re
 import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import escape, unescape
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Response, Route, sync_playwright
+from playwright.sync_api import Browser
 
 from lib.quality import docs, site
 from lib.quality.counts import Counts
 from lib.quality.pages import IndexPage, RunLine, TableLine, render_index, render_runs
-from tests.e2e.conftest import missing
+from tests.e2e.watched_page import Watched, pages_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.quick]
 
 ROOT = Path(__file__).parents[2]
-CHROMIUM = Path("/usr/bin/chromium")
-ARGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 DOCS_ID = "2026-03-05T01:30:00Z nightly#1"
 EVIL = "<script>alert(1)</script>"
 IMAGE = '"><img src=https://foreign.example/x.png onerror=alert(2)>'
@@ -48,30 +37,6 @@ FAILED = [
 CHECKED = docs.Checked(
     {"tracks": Counts(0, 0, 0, 2), "users": Counts(1, 0, 0, 1), "visits": Counts(0, 0, 1, 1)}, FAILED
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        missing(f"{CHROMIUM} (Debian's package chromium)")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    held = ROOT / ".venv" / "site-assets"
-    if (held / ".stamp").exists():
-        return held
-    if shutil.which("npm") is None:
-        missing("npm (for the assets of the docs)")
-    folder = tmp_path_factory.mktemp("assets") / "assets"
-    subprocess.run([str(ROOT / "scripts" / "site_assets.sh"), str(folder)], check=True)
-    if not folder.exists():
-        missing("the npm registry (for the assets of the docs)")
-    return folder
 
 
 def render(config: dict[str, Any]) -> None:
@@ -169,58 +134,6 @@ def base(request: pytest.FixtureRequest, rich: Path) -> Iterator[str]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
-
-
-@dataclass
-class Watched:
-    """A page whose every way out is blocked and noted."""
-
-    page: Page
-    foreign: list[str] = field(default_factory=list)
-    noise: list[str] = field(default_factory=list)
-    dialogs: list[str] = field(default_factory=list)
-
-    def route(self, route: Route) -> None:
-        url = urlsplit(route.request.url)
-        if url.scheme in {"file", "data", "blob"} or url.hostname == "127.0.0.1":
-            route.continue_()
-        else:
-            self.foreign.append(route.request.url)
-            route.abort()
-
-    def dialog(self, dialog: Dialog) -> None:
-        self.dialogs.append(dialog.message)
-        dialog.dismiss()
-
-    def response(self, response: Response) -> None:
-        if response.status >= 400:
-            self.noise.append(f"{response.status} {response.url}")
-
-    def console(self, message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"}:
-            self.noise.append(message.text)
-
-    def check(self) -> None:
-        assert (self.foreign, self.dialogs, self.noise) == ([], [], [])
-
-
-@pytest.fixture
-def watched(browser: Browser) -> Iterator[Watched]:
-    context = browser.new_context()
-    page = context.new_page()
-    found = Watched(page)
-    context.route("**/*", found.route)
-    page.on("dialog", found.dialog)
-    page.on("console", found.console)
-    page.on("response", found.response)
-    page.on("pageerror", lambda error: found.noise.append(str(error)))
-    page.on("requestfailed", lambda request: found.noise.append(f"failed: {request.url}"))
-    yield found
-    context.close()
-
-
-def pages_of(folder: Path) -> list[str]:
-    return sorted(quote(path.relative_to(folder).as_posix()) for path in folder.rglob("*.html"))
 
 
 def test_every_page_opens_without_another_host_a_dialog_or_an_error(base: str, rich: Path, watched: Watched) -> None:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import command, ingest, small_demo
-from tests.e2e.test_interrupted import alive
+from tests.e2e.jobs_and_lakes import alive, command, ingest, small_demo
 
 pytestmark = pytest.mark.e2e
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import ROOT, Ended, footprint, job, read, small_demo
+from tests.e2e.jobs_and_lakes import ROOT, Ended, footprint, job, read, small_demo
 
 pytestmark = [pytest.mark.e2e, pytest.mark.quick]
 

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.parts import is_quick
+from tests.suite_parts import is_quick
 
 
 class DoesNotApplyError(Exception):

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from lib.config import Runtime, Source, load_source
 from lib.session import start_session
-from tests.spark.served import Served, serving
+from tests.spark.served_table import Served, serving
 
 REPO = Path(__file__).parents[2]
 # What Spark keeps of past jobs and queries for a page that nobody looks at.

@@ -16,7 +16,7 @@ from lib.errors import ChecksFailedError, ConfigError, CouldNotCheckError
 from lib.lake import runs
 from lib.lake.checks import all_checks
 from lib.lake.publications import Accepted, all_publications, in_force
-from tests.spark.served import Served
+from tests.spark.served_table import Served
 
 KNOWN = {"type": "expect_column_values_to_be_in_set", "kwargs": {"column": "name", "value_set": ["a", "b"]}}
 SHORT = {"type": "expect_column_value_lengths_to_be_between", "kwargs": {"column": "name", "max_value": 3}}

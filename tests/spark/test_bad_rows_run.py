@@ -8,8 +8,8 @@ from typing import Any
 
 from jobs.steps.explain import Asked, explain
 from jobs.steps.key import read_key
-from tests.moving import Row
-from tests.spark.served import Served
+from tests.moving_server import Row
+from tests.spark.served_table import Served
 
 HALF = "x\ud800"
 

@@ -24,7 +24,7 @@ from lib.quality.volume import plausible_volume
 from lib.tables.newest import newest, ranked
 from lib.tables.parse import parse
 from lib.tables.reject import rejected
-from tests.spark.hashes import key_hash_for
+from tests.spark.key_hashes import key_hash_for
 
 # Of these `make test` runs those that are marked quick.
 pytestmark = pytest.mark.thorough

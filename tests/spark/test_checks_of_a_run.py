@@ -13,7 +13,7 @@ from jobs.steps.publish import check_and_publish, prepare_checks
 from lib.lake import runs
 from lib.lake.checks import all_checks
 from lib.lake.runs import Run, TableRun
-from tests.spark.served import DAY_0, Served
+from tests.spark.served_table import DAY_0, Served
 
 FEW_VANISHED = {
     "type": "unexpected_rows_expectation",

@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 
 from lib.errors import ConfigError
 from lib.lake.runs import Run
-from tests.spark.served import Served, day
+from tests.spark.served_table import Served, day
 
 # Of these `make test` runs those that are marked quick.
 pytestmark = pytest.mark.thorough

@@ -20,7 +20,7 @@ from lib.lake import derived, read_masked
 from lib.lake.publications import Publication, PublishedTable, publish
 from lib.lake.runs import all_runs
 from lib.session import EVERY_ENGINE, start_session
-from tests.spark.served import Served, day
+from tests.spark.served_table import Served, day
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TIMES = [

@@ -15,8 +15,8 @@ from lib.errors import ConfigError
 from lib.lake import runs
 from lib.lake.layout import claim, lake_at
 from lib.lake.publications import Publication, PublishedTable, publish
-from tests.moving import Fails, MovingServer, MovingTable, Row, Short, delete
-from tests.spark.served import copied, day, job_of
+from tests.moving_server import Fails, MovingServer, MovingTable, Row, Short, delete
+from tests.spark.served_table import copied, day, job_of
 
 # Of these `make test` runs those that are marked quick.
 pytestmark = pytest.mark.thorough

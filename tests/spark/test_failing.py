@@ -37,7 +37,7 @@ from lib.quality.failing import NO_WAY, WHOLE_TABLE, WITH_CONDITION, Failing, fa
 from lib.quality.names import rows_query
 from lib.quality.suites import build_suite
 from lib.quality.validate import Finding, Findings, validate
-from tests.spark.served import REPO, Served
+from tests.spark.served_table import REPO, Served
 
 # Of these `make test` runs those that are marked quick.
 pytestmark = pytest.mark.thorough

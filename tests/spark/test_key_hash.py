@@ -20,7 +20,7 @@ from lib.errors import ConfigError
 from lib.lake import Lake
 from lib.lake.key_hash import key_hash_of
 from lib.lake.layout import Layout, claim, key_secret
-from tests.spark.served import Served
+from tests.spark.served_table import Served
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 GIVEN = "5ecre7-" * 12

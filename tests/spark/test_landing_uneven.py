@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.moving import Row
-from tests.spark.served import Served, copied, job_of
-from tests.uneven import Cut, Endless, numbers, pages_of
+from tests.moving_server import Row
+from tests.spark.served_table import Served, copied, job_of
+from tests.uneven_pages import Cut, Endless, numbers, pages_of
 
 
 def serve(things: Served, table: Cut | Endless) -> None:

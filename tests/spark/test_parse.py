@@ -12,7 +12,7 @@ from lib.config import Column, Source, Table
 from lib.tables.newest import newest, ranked
 from lib.tables.parse import parse
 from lib.tables.reject import count_rows, rejected
-from tests.spark.hashes import key_hash_for
+from tests.spark.key_hashes import key_hash_for
 
 ALL_TYPES = """
   things:

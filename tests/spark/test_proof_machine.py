@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from jobs.steps import land, merge
-from tests.moving import (
+from tests.moving_server import (
     Another,
     Fails,
     Fault,
@@ -21,8 +21,8 @@ from tests.moving import (
     Short,
     rows_of,
 )
-from tests.spark.served import Killed
-from tests.spark.test_landing import Copies, by_number
+from tests.spark.moving_copies import Copies, by_number
+from tests.spark.served_table import Killed
 
 SIZE = 3
 PLACES = ("wave landed", "read again", "parsed", "merged")

@@ -24,7 +24,7 @@ from lib.lake.checks import all_checks
 from lib.lake.publications import in_force
 from lib.lake.runs import Run
 from lib.quality.pages import publication_of, render_runs
-from tests.spark.served import Killed, Served
+from tests.spark.served_table import Killed, Served
 
 NOT_NULL = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "name"}}
 WARNS = {**NOT_NULL, "severity": "warning"}

@@ -18,8 +18,8 @@ from lib.errors import ConfigError, LakeError
 from lib.lake import merge
 from lib.lake.lock import writing
 from lib.lake.runs import all_runs
-from tests.moving import Manners, Row
-from tests.spark.served import Killed, Served, day
+from tests.moving_server import Manners, Row
+from tests.spark.served_table import Killed, Served, day
 
 # Of these `make test` runs those that are marked quick.
 pytestmark = pytest.mark.thorough

@@ -24,8 +24,8 @@ from lib.errors import SourceIncompleteError
 from lib.lake.runs import Run, all_runs
 from lib.landing.budget import Budget
 from lib.source.access import Access
-from tests.moving import MovingServer, MovingTable, Row
-from tests.spark.served import Served, copied, day, job_of
+from tests.moving_server import MovingServer, MovingTable, Row
+from tests.spark.served_table import Served, copied, day, job_of
 
 # Of these `make test` runs those that are marked quick.
 pytestmark = pytest.mark.thorough

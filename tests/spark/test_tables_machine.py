@@ -12,8 +12,8 @@ from pyspark.sql import SparkSession
 
 from jobs.steps import land, merge
 from lib.lake.runs import Run
-from tests.moving import Row
-from tests.spark.served import Killed, Served, day, serving
+from tests.moving_server import Row
+from tests.spark.served_table import Killed, Served, day, serving
 
 PLACES = ("wave landed", "parsed", "rejected", "merged")
 IDS = st.integers(1, 5)

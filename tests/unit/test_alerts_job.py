@@ -12,7 +12,7 @@ import pytest
 
 from jobs.steps.alert import check_alerts, send_alerts, try_channels
 from jobs.steps.options import Job, open_job
-from lib.config import Alerts, Runtime, load_alerts, load_source
+from lib.config import Runtime, load_source
 from lib.config.runtime import REPO
 from lib.errors import ConfigError
 from lib.lake import alerts as recorded
@@ -23,28 +23,12 @@ from lib.lake.runs import new_run
 from lib.observe.console import Steps
 from lib.observe.metrics import Measurement, Metric, Series
 from lib.observe.outcome import Outcome, RunSummary
-from lib.observe.verdicts import metric_shapes
-from tests.receivers import Receiver, http_receiver
+from tests.alert_rules import alerts
+from tests.message_receivers import Receiver, http_receiver
 
 START = datetime(2026, 3, 5, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-RULES = """\
-channels:
-  ops: {url: "${OPS}", timeout_s: 1}
-  chat: {url: "${CHAT}", timeout_s: 60}
-rules:
-  failed: {outcome: [failed, killed], severity: critical, channels: [ops, chat], remind_after: 24h}
-  odd: {anomalies: all, severity: warning, channels: [ops], remind_after: 24h}
-  late: {no_success_for: 26h, severity: critical, channels: [ops], remind_after: 24h}
-"""
 ODD = Measurement(Series(Metric.ROWS, "users"), 500, low=650, high=1350, score=-5, is_odd=True)
-
-
-def alerts(folder: Path, **channels: Receiver | None) -> Alerts | None:
-    (folder / "alerts.yml").write_text(RULES, "utf-8")
-    env = {name.upper(): f"json://127.0.0.1:{hook.port}" for name, hook in channels.items() if hook is not None}
-    outcomes = [outcome.value for outcome in Outcome]
-    return load_alerts(folder / "alerts.yml", metrics=metric_shapes(), outcomes=outcomes, tables=["users"], env=env)
 
 
 def job(folder: Path, **channels: Receiver | None) -> Job:

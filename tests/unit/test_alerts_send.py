@@ -20,7 +20,7 @@ from lib.config import Channel
 from lib.config.address import Address, service
 from lib.observe.messages import Message
 from lib.observe.send import send
-from tests.receivers import http_receiver, smtp_sink
+from tests.message_receivers import http_receiver, smtp_sink
 
 SECRET = "hunter2-planted"
 

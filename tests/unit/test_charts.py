@@ -17,7 +17,7 @@ from lib.observe.charts import charts
 from lib.observe.metrics import Measurement, Metric, Series
 from lib.observe.outcome import Outcome, RunSummary
 from lib.observe.vega import COLOURS, GREY, MARKS
-from tests.parts import examples
+from tests.suite_parts import examples
 
 DAY_0 = datetime(2026, 1, 1, 1, 30, tzinfo=UTC)
 A, B, C = "2026-01-01 01:30:00 a", "2026-01-02 01:30:00 b", "2026-01-03 01:30:00 c"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lib.config import load_source
 from lib.errors import ConfigError
-from tests.parts import examples
+from tests.suite_parts import examples
 
 CONF = Path(__file__).parents[2] / "conf"
 MUSIC = (CONF / "sources/moovitamix.yml").read_text(encoding="utf-8")

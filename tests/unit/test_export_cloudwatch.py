@@ -12,8 +12,8 @@ from lib.config import CloudWatch, Metrics
 from lib.observe.export import export
 from lib.observe.export.cloudwatch import client
 from lib.observe.metrics import Metric
-from tests.aws import SECRET, aws, credentials
-from tests.sinks import ENDED, SinkServer, measured, summary
+from tests.metrics_sink import ENDED, SinkServer, measured, summary
+from tests.moto_server import SECRET, aws, credentials
 
 pytestmark = pytest.mark.usefixtures("credentials")
 __all__ = ["aws", "credentials"]

@@ -20,7 +20,7 @@ from lib.observe.export import export
 from lib.observe.export.batch import Batch
 from lib.observe.export.otlp import metrics_data
 from lib.observe.metrics import Metric
-from tests.sinks import SinkServer, measured, summary
+from tests.metrics_sink import SinkServer, measured, summary
 
 MEASURED = [
     measured(Metric.BYTES, 2048, "orders"),

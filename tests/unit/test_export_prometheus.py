@@ -17,7 +17,7 @@ from lib.observe.export.batch import Batch
 from lib.observe.export.prometheus import label_names, name_of, registry
 from lib.observe.metrics import Metric
 from lib.observe.outcome import Outcome
-from tests.sinks import ENDED_S, SinkServer, measured, summary
+from tests.metrics_sink import ENDED_S, SinkServer, measured, summary
 
 PAGE = Path(__file__).parents[2] / "docs" / "monitoring.md"
 

@@ -21,7 +21,7 @@ from lib.lake.runs import Run
 from lib.observe.export import export
 from lib.observe.metrics import Metric
 from lib.observe.outcome import Outcome
-from tests.sinks import SinkServer, measured, summary
+from tests.metrics_sink import SinkServer, measured, summary
 
 ROOT = Path(__file__).parents[2]
 MEASURED = [measured(Metric.ROWS, 7, "orders")]
@@ -118,7 +118,7 @@ ENDS = """
 import sys
 from lib.config import Metrics, Pushgateway
 from lib.observe.export import export
-from tests.sinks import summary
+from tests.metrics_sink import summary
 print(*export(Metrics(timeout_s=1, pushgateway=Pushgateway(url=sys.argv[1])), summary(), []))
 """
 
@@ -137,7 +137,7 @@ import sys
 from lib.config import Metrics
 from jobs.steps.export import export_metrics
 from lib.observe.export import export
-from tests.sinks import summary
+from tests.metrics_sink import summary
 assert export(Metrics(), summary(), []) == []
 print(sorted(name for name in ("boto3", "botocore", "opentelemetry", "prometheus_client") if name in sys.modules))
 """

@@ -15,8 +15,8 @@ from lib.observe.export import export, export_task
 from lib.observe.metrics import Metric
 from lib.observe.tasks import State, TaskEnd
 from lib.observe.tasks import measured as measured_of
-from tests.aws import aws, credentials
-from tests.sinks import ENDED, SinkServer, measured, summary
+from tests.metrics_sink import ENDED, SinkServer, measured, summary
+from tests.moto_server import aws, credentials
 
 __all__ = ["aws", "credentials"]
 

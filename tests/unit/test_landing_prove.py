@@ -8,7 +8,7 @@ from lib.errors import SourceIncompleteError
 from lib.landing.bronze import Seen
 from lib.landing.plan import TablePlan
 from lib.landing.prove import COUNTED, REREAD, Case, Doubt, Proof, doubt_repeats, judge, report
-from tests.unit.test_landing_plan import first_page
+from tests.first_page import first_page
 
 PLAN = TablePlan("t", "/t", first=1, last=10, given=100, total=1000)
 SEEN = Seen(

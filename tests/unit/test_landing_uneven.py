@@ -23,9 +23,9 @@ from lib.landing.budget import Budget
 from lib.landing.fetch import FetchPages
 from lib.source.access import Access
 from lib.source.gate import OPEN_GATE
-from tests.moving import Fault, Manners, MovingServer, MovingTable, Row, Short, rows_of
-from tests.spark.served import day, job_of
-from tests.uneven import Cut, Endless, pages_of
+from tests.moving_server import Fault, Manners, MovingServer, MovingTable, Row, Short, rows_of
+from tests.spark.served_table import day, job_of
+from tests.uneven_pages import Cut, Endless, pages_of
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,16 @@ import pytest
 from jobs.steps import site as pages_of
 from lib.lake.checks import Check, add_check
 from lib.lake.runs import Run
-from tests.unit.test_rollback import DAY_0, Lake
-from tests.unit.test_site_pages import Text
+from tests.page_text import Text
+from tests.published_lake import DAY_0, PublishedLake
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path)
+def lake(tmp_path: Path) -> PublishedLake:
+    return PublishedLake(tmp_path)
 
 
-def ran(lake: Lake, run_id: str, state: str, status: int | None, *, ended: bool = True) -> None:
+def ran(lake: PublishedLake, run_id: str, state: str, status: int | None, *, ended: bool = True) -> None:
     at = DAY_0 + timedelta(days=lake.days, hours=1)
     run = Run(run_id, "demo", at, "", "{}", state=state, number=lake.days + 1, exit_status=status)
     run.ended_at = at + timedelta(minutes=1) if ended else None
@@ -28,7 +28,7 @@ def ran(lake: Lake, run_id: str, state: str, status: int | None, *, ended: bool 
     lake.days += 1
 
 
-def said(lake: Lake) -> str | None:
+def said(lake: PublishedLake) -> str | None:
     """The line above what is published, as a person reads it."""
     pages_of.write_site(lake.job)
     found = re.search(r'<p id="latest">.*?</p>', lake.page(), re.DOTALL)
@@ -48,7 +48,7 @@ def said(lake: Lake) -> str | None:
     ],
 )
 def test_a_latest_run_that_did_not_publish_is_told_above_what_is_published(
-    lake: Lake, state: str, status: int | None, outcome: str
+    lake: PublishedLake, state: str, status: int | None, outcome: str
 ) -> None:
     lake.published("good")
     ran(lake, "bad", state, status)
@@ -59,7 +59,7 @@ def test_a_latest_run_that_did_not_publish_is_told_above_what_is_published(
     assert 'id="run-bad"' in lake.page("runs.html")
 
 
-def test_its_docs_are_linked_where_it_has_some(lake: Lake) -> None:
+def test_its_docs_are_linked_where_it_has_some(lake: PublishedLake) -> None:
     lake.published("good")
     ran(lake, "bad", "checks_failed", 3)
     (lake.layout.site / "runs" / "bad").mkdir(parents=True)
@@ -68,7 +68,7 @@ def test_its_docs_are_linked_where_it_has_some(lake: Lake) -> None:
     assert 'href="runs/bad/index.html"' in lake.page()
 
 
-def test_the_line_goes_with_the_next_publication_and_is_not_there_for_a_run_that_published(lake: Lake) -> None:
+def test_the_line_goes_with_the_next_publication_and_is_not_there_for_a_run_that_published(lake: PublishedLake) -> None:
     ran(lake, "first", "published", 0)
     lake.published("first")
     assert said(lake) is None
@@ -79,7 +79,7 @@ def test_the_line_goes_with_the_next_publication_and_is_not_there_for_a_run_that
     assert said(lake) is None
 
 
-def test_after_a_rollback_a_failed_night_is_told_all_the_same(lake: Lake) -> None:
+def test_after_a_rollback_a_failed_night_is_told_all_the_same(lake: PublishedLake) -> None:
     lake.published("a")
     lake.published("b")
     ran(lake, "bad", "failed", 4)
@@ -88,13 +88,13 @@ def test_after_a_rollback_a_failed_night_is_told_all_the_same(lake: Lake) -> Non
     assert lake.page().index('id="latest"') < lake.page().index('id="restored"')
 
 
-def test_before_anything_is_published_the_page_says_so_and_how_the_latest_run_ended(lake: Lake) -> None:
+def test_before_anything_is_published_the_page_says_so_and_how_the_latest_run_ended(lake: PublishedLake) -> None:
     ran(lake, "bad", "failed", 4)
     assert "source failed" in str(said(lake))
     assert "nothing is published yet" in lake.page()
 
 
-def test_a_page_that_would_say_the_same_is_not_written_again(lake: Lake) -> None:
+def test_a_page_that_would_say_the_same_is_not_written_again(lake: PublishedLake) -> None:
     lake.published("a")
     pages_of.write_site(lake.job)
     page = lake.layout.site / "index.html"
@@ -103,7 +103,7 @@ def test_a_page_that_would_say_the_same_is_not_written_again(lake: Lake) -> None
     assert page.stat().st_mtime_ns == before
 
 
-def test_the_age_is_counted_by_the_browser_from_a_time_with_its_zone(lake: Lake) -> None:
+def test_the_age_is_counted_by_the_browser_from_a_time_with_its_zone(lake: PublishedLake) -> None:
     lake.published("a")
     html = lake.page()
     assert '<time datetime="2026-01-01T00:00:00Z" data-age>2026-01-01 00:00 UTC</time>' in html

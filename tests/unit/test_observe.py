@@ -24,8 +24,8 @@ from lib.lake.runs import Run, TableRun
 from lib.landing.fetch import ARROW_SCHEMA
 from lib.observe.metrics import Metric, from_record
 from lib.observe.outcome import Outcome
+from tests.alert_rules import alerts
 from tests.made_up_runs import DAY_0, job_at
-from tests.unit.test_alerts_job import alerts
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 Values = dict[tuple[str | None, str | None], float]

@@ -26,7 +26,7 @@ from lib.lake.metrics import DagRecord
 from lib.lake.runs import Run
 from lib.observe.metrics import Measurement, Metric, Series, to_record
 from lib.observe.tasks import State, TaskEnd, measured
-from tests.receivers import http_receiver
+from tests.message_receivers import http_receiver
 
 REPO = Path(__file__).parents[2]
 DAY_0 = datetime(2026, 3, 5, 2, tzinfo=UTC)

@@ -23,7 +23,7 @@ from lib.quality.docs import ASSETS
 from lib.quality.report import PLAIN_NOTE
 from lib.quality.site import docs_kept
 from tests.made_up_runs import EVIL, LONG, job_at, make_runs
-from tests.unit.test_site_pages import Text
+from tests.page_text import Text
 
 DAY_0 = datetime(2026, 1, 1, 1, 30, tzinfo=UTC)
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,90 +15,30 @@ from deltalake import DeltaTable, write_deltalake
 
 from jobs.sanity_check import command
 from jobs.steps import site as pages_of
-from jobs.steps.options import Job
-from jobs.steps.rollback import roll_back
-from lib.config import Runtime, load_source
 from lib.errors import ConfigError, LakeError
 from lib.lake import publications
-from lib.lake.checks import Check, add_check, all_checks
-from lib.lake.layout import Layout, claim
+from lib.lake.checks import all_checks
+from lib.lake.layout import Layout
 from lib.lake.lock import writing
-from lib.lake.publications import Accepted, Publication, PublishedTable, all_publications
-from lib.observe.console import Steps
+from lib.lake.publications import Accepted, all_publications
 from lib.quality.counts import Counts
 from lib.quality.kept_page import keep_page, kept_page
 from lib.quality.pages import IndexPage, TableLine
+from tests.published_lake import DAY_0, PublishedLake
 
 REPO = Path(__file__).parents[2]
-DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Killed(BaseException):
     """Takes the place of a kill."""
 
 
-class Lake:
-    """A lake in which a test publishes run after run, a day each."""
-
-    def __init__(self, folder: Path) -> None:
-        self.layout = Layout(folder / "a lake")
-        self.days = 0
-        source = load_source("demo", conf_dir=REPO / "conf", env={})
-        self.job = Job(source, self.layout, (), None, {}, Runtime.of(os.environ), DAY_0, Steps())
-        claim(self.layout, "demo", DAY_0)
-
-    def write(self) -> int:
-        """One more version, with one more row."""
-        path, rows = self.layout.silver("tracks"), self.days + 1
-        path.parent.mkdir(exist_ok=True)
-        write_deltalake(str(path), pa.table({"id": list(range(rows))}), mode="overwrite")
-        return DeltaTable(str(path)).version()
-
-    def published(self, name: str, accepted: tuple[Accepted, ...] = ()) -> None:
-        """Publish a run as check_and_publish does."""
-        at, version = DAY_0 + timedelta(days=self.days), self.write()
-        table = PublishedTable("tracks", "silver/tracks", version, self.days + 1)
-        docs = f"runs/{name}/index.html"
-        line = TableLine(
-            "tracks", table.rows, version, 1, table.rows, 0, 0, 1, 0, 0, "counted", Counts(0, 0, 0, 9), docs
-        )
-        folder = self.layout.site / "runs" / name
-        folder.mkdir(parents=True)
-        keep_page(folder, IndexPage("demo", name, name, at, docs, (line,), (), (f"A note on {name}.",)))
-        publications.publish(self.layout, Publication(name, name, at, {"tracks": table}, accepted=accepted))
-        add_check(self.layout, Check(name, name, at, "published", 9, 0, 0, table.rows, None))
-        pages_of.write_site(self.job)
-        self.days += 1
-
-    def roll_back(self) -> None:
-        roll_back(self.job)
-
-    @property
-    def told(self) -> Any:
-        return self.told_by(self.layout)
-
-    @staticmethod
-    def told_by(layout: Layout) -> Any:
-        return json.loads(layout.published_json.read_text("utf-8"))
-
-    def page(self, name: str = "index.html") -> str:
-        return " ".join((self.layout.site / name).read_text("utf-8").split())
-
-    @property
-    def chain(self) -> list[tuple[str, str | None, str | None]]:
-        return [(one.publication_id, one.replaces, one.restores) for one in all_publications(self.layout)]
-
-    def footprint(self) -> dict[Path, tuple[int, int]]:
-        found = [path for path in self.layout.root.rglob("*") if path.is_file() and path != self.layout.lock]
-        return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in found}
-
-
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path)
+def lake(tmp_path: Path) -> PublishedLake:
+    return PublishedLake(tmp_path)
 
 
-def test_a_rollback_puts_the_tables_back_that_the_publication_in_force_has_replaced(lake: Lake) -> None:
+def test_a_rollback_puts_the_tables_back_that_the_publication_in_force_has_replaced(lake: PublishedLake) -> None:
     lake.published("first")
     lake.published("second")
     before, started = DeltaTable(str(lake.layout.publications)).version(), datetime.now(UTC)
@@ -122,7 +60,7 @@ def test_a_rollback_puts_the_tables_back_that_the_publication_in_force_has_repla
     }
 
 
-def test_the_index_is_that_of_the_restored_publication_with_a_line_on_top(lake: Lake) -> None:
+def test_the_index_is_that_of_the_restored_publication_with_a_line_on_top(lake: PublishedLake) -> None:
     lake.published("first")
     lake.published("second")
     assert "A note on second." in lake.page()
@@ -136,7 +74,7 @@ def test_the_index_is_that_of_the_restored_publication_with_a_line_on_top(lake: 
     assert "data-age>2026-01-01 00:00 UTC</time></dd>" in page
 
 
-def test_a_rollback_is_a_line_of_the_runs_with_the_docs_of_the_restored_run(lake: Lake) -> None:
+def test_a_rollback_is_a_line_of_the_runs_with_the_docs_of_the_restored_run(lake: PublishedLake) -> None:
     lake.published("first")
     lake.published("second")
     lake.roll_back()
@@ -150,7 +88,7 @@ def test_a_rollback_is_a_line_of_the_runs_with_the_docs_of_the_restored_run(lake
     assert "first.rollback1" not in page
 
 
-def test_a_second_rollback_goes_one_further_back_and_a_third_has_nothing_to_go_back_to(lake: Lake) -> None:
+def test_a_second_rollback_goes_one_further_back_and_a_third_has_nothing_to_go_back_to(lake: PublishedLake) -> None:
     for name in ("first", "second", "third"):
         lake.published(name)
     lake.roll_back()
@@ -166,7 +104,7 @@ def test_a_second_rollback_goes_one_further_back_and_a_third_has_nothing_to_go_b
     assert lake.footprint() == found
 
 
-def test_a_publication_after_a_rollback_is_rolled_back_to_what_the_rollback_had_restored(lake: Lake) -> None:
+def test_a_publication_after_a_rollback_is_rolled_back_to_what_the_rollback_had_restored(lake: PublishedLake) -> None:
     lake.published("first")
     lake.published("bad")
     lake.roll_back()
@@ -180,7 +118,7 @@ def test_a_publication_after_a_rollback_is_rolled_back_to_what_the_rollback_had_
     assert lake.told["publication_id"] == "first.rollback2"
 
 
-def test_what_was_accepted_stays_with_the_tables(lake: Lake) -> None:
+def test_what_was_accepted_stays_with_the_tables(lake: PublishedLake) -> None:
     accepted = Accepted("tracks.orphans.x", "<script>alert(1)</script>", "ann")
     lake.published("first", (accepted,))
     lake.published("second")
@@ -191,7 +129,9 @@ def test_what_was_accepted_stays_with_the_tables(lake: Lake) -> None:
     assert lake.page().count("<script") == 1  # the page's own
 
 
-def test_there_is_nothing_to_go_back_to_where_nothing_or_one_thing_was_published(lake: Lake, tmp_path: Path) -> None:
+def test_there_is_nothing_to_go_back_to_where_nothing_or_one_thing_was_published(
+    lake: PublishedLake, tmp_path: Path
+) -> None:
     with pytest.raises(ConfigError, match="nothing was ever published here"):
         lake.roll_back()
     lake.published("first")
@@ -203,22 +143,22 @@ def test_there_is_nothing_to_go_back_to_where_nothing_or_one_thing_was_published
     assert not (tmp_path / "nowhere").exists()
 
 
-def remove_file(lake: Lake) -> None:
+def remove_file(lake: PublishedLake) -> None:
     [old] = {path.name for path in lake.layout.silver("tracks").glob("*.parquet")} - {
         Path(uri).name for uri in DeltaTable(str(lake.layout.silver("tracks"))).file_uris()
     }
     (lake.layout.silver("tracks") / old).unlink()
 
 
-def remove_version(lake: Lake) -> None:
+def remove_version(lake: PublishedLake) -> None:
     (lake.layout.silver("tracks") / "_delta_log" / "00000000000000000000.json").unlink()
 
 
-def remove_table(lake: Lake) -> None:
+def remove_table(lake: PublishedLake) -> None:
     shutil.rmtree(lake.layout.silver("tracks"))
 
 
-def replace_table(lake: Lake) -> None:
+def replace_table(lake: PublishedLake) -> None:
     remove_table(lake)
     write_deltalake(str(lake.layout.silver("tracks")), pa.table({"id": [1, 2, 3, 4]}))
 
@@ -233,7 +173,7 @@ def replace_table(lake: Lake) -> None:
     ],
 )
 def test_a_version_that_is_not_there_any_more_is_not_put_back(
-    lake: Lake, damage: Callable[[Lake], None], words: str
+    lake: PublishedLake, damage: Callable[[PublishedLake], None], words: str
 ) -> None:
     lake.published("first")
     lake.published("second")
@@ -245,7 +185,7 @@ def test_a_version_that_is_not_there_any_more_is_not_put_back(
     assert lake.footprint() == found
 
 
-def test_a_rollback_keeps_out_of_a_lake_that_a_run_is_writing(lake: Lake) -> None:
+def test_a_rollback_keeps_out_of_a_lake_that_a_run_is_writing(lake: PublishedLake) -> None:
     lake.published("first")
     lake.published("second")
     with writing(lake.layout, "third", DAY_0), pytest.raises(LakeError, match=r"run third .* is at work"):
@@ -263,7 +203,7 @@ def test_a_rollback_keeps_out_of_a_lake_that_a_run_is_writing(lake: Lake) -> Non
     ],
 )
 def test_a_rollback_killed_after_its_commit_is_ended_by_the_next_one(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch, module: Any, name: str
+    lake: PublishedLake, monkeypatch: pytest.MonkeyPatch, module: Any, name: str
 ) -> None:
     for run in ("first", "second", "third"):
         lake.published(run)
@@ -290,7 +230,7 @@ def test_a_rollback_killed_after_its_commit_is_ended_by_the_next_one(
     assert lake.chain[-1] == ("first.rollback1", "second.rollback1", "first")
 
 
-def test_pages_are_brought_up_to_a_publication_that_was_killed_before_them(lake: Lake) -> None:
+def test_pages_are_brought_up_to_a_publication_that_was_killed_before_them(lake: PublishedLake) -> None:
     lake.published("first")
     stale = (lake.layout.site / "index.html").read_text("utf-8")
     lake.published("second")
@@ -303,7 +243,7 @@ def test_pages_are_brought_up_to_a_publication_that_was_killed_before_them(lake:
     assert lake.footprint() == found
 
 
-def test_a_publication_whose_docs_were_removed_can_be_gone_back_to(lake: Lake) -> None:
+def test_a_publication_whose_docs_were_removed_can_be_gone_back_to(lake: PublishedLake) -> None:
     """The page is made of what the publication itself says."""
     lake.published("first")
     lake.published("second")
@@ -361,7 +301,7 @@ def test_a_page_is_kept_whole(tmp_path: Path) -> None:
     ],
 )
 def test_options_that_cannot_go_together_are_refused_before_anything_is_touched(
-    lake: Lake, options: list[str], words: str
+    lake: PublishedLake, options: list[str], words: str
 ) -> None:
     lake.published("first")
     lake.published("second")
@@ -372,7 +312,7 @@ def test_options_that_cannot_go_together_are_refused_before_anything_is_touched(
     assert lake.footprint() == found
 
 
-def test_the_command_rolls_back_and_says_what_is_in_force(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_rolls_back_and_says_what_is_in_force(lake: PublishedLake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPO)
     lake.published("first")
     lake.published("second")

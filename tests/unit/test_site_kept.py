@@ -10,19 +10,19 @@ import pytest
 from jobs.steps.site import write_site
 from lib.lake.checks import Check, add_check
 from lib.quality.site import docs_kept
-from tests.unit.test_rollback import DAY_0, Lake
+from tests.published_lake import DAY_0, PublishedLake
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
+def lake(tmp_path: Path) -> PublishedLake:
     """A lake that keeps the docs of one check."""
-    lake = Lake(tmp_path)
+    lake = PublishedLake(tmp_path)
     source = lake.job.source
     lake.job.source = source.model_copy(update={"site": source.site.model_copy(update={"keep_runs": 1})})
     return lake
 
 
-def failed(lake: Lake, name: str) -> None:
+def failed(lake: PublishedLake, name: str) -> None:
     """A check that failed: its docs are there, and nothing is published."""
     folder = lake.layout.site / "runs" / name
     folder.mkdir(parents=True)
@@ -33,12 +33,12 @@ def failed(lake: Lake, name: str) -> None:
     lake.days += 1
 
 
-def linked(lake: Lake) -> list[str]:
+def linked(lake: PublishedLake) -> list[str]:
     """The docs that runs.html leads to."""
     return [name for name in ("a", "b", "c", "d", "e") if f'href="runs/{name}/index.html"' in lake.page("runs.html")]
 
 
-def test_docs_of_older_checks_go_and_their_lines_stay(lake: Lake) -> None:
+def test_docs_of_older_checks_go_and_their_lines_stay(lake: PublishedLake) -> None:
     for name in ("a", "b", "c"):
         lake.published(name)
     # The last check is what is published; b is what a rollback would put in force.
@@ -53,7 +53,7 @@ def test_docs_of_older_checks_go_and_their_lines_stay(lake: Lake) -> None:
     assert list((lake.layout.site / ".staging").iterdir()) == []
 
 
-def test_after_a_rollback_the_docs_of_what_is_in_force_are_kept_and_of_what_was_before_it(lake: Lake) -> None:
+def test_after_a_rollback_the_docs_of_what_is_in_force_are_kept_and_of_what_was_before_it(lake: PublishedLake) -> None:
     for name in ("a", "b"):
         lake.published(name)
     lake.roll_back()
@@ -63,7 +63,7 @@ def test_after_a_rollback_the_docs_of_what_is_in_force_are_kept_and_of_what_was_
     assert 'href="runs/a/index.html"' in lake.page()
 
 
-def test_the_index_leads_to_the_notebooks_once_their_pages_are_there(lake: Lake) -> None:
+def test_the_index_leads_to_the_notebooks_once_their_pages_are_there(lake: PublishedLake) -> None:
     lake.published("a")
     assert "notebooks/" not in lake.page()
     (lake.layout.site / "notebooks").mkdir()

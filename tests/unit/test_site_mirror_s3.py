@@ -13,7 +13,7 @@ import pytest
 from lib.config import load_source
 from lib.errors import LakeError
 from lib.quality.mirror import mirror
-from tests.aws import SECRET, aws, credentials
+from tests.moto_server import SECRET, aws, credentials
 
 pytestmark = pytest.mark.usefixtures("credentials")
 __all__ = ["aws", "credentials"]

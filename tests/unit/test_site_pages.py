@@ -6,7 +6,6 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from html import unescape
-from html.parser import HTMLParser
 
 from lib.quality.counts import Counts
 from lib.quality.docs import policy
@@ -19,6 +18,7 @@ from lib.quality.pages import (
     render_nothing_published,
     render_runs,
 )
+from tests.page_text import Text
 
 AT = datetime(2026, 3, 5, 1, 30, tzinfo=timezone(timedelta(hours=2)))
 TRACKS = TableLine(
@@ -37,42 +37,6 @@ TRACKS = TableLine(
     docs_href="runs/r1/validations/tracks.html",
 )
 LISTENS = TableLine("listens", 10, 2, *[None] * 7, None, Counts(0, 0, 0, 3), None, path="gold/listens")
-
-
-class Text(HTMLParser):
-    """The words of each cell, by the id of the table."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.rows: dict[str, list[list[str]]] = {}
-        self.words = ""
-        self._table = ""
-        self._hidden = False
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._hidden = tag in {"style", "script"}
-        if tag == "table":
-            self._table = str(dict(attrs).get("id"))
-            self.rows[self._table] = []
-        elif tag == "tr":
-            self.rows[self._table].append([])
-        elif tag in {"td", "th"}:
-            self.rows[self._table][-1].append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._hidden = False
-        if tag == "dt":
-            self.words += " "
-        if tag == "table":
-            self._table = ""
-
-    def handle_data(self, data: str) -> None:
-        if self._hidden:
-            return
-        self.words += data
-        if self._table and self.rows[self._table] and self.rows[self._table][-1]:
-            self.rows[self._table][-1][-1] += data.strip()
 
 
 def index(*tables: TableLine, **changes: object) -> str:

@@ -16,7 +16,7 @@ from lib.errors import SourceError
 from lib.source.access import Access, Paging
 from lib.source.client import SourceClient
 from lib.source.page import PageRow, fetch_page, look_at
-from tests.scripted import Behaviour, Endless, Raw, Reply, ScriptedServer
+from tests.scripted_server import Behaviour, Endless, Raw, Reply, ScriptedServer
 
 TEXT = '{"items": [{"id": 1, "name": "Zoë €"}, {"id": 2, "name": null}], "total": 2, "pages": 1}'
 PAGE = TEXT.encode()

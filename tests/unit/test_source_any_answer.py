@@ -14,8 +14,8 @@ from lib.errors import SourceError
 from lib.source.access import Access, Paging
 from lib.source.client import SourceClient
 from lib.source.page import fetch_page, look_at
-from tests.parts import examples
-from tests.scripted import Behaviour, Raw, Reply, ScriptedServer
+from tests.scripted_server import Behaviour, Raw, Reply, ScriptedServer
+from tests.suite_parts import examples
 
 PAGE = b'{"items": [{"id": 1, "name": "Zo\xc3\xab"}, {"id": 2, "name": null}], "total": 2, "pages": 1}'
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(PAGE) + PAGE

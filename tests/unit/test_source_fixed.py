@@ -14,7 +14,7 @@ from lib.config.api import Api, QueryAuth
 from lib.source.access import Access
 from lib.source.client import SourceClient
 from lib.source.page import PageRow, fetch_page
-from tests.scripted import Reply, ScriptedServer
+from tests.scripted_server import Reply, ScriptedServer
 
 PAGE = b'{"items": [{"id": 1}], "total": 1}'
 

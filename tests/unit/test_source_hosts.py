@@ -19,7 +19,7 @@ from lib.source.access import Access
 from lib.source.client import SourceClient
 from lib.source.hosts import Origin, check_allowed, is_never, origin_of
 from lib.source.page import PageRow, fetch_page
-from tests.scripted import Reply, ScriptedServer
+from tests.scripted_server import Reply, ScriptedServer
 
 PAGE = b'{"items": [{"id": 1}]}'
 KEY = "planted-key"

@@ -15,7 +15,7 @@ from lib.source.access import Access
 from lib.source.client import ExchangeFailedError, SourceClient
 from lib.source.outline import outline
 from lib.source.page import fetch_page
-from tests.scripted import Behaviour, Raw, Reply, ScriptedServer
+from tests.scripted_server import Behaviour, Raw, Reply, ScriptedServer
 
 MAIL = "ada.lovelace@example.org"
 ROWS = json.dumps([{"id": 1, "email": MAIL}]).encode()

@@ -15,7 +15,7 @@ from lib.source.access import Access
 from lib.source.client import SourceClient
 from lib.source.page import PageRow, fetch_page
 from lib.source.retry import retry_after_s
-from tests.scripted import Behaviour, Cut, Hang, Raw, Reply, Reset, ScriptedServer, Trickle
+from tests.scripted_server import Behaviour, Cut, Hang, Raw, Reply, Reset, ScriptedServer, Trickle
 
 PAGE = b'{"items": [{"id": 1}, {"id": 2}], "total": 2, "pages": 1}'
 GOOD = Reply(PAGE)

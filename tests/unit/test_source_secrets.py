@@ -22,7 +22,7 @@ from lib.source.client import ExchangeFailedError, SourceClient
 from lib.source.client import Reply as Got
 from lib.source.page import fetch_page
 from lib.source.redact import redacted, redacted_url
-from tests.scripted import Behaviour, Cut, Hang, Raw, Reply, ScriptedServer
+from tests.scripted_server import Behaviour, Cut, Hang, Raw, Reply, ScriptedServer
 
 # With what must be escaped in a URL, in JSON and in HTML.
 KEY = 'pl4nted/k+y "é&<'

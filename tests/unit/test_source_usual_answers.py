@@ -15,7 +15,7 @@ from lib.source.access import Access, Paging
 from lib.source.client import SourceClient
 from lib.source.page import PageRow, fetch_page, look_at
 from lib.source.retry import TryAgainError, asked_pause_s, exchange_retries
-from tests.scripted import Behaviour, Reply, ScriptedServer
+from tests.scripted_server import Behaviour, Reply, ScriptedServer
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EPOCH = 1_767_225_600  # that moment

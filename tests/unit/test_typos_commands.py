@@ -19,7 +19,7 @@ from lib.lake import runs
 from lib.lake.runs import Run
 from lib.lake.states import RunState, Step
 from tests.made_up_runs import job_at, make_runs
-from tests.receivers import http_receiver
+from tests.message_receivers import http_receiver
 
 JOBS: dict[str, click.Command] = {
     "full-ingest": full_ingest.command,

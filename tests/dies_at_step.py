@@ -1,6 +1,6 @@
 """Runs a job that dies in front of its n-th step on the files of a lake, as a power cut would have it.
 
-    python -m tests.dying N LOG LAKE JOB OPTIONS...
+    python -m tests.dies_at_step N LOG LAKE JOB OPTIONS...
 
 A step is a file that is opened, renamed or removed, or a folder that is made. What delta-rs and Arrow do lies between two of them.
 Each step is written to LOG, a line each; with N = 0 the job lives.

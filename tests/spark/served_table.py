@@ -26,7 +26,7 @@ from lib.lake.runs import Run
 from lib.landing.budget import Budget
 from lib.observe.console import Steps
 from lib.source.access import Access
-from tests.moving import MovingServer, MovingTable, Row
+from tests.moving_server import MovingServer, MovingTable, Row
 
 REPO = Path(__file__).parents[2]
 DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)

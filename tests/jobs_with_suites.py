@@ -1,4 +1,4 @@
-"""Runs jobs one after the other in one process, each with suites from a folder of its own: `python -m tests.suited JSON`.
+"""Runs jobs one after the other in one process, each with suites from a folder of its own: `python -m tests.jobs_with_suites JSON`.
 
 JSON is a list of [folder of suites, [job, options...]]. The last line printed is the list of their exit statuses.
 """

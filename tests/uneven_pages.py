@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.moving import Fault, Manners, MovingTable, Row, rows_of
+from tests.moving_server import Fault, Manners, MovingTable, Row, rows_of
 
 
 @dataclass
