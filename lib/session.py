@@ -166,10 +166,16 @@ def silence_spark() -> None:
     From a thread of its own, as the connection of this one may be waiting for an answer that nobody will read.
     """
     context = SparkContext._active_spark_context
-    if context is not None:
-        thread = threading.Thread(target=context.setLogLevel, args=["OFF"], daemon=True)
-        thread.start()
-        thread.join(timeout=5)
+    if context is None:
+        return
+
+    def silence() -> None:
+        with suppress(Exception):  # a JVM that was halted before says nothing anyway
+            context.setLogLevel("OFF")
+
+    thread = threading.Thread(target=silence, daemon=True)
+    thread.start()
+    thread.join(timeout=5)
 
 
 def _java_options(runtime: Runtime, rows: int) -> str:

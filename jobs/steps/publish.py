@@ -99,8 +99,12 @@ def check_and_publish(
     if run.state == RunState.FAILED:
         # It was merged, and stopped or failed on its way through the checks.
         run.to(RunState.MERGED)
-    with ThreadPoolExecutor(max_workers=1) as background:
-        _check_and_publish(spark, job, run, suites, accepted, whole, looking, background)
+    try:
+        with ThreadPoolExecutor(max_workers=1) as background:
+            _check_and_publish(spark, job, run, suites, accepted, whole, looking, background)
+    finally:
+        # What is kept of tables that the next run in this process changes, Spark would plan and read anew at each of its commits.
+        spark.catalog.clearCache()
 
 
 def _check_and_publish(
@@ -136,8 +140,6 @@ def _check_and_publish(
         reached("docs moved in")
         # Only now is the docs' id taken for good: a check that was killed before leaves no rows that the next one would repeat.
         write_failures(spark, job, run, frames, findings, docs_id)
-        for frame in frames.values():
-            frame.unpersist()
         if not broken:
             # When readers see it, which a long run's start is not: `Lake.as_of` goes by this.
             in_spite = (accepted,) if accepted else ()

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.e2e.fastapi_service import Service
 from tests.e2e.jobs_and_lakes import ROOT, missing, served_rows
+from tests.e2e.warm_process import WarmProcess
 from tests.e2e.watched_page import ARGS, CHROMIUM, Watched
 
 
@@ -74,6 +75,14 @@ def service() -> Iterator[Service]:
         yield served
         server.should_exit = True
         thread.join(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmProcess]:
+    """Runs jobs in one process, for tests that do not ask how a process starts or ends."""
+    process = WarmProcess(tmp_path_factory.mktemp("warm"))
+    yield process
+    process.end()
 
 
 @pytest.fixture(scope="session")

@@ -131,6 +131,12 @@ class Lake:
             return html, ""
         return html.replace(found[0], ""), " ".join(re.sub(r"<[^<>]*>", "", found[0]).split())
 
+    def publishes_as(self, before: Lake) -> bool:
+        """Whether what people read is what it was before, the line aside that tells of a latest run that did not publish."""
+        same = self.files["published.json"] == before.files["published.json"]
+        same &= self.index[0].split() == before.index[0].split()
+        return same and self.versions["ops/publications"] == before.versions["ops/publications"]
+
     @property
     def published(self) -> Any:
         return json.loads(self.files["published.json"])

@@ -15,7 +15,6 @@ from tests.e2e.jobs_and_lakes import (
     QUICK_TO_GIVE_UP,
     SMALL,
     TABLES,
-    Lake,
     Row,
     Step,
     all_keys,
@@ -23,15 +22,15 @@ from tests.e2e.jobs_and_lakes import (
     footprint,
     good,
     ingest,
-    job,
     printed,
     read,
     served_rows,
     small_demo,
     step,
 )
+from tests.e2e.warm_process import WarmProcess
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.quick]
 
 DAY_0 = build(DemoSettings(**SMALL))
 DAY_1 = build(DemoSettings(**SMALL, day=1))
@@ -47,7 +46,8 @@ def exploded(sessions: list[Row]) -> dict[tuple[Any, ...], int]:
     }
 
 
-# The steps, each after the one before it. Every one is run once, whatever the number of tests that look at it.
+# The steps, each after the one before it. Every one is run once, whatever the number of tests that look at it. The first four
+# start as users start them.
 
 
 @pytest.fixture(scope="module")
@@ -76,27 +76,26 @@ def orphaned(next_day: Step, root: Path) -> Step:
 
 
 @pytest.fixture(scope="module")
-def checked_again(orphaned: Step, root: Path) -> Step:
-    return step(job("sanity-check", "--lake", str(root)), root)
+def checked_again(orphaned: Step, root: Path, warm: WarmProcess) -> Step:
+    return step(warm.job("sanity-check", "--lake", str(root)), root)
 
 
 @pytest.fixture(scope="module")
-def down(checked_again: Step, root: Path) -> Step:
+def down(checked_again: Step, root: Path, warm: WarmProcess) -> Step:
     options = small_demo(**{"day": 1, "faults.down": "true"})
-    return step(ingest(root, "down", *options, *QUICK_TO_GIVE_UP), root)
+    return step(warm.ingest(root, "down", *options, *QUICK_TO_GIVE_UP), root)
 
 
 @pytest.fixture(scope="module")
-def unchecked(down: Step, root: Path) -> Step:
-    return step(ingest(root, "unchecked", *small_demo(day=1), "--no-check"), root)
+def unchecked(down: Step, root: Path, warm: WarmProcess) -> Step:
+    return step(warm.ingest(root, "unchecked", *small_demo(day=1), "--no-check"), root)
 
 
 @pytest.fixture(scope="module")
-def checked(unchecked: Step, root: Path) -> Step:
-    return step(job("sanity-check", "--lake", str(root), *small_demo(day=1)), root)
+def checked(unchecked: Step, root: Path, warm: WarmProcess) -> Step:
+    return step(warm.job("sanity-check", "--lake", str(root), *small_demo(day=1)), root)
 
 
-@pytest.mark.quick
 def test_a_first_run_ends_well_and_its_last_lines_say_what_happened(first: Step, root: Path) -> None:
     assert first.ended.status == 0, first.ended.err
     expected: dict[str, tuple[int | None, ...]] = {
@@ -115,7 +114,6 @@ def test_a_first_run_ends_well_and_its_last_lines_say_what_happened(first: Step,
     assert str(root / "site" / "index.html") in last
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("table", TABLES)
 def test_silver_holds_every_good_row_once_as_the_source_gave_it(first: Step, table: str) -> None:
     held = first.lake.by_key(table)
@@ -126,7 +124,6 @@ def test_silver_holds_every_good_row_once_as_the_source_gave_it(first: Step, tab
     assert added == {("first", started, started, None)}
 
 
-@pytest.mark.quick
 def test_listens_are_the_tracks_of_all_sessions_in_their_order(first: Step) -> None:
     rows = first.lake.rows("gold/listens")
     held = {(row["user_id"], row["listened_at"], row["position"]): row["track_id"] for row in rows}
@@ -134,7 +131,6 @@ def test_listens_are_the_tracks_of_all_sessions_in_their_order(first: Step) -> N
     assert held == exploded(DAY_0.rows["listen_history"])
 
 
-@pytest.mark.quick
 def test_rejected_rows_are_in_quarantine_with_their_place_and_reason(first: Step) -> None:
     rows = first.lake.rows("quarantine/rows", 'SELECT * FROM t ORDER BY "table"')
     expected = []
@@ -149,7 +145,6 @@ def test_rejected_rows_are_in_quarantine_with_their_place_and_reason(first: Step
     assert user == {**mailless, **dict.fromkeys(("first_name", "last_name", "gender"), "***")}
 
 
-@pytest.mark.quick
 def test_no_personal_value_is_in_quarantine_or_on_the_site(first: Step, root: Path) -> None:
     mails = {row["email"] for row in DAY_0.rows["users"] if row["email"]}
     assert len(mails) > 50
@@ -161,7 +156,6 @@ def test_no_personal_value_is_in_quarantine_or_on_the_site(first: Step, root: Pa
     assert not [mail for mail in mails if mail.encode() in held]
 
 
-@pytest.mark.quick
 def test_bronze_holds_each_page_once_byte_for_byte(first: Step) -> None:
     pages = first.lake.rows("bronze/pages", 'SELECT * FROM t ORDER BY "table", page')
     for table in TABLES:
@@ -176,7 +170,6 @@ def test_bronze_holds_each_page_once_byte_for_byte(first: Step) -> None:
         assert page["n_items"] == len(json.loads(page["body"])["items"])
 
 
-@pytest.mark.quick
 def test_the_run_is_recorded_once_with_its_end(first: Step) -> None:
     [run] = first.lake.rows("ops/runs")
     assert (run["run_id"], run["source"], run["state"], run["exit_status"]) == ("first", "demo", "published", 0)
@@ -185,7 +178,6 @@ def test_the_run_is_recorded_once_with_its_end(first: Step) -> None:
     assert states == {**dict.fromkeys(TABLES, ("merged", "counted")), "listens": ("built", None)}
 
 
-@pytest.mark.quick
 def test_one_publication_names_all_tables_at_versions_that_exist(first: Step, root: Path) -> None:
     rows = first.lake.rows("ops/publications")
     assert {(row["publication_id"], row["run_id"]) for row in rows} == {("first", "first")}
@@ -200,7 +192,6 @@ def test_one_publication_names_all_tables_at_versions_that_exist(first: Step, ro
         assert counted["n"] == entry["rows"]
 
 
-@pytest.mark.quick
 def test_the_site_has_its_pages(first: Step, root: Path) -> None:
     for name in ("index.html", "runs.html", "runs/first/index.html"):
         assert (root / "site" / name).stat().st_size > 500
@@ -208,7 +199,6 @@ def test_the_site_has_its_pages(first: Step, root: Path) -> None:
     assert b"runs/first/index.html" in first.lake.files["site/runs.html"]
 
 
-@pytest.mark.quick
 def test_an_identical_second_run_writes_no_version_and_is_published(first: Step, second: Step, root: Path) -> None:
     assert second.ended.status == 0, second.ended.err
     assert second.lake.tables == first.lake.tables
@@ -218,7 +208,6 @@ def test_an_identical_second_run_writes_no_version_and_is_published(first: Step,
     assert second.lake.published["tables"] == first.lake.published["tables"]
 
 
-@pytest.mark.quick
 def test_an_identical_second_run_leaves_no_new_data_file(first: Step, second: Step, root: Path) -> None:
     # Of all steps this lake went through, only those that changed rows may have left files.
     from deltalake import DeltaTable
@@ -229,7 +218,6 @@ def test_an_identical_second_run_leaves_no_new_data_file(first: Step, second: St
         assert at_first.file_uris() == at_second.file_uris()
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("table", TABLES)
 def test_a_day_later_rows_are_inserted_updated_and_vanish_as_at_the_source(
     first: Step, next_day: Step, table: str
@@ -252,7 +240,6 @@ def test_a_day_later_rows_are_inserted_updated_and_vanish_as_at_the_source(
         assert row["_deleted_at"] == (run["started_at"] if key in vanished else None)
 
 
-@pytest.mark.quick
 def test_the_generator_changed_something_of_each_kind() -> None:
     changes = DAY_1.changes
     assert [len(changes["removed_tracks"]), len(changes["new_tracks"]), len(changes["new_users"])] == [1, 1, 1]
@@ -260,14 +247,12 @@ def test_the_generator_changed_something_of_each_kind() -> None:
     assert len(changes["new_sessions"]) == 3
 
 
-@pytest.mark.quick
 def test_a_day_later_listens_are_those_of_that_day(next_day: Step) -> None:
     rows = next_day.lake.rows("gold/listens")
     held = {(row["user_id"], row["listened_at"], row["position"]): row["track_id"] for row in rows}
     assert held == exploded(DAY_1.rows["listen_history"])
 
 
-@pytest.mark.quick
 def test_a_failing_check_ends_with_3_and_names_the_expectation(orphaned: Step) -> None:
     assert orphaned.ended.status == 3, orphaned.ended.err
     # Of three orphaned sessions, the first and third are of users that do not exist; the second has such a track.
@@ -280,18 +265,10 @@ def test_a_failing_check_ends_with_3_and_names_the_expectation(orphaned: Step) -
     assert "is published" not in orphaned.ended.out
 
 
-def unpublished(before: Lake, after: Lake) -> bool:
-    """Whether what people read is byte for byte what it was, the line aside that tells of a latest run that did not publish."""
-    same = before.files["published.json"] == after.files["published.json"]
-    same &= "".join(before.index[0].split()) == "".join(after.index[0].split())
-    return same and before.versions["ops/publications"] == after.versions["ops/publications"]
-
-
-@pytest.mark.quick
 def test_a_failing_check_publishes_nothing_but_its_docs_and_its_line(
     next_day: Step, orphaned: Step, root: Path
 ) -> None:
-    assert unpublished(next_day.lake, orphaned.lake)
+    assert orphaned.lake.publishes_as(next_day.lake)
     assert b"runs/orphaned/index.html" not in next_day.lake.files["site/runs.html"]
     assert b"runs/orphaned/index.html" in orphaned.lake.files["site/runs.html"]
     assert next_day.lake.index[1] == ""
@@ -302,7 +279,6 @@ def test_a_failing_check_publishes_nothing_but_its_docs_and_its_line(
     assert (run["state"], run["exit_status"]) == ("checks_failed", 3)
 
 
-@pytest.mark.quick
 def test_what_fails_its_checks_is_merged_all_the_same(orphaned: Step) -> None:
     held = {key for key, row in orphaned.lake.by_key("listen_history").items() if row["_deleted_at"] is None}
     assert held == good("listen_history", ORPHANED.rows["listen_history"]).keys()
@@ -311,27 +287,27 @@ def test_what_fails_its_checks_is_merged_all_the_same(orphaned: Step) -> None:
 def test_a_second_look_at_failing_data_fails_too(next_day: Step, checked_again: Step, root: Path) -> None:
     assert checked_again.ended.status == 3, checked_again.ended.err
     assert "listen_history.user_id points at a row of users" in checked_again.ended.err
-    assert unpublished(next_day.lake, checked_again.lake)
+    assert checked_again.lake.publishes_as(next_day.lake)
     docs = sorted(path.name for path in (root / "site" / "runs").iterdir() if path.name.startswith("orphaned"))
     assert docs == ["orphaned", "orphaned.check2"]
 
 
-def test_an_api_that_is_down_ends_with_4_soon_and_changes_no_table(
+def test_an_api_that_is_down_ends_with_4_before_spark_starts_and_changes_no_table(
     next_day: Step, checked_again: Step, down: Step
 ) -> None:
     assert down.ended.status == 4, down.ended.err
-    assert down.ended.seconds < 15
+    assert "start Spark" not in down.ended.err
     assert "503" in down.ended.err
     assert down.lake.tables == checked_again.lake.tables
-    assert unpublished(next_day.lake, down.lake)
+    assert down.lake.publishes_as(next_day.lake)
     assert down.lake.index[1].startswith("The latest run did not publish: source failed down, started on ")
     run = down.lake.run("down")
     assert (run["state"], run["exit_status"]) == ("failed", 4)
 
 
-def test_a_dry_run_prints_the_plan_and_touches_nothing(down: Step, root: Path) -> None:
+def test_a_dry_run_prints_the_plan_and_touches_nothing(down: Step, root: Path, warm: WarmProcess) -> None:
     before = footprint(root)
-    ended = ingest(root, "dry", *small_demo(day=1), "--dry-run")
+    ended = warm.ingest(root, "dry", *small_demo(day=1), "--dry-run")
     assert ended.status == 0, ended.err
     assert footprint(root) == before
     assert "not published" in ended.out
@@ -341,7 +317,6 @@ def test_a_dry_run_prints_the_plan_and_touches_nothing(down: Step, root: Path) -
         assert [table, f"{rows:,}", str(math.ceil(rows / 100))] in lines
 
 
-@pytest.mark.quick
 def test_a_dry_run_makes_no_lake(tmp_path: Path) -> None:
     ended = ingest(tmp_path / "none", "dry", *small_demo(), "--dry-run")
     assert ended.status == 0, ended.err
@@ -353,14 +328,13 @@ def test_a_run_without_checks_merges_and_publishes_nothing(next_day: Step, unche
     assert unchecked.ended.status == 0, unchecked.ended.err
     assert "not published" in unchecked.ended.out
     assert "sanity-check" in unchecked.ended.out.splitlines()[-1]
-    assert unpublished(next_day.lake, unchecked.lake)
+    assert unchecked.lake.publishes_as(next_day.lake)
     assert unchecked.lake.index[1].startswith("The latest run did not publish: merged, not published unchecked, ")
     # The three orphaned sessions are gone from the source again.
     assert printed(unchecked.ended.out)["listen_history"][3:] == (0, 0, 3)
     assert unchecked.lake.run("unchecked")["state"] == "merged"
 
 
-@pytest.mark.quick
 def test_what_is_published_a_day_later_was_checked_at_that_version(next_day: Step) -> None:
     published = next_day.lake.published["tables"]
     assert published["listens"]["rows"] == len(exploded(DAY_1.rows["listen_history"]))

@@ -148,6 +148,7 @@ def stopped(api: Guarded, root: Path, options: list[str], run_id: str, number: s
     while left := alive(process.pid):
         assert time.monotonic() < sent + 60, f"still there: {left}"
         time.sleep(0.1)
+    assert len(api.asked) < 60, "it read on, nearly to the end"
     time.sleep(api.latency_s)  # for answers that nobody waits for any more
     assert time.monotonic() - started < 300
     api.latency_s = 0.0
@@ -180,17 +181,15 @@ def after(interrupted: Step, api: Guarded, root: Path, events: Path, options: li
 
 
 @pytest.mark.parametrize(("name", "status"), [("terminated", 143), ("interrupted", 130)])
-def test_a_stopped_run_ends_soon_says_what_to_do_and_is_recorded(
-    name: str, status: int, request: pytest.FixtureRequest
-) -> None:
+def test_a_stopped_run_says_what_to_do_and_is_recorded(name: str, status: int, request: pytest.FixtureRequest) -> None:
     done: Step = request.getfixturevalue(name)
     assert done.ended.status == status, done.ended.err
-    assert done.ended.seconds < 30
     happened, to_do = done.ended.out.splitlines()[-2:]
     assert f"Run {name} was stopped" in happened
     assert f"--resume {name}" in to_do
     # No traceback of Python, no stack of Java.
-    assert [line for line in done.ended.err.splitlines() if line.startswith(("Traceback", "\tat "))] == []
+    traces = [line for line in done.ended.err.splitlines() if line.startswith(("Traceback", "\tat "))]
+    assert traces == [], done.ended.err
     run = done.lake.run(name)
     assert (run["state"], run["exit_status"]) == ("failed", status)
     assert run["ended_at"] is not None

@@ -38,7 +38,8 @@ from lib.errors import ConfigError, LakeError, PagelakeError
 from lib.lake.layout import claim, lake_at
 from lib.lake.publications import Publication, PublishedTable, publish
 from lib.lake.runs import TableRun, new_run
-from tests.e2e.jobs_and_lakes import ROOT, SMALL, good, ingest, read, small_demo
+from tests.e2e.jobs_and_lakes import ROOT, SMALL, good, read, small_demo
+from tests.e2e.warm_process import WarmProcess
 from tests.e2e.watched_page import Watched, pages_of
 
 pytestmark = pytest.mark.e2e
@@ -112,11 +113,11 @@ def rows_of(html: str) -> list[Row]:
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+def ran(tmp_path_factory: pytest.TempPathFactory, warm: WarmProcess) -> Ran:
     lake = tmp_path_factory.mktemp("notebooks") / "lake"
-    assert ingest(lake, "day-0", *small_demo()).status == 0
-    assert ingest(lake, "day-1", *small_demo(day=1)).status == 0
-    assert ingest(lake, "orphaned", *small_demo(day=1), "--set", "demo.faults.orphans=3").status == 3
+    assert warm.ingest(lake, "day-0", *small_demo()).status == 0
+    assert warm.ingest(lake, "day-1", *small_demo(day=1)).status == 0
+    assert warm.ingest(lake, "orphaned", *small_demo(day=1), "--set", "demo.faults.orphans=3").status == 3
     executed = lake.parent / "executed"
     said = make("notebooks-html", lake, f"--executed {executed}", PYTHONWARNINGS=WARNINGS)
     assert said.returncode == 0, said.stderr

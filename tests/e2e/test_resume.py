@@ -27,17 +27,16 @@ from tests.e2e.jobs_and_lakes import (
     command,
     content,
     footprint,
-    ingest,
-    job,
     step,
 )
+from tests.e2e.warm_process import WarmProcess
 
 pytestmark = pytest.mark.e2e
 
 SIZE = 20
 # In the order in which a run comes to them: one of each kind (pages are missing, a table is, nothing is). All others are tried in
 # one process, by tests/spark/test_landing.py, test_tables_machine.py and test_stopped_runs.py.
-PLACES = ("wave landed", "rejected", "merged", "published")
+PLACES = ("wave landed", "merged", "published")
 BEFORE_PUBLICATION = PLACES[:-1]
 
 
@@ -66,20 +65,20 @@ def options(server: DemoServer) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def before(root: Path) -> Step:
+def before(root: Path, warm: WarmProcess) -> Step:
     """What was published before."""
     with DemoServer(DemoSettings(**SMALL, blemishes=False)) as server:
-        done = step(ingest(root, "before", *options(server)), root)
+        done = step(warm.ingest(root, "before", *options(server)), root)
     assert done.ended.status == 0, done.ended.err
     return done
 
 
 @pytest.fixture(scope="module")
-def never_killed(before: Step, api: DemoServer, root: Path) -> Step:
+def never_killed(before: Step, api: DemoServer, root: Path, warm: WarmProcess) -> Step:
     """The same run without a kill, in a copy of the lake."""
     other = root.parent / "other"
     shutil.copytree(root, other)
-    done = step(ingest(other, "chained", *options(api)), other)
+    done = step(warm.ingest(other, "chained", *options(api)), other)
     assert done.ended.status == 0, done.ended.err
     return done
 
@@ -110,25 +109,27 @@ def killed_at(place: str, api: DemoServer, root: Path) -> Killed:
 
 
 @pytest.fixture(scope="module")
-def next_run(killed: dict[str, Killed], api: DemoServer, root: Path) -> Ended:
+def next_run(killed: dict[str, Killed], api: DemoServer, root: Path, warm: WarmProcess) -> Ended:
     """Another run that is about to start."""
-    return job("full-ingest", "--lake", str(root), "--dry-run", *options(api))
+    return warm.job("full-ingest", "--lake", str(root), "--dry-run", *options(api))
 
 
 @pytest.fixture(scope="module")
-def with_other_settings(killed: dict[str, Killed], api: DemoServer, root: Path) -> tuple[Ended, bool]:
+def with_other_settings(
+    killed: dict[str, Killed], api: DemoServer, root: Path, warm: WarmProcess
+) -> tuple[Ended, bool]:
     """The run resumed with other settings, and whether anything in the lake changed by that."""
     found = footprint(root)
     other = ("--set", "tables.tracks.max_rejected_fraction=0.5")
-    ended = job("full-ingest", "--lake", str(root), "--resume", "chained", *options(api), *other)
+    ended = warm.job("full-ingest", "--lake", str(root), "--resume", "chained", *options(api), *other)
     return ended, found != footprint(root)
 
 
 @pytest.fixture(scope="module")
-def resumed(next_run: Ended, with_other_settings: Any, api: DemoServer, root: Path) -> Killed:
+def resumed(next_run: Ended, with_other_settings: Any, api: DemoServer, root: Path, warm: WarmProcess) -> Killed:
     """The run resumed, and left to end."""
     api.requests.clear()
-    done = step(job("full-ingest", "--lake", str(root), "--resume", "chained", *options(api)), root)
+    done = step(warm.job("full-ingest", "--lake", str(root), "--resume", "chained", *options(api)), root)
     return Killed(done, Counter((path, page) for path, page, _ in api.requests))
 
 
@@ -223,10 +224,12 @@ def test_a_run_is_not_resumed_with_other_settings(with_other_settings: tuple[End
     assert not is_changed
 
 
-def test_a_published_run_resumed_says_so_and_does_nothing(resumed: Killed, api: DemoServer, root: Path) -> None:
+def test_a_published_run_resumed_says_so_and_does_nothing(
+    resumed: Killed, api: DemoServer, root: Path, warm: WarmProcess
+) -> None:
     found = footprint(root)
     api.requests.clear()
-    ended = job("full-ingest", "--lake", str(root), "--resume", "chained", *options(api))
+    ended = warm.job("full-ingest", "--lake", str(root), "--resume", "chained", *options(api))
     assert ended.status == 0
     assert "Run chained is published." in ended.out
     assert api.requests == []

@@ -16,12 +16,11 @@ from tests.e2e.jobs_and_lakes import (
     content,
     footprint,
     good,
-    ingest,
-    job,
     read,
     served_rows,
     step,
 )
+from tests.e2e.warm_process import WarmProcess
 
 pytestmark = pytest.mark.e2e
 
@@ -37,45 +36,41 @@ def options(service: Service) -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="module")
-def first(service: Service, options: tuple[str, ...], root: Path) -> Step:
-    return step(ingest(root, "first", *options), root)
+def first(warm: WarmProcess, service: Service, options: tuple[str, ...], root: Path) -> Step:
+    return step(warm.ingest(root, "first", *options), root)
 
 
 @pytest.fixture(scope="module")
-def unreachable(first: Step, root: Path, closed_port: int) -> Step:
+def unreachable(warm: WarmProcess, first: Step, root: Path, closed_port: int) -> Step:
     options = ("--source", "moovitamix", "--api-url", f"http://127.0.0.1:{closed_port}", *QUICK_TO_GIVE_UP)
-    return step(ingest(root, "unreachable", *options), root)
+    return step(warm.ingest(root, "unreachable", *options), root)
 
 
 @pytest.fixture(scope="module")
-def without_users(unreachable: Step, service: Service, options: tuple[str, ...], root: Path) -> Step:
+def without_users(warm: WarmProcess, unreachable: Step, service: Service, options: tuple[str, ...], root: Path) -> Step:
     """A day later /users answers 500."""
     service.rows, service.down = served_rows(day=1), {"users"}
-    ended = ingest(root, "without_users", *options, *QUICK_TO_GIVE_UP)
+    ended = warm.ingest(root, "without_users", *options, *QUICK_TO_GIVE_UP)
     service.down = set()
     return step(ended, root)
 
 
 @pytest.fixture(scope="module")
-def checked(without_users: Step, options: tuple[str, ...], root: Path) -> Step:
-    return step(job("sanity-check", "--lake", str(root), *options), root)
+def checked(warm: WarmProcess, without_users: Step, options: tuple[str, ...], root: Path) -> Step:
+    return step(warm.job("sanity-check", "--lake", str(root), *options), root)
 
 
 @pytest.fixture(scope="module")
-def only_tracks(checked: Step, service: Service, options: tuple[str, ...], root: Path) -> tuple[Step, list[str]]:
+def only_tracks(
+    warm: WarmProcess, checked: Step, service: Service, options: tuple[str, ...], root: Path
+) -> tuple[Step, list[str]]:
     service.requests.clear()
-    ended = ingest(root, "only_tracks", *options, "--tables", "tracks")
+    ended = warm.ingest(root, "only_tracks", *options, "--tables", "tracks")
     return step(ended, root), list(service.requests)
 
 
 def published(lake: Lake) -> dict[str, int]:
     return {table: entry["version"] for table, entry in lake.published["tables"].items()}
-
-
-def unpublished(before: Lake, after: Lake) -> bool:
-    return before.files == {**after.files, "site/runs.html": before.files["site/runs.html"]} and (
-        before.versions["ops/publications"] == after.versions["ops/publications"]
-    )
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -86,23 +81,23 @@ def test_every_row_of_a_fastapi_service_arrives(first: Step, table: str) -> None
 
 
 def test_a_page_too_large_for_the_service_is_told_by_its_status_and_the_keys_of_its_answer(
-    tmp_path: Path, options: tuple[str, ...]
+    warm: WarmProcess, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
-    ended = ingest(tmp_path / "lake", "too_large", *options, "--set", "api.pagination.size=101")
+    ended = warm.ingest(tmp_path / "lake", "too_large", *options, "--set", "api.pagination.size=101")
     assert ended.status == 4, ended.err
     assert "status 422: a JSON object whose keys are detail (" in ended.err
     # What the service says of it is no more than that: an answer may hold anybody's values.
     assert "less than or equal to 100" not in ended.err
 
 
-def test_a_service_that_cannot_be_reached_ends_with_4_soon_and_changes_no_table(
+def test_a_service_that_cannot_be_reached_ends_with_4_before_spark_starts_and_changes_no_table(
     first: Step, unreachable: Step, closed_port: int
 ) -> None:
     assert unreachable.ended.status == 4, unreachable.ended.err
-    assert unreachable.ended.seconds < 15
+    assert "start Spark" not in unreachable.ended.err
     assert f"127.0.0.1:{closed_port}" in unreachable.ended.err
     assert unreachable.lake.tables == first.lake.tables
-    assert unpublished(first.lake, unreachable.lake)
+    assert unreachable.lake.publishes_as(first.lake)
     run = unreachable.lake.run("unreachable")
     assert (run["state"], run["exit_status"]) == ("failed", 4)
 
@@ -124,10 +119,10 @@ def test_a_table_that_is_down_takes_no_other_with_it(first: Step, without_users:
 
 
 def test_nothing_is_published_while_a_table_is_missing(first: Step, without_users: Step, checked: Step) -> None:
-    assert unpublished(first.lake, without_users.lake)
+    assert without_users.lake.publishes_as(first.lake)
     assert checked.ended.status == 4, checked.ended.err
     assert "users" in checked.ended.err
-    assert unpublished(first.lake, checked.lake)
+    assert checked.lake.publishes_as(first.lake)
 
 
 def test_only_the_named_table_is_fetched(only_tracks: tuple[Step, list[str]]) -> None:
@@ -161,10 +156,12 @@ def test_published_listens_are_those_of_the_published_sessions(only_tracks: tupl
 
 
 @pytest.fixture(scope="module")
-def empty(service: Service, options: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> Step:
+def empty(
+    warm: WarmProcess, service: Service, options: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+) -> Step:
     lake = tmp_path_factory.mktemp("empty") / "lake"
     service.rows = {**served_rows(), "users": [], "listen_history": []}
-    return step(ingest(lake, "empty", *options), lake)
+    return step(warm.ingest(lake, "empty", *options), lake)
 
 
 def test_an_empty_table_fails_its_row_count_floor_on_a_first_run(empty: Step) -> None:
@@ -181,10 +178,10 @@ def test_an_empty_table_fails_its_row_count_floor_on_a_first_run(empty: Step) ->
 
 
 def test_an_empty_table_passes_where_the_source_says_that_it_may_be_empty(
-    empty: Step, options: tuple[str, ...]
+    warm: WarmProcess, empty: Step, options: tuple[str, ...]
 ) -> None:
     may_be_empty = [word for name in TABLES[1:] for word in ("--set", f"tables.{name}.min_rows=0")]
-    ended = job("sanity-check", "--lake", str(empty.lake.root), *options, *may_be_empty)
+    ended = warm.job("sanity-check", "--lake", str(empty.lake.root), *options, *may_be_empty)
     assert ended.status == 0, ended.err
     tables: dict[str, Any] = Lake.seen(empty.lake.root).published["tables"]
     assert {name: entry["rows"] for name, entry in tables.items()} == {
@@ -192,10 +189,12 @@ def test_an_empty_table_passes_where_the_source_says_that_it_may_be_empty(
     }  # fmt: skip
 
 
-def test_an_unpublished_lake_cannot_take_a_part_of_its_tables(empty: Step, options: tuple[str, ...]) -> None:
+def test_an_unpublished_lake_cannot_take_a_part_of_its_tables(
+    warm: WarmProcess, empty: Step, options: tuple[str, ...]
+) -> None:
     lake = empty.lake.root.parent / "another"
     before = footprint(lake.parent)
-    ended = ingest(lake, "part", *options, "--tables", "tracks")
+    ended = warm.ingest(lake, "part", *options, "--tables", "tracks")
     assert ended.status == 2, ended.err
     assert not lake.exists()
     assert footprint(lake.parent) == before

@@ -35,7 +35,7 @@ def test_a_bad_yaml_is_answered_at_once_with_line_and_suggestion_and_no_lake_is_
     [line] = [number for number, text in enumerate(source.read_text("utf-8").splitlines(), 1) if "newst_by" in text]
     ended = job("full-ingest", "--source", str(source), "--lake", str(tmp_path / "lake"), cwd=tmp_path)
     refused(ended, f"bad.yml:{line}: ", "newst_by", "did you mean", "newest_by")
-    assert ended.seconds < 30  # no JVM was started: that is some seconds more on the slowest machine
+    assert "start Spark" not in ended.err
     assert [path.name for path in tmp_path.iterdir()] == ["bad.yml"]
 
 
