@@ -228,7 +228,8 @@ def test_the_jobs_came_to_every_place_that_could_show_a_value(planted: Planted) 
     assert [row["reason"] for row in rejected if row["table"] == "messages"] == ["wrong_type:at"]
     [run] = lake.rows("ops/runs")
     names = {table["table"]: set(table["new_columns"] or ()) for table in run["tables"]}
-    assert names == {"people": {SCRIPT, FORMULA, "nick_name"}, "messages": {IMAGE}}
+    # What is no name of a column may be anything: it is not shown.
+    assert names == {"people": {"***", "nick_name"}, "messages": {"***"}}
     # Each expectation of the first check and of the last one has rows that fail it, by key.
     for docs_id in {
         row["docs_id"] for row in lake.rows("ops/checks") if row["outcome"] in ("checks failed", "published")
