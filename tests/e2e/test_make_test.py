@@ -46,7 +46,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.write_text(text, "utf-8")
         (path.parent / "__init__.py").touch()
     (root / "tests" / "__init__.py").touch()
-    for name in ("conftest.py", "parts.py"):
+    for name in ("conftest.py", "suite_parts.py"):
         shutil.copy(ROOT / "tests" / name, root / "tests" / name)
     marks = "markers = e2e\n    quick\n    thorough"
     (root / "pytest.ini").write_text(f"[pytest]\ntestpaths = tests\npythonpath = .\n{marks}\n", "utf-8")

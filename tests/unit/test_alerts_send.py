@@ -207,7 +207,14 @@ def test_the_log_of_apprise_is_not_ours(kept: _Kept, capfd: pytest.CaptureFixtur
 
 def test_a_second_message_does_not_wait_for_the_pauses_of_a_service(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(time, "sleep", pauses.append)
+    sleep = time.sleep
+
+    def slept(seconds: float) -> None:
+        # The process may have threads that wait for something else.
+        is_theirs = sys._getframe(1).f_globals["__name__"].startswith("apprise")
+        (pauses.append if is_theirs else sleep)(seconds)
+
+    monkeypatch.setattr(time, "sleep", slept)
     with smtp_sink() as sink:
         url = f"mailto://127.0.0.1:{sink.port}?smtp=127.0.0.1&from=pagelake@a.example&to=ops@a.example&mode=insecure"
         send([message("mail"), message("mail")], {"mail": channel("mail", url)})
