@@ -99,12 +99,8 @@ def check_and_publish(
     if run.state == RunState.FAILED:
         # It was merged, and stopped or failed on its way through the checks.
         run.to(RunState.MERGED)
-    try:
-        with ThreadPoolExecutor(max_workers=1) as background:
-            _check_and_publish(spark, job, run, suites, accepted, whole, looking, background)
-    finally:
-        # What is kept of tables that the next run in this process changes, Spark would plan and read anew at each of its commits.
-        spark.catalog.clearCache()
+    with ThreadPoolExecutor(max_workers=1) as background:
+        _check_and_publish(spark, job, run, suites, accepted, whole, looking, background)
 
 
 def _check_and_publish(
@@ -140,6 +136,9 @@ def _check_and_publish(
         reached("docs moved in")
         # Only now is the docs' id taken for good: a check that was killed before leaves no rows that the next one would repeat.
         write_failures(spark, job, run, frames, findings, docs_id)
+        # Not only the tables: the orphaned references are cached, too. At each commit to a table, Spark plans again every cached
+        # query that reads it, which the next run in this process would pay for.
+        spark.catalog.clearCache()
         if not broken:
             # When readers see it, which a long run's start is not: `Lake.as_of` goes by this.
             in_spite = (accepted,) if accepted else ()

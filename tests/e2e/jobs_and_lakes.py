@@ -49,6 +49,7 @@ def missing(what: str) -> NoReturn:
     message = f"{what} is not there"
     if os.environ.get("CI") == "true":
         pytest.fail(message)
+    # A newcomer without root cannot install it, and the other tests are worth running; the reason is printed, and CI never skips.
     pytest.skip(message)
 
 
@@ -171,7 +172,7 @@ def step(ended: Ended, root: Path) -> Step:
 
 
 def printed(out: str) -> dict[str, tuple[int | None, ...]]:
-    """The table at the end of a job's output: rows landed, rejected, repeated, inserted, updated, vanished."""
+    """The summary at the end of a job's output: for each table its six numbers, in the order of the columns."""
     rows = [line.split() for line in out.splitlines()]
     return {
         row[0]: tuple(None if cell == "-" else int(cell.replace(",", "")) for cell in row[1:])
