@@ -80,7 +80,8 @@ def start_session(app: str, runtime: Runtime, *, rows: int, halts: bool = False)
         # Spark's own handler calls the JVM on the connection where another call waits: that breaks it, and hides the Ctrl-C.
         signal.signal(signal.SIGINT, _on_ctrl_c)
         if halts:
-            signal.signal(signal.SIGINT, _halting(_on_ctrl_c))
+            # A JVM that was halted need not be silenced.
+            signal.signal(signal.SIGINT, _halting(signal.default_int_handler))
             before = signal.getsignal(signal.SIGTERM)
             if callable(before):
                 signal.signal(signal.SIGTERM, _halting(before))
@@ -166,16 +167,10 @@ def silence_spark() -> None:
     From a thread of its own, as the connection of this one may be waiting for an answer that nobody will read.
     """
     context = SparkContext._active_spark_context
-    if context is None:
-        return
-
-    def silence() -> None:
-        with suppress(Exception):  # a JVM that was halted before says nothing anyway
-            context.setLogLevel("OFF")
-
-    thread = threading.Thread(target=silence, daemon=True)
-    thread.start()
-    thread.join(timeout=5)
+    if context is not None:
+        thread = threading.Thread(target=context.setLogLevel, args=["OFF"], daemon=True)
+        thread.start()
+        thread.join(timeout=5)
 
 
 def _java_options(runtime: Runtime, rows: int) -> str:

@@ -153,20 +153,19 @@ def open_alerts(rules: Sequence[Rule], before: Sequence[Event]) -> list[Event]:
     )
 
 
+# What an event and its record both have.
+_AS_THEY_ARE = ("at", "channel", "severity", "since", "run_id", "text", "delivered", "number")
+
+
 def to_record(event: Event) -> dict[str, Any]:
     """An event as `ops/alerts` holds it."""
     key = {name: getattr(event.key, name) or None for name in ("metric", "table", "label")}
-    rest = {
-        name: getattr(event, name)
-        for name in ("at", "channel", "severity", "since", "run_id", "text", "delivered", "number")
-    }
+    rest = {name: getattr(event, name) for name in _AS_THEY_ARE}
     return {**rest, **key, "rule": event.key.rule, "kind": event.kind.value}
 
 
 def from_record(record: Mapping[str, Any]) -> Event:
     """The event of a record."""
     key = Key(record["rule"], *(record[name] or "" for name in ("metric", "table", "label")))
-    rest = {
-        name: record[name] for name in ("at", "channel", "severity", "since", "run_id", "text", "delivered", "number")
-    }
+    rest = {name: record[name] for name in _AS_THEY_ARE}
     return Event(kind=Kind(record["kind"]), key=key, **rest)
