@@ -66,6 +66,7 @@ def test_a_run_that_lost_much_is_published_with_warnings(spark: SparkSession, th
         check_and_publish(spark, job, run, prepare_checks(job))
         run.save(things.layout)
         assert run.state == runs.PUBLISHED
+        assert spark._jsparkSession.sharedState().cacheManager().isEmpty()
     # First: 4 rows as ever. Second: 1 of the 4 known rows is gone, and there are 4 again. Third: 2 of 4 are gone, 2 are left.
     checks = sorted(all_checks(things.layout), key=lambda check: check.checked_at)
     assert [(check.failed, check.warnings) for check in checks] == [(0, 0), (0, 1), (0, 2)]
