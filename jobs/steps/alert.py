@@ -135,7 +135,7 @@ def evaluate(desk: Desk, news: News, now: datetime) -> Told:
     _mention_off(desk.alerts)
     if desk.layout is None:
         return _tell(desk, news, now)
-    slowest_s = max((channel.timeout_s for channel in desk.alerts.channels), default=0)
+    slowest_s = max((channel.timeout_s for channel in _on(desk.alerts).values()), default=0)
     with alerting(desk.layout, patience_s=_PATIENCE_S + slowest_s) as is_mine:
         if is_mine:
             return _tell(desk, news, now)

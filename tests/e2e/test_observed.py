@@ -14,7 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from demo import Faults
 from tests.e2e.fastapi_service import Service
-from tests.e2e.jobs_and_lakes import Ended, ingest, job, read, served_rows
+from tests.e2e.jobs_and_lakes import Ended, read, served_rows
+from tests.e2e.warm_process import WarmProcess
 from tests.e2e.watched_page import Watched
 from tests.message_receivers import Receiver, http_receiver
 from tests.metrics_sink import SinkServer
@@ -87,11 +88,11 @@ def ops() -> Iterator[Receiver]:
         yield receiver
 
 
-def night(lake: Path, service: Service, ops: Receiver, run_id: str) -> Night:
+def night(warm: WarmProcess, lake: Path, service: Service, ops: Receiver, run_id: str) -> Night:
     text = lake.parent / "pagelake.prom"
     n_told = len(ops.bodies)
     with SinkServer() as collector:
-        ended = ingest(
+        ended = warm.ingest(
             lake, run_id, "--source", "moovitamix", "--api-url", service.url,
             "--set", f"metrics.otlp={{url: '{collector.url}/v1/metrics'}}", "--set", f"metrics.prometheus_file={text}",
             PAGELAKE_ALERT_URL=f"json://127.0.0.1:{ops.port}",
@@ -106,15 +107,15 @@ def night(lake: Path, service: Service, ops: Receiver, run_id: str) -> Night:
 
 
 @pytest.fixture(scope="module")
-def bad(lake: Path, service: Service, ops: Receiver) -> Night:
+def bad(warm: WarmProcess, lake: Path, service: Service, ops: Receiver) -> Night:
     service.rows, service.busy = served_rows(**BAD), {"users": 3}
-    return night(lake, service, ops, "bad")
+    return night(warm, lake, service, ops, "bad")
 
 
 @pytest.fixture(scope="module")
-def good(bad: Night, lake: Path, service: Service, ops: Receiver) -> Night:
+def good(bad: Night, warm: WarmProcess, lake: Path, service: Service, ops: Receiver) -> Night:
     service.rows = served_rows()
-    return night(lake, service, ops, "good")
+    return night(warm, lake, service, ops, "good")
 
 
 def gauges(night: Night) -> dict[tuple[str, Labels], float]:
@@ -193,8 +194,8 @@ def test_the_good_night_after_it(good: Night) -> None:
     assert good.metrics["run.succeeded", None, None] == 1
 
 
-def test_status_says_the_same(good: Night, lake: Path) -> None:
-    said = json.loads(job("status", "--source", "moovitamix", "--lake", str(lake), "--format", "json").out)
+def test_status_says_the_same(good: Night, warm: WarmProcess, lake: Path) -> None:
+    said = json.loads(warm.job("status", "--source", "moovitamix", "--lake", str(lake), "--format", "json").out)
     runs = {run["run_id"]: run for run in said["runs"]}
     assert (runs["bad"]["outcome"], runs["bad"]["rows"], runs["bad"]["rejected"], runs["bad"]["orphans"]) == (
         "checks failed", 488, 4, 4,

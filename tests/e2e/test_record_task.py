@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.jobs_and_lakes import Ended, Lake, ingest, job, small_demo
+from tests.e2e.jobs_and_lakes import Ended, Lake, small_demo
+from tests.e2e.warm_process import WarmProcess
 from tests.message_receivers import http_receiver
 
 pytestmark = [pytest.mark.e2e, pytest.mark.quick]
@@ -15,7 +16,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.quick]
 DAG_RUN = "scheduled__2026-11-25T02:00:00+00:00"
 
 
-def test_a_task_is_told_before_there_is_a_lake_and_recorded_beside_the_run_once_there_is_one(tmp_path: Path) -> None:
+def test_a_task_is_told_before_there_is_a_lake_and_recorded_beside_the_run_once_there_is_one(
+    tmp_path: Path, warm: WarmProcess
+) -> None:
     lake, file = tmp_path / "lake", tmp_path / "demo.prom"
     options = ["--set", f"metrics.prometheus_file={file}"]
     of_load = tmp_path / "demo+full_ingest+load.prom"
@@ -23,7 +26,7 @@ def test_a_task_is_told_before_there_is_a_lake_and_recorded_beside_the_run_once_
     def record(number: int, state: str, url: str) -> Ended:
         which = ["--dag", "full_ingest", "--dag-run", DAG_RUN, "--task", "load", "--try", str(number), "--run-id", "r1"]
         how = ["--state", state, "--seconds", "12.5"]
-        return job("record-task", "--lake", str(lake), *options, *which, *how, PAGELAKE_ALERT_URL=url)
+        return warm.job("record-task", "--lake", str(lake), *options, *which, *how, PAGELAKE_ALERT_URL=url)
 
     with http_receiver() as ops:
         url = f"json://127.0.0.1:{ops.port}"
@@ -32,12 +35,12 @@ def test_a_task_is_told_before_there_is_a_lake_and_recorded_beside_the_run_once_
         assert "There is no lake at " in ended.out
         assert ops.titles == ["[critical] demo: task-failed"]
         told = of_load.read_bytes()
-        ended = ingest(lake, "r1", *small_demo(), *options)
+        ended = warm.ingest(lake, "r1", *small_demo(), *options)
         assert (ended.status, of_load.read_bytes()) == (0, told), ended.err
         of_the_run = file.read_bytes()
         ended = record(2, "failed", url)
         assert (ended.status, file.read_bytes()) == (0, of_the_run), ended.err
-        status = json.loads(job("status", "--lake", str(lake), "--format", "json").out)
+        status = json.loads(warm.job("status", "--lake", str(lake), "--format", "json").out)
         assert [one["task"] for one in status["failing_tasks"]] == ["load"]
         assert (status["failing"], status["runs"][0]["outcome"]) == (None, "published")
         assert record(3, "success", url).status == 0

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.jobs_and_lakes import alive, command, ingest, small_demo
+from tests.e2e.jobs_and_lakes import alive, command, small_demo
+from tests.e2e.warm_process import WarmProcess
 
 pytestmark = pytest.mark.e2e
 
@@ -22,7 +23,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("late") / "lake"
 
 
-def test_a_run_that_is_stopped_while_it_derives_or_checks_ends_with_its_lock(root: Path) -> None:
+def test_a_run_that_is_stopped_while_it_derives_or_checks_ends_with_its_lock(root: Path, warm: WarmProcess) -> None:
     for place in ("derive started", "checked"):
         started = time.monotonic()
         out, err = root.parent / "out", root.parent / "err"
@@ -53,5 +54,5 @@ def test_a_run_that_is_stopped_while_it_derives_or_checks_ends_with_its_lock(roo
         assert "Traceback" not in said
         assert "was stopped by a signal" in out.read_text("utf-8")
         assert not (root / "published.json").exists(), place
-    ended = ingest(root, "after", *small_demo())
+    ended = warm.ingest(root, "after", *small_demo())
     assert ended.status == 0, ended.err

@@ -18,7 +18,6 @@ from lib.lake.publications import Publication, PublishedTable, publish
 from tests.moving_server import Fails, MovingServer, MovingTable, Row, Short, delete
 from tests.spark.served_table import copied, day, job_of
 
-# Of these `make test` runs those that are marked quick.
 pytestmark = pytest.mark.thorough
 
 SOURCE = """
@@ -143,7 +142,6 @@ PUBLICATION = "publication run-1 (2026-01-02 01:00 UTC), version 0"
 LOOKED_AT = "Looked at 8 pages of 4 runs (run-1 to run-4)"
 
 
-@pytest.mark.quick
 def test_a_repeated_row(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
     lines = shop.explain(capsys, "things", "id=2")
     failed = lines.pop(4)

@@ -72,6 +72,7 @@ def forms(secret: str) -> list[str]:
     return found
 
 
+@pytest.mark.thorough
 def test_the_event_log_of_a_run_shows_the_secret_nowhere(tmp_path: Path) -> None:
     script = f"""
         import sys
@@ -120,6 +121,7 @@ def test_the_event_log_of_a_run_shows_the_secret_nowhere(tmp_path: Path) -> None
         assert form not in done.stdout + done.stderr
 
 
+@pytest.mark.thorough
 def test_rows_in_quarantine_are_found_again_by_later_runs_and_by_name(things: Served) -> None:
     things.settings |= {"max_rejected_fraction": 0.9}
     things.columns = {"id": "bigint!", "name": "string!"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 from deltalake import DeltaTable, QueryBuilder
 from pyspark.sql import SparkSession
 
@@ -17,6 +18,7 @@ NAMES = (
 )  # fmt: skip
 
 
+@pytest.mark.thorough
 def test_spark_and_delta_rs_write_and_read_one_folder_whatever_its_name(spark: SparkSession, tmp_path: Path) -> None:
     schema = pa.schema([("id", pa.int64())])
     for name in NAMES:

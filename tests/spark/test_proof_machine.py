@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from jobs.steps import land, merge
+from tests.moving_copies import Copies, by_number
 from tests.moving_server import (
     Another,
     Fails,
@@ -21,7 +22,6 @@ from tests.moving_server import (
     Short,
     rows_of,
 )
-from tests.spark.moving_copies import Copies, by_number
 from tests.spark.served_table import Killed
 
 SIZE = 3

@@ -132,6 +132,7 @@ def test_a_published_version_is_read_years_later_whatever_was_vacuumed(spark: Sp
     assert Lake(kept.layout, spark).published("tracks").count() == 4
 
 
+@pytest.mark.thorough
 def test_with_a_short_retention_the_version_is_lost_which_is_why_tables_have_a_long_one(
     spark: SparkSession, tmp_path: Path
 ) -> None:

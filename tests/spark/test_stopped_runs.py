@@ -115,14 +115,22 @@ def stopped_at(shop: Shop, job: Job, how: str, place: str, monkeypatch: pytest.M
 
 
 @pytest.mark.quick
-def test_a_stop_or_a_failure_at_any_step_publishes_nothing_mixed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_first_run_can_only_be_resumed_and_publishes_its_tables_together_then(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shop.serve(1, 2)
-    # On a first run nothing is there that could be published by mistake.
     stopped_at(shop, shop.job(1), "term", "all merged", monkeypatch, None)
     with pytest.raises(SourceIncompleteError, match="before its step 'derive' was done"):
         shop.check(shop.job(1))
     assert not (shop.folder / "lake" / "published.json").exists()
     shop.ingest(shop.job(1), "run-1")
+    assert shop.published["run_id"] == "run-1"
+    assert shop.listened() == ([1, 2], [1, 2])
+
+
+def test_a_stop_or_a_failure_at_any_step_publishes_nothing_mixed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.serve(1, 2)
+    shop.ingest(shop.job(1))
     first = shop.published
     assert shop.listened() == ([1, 2], [1, 2])
 
@@ -181,7 +189,6 @@ def test_a_stopped_rebuild_leaves_no_second_copy_and_one_that_was_killed_is_clea
     assert shop.listened() == ([1, 2], [1, 2])
 
 
-@pytest.mark.quick
 def test_a_run_after_one_from_the_future_ends_well(things: Served) -> None:
     things.run({"id": 1, "name": "a"}, {"id": 2, "name": "b"}, {"id": 3, "name": "bad", "size": 1})
     things.columns["size"] = "int"

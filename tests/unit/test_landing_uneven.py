@@ -10,9 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
 
 from jobs.steps import land
 from jobs.steps.land import Landing, land_pages, prove_tables
@@ -20,9 +18,9 @@ from jobs.steps.plan import plan_tables
 from jobs.steps.record import note_plan
 from lib.lake.runs import Run, TableRun
 from lib.landing.budget import Budget
-from lib.landing.fetch import FetchPages
 from lib.source.access import Access
 from lib.source.gate import OPEN_GATE
+from tests.moving_copies import land_without_spark
 from tests.moving_server import Fault, Manners, MovingServer, MovingTable, Row, Short, rows_of
 from tests.spark.served_table import day, job_of
 from tests.uneven_pages import Cut, Endless, pages_of
@@ -46,13 +44,7 @@ Landed = Callable[..., Told]
 def landed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Landed:
     """Lands a table in the way of a run, up to its proof."""
 
-    def write(fetch: FetchPages, path: str) -> None:
-        tasks = pa.RecordBatch.from_pydict({"id": list(range(len(fetch.parts)))})
-        batches = list(fetch([tasks]))
-        write_deltalake(path, pa.Table.from_batches(batches), mode="append", partition_by=["run_id", "table"])
-
-    monkeypatch.setattr(land, "land", write)
-    monkeypatch.setattr(land, "fetched", lambda _, fetch: fetch)
+    land_without_spark(monkeypatch)
     caplog.set_level(logging.INFO)
 
     def run(

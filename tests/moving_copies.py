@@ -1,0 +1,155 @@
+"""Copies of a source whose rows move, into one lake, a run after the other: whole ones, and landings without Spark."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, QueryBuilder, write_deltalake
+from pyspark.sql import SparkSession
+
+from jobs import full_ingest
+from jobs.steps import land, record
+from jobs.steps.land import Landing
+from jobs.steps.options import Job
+from lib.lake.runs import Run
+from lib.lake.states import TableState
+from lib.landing.fetch import FetchPages
+from tests.moving_server import Manners, MovingServer, MovingTable, Row, append_anew, rows_of
+from tests.spark.served_table import copied, job_of
+
+COLUMNS = '{key: [id], deletes: soft, max_delete_fraction: 1.0, columns: {id: "bigint!", name: "string!"}'
+
+
+@dataclass
+class Copies:
+    """Copies of moving tables into one lake, a run after the other. One request at a time, so that their order is known.
+
+    `pagination` and `limits` are those of the source YAML, and so is `prove`, for all tables.
+    """
+
+    spark: SparkSession
+    folder: Path
+    server: MovingServer
+    prove: str = "counted"
+    pagination: dict[str, Any] = field(default_factory=dict)
+    limits: dict[str, Any] = field(default_factory=dict)
+    n_runs: int = 0
+    done: ClassVar[TableState] = TableState.MERGED
+
+    def serve(self, numbers: Iterable[int], manners: Manners | None = None) -> MovingTable:
+        """Let the server have a table `things` of these rows."""
+        self.server.tables["things"] = MovingTable(rows_of(numbers), manners or Manners())
+        return self.server.tables["things"]
+
+    def serve_one_that_never_rests(self) -> dict[str, MovingTable]:
+        """Let the server have a table `things` that grows for ever, and a steady one beside it."""
+        restless = MovingTable(rows_of(range(1, 11)))
+        restless.every(3, append_anew())
+        self.server.tables = {"things": restless, "others": MovingTable(rows_of(range(1, 5)))}
+        return self.server.tables
+
+    def proved(self, run: Run, table: str = "things") -> tuple[str | None, int | None]:
+        """How a table that came through is proved, and after how many rounds of reading again."""
+        found = run.tables[table]
+        assert found.error is None
+        assert found.state == self.done
+        return found.proof, found.rounds
+
+    def failed(self, run: Run, table: str = "things") -> str:
+        """Why a table failed."""
+        assert run.tables[table].state == TableState.FAILED
+        return str(run.tables[table].error)
+
+    def job(self) -> Job:
+        """The job of the next run."""
+        self.n_runs += 1
+        limits = {"concurrency": 1, "attempts": 2, "max_wait_s": 0.02, "timeout_s": 20, **self.limits}
+        tables = "".join(
+            f"  {name}: {{path: /{name}, prove: {self.prove}, {COLUMNS[1:]}}}\n" for name in self.server.tables
+        )
+        path = self.folder / "shop.yml"
+        path.write_text(f"source: shop\napi: {{url: '{self.server.url}'}}\ntables:\n{tables}", "utf-8")
+        pagination = {"size": 3, **self.pagination}
+        overrides = [f"api.pagination.{name}={value}" for name, value in pagination.items()]
+        overrides += [f"api.limits.{name}={value}" for name, value in limits.items()]
+        return job_of(path, self.n_runs, overrides)
+
+    def run(self, *, resume: str | None = None, accept_incomplete: bool = False, allow_deletes: bool = False) -> Run:
+        """One run up to silver. Its tables say how it went; anything but a table's own failure is raised."""
+        return copied(self.job(), resume=resume, accept_incomplete=accept_incomplete, allow_deletes=allow_deletes)
+
+    def silver(self, table: str = "things") -> list[Row]:
+        """The live rows of a table, by number."""
+        return self.query(
+            self.folder / "lake" / "silver" / table, "SELECT id, name FROM t WHERE _deleted_at IS NULL ORDER BY id"
+        )
+
+    def version(self, table: str = "things") -> int | None:
+        """The newest version of a silver table, None where there is no table."""
+        path = str(self.folder / "lake" / "silver" / table)
+        return DeltaTable(path).version() if DeltaTable.is_deltatable(path) else None
+
+    def landed(self) -> Counter[tuple[str, int, int]]:
+        """How often each page stands in bronze, by table, page and round."""
+        rows = self.query(self.folder / "lake" / "bronze" / "pages", 'SELECT "table", page, round FROM t')
+        return Counter((row["table"], row["page"], row["round"]) for row in rows)
+
+    def query(self, path: Path, sql: str) -> list[Row]:
+        rows: list[Row] = pa.table(QueryBuilder().register("t", DeltaTable(str(path))).execute(sql)).to_pylist()
+        return rows
+
+
+@dataclass
+class Landings(Copies):
+    """Runs that end when their pages are landed and proved. No Spark takes part: delta-rs writes the pages."""
+
+    done: ClassVar[TableState] = TableState.LANDED
+    landing: Landing | None = None
+
+    @classmethod
+    def without_spark(cls, folder: Path, server: MovingServer, patch: pytest.MonkeyPatch) -> Landings:
+        """Landings in place of copies, for as long as `patch` holds."""
+        land_without_spark(patch)
+        conf = SimpleNamespace(getAll=list)
+        spark: Any = SimpleNamespace(sparkContext=SimpleNamespace(defaultParallelism=2, getConf=lambda: conf))
+        patch.setattr(full_ingest, "_start", lambda *_: (spark, {}))
+        landings = cls(spark, folder, server)
+        patch.setattr(full_ingest, "merge_tables", lambda landing, **_: setattr(landings, "landing", landing))
+        patch.setattr(full_ingest, "_finish", lambda _, __, run, *___: record.stop_on_failed_tables(run))
+        patch.setattr(record, "_observed", lambda *_: nullcontext())
+        return landings
+
+    def silver(self, table: str = "things") -> list[Row]:
+        """The rows of the last run's pages as they were read last, by number: what would be merged."""
+        assert self.landing is not None
+        plan = self.landing.cases[table].plan
+        sql = f"""SELECT body FROM (
+            SELECT body, row_number() OVER (PARTITION BY page ORDER BY round DESC) AS back FROM t
+            WHERE "table" = '{table}' AND run_id = '{self.landing.run.run_id}' AND page BETWEEN {plan.first} AND {plan.last}
+        ) WHERE back = 1"""
+        bodies = [json.loads(row["body"]) for row in self.query(self.folder / "lake" / "bronze" / "pages", sql)]
+        return by_number(row for body in bodies for row in (body if isinstance(body, list) else body["items"]))
+
+
+def land_without_spark(patch: pytest.MonkeyPatch) -> None:
+    """Have the pages that Spark's tasks would fetch be fetched here, and written by delta-rs."""
+
+    def write(fetch: FetchPages, path: str) -> None:
+        tasks = pa.RecordBatch.from_pydict({"id": list(range(len(fetch.parts)))})
+        write_deltalake(path, pa.Table.from_batches(fetch([tasks])), mode="append", partition_by=["run_id", "table"])
+
+    patch.setattr(land, "land", write)
+    patch.setattr(land, "fetched", lambda _, fetch: fetch)
+
+
+def by_number(rows: Iterable[Row]) -> list[Row]:
+    return sorted(rows, key=lambda row: row["id"])
