@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.jobs_and_lakes import ROOT, Ended, footprint, job, read, small_demo
+from tests.e2e.warm_process import WarmProcess
 
 pytestmark = [pytest.mark.e2e, pytest.mark.quick]
 
@@ -39,11 +40,11 @@ def test_a_bad_yaml_is_answered_at_once_with_line_and_suggestion_and_no_lake_is_
     assert [path.name for path in tmp_path.iterdir()] == ["bad.yml"]
 
 
-def test_a_missing_secret_is_named_and_no_lake_is_made(tmp_path: Path) -> None:
+def test_a_missing_secret_is_named_and_no_lake_is_made(tmp_path: Path, warm: WarmProcess) -> None:
     source = tmp_path / "shop.yml"
     secret = 'auth: {type: header, name: X-Api-Key, value: "${PAGELAKE_TEST_NO_SUCH_KEY}"}'
     source.write_text(MOOVITAMIX.replace("auth: {type: none}", secret, 1), "utf-8")
-    ended = job("full-ingest", "--source", str(source), "--lake", str(tmp_path / "lake"), cwd=tmp_path)
+    ended = warm.job("full-ingest", "--source", str(source), "--lake", str(tmp_path / "lake"), cwd=tmp_path)
     refused(ended, "PAGELAKE_TEST_NO_SUCH_KEY", "is not set")
     assert [path.name for path in tmp_path.iterdir()] == ["shop.yml"]
 
@@ -72,9 +73,11 @@ def test_a_missing_secret_is_named_and_no_lake_is_made(tmp_path: Path) -> None:
         (["--set", "site.publish_to=s3://key:secret@bucket/x"], ["site.publish_to", "must not hold a key"]),
     ],
 )
-def test_a_mistake_in_the_options_touches_nothing(lake: Path, options: list[str], words: list[str]) -> None:
+def test_a_mistake_in_the_options_touches_nothing(
+    lake: Path, options: list[str], words: list[str], warm: WarmProcess
+) -> None:
     before = footprint(lake)
-    refused(job("full-ingest", "--lake", str(lake), *options, cwd=lake.parent), *words)
+    refused(warm.job("full-ingest", "--lake", str(lake), *options, cwd=lake.parent), *words)
     assert footprint(lake) == before
     assert [path.name for path in lake.parent.iterdir()] == ["lake"]
 
@@ -84,24 +87,24 @@ def test_a_job_that_does_not_exist_is_answered_with_the_nearest(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_holds_something_else_is_no_lake(tmp_path: Path) -> None:
+def test_a_folder_that_holds_something_else_is_no_lake(tmp_path: Path, warm: WarmProcess) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").write_bytes(b"miaow")
     before = footprint(tmp_path)
-    refused(job("full-ingest", "--lake", str(tmp_path / "photos")), "photos", "--lake")
+    refused(warm.job("full-ingest", "--lake", str(tmp_path / "photos")), "photos", "--lake")
     assert footprint(tmp_path) == before
 
 
-def test_there_is_nothing_to_check_in_a_lake_without_a_run(tmp_path: Path) -> None:
-    refused(job("sanity-check", "--lake", str(tmp_path / "lake")), "full-ingest")
+def test_there_is_nothing_to_check_in_a_lake_without_a_run(tmp_path: Path, warm: WarmProcess) -> None:
+    refused(warm.job("sanity-check", "--lake", str(tmp_path / "lake")), "full-ingest")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
     "words", [["--help"], ["full-ingest", "--help"], ["sanity-check", "--help"], ["explain-row", "--help"]]
 )
-def test_help_is_at_hand(tmp_path: Path, words: list[str]) -> None:
-    ended = job(*words, cwd=tmp_path)
+def test_help_is_at_hand(tmp_path: Path, words: list[str], warm: WarmProcess) -> None:
+    ended = warm.job(*words, cwd=tmp_path)
     assert ended.status == 0
     assert "Usage" in ended.out
     assert list(tmp_path.iterdir()) == []

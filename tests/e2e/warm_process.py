@@ -32,14 +32,14 @@ class WarmProcess:
             ["bash", "-c", START], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def job(self, *arguments: str, **env: str) -> Ended:
+    def job(self, *arguments: str, cwd: Path = ROOT, **env: str) -> Ended:
         """One job, to its end."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         started = time.monotonic()
         # The JVM goes on writing into the files of the job that started it: each job has its own.
         folder = Path(tempfile.mkdtemp(dir=self.folder))
-        asked = {"arguments": arguments, "env": env, "folder": str(folder)}
+        asked = {"arguments": arguments, "env": env, "folder": str(folder), "cwd": str(cwd)}
         self.process.stdin.write(json.dumps(asked) + "\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
@@ -67,6 +67,7 @@ def serve() -> None:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in asked["env"].items():
                 patch.setenv(name, value)
+            patch.chdir(asked["cwd"])
             status = main([*UNCOMPILED, *asked["arguments"]])
         sys.stdout.flush()
         sys.stderr.flush()
