@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def is_left_out(config: pytest.Config, item: pytest.Item) -> bool:
-    marks = {mark.name for mark in item.iter_markers()}
+    marks = [mark.name for mark in item.iter_markers()]
     return suite_parts.is_left_out(config.stash[PART], item.path.parent.name, marks)
 
 

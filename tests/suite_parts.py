@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 PART = os.environ.get("PAGELAKE_TESTS", "all")
 FEW = 20
@@ -38,12 +39,12 @@ def examples(many: int) -> int:
     return min(many, FEW) if FEW_EXAMPLES else many
 
 
-def is_quick(folder: str, marks: set[str]) -> bool:
-    """Whether a test belongs to `make test`: those marked quick, and those that start no whole process and are not thorough."""
-    return "quick" in marks or (folder != "e2e" and "thorough" not in marks)
+def is_quick(folder: str, marks: Sequence[str]) -> bool:
+    """Whether a test belongs to `make test`: as its nearest mark says (the first one); without one, unless it is in e2e."""
+    return next((mark == "quick" for mark in marks if mark in ("quick", "thorough")), folder != "e2e")
 
 
-def is_left_out(part: str, folder: str, marks: set[str]) -> bool:
+def is_left_out(part: str, folder: str, marks: Sequence[str]) -> bool:
     """Whether a test is not of this part."""
     return part != "all" and is_quick(folder, marks) != (part == "quick")
 

@@ -16,11 +16,12 @@ from tests.e2e.jobs_and_lakes import ROOT
 pytestmark = [pytest.mark.e2e, pytest.mark.quick]
 
 SEEN = "import json, os, pathlib\ndef test_it(): pathlib.Path({path!r}).write_text(json.dumps(dict(os.environ)))\n"
-# Two files of each folder with what is in them: in `make test`, or in the rest.
+# Files of each folder with what is in them: in `make test`, or in the rest.
 SUITE = {
     "unit/test_a.py": "def test_quick(): pass",
     "spark/test_b.py": "import pytest\n@pytest.mark.thorough\ndef test_rest(): pass\ndef test_quick(): pass",
     "e2e/test_c.py": "import pytest\ndef test_rest(): pass\n@pytest.mark.quick\ndef test_quick(): pass",
+    "e2e/test_d.py": "import pytest\npytestmark = pytest.mark.quick\n@pytest.mark.thorough\ndef test_rest(): pass\ndef test_quick(): pass",
 }
 PYTEST = re.compile(r"tests/(\w+)/test_\w[.]py::test_(\w+)")
 
@@ -67,14 +68,14 @@ REST = {("spark", "rest"), ("e2e", "rest")}
 def test_each_test_is_in_one_part_and_the_last_line_says_what_is_left_out(suite: Path) -> None:
     quick, last, status = ran(suite, "quick", "-n2")
     assert (quick, status) == (QUICK, 0)
-    assert "3 passed" in last[0]
-    assert last[1] == "2 tests are left out here: make test-rest runs them, make test-all everything (docs/testing.md)"
+    assert "4 passed" in last[0]
+    assert last[1] == "3 tests are left out here: make test-rest runs them, make test-all everything (docs/testing.md)"
     rest, last, status = ran(suite, "rest", "-n0")
     assert (rest, status) == (REST, 0)
-    assert last[1] == "3 tests are left out here: make test runs them (docs/testing.md)"
+    assert last[1] == "4 tests are left out here: make test runs them (docs/testing.md)"
     everything, last, status = ran(suite, "all", "-n0")
     assert (everything, status) == (QUICK | REST, 0)
-    assert "5 passed" in last[1]
+    assert "7 passed" in last[1]
 
 
 def test_what_is_asked_for_by_name_is_run_wherever_it_belongs(suite: Path) -> None:

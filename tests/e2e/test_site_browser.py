@@ -124,7 +124,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(params=["file", "http"])
+@pytest.fixture(params=["file", pytest.param("http", marks=pytest.mark.thorough)])
 def base(request: pytest.FixtureRequest, rich: Path) -> Iterator[str]:
     """Where the site is, from disk and from a server on this machine."""
     if request.param == "file":

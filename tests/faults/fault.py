@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,13 +50,13 @@ class Fault:
         return text.replace(self.old, self.new)
 
 
-def _marks(test: str) -> set[str]:
-    """The marks of a test and of its file, by their text."""
+def _marks(test: str) -> list[str]:
+    """The marks of a test and of its file that say to which part it belongs, by their text, the nearest first."""
     file, _, name = test.partition("::")
     module = ast.parse((Path(__file__).parents[2] / file).read_text("utf-8"))
     marked = [node.value for node in module.body if isinstance(node, ast.Assign) and "pytestmark" in ast.unparse(node)]
     for node in module.body:
         if isinstance(node, ast.FunctionDef) and node.name == name:
-            marked += node.decorator_list
+            marked = [*node.decorator_list, *marked]
     words = " ".join(ast.unparse(one) for one in marked)
-    return {mark for mark in ("quick", "thorough") if f"pytest.mark.{mark}" in words}
+    return re.findall(r"pytest\.mark\.(quick|thorough)\b", words)

@@ -83,6 +83,7 @@ def test_an_accepted_failure_is_published_once_and_everyone_can_read_why(
     assert "Accepted" not in capsys.readouterr().out
 
 
+@pytest.mark.thorough
 def test_one_accepted_failure_does_not_let_another_one_through(things: Served) -> None:
     things.run({"id": 1, "name": "much too long"})
     with pytest.raises(ChecksFailedError) as refused:
@@ -99,6 +100,7 @@ def test_one_accepted_failure_does_not_let_another_one_through(things: Served) -
     assert EVIL not in str(line.message)
 
 
+@pytest.mark.thorough
 def test_what_did_not_fail_cannot_be_accepted(things: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     things.run({"id": 1, "name": "c"})
     merged, measured = runs.all_runs(things.layout), DeltaTable(str(things.layout.metrics)).version()
@@ -142,6 +144,7 @@ def test_what_did_not_fail_cannot_be_accepted(things: Served, monkeypatch: pytes
     assert len(all_checks(things.layout)) == 1
 
 
+@pytest.mark.thorough
 def test_what_could_not_be_checked_can_never_be_accepted(things: Served) -> None:
     things.run({"id": 1, "name": "c"})
     for name in ("things.column_values_to_not_be_null.nmae", UNKNOWN_NAME):

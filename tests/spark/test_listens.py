@@ -191,7 +191,6 @@ def test_only_the_rows_that_changed_are_written_in_one_commit(lake: Lake) -> Non
     assert lake.rows() == lake.rebuilt(version)
 
 
-@pytest.mark.quick
 def test_a_vanished_session_goes_and_a_returned_one_is_back(lake: Lake) -> None:
     both: dict[Session, Tracks] = {(1, 0): [1, 2], (2, 0): [3]}
     lake.run(both | OTHERS)
@@ -249,7 +248,6 @@ def test_a_change_that_listens_do_not_show_writes_no_version_and_is_no_hindrance
     assert lake.operations == ["WRITE", "MERGE"]
 
 
-@pytest.mark.quick
 def test_a_run_killed_after_its_commit_finds_it_made(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.run({(1, 0): [1, 2]} | OTHERS)
     version = lake.merge({(1, 0): [2]})
