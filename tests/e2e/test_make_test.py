@@ -21,7 +21,10 @@ SUITE = {
     "unit/test_a.py": "def test_quick(): pass",
     "spark/test_b.py": "import pytest\n@pytest.mark.thorough\ndef test_rest(): pass\ndef test_quick(): pass",
     "e2e/test_c.py": "import pytest\ndef test_rest(): pass\n@pytest.mark.quick\ndef test_quick(): pass",
-    "e2e/test_d.py": "import pytest\npytestmark = pytest.mark.quick\n@pytest.mark.thorough\ndef test_rest(): pass\ndef test_quick(): pass",
+    "e2e/test_d.py": (
+        "import pytest\npytestmark = pytest.mark.quick\n"
+        "@pytest.mark.thorough\ndef test_rest(): pass\ndef test_quick(): pass"
+    ),
 }
 PYTEST = re.compile(r"tests/(\w+)/test_\w[.]py::test_(\w+)")
 
