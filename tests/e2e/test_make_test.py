@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def ran(suite: Path, part: str, *options: str) -> tuple[set[tuple[str, str]], list[str], int]:
     """What was run of the small suite, the last two lines, and the exit status."""
-    words = [os.environ.get("PYSPARK_PYTHON", "python"), "-m", "pytest", "-v", "-p", "no:cacheprovider", *options]
+    words = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", *options]
     ended = start(*words, cwd=suite, PAGELAKE_TESTS=part)
     return set(PYTEST.findall(ended.stdout)), ended.stdout.splitlines()[-2:], ended.returncode
 
