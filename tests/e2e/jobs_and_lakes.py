@@ -16,7 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from subprocess import Popen
+from typing import IO, Any, NoReturn
 
 import pyarrow as pa
 import pytest
@@ -79,6 +80,23 @@ def small_demo(**more: object) -> list[str]:
 
 def ingest(lake: Path, run_id: str, *options: str, **env: str) -> Ended:
     return job("full-ingest", "--lake", str(lake), "--run-id", run_id, *options, **env)
+
+
+def at_work(
+    *arguments: str, out: int | IO[str] = subprocess.PIPE, err: int | IO[str] = subprocess.PIPE, **env: str
+) -> Popen[str]:
+    """Start `./spark-submit.sh` as the first process of a session of its own, and go on beside it."""
+    return Popen(
+        command(*arguments), env={**os.environ, **env}, stdout=out, stderr=err, text=True, start_new_session=True
+    )
+
+
+def until_gone(session: int, within_s: float) -> None:
+    """Wait for the end of the job and of all that it started."""
+    deadline = time.monotonic() + within_s
+    while left := alive(session):
+        assert time.monotonic() < deadline, f"still there: {left}"
+        time.sleep(0.05)
 
 
 def alive(session: int) -> list[str]:

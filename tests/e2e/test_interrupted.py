@@ -23,13 +23,13 @@ from tests.e2e.jobs_and_lakes import (
     Lake,
     Row,
     Step,
-    alive,
-    command,
+    at_work,
     good,
     job,
     read,
     served_rows,
     step,
+    until_gone,
 )
 
 pytestmark = pytest.mark.e2e
@@ -120,14 +120,7 @@ def stopped(api: Guarded, root: Path, options: list[str], run_id: str, number: s
     api.asked.clear()
     slow = ["--set", "api.limits.concurrency=2", "--lake", str(root), "--run-id", run_id]
     started = time.monotonic()
-    with subprocess.Popen(
-        command("full-ingest", *options, *slow),
-        env={**os.environ, "SHOP_KEY": SECRET},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
+    with at_work("full-ingest", *options, *slow, SHOP_KEY=SECRET) as process:
         deadline = time.monotonic() + 200
         # The plan asks for page 1 of each table, twice as each first answer is an error; the rest is Spark's.
         while len([path for path in api.asked if not re.search(r"page=1&", path)]) < 3:
@@ -145,9 +138,7 @@ def stopped(api: Guarded, root: Path, options: list[str], run_id: str, number: s
             os.killpg(process.pid, signal.SIGKILL)
             raise
         ended = Ended(process.returncode, out, err, time.monotonic() - sent)
-    while left := alive(process.pid):
-        assert time.monotonic() < sent + 60, f"still there: {left}"
-        time.sleep(0.1)
+    until_gone(process.pid, within_s=60)
     assert len(api.asked) < 60, "it read on, nearly to the end"
     time.sleep(api.latency_s)  # for answers that nobody waits for any more
     assert time.monotonic() - started < 300

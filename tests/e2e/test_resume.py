@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -23,11 +21,11 @@ from tests.e2e.jobs_and_lakes import (
     Lake,
     Row,
     Step,
-    alive,
-    command,
+    at_work,
     content,
     footprint,
     step,
+    until_gone,
 )
 from tests.e2e.warm_process import WarmProcess
 
@@ -92,18 +90,10 @@ def killed(never_killed: Step, api: DemoServer, root: Path) -> dict[str, Killed]
 def killed_at(place: str, api: DemoServer, root: Path) -> Killed:
     api.requests.clear()
     started = time.monotonic()
-    with subprocess.Popen(
-        command("full-ingest", "--lake", str(root), "--resume-or-start", "chained", *options(api)),
-        env={**os.environ, "PAGELAKE_FAILPOINT": place},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
+    words = ("full-ingest", "--lake", str(root), "--resume-or-start", "chained", *options(api))
+    with at_work(*words, PAGELAKE_FAILPOINT=place) as process:
         out, err = process.communicate(timeout=500)
-    while left := alive(process.pid):  # the JVM sees that nobody is there any more, and ends
-        assert time.monotonic() < started + 500, f"still there: {left}"
-        time.sleep(0.1)
+    until_gone(process.pid, within_s=500)  # the JVM sees that nobody is there any more, and ends
     ended = Ended(process.returncode, out, err, time.monotonic() - started)
     return Killed(step(ended, root), Counter((path, page) for path, page, _ in api.requests))
 

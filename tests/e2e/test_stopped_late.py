@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.jobs_and_lakes import alive, command, small_demo
+from tests.e2e.jobs_and_lakes import at_work, small_demo, until_gone
 from tests.e2e.warm_process import WarmProcess
 
 pytestmark = pytest.mark.e2e
@@ -30,12 +28,11 @@ def test_a_run_that_is_stopped_while_it_derives_or_checks_ends_with_its_lock(roo
         with (
             out.open("w") as to_out,
             err.open("w") as to_err,
-            subprocess.Popen(
-                command("full-ingest", "--lake", str(root), "--run-id", place.replace(" ", "-"), *small_demo()),
-                env={**os.environ, "PAGELAKE_FAILPOINT": f"term:{place}"},
-                stdout=to_out,
-                stderr=to_err,
-                start_new_session=True,
+            at_work(
+                *("full-ingest", "--lake", str(root), "--run-id", place.replace(" ", "-"), *small_demo()),
+                out=to_out,
+                err=to_err,
+                PAGELAKE_FAILPOINT=f"term:{place}",
             ) as process,
         ):
             lock = root / ".lock"
@@ -46,10 +43,7 @@ def test_a_run_that_is_stopped_while_it_derives_or_checks_ends_with_its_lock(roo
                 assert time.monotonic() < started + 500
                 time.sleep(0.05)
             assert process.wait(timeout=SOON_S) == 143, place
-            deadline = time.monotonic() + SOON_S
-            while alive(process.pid):
-                assert time.monotonic() < deadline, place
-                time.sleep(0.05)
+            until_gone(process.pid, SOON_S)
         said = err.read_text("utf-8")
         assert "Traceback" not in said
         assert "was stopped by a signal" in out.read_text("utf-8")
