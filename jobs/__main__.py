@@ -16,8 +16,8 @@ from types import FrameType
 import click
 
 from jobs import cli
-from jobs.steps.traced import told, traced
 from lib.errors import PagelakeError
+from lib.reporting.traced import told, traced
 
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM

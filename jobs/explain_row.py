@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from jobs.steps.explain import Asked, explain
-from jobs.steps.key import read_key
 from jobs.steps.named import check_lake, check_run_known
 from jobs.steps.options import common_options, open_job
+from lib.lineage.explain import Asked, explain
+from lib.lineage.key import read_key
 from lib.observe.console import say
 from lib.session import start_session
 
@@ -41,5 +41,5 @@ def command(*, table: str, key_options: tuple[str, ...], **options: Any) -> None
     with job.steps.step("start Spark"):
         spark = start_session(f"pagelake explain-row {table}", job.runtime, rows=0)
     with job.steps.step("look"):
-        lines = explain(Asked(spark, job, asked_table, key))
+        lines = explain(Asked(spark, job.source, job.layout, asked_table, key))
     say(lines)

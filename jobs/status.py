@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
-from jobs.steps.alert import check_alerts, try_channels
 from jobs.steps.named import check_lake, check_run_known
-from jobs.steps.options import common_options, open_job
-from jobs.steps.status import as_json, say_status, status_of
+from jobs.steps.options import Job, common_options, open_job
+from lib.errors import ConfigError
+from lib.observe.alerting import Desk, check_alerts, try_channels
 from lib.observe.console import say
+from lib.reporting.status import as_json, say_status, status_of
 
 
 @click.command(
@@ -49,17 +50,29 @@ def command(*, last: int, shape: str, alerts: str | None, **options: Any) -> int
     """The command line of the job."""
     job = open_job(**options)
     if alerts == "test":
-        lines, went_well = try_channels(job)
+        lines, went_well = try_channels(desk_of(job))
         say(lines)
         return 0 if went_well else 1
     check_lake(job)
     check_run_known(job)
     if alerts == "check":
-        say(check_alerts(job, datetime.now(UTC)))
+        say(check_alerts(desk_of(job), datetime.now(UTC)))
         return 0
-    status = status_of(job, last)
+    status = status_of(job.source.source, job.layout, last, job.now)
     if shape == "json":
         click.echo(as_json(status))
     else:
         say_status(status)
     return 0
+
+
+def desk_of(job: Job) -> Desk:
+    """Who tells of the job's runs.
+
+    Raises:
+        ConfigError: there are no rules.
+    """
+    if job.desk is None:
+        message = f"{job.runtime.conf / 'alerts.yml'}: there is no such file, and so no alert; see docs/monitoring.md"
+        raise ConfigError(message)
+    return job.desk

@@ -11,7 +11,6 @@ from typing import Any
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 
-from jobs.steps import site as pages_of
 from jobs.steps.options import Job
 from jobs.steps.rollback import roll_back
 from lib.config import Runtime, load_source
@@ -22,8 +21,9 @@ from lib.lake.layout import Layout, claim
 from lib.lake.publications import Accepted, Publication, PublishedTable, all_publications
 from lib.observe.console import Steps
 from lib.quality.counts import Counts
-from lib.quality.kept_page import keep_page
-from lib.quality.pages import IndexPage, TableLine
+from lib.reporting import site as pages_of
+from lib.reporting.kept_page import keep_page
+from lib.reporting.pages import IndexPage, TableLine
 
 DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -58,7 +58,7 @@ class PublishedLake:
         keep_page(folder, IndexPage("demo", name, name, at, docs, (line,), (), (f"A note on {name}.",)))
         publications.publish(self.layout, Publication(name, name, at, {"tracks": table}, accepted=accepted))
         add_check(self.layout, Check(name, name, at, "published", 9, 0, 0, table.rows, None))
-        pages_of.write_site(self.job)
+        pages_of.write_site(self.job.site)
         self.days += 1
 
     def roll_back(self) -> None:

@@ -9,12 +9,11 @@ from jobs.steps.options import Job
 from lib.config.suggest import closest, did_you_mean
 from lib.errors import ConfigError
 from lib.lake import runs
-from lib.lake.checks import checks_since
+from lib.lake.checks import ROLLED_BACK, checks_since
 from lib.lake.layout import Layout
 from lib.lake.publications import Accepted
 from lib.lake.runs import Run
 from lib.quality.names import name_expectations
-from lib.quality.pages import ROLLED_BACK
 
 
 def check_lake(job: Job) -> None:

@@ -23,7 +23,8 @@ from traitlets.config import Config
 
 from lib.config import REPO
 from lib.errors import ConfigError, LakeError, NotInThisLakeError, PagelakeError
-from lib.quality import pages, site
+from lib.lake import site_folder as site
+from lib.reporting import pages
 
 FOLDER = REPO / "notebooks"
 # Run last, and not shown: with the kernel the JVM ends too, and complains of what it is at.
@@ -155,7 +156,7 @@ def page_of(notebook: NotebookNode, name: str) -> str:
                 if svg := one.get("data", {}).get("image/svg+xml"):
                     one.metadata["alt"] = _in_words(heading, svg)
     shown.metadata["title"] = name
-    template = (files("lib.quality") / "templates" / "notebook.html.j2").read_text("utf-8")
+    template = (files("lib.reporting") / "templates" / "notebook.html.j2").read_text("utf-8")
     exporter = HTMLExporter(raw_template=template, exclude_input_prompt=True, exclude_output_prompt=True)
     html, _ = exporter.from_notebook_node(shown)
     return str(html)

@@ -7,21 +7,21 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from jobs.steps.alert import send_alerts
-from jobs.steps.export import export_metrics
-from jobs.steps.measure import Work, measure
 from jobs.steps.options import Job
-from jobs.steps.report import measurements
-from jobs.steps.site import copy_site, write_site
-from jobs.steps.summary import docs_of, summaries, summary_of
-from jobs.steps.traced import traced
 from lib.lake import metrics, runs
 from lib.lake.runs import Run
 from lib.lake.states import RunState
+from lib.observe.alerting import send_alerts
 from lib.observe.anomalies import Past, judged
+from lib.observe.export import export_run
 from lib.observe.logs import LOGGER
+from lib.observe.measure import Work, measure
 from lib.observe.metrics import Measurement, from_record, to_record
 from lib.observe.outcome import RunSummary
+from lib.observe.summaries import docs_of, measurements, summaries, summary_of
+from lib.reporting.mirror import mirror
+from lib.reporting.site import write_site
+from lib.reporting.traced import traced
 
 log = logging.getLogger(LOGGER)
 T = TypeVar("T")
@@ -34,9 +34,9 @@ def observe(job: Job, run: Run, work: Work) -> None:
     """Tell everyone who wants to know how a run ended. What fails of that is logged, and changes nothing else."""
     summary = summary_of(run, _tried("looking for the run's docs", lambda: docs_of(job.layout, run)))
     measured = _tried("measuring the run", lambda: _measured(job, run, work, succeeded=summary.outcome.is_good))
-    _tried("exporting metrics", lambda: export_metrics(job, summary, measured or []))
-    _tried("sending alerts", lambda: send_alerts(job, summary, measured or [], datetime.now(UTC)))
-    _tried("writing the site's pages", lambda: write_site(job))
+    _tried("exporting metrics", lambda: export_run(job.source.metrics, job.layout, summary, measured or []))
+    _tried("sending alerts", lambda: send_alerts(job.desk, summary, measured or [], datetime.now(UTC)))
+    _tried("writing the site's pages", lambda: write_site(job.site))
     _tried("copying the site", lambda: copy_site(job))
 
 
@@ -68,6 +68,17 @@ def _measured(job: Job, run: Run, work: Work, *, succeeded: bool) -> list[Measur
     found = judged([*kept, *anew], run.started_at, history, in_order=True)
     metrics.save(layout, run.run_id, run.started_at, [to_record(one) for one in found])
     return found
+
+
+def copy_site(job: Job) -> None:
+    """Bring the copy of the site up to date, where the source YAML asks for one.
+
+    Raises:
+        LakeError: it could not be written.
+    """
+    if job.source.site.publish_to is not None:
+        with job.steps.step("copy site"):
+            mirror(job.layout.site, job.source.site.publish_to)
 
 
 def _before(summaries: Sequence[RunSummary], run: Run) -> list[RunSummary]:

@@ -25,11 +25,13 @@ from lib.config import (
 from lib.errors import ConfigError
 from lib.lake.key_hash import KeyHash, key_hash_of
 from lib.lake.layout import Layout, check_owner, lake_at
+from lib.observe.alerting import Desk
 from lib.observe.console import Steps
 from lib.observe.logs import set_up_logs
 from lib.observe.outcome import Outcome
 from lib.observe.verdicts import metric_shapes
 from lib.quality.suites import check_personal, read_suite_files
+from lib.reporting.pages import Site
 
 _OPTIONS = (
     click.option(
@@ -150,6 +152,16 @@ class Job:
     now: datetime
     steps: Steps
     alerts: Alerts | None = None
+
+    @property
+    def site(self) -> Site:
+        """The pages of its lake."""
+        return Site(self.source, self.layout, self.runtime.site_assets)
+
+    @property
+    def desk(self) -> Desk | None:
+        """Who tells of its runs; None without rules."""
+        return None if self.alerts is None else Desk.of(self.source, self.layout, self.alerts)
 
     def key_hash(self, spark: SparkSession) -> KeyHash:
         """By what the lake finds a row again without holding its key."""

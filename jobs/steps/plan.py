@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jobs.steps import record
 from jobs.steps.options import Job
 from lib.lake.runs import Run
 from lib.landing.budget import Budget
-from lib.landing.plan import Plan, make_plan
+from lib.landing.plan import Plan, make_plan, plans_of
 from lib.source.access import Access, Paging
 from lib.source.page import total_instead
 
@@ -16,7 +15,7 @@ from lib.source.page import total_instead
 def plan_tables(job: Job, access: Access, budget: Budget, run: Run) -> Plan:
     """Ask for the first page of each table; a resumed run knows its plan."""
     with job.steps.step("plan"):
-        before = {table.table: table for table in record.planned_before(run)}
+        before = {table.table: table for table in plans_of(run.plan)}
         new = [(name, job.source.table(name).path) for name in job.tables if name not in before]
         plan = make_plan(access, run.run_id, new, budget)
         _say_where_no_total_is(job, access.paging, plan, run)

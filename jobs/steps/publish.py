@@ -15,11 +15,12 @@ from jobs.steps.accept import not_accepted
 from jobs.steps.declare import declared, register_vanished_rows
 from jobs.steps.failpoints import reached
 from jobs.steps.failures import write_failures
+from jobs.steps.observe import copy_site
 from jobs.steps.options import Job
 from jobs.steps.record import complete
-from jobs.steps.site import checked_page, copy_site, write_index
 from lib.errors import ChecksFailedError, CouldNotCheckError, LakeError
 from lib.lake import runs
+from lib.lake import site_folder as site
 from lib.lake.checks import Check, add_check, all_checks
 from lib.lake.complete import CompleteSet
 from lib.lake.publications import Accepted, publish
@@ -27,13 +28,13 @@ from lib.lake.quarantine import quarantined
 from lib.lake.read import at_version
 from lib.lake.runs import Run
 from lib.lake.states import RunState
-from lib.quality import site
 from lib.quality.docs import Checked, copy_assets, make_self_contained
-from lib.quality.kept_page import keep_page
 from lib.quality.names import rows_query
 from lib.quality.references import NOTHING, count_strays, register_strays, say_strays
 from lib.quality.suites import build_suite
 from lib.quality.validate import Finding, Findings, validate
+from lib.reporting.kept_page import keep_page
+from lib.reporting.site import checked_page, write_index
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -131,7 +132,7 @@ def _check_and_publish(
         if findings.failed:
             notes.append(f"{ROWS_NOTE} {rows_query(docs_id)}")
         if not broken:
-            keep_page(staged, checked_page(job, run, docs_id, findings, notes))
+            keep_page(staged, checked_page(job.layout, job.source.source, run, docs_id, job.now, findings, notes))
         site.publish_run_docs(staged, job.layout.site, docs_id)
         reached("docs moved in")
         # Only now is the docs' id taken for good: a check that was killed before leaves no rows that the next one would repeat.
@@ -146,7 +147,7 @@ def _check_and_publish(
             reached("published")
         run.to(RunState.CHECKS_FAILED if broken else RunState.PUBLISHED)
         add_check(job.layout, _check(job, run, docs_id, findings, None if broken else accepted))
-        write_index(job)
+        write_index(job.site)
     not_copied = _copy_site(job)
     if broken:
         why = _why_not(job, docs_id, findings, broken)

@@ -13,11 +13,9 @@ from shlex import quote
 from pyspark.sql import SparkSession
 
 from jobs.steps.failpoints import reached
-from jobs.steps.measure import Work
 from jobs.steps.named import unknown_run
 from jobs.steps.observe import close_killed, observe
 from jobs.steps.options import Job
-from jobs.steps.site import heal_site
 from lib.config import is_column_name, new_run_id
 from lib.errors import ConfigError, PagelakeError, SourceIncompleteError
 from lib.lake import publications, runs
@@ -31,7 +29,9 @@ from lib.lake.states import RunState, Step, TableState
 from lib.landing.plan import Plan, TablePlan
 from lib.landing.prove import INCOMPLETE, UNPROVED
 from lib.observe.console import columns, say
+from lib.observe.measure import Work
 from lib.quality.counts import Counts
+from lib.reporting.site import heal_site
 from lib.tables import listens
 
 
@@ -142,11 +142,6 @@ def note_plan(job: Job, run: Run, plans: Sequence[TablePlan]) -> None:
     run.save(job.layout)
 
 
-def planned_before(run: Run) -> tuple[TablePlan, ...]:
-    """The plan that a resumed run already had."""
-    return tuple(TablePlan(**table) for table in json.loads(run.plan or "[]"))
-
-
 def note_proved(run: Run) -> None:
     """Note that all has landed, and was proved or given up. It is recorded with what is parsed next."""
     run.ended(Step.PROVE)
@@ -183,7 +178,7 @@ def recorded(job: Job, run: Run, name: str) -> Iterator[None]:
         claim(job.layout, job.source.source, job.now, job.runtime.key_secret)
         remove_rebuilds(job.layout)
         publications.heal(job.layout)
-        heal_site(job)
+        heal_site(job.site)
         close_killed(job, run)
         runs.begin(job.layout, run)
         with _observed(job, run, name), _ended(job, run):

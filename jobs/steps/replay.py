@@ -12,7 +12,7 @@ from jobs.steps.failpoints import reached
 from jobs.steps.merge import merge_parsed
 from jobs.steps.named import check_lake, unknown_run
 from jobs.steps.options import Job
-from jobs.steps.record import keep_the_rest, planned_before
+from jobs.steps.record import keep_the_rest
 from lib.errors import ConfigError
 from lib.lake import runs
 from lib.lake.layout import Layout, remove_rebuilds
@@ -20,6 +20,7 @@ from lib.lake.merge import Clock, replace_rows
 from lib.lake.quarantine import replace_quarantine
 from lib.lake.runs import ALL, Run, TableRun
 from lib.lake.states import Step, TableState
+from lib.landing.plan import plans_of
 
 
 def landed_runs(job: Job, replay_of: str) -> list[Run]:
@@ -50,7 +51,7 @@ def landed_runs(job: Job, replay_of: str) -> list[Run]:
 
 def _proved(job: Job, run: Run) -> list[str]:
     """The tables of a run whose pages have landed, and are known to be all (or accepted as they are)."""
-    planned = {plan.table for plan in planned_before(run)}
+    planned = {plan.table for plan in plans_of(run.plan)}
     return [
         name for name in job.tables if name in planned and name in run.tables and run.tables[name].proof is not None
     ]
@@ -118,7 +119,7 @@ def _again(record: TableRun) -> TableRun:
 def _merge_again(
     spark: SparkSession, job: Job, run: Run, source: Run, layout: Layout, known: list[Run], *, allow_deletes: bool
 ) -> None:
-    plans = {plan.table: plan for plan in planned_before(source)}
+    plans = {plan.table: plan for plan in plans_of(source.plan)}
     clock = Clock(source.run_id, source.started_at, number=source.number)
     batch = Batch(spark, job, run, layout, clock, plans.__getitem__, known, allow_deletes)
     with job.steps.step("parse"):

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from jobs.steps.failpoints import reached
 from jobs.steps.named import near_lake
+from jobs.steps.observe import copy_site
 from jobs.steps.options import Job
-from jobs.steps.site import copy_site, heal_site, note_rollback, write_site
 from lib.errors import ConfigError
 from lib.lake import publications
 from lib.lake.layout import remove_rebuilds
@@ -15,6 +15,7 @@ from lib.lake.lock import left_by, writing
 from lib.lake.publications import Publication
 from lib.lake.rollback import restored
 from lib.observe.console import columns, say
+from lib.reporting.site import heal_site, note_rollback, write_site
 
 
 def roll_back(job: Job) -> None:
@@ -36,13 +37,13 @@ def roll_back(job: Job) -> None:
     with writing(job.layout, name, job.now), job.steps.step("roll back"):
         remove_rebuilds(job.layout)
         # Both, whatever the first one found.
-        was_killed |= any([publications.heal(job.layout), heal_site(job)])
+        was_killed |= any([publications.heal(job.layout), heal_site(job.site)])
         publication = publications.in_force(job.layout)
         if publication is None or publication.restores is None or not was_killed:
             publication = publications.publish(job.layout, restored(job.layout, datetime.now(UTC)))
             reached("published")
-            note_rollback(job, publication)
-        write_site(job)
+            note_rollback(job.site, publication)
+        write_site(job.site)
         copy_site(job)
     _say_done(job, publication)
 

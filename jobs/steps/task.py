@@ -10,23 +10,23 @@ from pathlib import Path
 import pyarrow as pa
 from deltalake.exceptions import DeltaError
 
-from jobs.steps.alert import Desk, News, evaluate, last_run
-from jobs.steps.failing import LONGEST
 from jobs.steps.named import near_lake
 from jobs.steps.options import Job, read_alerts
-from jobs.steps.traced import traced
 from lib.config import Runtime
 from lib.errors import ConfigError
 from lib.lake import metrics
 from lib.lake.layout import Layout
 from lib.lake.metrics import DagRecord
+from lib.observe.alerting import Desk, News, evaluate, last_run
 from lib.observe.anomalies import Past, judged
 from lib.observe.export import export_task
+from lib.observe.failing_tasks import LONGEST
 from lib.observe.logs import LOGGER
 from lib.observe.metrics import Measurement, Metric, from_record, to_record
 from lib.observe.outcome import RunSummary
 from lib.observe.tasks import State, TaskEnd, measured
 from lib.observe.verdicts import clean
+from lib.reporting.traced import traced
 
 log = logging.getLogger(LOGGER)
 # What a task is judged by: as many of its ends as runs are judged by.
@@ -66,9 +66,9 @@ def record_end(job: Job, end: TaskEnd) -> tuple[list[str], list[str]]:
         hint = near_lake(job.layout)
         lines.append(f"There is no lake at {job.layout.root} yet: nothing was written to it{hint or '.'}")
     problems += export_task(job.source.metrics, job.source.source, end, [*found, *as_it_was])
-    if job.alerts is not None:
+    if job.desk is not None:
         news = News(_its_run(job.layout, end), found, end.story, gone)
-        problems += evaluate(Desk.of(job, job.alerts), news, end.ended_at).problems
+        problems += evaluate(job.desk, news, end.ended_at).problems
     return lines, problems
 
 

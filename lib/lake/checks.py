@@ -12,6 +12,8 @@ from deltalake import DeltaTable
 from lib.lake import records
 from lib.lake.layout import Layout
 
+# The outcome of a line that is no check: a publication before was put back in force.
+ROLLED_BACK = "rolled back"
 SCHEMA = pa.schema(
     {
         "docs_id": pa.string(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,11 @@ LEAST_ANSWER_S = 0.02
 MOST_AT_ONCE = 8
 # A page count this much above what total and size give is a fault of the source, and is not walked.
 MOST_EXTRA_PAGES = 1000
+
+
+def plans_of(text: str | None) -> tuple[TablePlan, ...]:
+    """The plan that a run's record has as text; nothing where it has none."""
+    return tuple(TablePlan(**table) for table in json.loads(text or "[]"))
 
 
 @dataclass(frozen=True)

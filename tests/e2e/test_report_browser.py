@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from jobs.steps.report import write_report
+from lib.reporting.runs_page import write_report
 from tests.e2e.watched_page import Watched
 from tests.made_up_runs import EVIL, LONG, SPECIAL, job_at, make_runs
 
@@ -25,7 +25,7 @@ N_MEASURED = 88
 def made(folder: Path, assets: Path | None) -> str:
     job = job_at(folder / "lake")
     make_runs(job, 90)
-    write_report(replace(job, runtime=replace(job.runtime, site_assets=assets)), kept=())
+    write_report(replace(job.site, assets=assets), kept=())
     return f"{job.layout.site.as_uri()}/runs.html"
 
 

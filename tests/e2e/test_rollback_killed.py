@@ -15,12 +15,12 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
-from jobs.steps.site import heal_site
 from lib.lake import publications
 from lib.lake.checks import all_checks
 from lib.lake.layout import Layout
-from lib.quality.mirror import mirror
-from lib.quality.pages import publication_of
+from lib.reporting.mirror import mirror
+from lib.reporting.pages import publication_of
+from lib.reporting.site import heal_site
 from tests.e2e.jobs_and_lakes import ROOT
 from tests.published_lake import PublishedLake
 
@@ -125,7 +125,7 @@ def test_a_rollback_killed_at_each_of_its_steps_leaves_one_publication_whole_and
         shutil.copytree(root, healed)
         lake.job.layout = Layout(healed)
         publications.heal(lake.job.layout)
-        heal_site(lake.job)
+        heal_site(lake.job.site)
         assert seen(lake.job.layout) == Seen(then.in_force, then.in_force, then.in_force)
 
         # A second start ends what was begun, and goes no further back.

@@ -17,9 +17,10 @@ from urllib.parse import quote, unquote
 import pytest
 from playwright.sync_api import Browser
 
-from lib.quality import docs, site
+from lib.lake import site_folder as site
+from lib.quality import docs
 from lib.quality.counts import Counts
-from lib.quality.pages import IndexPage, RunLine, TableLine, render_index, render_runs
+from lib.reporting.pages import IndexPage, RunLine, TableLine, render_index, render_runs
 from tests.e2e.watched_page import Watched, pages_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.quick]

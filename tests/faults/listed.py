@@ -22,7 +22,7 @@ RETRY, HOSTS, TRANSPORT, BODY = (
     "lib/source/transport.py",
     "lib/source/body.py",
 )
-PUBLICATIONS, ROLLBACK, SITE = "lib/lake/publications.py", "lib/lake/rollback.py", "lib/quality/site.py"
+PUBLICATIONS, ROLLBACK, SITE = "lib/lake/publications.py", "lib/lake/rollback.py", "lib/lake/site_folder.py"
 ALERTS, ANOMALIES, MERGE = "lib/observe/alerts.py", "lib/observe/anomalies.py", "lib/lake/merge.py"
 COMPARE, PARSE, NEWEST = "lib/tables/compare.py", "lib/tables/parse.py", "lib/tables/newest.py"
 
@@ -83,7 +83,7 @@ _PUBLICATION = (
     _unit("file-not-mended", "A kill between commit and published.json is mended", PUBLICATIONS, "if publication is None or _told(layout) == publication.publication_id:", "if True:", "test_publications.py::test_a_kill_between_the_commit_and_the_file_is_mended_by_the_next_start"),
     _unit("version-not-pinned", "published.json pins the version of each table", PUBLICATIONS, "{\"path\": table.path, \"version\": table.version, \"rows\": table.rows}", "{\"path\": table.path, \"version\": None, \"rows\": table.rows}", "test_publications.py::test_a_kill_between_the_commit_and_the_file_is_mended_by_the_next_start", "test_rollback.py::test_a_rollback_puts_the_tables_back_that_the_publication_in_force_has_replaced"),
     _unit("publications-by-the-clock", "The order of publications is the lake's, not the clock's", PUBLICATIONS, "key=lambda one: (one.number, one.published_at, one.publication_id)", "key=lambda one: (one.published_at, one.publication_id)", "test_publications.py::test_a_publication_comes_into_force_whatever_the_clock_said_at_the_one_before"),
-    _unit("failed-night-not-told", "The page of what is published tells of a latest run that did not publish", "jobs/steps/site.py", "    latest = write_report(job, kept)\n", "    latest = write_report(job, kept) and None\n", "test_latest_run.py::test_a_latest_run_that_did_not_publish_is_told_above_what_is_published"),
+    _unit("failed-night-not-told", "The page of what is published tells of a latest run that did not publish", "lib/reporting/site.py", "    latest = write_report(of, kept)\n", "    latest = write_report(of, kept) and None\n", "test_latest_run.py::test_a_latest_run_that_did_not_publish_is_told_above_what_is_published"),
     _unit("warnings-count-as-failures", "A warning is no failure, wherever it is counted", "lib/quality/counts.py", "if self.critical or self.unchecked:", "if self.critical or self.unchecked or self.warnings:", "test_counts.py::test_the_worst_comes_first_and_all_add_up"),
     _unit("replaced-one-not-named", "A publication names what it replaces", PUBLICATIONS, "replaces=before.publication_id if before else None", "replaces=None", "test_publications.py::test_a_publication_names_the_one_that_it_replaces"),
     _unit("who-accepted-not-told", "An accepted failure is told", PUBLICATIONS, "    if publication.accepted:\n", "    if False:\n", "test_publications.py::test_who_accepted_what_and_why_is_in_the_record_and_in_the_file"),
@@ -92,8 +92,8 @@ _PUBLICATION = (
     _unit("second-rollback-goes-nowhere", "A second rollback goes one further back", ROLLBACK, "shown = by_id[known[-1].checked_as]", "shown = known[-1]", "test_rollback.py::test_a_second_rollback_goes_one_further_back_and_a_third_has_nothing_to_go_back_to"),
     _unit("docs-changed", "Docs of a run are never changed", SITE, "    if target.exists():\n", "    if False:\n", "test_site_folder.py::test_docs_that_are_there_are_never_changed"),
     _unit("docs-outside-the-site", "A name leads to no other folder", SITE, "or \"/\" in name or", "or", "test_site_folder.py::test_an_id_that_leads_elsewhere_is_refused"),
-    _unit("copy-has-docs-in-the-making", "The copy of the site has nothing in the making", "lib/quality/mirror.py", "return [path for path in files if not any(part.startswith(\".\") for part in path.relative_to(site).parts)]", "return files", "test_site_mirror.py::test_the_copy_has_what_the_site_has_and_nothing_in_the_making"),
-    _unit("copy-writes-index-first", "The copy's pages are written last", "lib/quality/mirror.py", "key=lambda name: (name in PAGES, name == PAGES[-1], name)", "key=lambda name: (name not in PAGES, name)", "test_site_mirror.py::test_the_pages_are_written_last_as_what_they_link_to_must_be_there_by_then"),
+    _unit("copy-has-docs-in-the-making", "The copy of the site has nothing in the making", "lib/reporting/mirror.py", "return [path for path in files if not any(part.startswith(\".\") for part in path.relative_to(site).parts)]", "return files", "test_site_mirror.py::test_the_copy_has_what_the_site_has_and_nothing_in_the_making"),
+    _unit("copy-writes-index-first", "The copy's pages are written last", "lib/reporting/mirror.py", "key=lambda name: (name in PAGES, name == PAGES[-1], name)", "key=lambda name: (name not in PAGES, name)", "test_site_mirror.py::test_the_pages_are_written_last_as_what_they_link_to_must_be_there_by_then"),
 )
 _OBSERVED = (
     _unit("alert-never-sent", "An alert is told when it opens", ALERTS, "elif self.verdict.holds and not is_open:", "elif False:", "test_alerts.py::test_an_alert_is_told_when_it_opens_and_when_it_is_over"),
@@ -105,7 +105,7 @@ _OBSERVED = (
     _unit("odd-after-six-runs", "With fewer than seven runs nothing is odd", ANOMALIES, "FEWEST_RUNS = 7", "FEWEST_RUNS = 6", "test_anomalies.py::test_six_runs_say_nothing_yet_and_seven_on_one_weekday_do"),
     _unit("retries-off-by-one", "Retries of a task are counted", "lib/observe/tasks.py", "else end.try_number - 1", "else end.try_number", "test_record_task.py::test_a_try_of_a_task_is_measured"),
     _unit("killed-run-said-to-have-failed", "A killed run is told apart", "lib/observe/outcome.py", "return Outcome.KILLED", "return Outcome.FAILED", "test_summary.py::test_a_run_without_an_end_runs_while_it_holds_the_lock_and_was_killed_otherwise", "test_observe.py::test_a_killed_run_is_closed_measured_and_told_by_the_next_one"),
-    _unit("status-hides-failing-tasks", "status says which task fails", "jobs/steps/status.py", "tasks = failing_tasks(job.layout, job.now)", "tasks = failing_tasks(job.layout, job.now)[:0]", "test_record_task.py::test_status_says_which_task_fails_until_it_ends_well"),
+    _unit("status-hides-failing-tasks", "status says which task fails", "lib/reporting/status.py", "tasks = failing_tasks(layout, now)", "tasks = failing_tasks(layout, now)[:0]", "test_record_task.py::test_status_says_which_task_fails_until_it_ends_well"),
     _unit("volume-judged-after-four-runs", "A plausible volume needs five runs", "lib/quality/volume.py", "FEWEST_RUNS, MOST_RUNS = 5, 14", "FEWEST_RUNS, MOST_RUNS = 4, 14", "test_quality_volume.py::test_four_runs_say_nothing_yet"),
     _unit("nightly-retries-failed-checks", "A scheduler does not retry what would end the same", "scripts/nightly.sh", "[[ $status == 1 || $status == 4 ]] || exit \"$status\"", "[[ $status == 1 || $status == 3 || $status == 4 ]] || exit \"$status\"", "test_nightly.py::test_only_status_1_and_4_are_tried_again_and_three_tries_are_enough"),
 )
@@ -117,8 +117,8 @@ _CONTRACT = (
 )
 _FEATURES = (
     _unit("prometheus-says-the-opposite", "Prometheus is told how the last run ended", "lib/observe/export/prometheus.py", "float(known is outcome)", "float(known is not outcome)", "test_export_prometheus.py::test_the_file_says_what_was_measured_and_how_the_run_ended"),
-    _unit("personal-key-shown", "explain-row shows no personal value", "jobs/steps/key.py", "    if column.pii:\n        return MASK", "    if False:\n        return MASK", "test_explain_row_key.py::test_personal_values_are_never_shown"),
-    _unit("explained-the-wrong-way-round", "explain-row says which row replaces which", "jobs/steps/verdicts.py", "bool(hit.newest < held.newest)", "bool(hit.newest > held.newest)", "test_explain_row_verdicts.py::test_an_older_row_never_replaces_a_newer_one"),
+    _unit("personal-key-shown", "explain-row shows no personal value", "lib/lineage/key.py", "    if column.pii:\n        return MASK", "    if False:\n        return MASK", "test_explain_row_key.py::test_personal_values_are_never_shown"),
+    _unit("explained-the-wrong-way-round", "explain-row says which row replaces which", "lib/lineage/row_history.py", "bool(hit.newest < held.newest)", "bool(hit.newest > held.newest)", "test_explain_row_verdicts.py::test_an_older_row_never_replaces_a_newer_one"),
     _unit("half-written-file-left", "What cannot be written leaves nothing beside the old file", "lib/files.py", "written.unlink(missing_ok=True)", "written.exists()", "test_files.py::test_what_cannot_be_written_leaves_the_old_file_and_nothing_else"),
     _unit("stderr-on-a-notebook-s-page", "A page of a notebook has nothing of stderr", "jobs/steps/notebooks.py", "if one.get(\"name\") != \"stderr\"", "if one.get(\"name\") != \"\"", "test_notebooks_job.py::test_a_page_has_its_name_and_not_what_was_said_on_stderr"),
     _unit("failed-run-below-good-ones", "The report's charts show what went wrong on top", "lib/observe/charts.py", "in_order = sorted(summaries, key=lambda one: not one.outcome.is_good)", "in_order = list(summaries)", "test_charts.py::test_every_run_has_the_mark_of_its_outcome_what_went_wrong_on_top"),

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from jobs.steps.explain import Asked, explain
-from jobs.steps.key import read_key
+from lib.lineage.explain import Asked, explain
+from lib.lineage.key import read_key
 from tests.moving_server import Row
 from tests.spark.served_table import Served
 
@@ -20,7 +20,7 @@ def explained(things: Served, key: str) -> list[str]:
     job = things.job()
     things.n_runs -= 1
     table = job.source.table("things")
-    return explain(Asked(things.spark, job, table, read_key(table, (key,))))
+    return explain(Asked(things.spark, job.source, job.layout, table, read_key(table, (key,))))
 
 
 def good(*ids: int) -> list[Any]:

@@ -26,7 +26,6 @@ from pyspark.sql import functions as F
 from jobs.steps.failures import key_of, write_failures
 from jobs.steps.options import Job
 from jobs.steps.publish import check_and_publish, prepare_checks
-from jobs.steps.site import write_site
 from lib.config import Runtime, Source
 from lib.errors import ChecksFailedError
 from lib.lake.layout import claim, lake_at
@@ -37,6 +36,7 @@ from lib.quality.failing import NO_WAY, WHOLE_TABLE, WITH_CONDITION, Failing, fa
 from lib.quality.names import rows_query
 from lib.quality.suites import build_suite
 from lib.quality.validate import Finding, Findings, validate
+from lib.reporting.site import write_site
 from tests.spark.served_table import REPO, Served
 
 # Of these `make test` runs those that are marked quick.
@@ -289,7 +289,7 @@ def test_a_failed_check_names_the_query_in_its_last_words_and_in_the_docs(things
     pages = list((things.layout.site / "runs" / "run-1").rglob("*.html"))
     assert pages
     assert all(escape(query) in page.read_text("utf-8") for page in pages)
-    write_site(job)
+    write_site(job.site)
     assert escape(rows_query("run-1")) in (things.layout.site / "runs.html").read_text("utf-8").replace(
         "&#39;", "&#x27;"
     )

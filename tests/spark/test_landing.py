@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from jobs.steps import land
 from lib.landing.fetch import FetchPages
-from lib.landing.traffic import fetching
+from lib.observe.traffic import fetching
 from tests.moving_copies import Copies
 from tests.moving_server import (
     Fails,

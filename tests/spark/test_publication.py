@@ -14,7 +14,6 @@ from deltalake import DeltaTable
 
 from jobs.sanity_check import check as sanity_check
 from jobs.steps import publish as steps
-from jobs.steps import site as pages_of
 from jobs.steps.options import Job
 from jobs.steps.publish import check_and_publish, prepare_checks
 from lib.config import Runtime
@@ -23,7 +22,8 @@ from lib.lake import publications
 from lib.lake.checks import all_checks
 from lib.lake.publications import in_force
 from lib.lake.runs import Run
-from lib.quality.pages import publication_of, render_runs
+from lib.reporting import site as pages_of
+from lib.reporting.pages import publication_of, render_runs
 from tests.spark.served_table import Killed, Served
 
 NOT_NULL = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "name"}}
@@ -174,7 +174,7 @@ def test_a_kill_at_each_step_of_a_publication_leaves_the_old_one_or_the_new_one_
         assert page(things) == stale, name
         # What the next start of any job does.
         assert publications.heal(things.layout) is (name == "write_published_json")
-        assert pages_of.heal_site(job_of(things)) is is_new
+        assert pages_of.heal_site(job_of(things).site) is is_new
         told, held = read(things)
         assert (told["publication_id"], held) == (now.publication_id, new if is_new else rows)
         assert publication_of(page(things)) == now.publication_id

@@ -12,12 +12,12 @@ from pyspark.sql import SparkSession
 
 from jobs.steps import merge as merge_step
 from jobs.steps import replay as replay_step
-from jobs.steps.explain import Asked, explain
-from jobs.steps.key import read_key
 from lib.errors import ConfigError, LakeError
 from lib.lake import merge
 from lib.lake.lock import writing
 from lib.lake.runs import all_runs
+from lib.lineage.explain import Asked, explain
+from lib.lineage.key import read_key
 from tests.moving_server import Manners, Row
 from tests.spark.served_table import Killed, Served, day
 
@@ -41,7 +41,7 @@ def explained(things: Served, key: str) -> list[str]:
     job = things.job()
     things.n_runs -= 1
     table = job.source.table("things")
-    return explain(Asked(things.spark, job, table, read_key(table, (key,))))
+    return explain(Asked(things.spark, job.source, job.layout, table, read_key(table, (key,))))
 
 
 # One run again

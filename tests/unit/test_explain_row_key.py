@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from jobs import __main__ as entry
-from jobs.steps.key import read_key, shown_key
 from lib.config import Table
 from lib.errors import ConfigError
+from lib.lineage.key import read_key, shown_key
 
 ROOT = Path(__file__).parents[2]
 

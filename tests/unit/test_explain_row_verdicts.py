@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from jobs.steps.verdicts import Hit, tell
 from lib.config import Table
 from lib.lake import runs
 from lib.lake.runs import Run, TableRun, new_run
+from lib.lineage.row_history import Hit, tell
 
 COLUMNS = {"id": "bigint!", "at": "timestamp!"}
 TABLE = Table.model_validate(

@@ -9,16 +9,13 @@ import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from jobs.steps.export import export_metrics
 from lib.config import Metrics, Otlp, Pushgateway
 from lib.lake.layout import lake_at
 from lib.lake.runs import Run
-from lib.observe.export import export
+from lib.observe.export import export, export_run
 from lib.observe.metrics import Metric
 from lib.observe.outcome import Outcome
 from tests.metrics_sink import SinkServer, measured, summary
@@ -117,7 +114,7 @@ def test_a_process_that_can_start_no_thread_goes_on(tmp_path: Path, monkeypatch:
 ENDS = """
 import sys
 from lib.config import Metrics, Pushgateway
-from lib.observe.export import export
+from lib.observe.export import export, export_run
 from tests.metrics_sink import summary
 print(*export(Metrics(timeout_s=1, pushgateway=Pushgateway(url=sys.argv[1])), summary(), []))
 """
@@ -135,8 +132,7 @@ def test_a_process_ends_while_a_sink_still_has_not_answered() -> None:
 UNUSED = """
 import sys
 from lib.config import Metrics
-from jobs.steps.export import export_metrics
-from lib.observe.export import export
+from lib.observe.export import export, export_run
 from tests.metrics_sink import summary
 assert export(Metrics(), summary(), []) == []
 print(sorted(name for name in ("boto3", "botocore", "opentelemetry", "prometheus_client") if name in sys.modules))
@@ -148,10 +144,6 @@ def test_a_run_without_a_sink_imports_none_of_their_libraries() -> None:
     assert done.stdout == "[]\n"
 
 
-def job(tmp_path: Path, metrics: Metrics) -> Any:
-    return SimpleNamespace(source=SimpleNamespace(metrics=metrics), layout=lake_at(str(tmp_path / "lake")))
-
-
 def ended(run_id: str, hour: int, state: str, exit_status: int | None) -> Run:
     return Run(
         run_id, "shop", AT, "", "{}", state=state, exit_status=exit_status, ended_at=AT.replace(hour=hour, minute=0)
@@ -160,7 +152,8 @@ def ended(run_id: str, hour: int, state: str, exit_status: int | None) -> Run:
 
 def test_what_failed_is_a_warning_and_is_returned(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with SinkServer(503) as gateway, caplog.at_level(logging.WARNING, "pagelake"):
-        problems = export_metrics(job(tmp_path, Metrics(pushgateway=Pushgateway(url=gateway.url))), summary(), MEASURED)
+        settings = Metrics(pushgateway=Pushgateway(url=gateway.url))
+        problems = export_run(settings, lake_at(str(tmp_path / "lake")), summary(), MEASURED)
     assert problems == [
         f"the metrics did not reach metrics.pushgateway ({gateway.url}): it answered 503; its own log says why"
     ]
@@ -168,20 +161,20 @@ def test_what_failed_is_a_warning_and_is_returned(tmp_path: Path, caplog: pytest
 
 
 def test_after_a_failed_run_the_last_success_is_the_end_of_the_last_good_one(tmp_path: Path) -> None:
-    own = job(tmp_path, Metrics(prometheus_file=str(tmp_path / "x.prom")))
-    ended("a", 2, "published", 0).save(own.layout)
-    ended("b", 3, "merged", 0).save(own.layout)
-    ended("c", 4, "checks_failed", 3).save(own.layout)
-    ended("d", 5, "merged", None).save(own.layout)  # killed
-    ended("r1", 6, "published", 0).save(own.layout)  # this run, before it was checked again and failed
-    assert export_metrics(own, summary(Outcome.CHECKS_FAILED), MEASURED) == []
+    settings, layout = Metrics(prometheus_file=str(tmp_path / "x.prom")), lake_at(str(tmp_path / "lake"))
+    ended("a", 2, "published", 0).save(layout)
+    ended("b", 3, "merged", 0).save(layout)
+    ended("c", 4, "checks_failed", 3).save(layout)
+    ended("d", 5, "merged", None).save(layout)  # killed
+    ended("r1", 6, "published", 0).save(layout)  # this run, before it was checked again and failed
+    assert export_run(settings, layout, summary(Outcome.CHECKS_FAILED), MEASURED) == []
     # 2026-03-04T03:00:00Z
     assert 'pagelake_last_success_timestamp_seconds{source="shop"} 1.7725932e+09' in (tmp_path / "x.prom").read_text()
 
 
 def test_a_source_that_was_never_good_has_no_last_success(tmp_path: Path) -> None:
-    own = job(tmp_path, Metrics(prometheus_file=str(tmp_path / "x.prom")))
-    assert export_metrics(own, summary(Outcome.SOURCE_FAILED), MEASURED) == []
+    settings, layout = Metrics(prometheus_file=str(tmp_path / "x.prom")), lake_at(str(tmp_path / "lake"))
+    assert export_run(settings, layout, summary(Outcome.SOURCE_FAILED), MEASURED) == []
     text = (tmp_path / "x.prom").read_text()
     assert "pagelake_last_success" not in text
     assert 'pagelake_last_run_timestamp_seconds{source="shop"}' in text

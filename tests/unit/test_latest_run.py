@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.steps import site as pages_of
 from lib.lake.checks import Check, add_check
 from lib.lake.runs import Run
+from lib.reporting import site as pages_of
 from tests.page_text import Text
 from tests.published_lake import DAY_0, PublishedLake
 
@@ -30,7 +30,7 @@ def ran(lake: PublishedLake, run_id: str, state: str, status: int | None, *, end
 
 def said(lake: PublishedLake) -> str | None:
     """The line above what is published, as a person reads it."""
-    pages_of.write_site(lake.job)
+    pages_of.write_site(lake.job.site)
     found = re.search(r'<p id="latest">.*?</p>', lake.page(), re.DOTALL)
     return " ".join(Text(found[0]).words.split()) if found else None
 
@@ -96,10 +96,10 @@ def test_before_anything_is_published_the_page_says_so_and_how_the_latest_run_en
 
 def test_a_page_that_would_say_the_same_is_not_written_again(lake: PublishedLake) -> None:
     lake.published("a")
-    pages_of.write_site(lake.job)
+    pages_of.write_site(lake.job.site)
     page = lake.layout.site / "index.html"
     before = page.stat().st_mtime_ns
-    pages_of.write_site(lake.job)
+    pages_of.write_site(lake.job.site)
     assert page.stat().st_mtime_ns == before
 
 

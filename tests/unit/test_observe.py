@@ -12,18 +12,18 @@ import pytest
 from deltalake import write_deltalake
 
 from jobs.steps import observe as observing
-from jobs.steps.measure import Work, measure
 from jobs.steps.observe import close_killed, observe
 from jobs.steps.options import Job
-from jobs.steps.summary import summaries
 from lib.lake import alerts as told
 from lib.lake import metrics, runs
 from lib.lake.checks import Check, add_check
 from lib.lake.layout import claim
 from lib.lake.runs import Run, TableRun
 from lib.landing.fetch import ARROW_SCHEMA
+from lib.observe.measure import Work, measure
 from lib.observe.metrics import Metric, from_record
 from lib.observe.outcome import Outcome
+from lib.observe.summaries import summaries
 from tests.alert_rules import alerts
 from tests.made_up_runs import DAY_0, job_at
 

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 
 from jobs.steps.options import Job
-from jobs.steps.report import write_report
 from lib.errors import LakeError
 from lib.lake import metrics, publications
 from lib.lake.checks import Check, add_check
 from lib.lake.publications import Publication, PublishedTable
 from lib.lake.runs import Run
+from lib.lake.site_folder import docs_kept
 from lib.observe.metrics import Measurement, Metric, Series, to_record
 from lib.quality.docs import ASSETS
-from lib.quality.report import PLAIN_NOTE
-from lib.quality.site import docs_kept
+from lib.reporting.report import PLAIN_NOTE
+from lib.reporting.runs_page import write_report
 from tests.made_up_runs import EVIL, LONG, job_at, make_runs
 from tests.page_text import Text
 
@@ -59,7 +59,7 @@ def checked(job: Job, docs_id: str, run_id: str, day: int, outcome: str, message
 
 
 def report(job: Job) -> str:
-    write_report(job, docs_kept(job.layout.site))
+    write_report(job.site, docs_kept(job.layout.site))
     return (job.layout.site / "runs.html").read_text("utf-8")
 
 
@@ -148,7 +148,7 @@ def test_docs_that_are_not_kept_are_not_linked(job: Job) -> None:
     ran(job, "a", 0, "published")
     checked(job, "a", "a", 0, "published")
     assert 'href="runs/a/index.html"' in report(job)
-    write_report(job, kept=())
+    write_report(job.site, kept=())
     assert 'href="runs/a/' not in (job.layout.site / "runs.html").read_text("utf-8")
 
 

@@ -14,7 +14,6 @@ from click.testing import CliRunner
 from deltalake import DeltaTable, write_deltalake
 
 from jobs.sanity_check import command
-from jobs.steps import site as pages_of
 from lib.errors import ConfigError, LakeError
 from lib.lake import publications
 from lib.lake.checks import all_checks
@@ -22,8 +21,9 @@ from lib.lake.layout import Layout
 from lib.lake.lock import writing
 from lib.lake.publications import Accepted, all_publications
 from lib.quality.counts import Counts
-from lib.quality.kept_page import keep_page, kept_page
-from lib.quality.pages import IndexPage, TableLine
+from lib.reporting import site as pages_of
+from lib.reporting.kept_page import keep_page, kept_page
+from lib.reporting.pages import IndexPage, TableLine
 from tests.published_lake import DAY_0, PublishedLake
 
 REPO = Path(__file__).parents[2]
@@ -225,7 +225,7 @@ def test_a_rollback_killed_after_its_commit_is_ended_by_the_next_one(
     assert "Put back in force" in lake.page()
     assert [check.docs_id for check in all_checks(lake.layout)] == ["second.rollback1", "third", "second", "first"]
     assert "publication second is back in force, in place of third" in lake.page("runs.html")
-    assert not pages_of.heal_site(lake.job)
+    assert not pages_of.heal_site(lake.job.site)
     lake.roll_back()
     assert lake.chain[-1] == ("first.rollback1", "second.rollback1", "first")
 
@@ -236,10 +236,10 @@ def test_pages_are_brought_up_to_a_publication_that_was_killed_before_them(lake:
     lake.published("second")
     current = (lake.layout.site / "index.html").read_text("utf-8")
     (lake.layout.site / "index.html").write_text(stale, "utf-8")
-    assert pages_of.heal_site(lake.job)
+    assert pages_of.heal_site(lake.job.site)
     assert (lake.layout.site / "index.html").read_text("utf-8") == current
     found = lake.footprint()
-    assert not pages_of.heal_site(lake.job)
+    assert not pages_of.heal_site(lake.job.site)
     assert lake.footprint() == found
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lib.errors import LakeError
-from lib.quality.site import publish_run_docs, remove_leftovers, staging_folder, write_page
+from lib.lake.site_folder import publish_run_docs, remove_leftovers, staging_folder, write_page
 
 NOW = datetime(2026, 3, 5, 1, 30, tzinfo=UTC)
 

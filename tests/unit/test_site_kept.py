@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.steps.site import write_site
 from lib.lake.checks import Check, add_check
-from lib.quality.site import docs_kept
+from lib.lake.site_folder import docs_kept
+from lib.reporting.site import write_site
 from tests.published_lake import DAY_0, PublishedLake
 
 
@@ -29,7 +29,7 @@ def failed(lake: PublishedLake, name: str) -> None:
     (folder / "index.html").write_text("docs", "utf-8")
     at = DAY_0 + timedelta(days=lake.days)
     add_check(lake.layout, Check(name, name, at, "checks failed", 8, 1, 0, 1, "tracks.x"))
-    write_site(lake.job)
+    write_site(lake.job.site)
     lake.days += 1
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lib.errors import LakeError
-from lib.quality.mirror import mirror
-from lib.quality.site import docs_kept, remove_docs
+from lib.lake.site_folder import docs_kept, remove_docs
+from lib.reporting.mirror import mirror
 
 
 def write(folder: Path, **files: str) -> None:
@@ -48,7 +48,7 @@ def test_the_pages_are_written_last_as_what_they_link_to_must_be_there_by_then(
 ) -> None:
     write(site, zebra__x_html="z")
     written: list[str] = []
-    monkeypatch.setattr("lib.quality.mirror._write", lambda _store, path, _file: written.append(path))
+    monkeypatch.setattr("lib.reporting.mirror._write", lambda _store, path, _file: written.append(path))
     mirror(site, (tmp_path / "copy").as_uri())
     names = [path.removeprefix(f"{tmp_path / 'copy'}/") for path in written]
     assert names == ["assets/a1/x.html", "runs/r1/index.html", "zebra/x.html", "runs.html", "index.html"]

@@ -12,7 +12,7 @@ import pytest
 
 from lib.config import load_source
 from lib.errors import LakeError
-from lib.quality.mirror import mirror
+from lib.reporting.mirror import mirror
 from tests.moto_server import SECRET, aws, credentials
 
 pytestmark = pytest.mark.usefixtures("credentials")

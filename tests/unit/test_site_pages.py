@@ -9,7 +9,7 @@ from html import unescape
 
 from lib.quality.counts import Counts
 from lib.quality.docs import policy
-from lib.quality.pages import (
+from lib.reporting.pages import (
     IndexPage,
     RunLine,
     TableLine,

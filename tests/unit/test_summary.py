@@ -11,13 +11,13 @@ import pytest
 from deltalake import DeltaTable
 from pyarrow import parquet
 
-from jobs.steps.summary import summaries
 from lib.lake import lock, runs
 from lib.lake.checks import Check, add_check
 from lib.lake.layout import Layout
 from lib.lake.lock import run_at_work, writing
 from lib.lake.runs import Run
 from lib.observe.outcome import Outcome, RunSummary
+from lib.observe.summaries import summaries
 
 DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jobs.steps.traced import told, traced
 from lib.errors import LakeError
+from lib.reporting.traced import told, traced
 
 CAST = "[CAST_INVALID_INPUT] The value 'ada@example.org' of the type \"STRING\" cannot be cast. SQLSTATE: 22018"
 

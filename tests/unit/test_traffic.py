@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.landing.fetch import ARROW_SCHEMA
-from lib.landing.traffic import Fetching, fetching, nearest_rank
+from lib.observe.traffic import Fetching, fetching, nearest_rank
 
 START = datetime(2026, 1, 1, 3, 0, tzinfo=UTC)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -12,12 +13,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
 
+from deltalake.exceptions import DeltaError
+
 from lib.config import CloudWatch, Metrics, Otlp, Pushgateway
 from lib.errors import ExportError
+from lib.lake.layout import Layout
 from lib.observe.export.batch import Batch
+from lib.observe.logs import LOGGER
 from lib.observe.metrics import Measurement
 from lib.observe.outcome import RunSummary
+from lib.observe.summaries import last_success
 from lib.observe.tasks import TaskEnd
+
+log = logging.getLogger(LOGGER)
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,21 @@ def export(
     keeps no process alive. Never raises. `last_success` is the end of the last good run before this one, None if there was none.
     """
     return _export(settings, Batch.of(summary, measured, last_success))
+
+
+def export_run(settings: Metrics, layout: Layout, summary: RunSummary, measured: Sequence[Measurement]) -> list[str]:
+    """`export`, with the last success as the lake has it where the run failed. Each problem is logged as a warning, too."""
+    problems: list[str] = []
+    since = None
+    if not summary.outcome.is_good and (settings.prometheus_file or settings.pushgateway):
+        try:
+            since = last_success(layout, summary)
+        except (DeltaError, OSError) as error:
+            problems.append(f"when a run was last good is not exported, as {layout.runs} cannot be read: {error}")
+    problems += export(settings, summary, measured, since)
+    for problem in problems:
+        log.warning(problem)
+    return problems
 
 
 def export_task(settings: Metrics, source: str, end: TaskEnd, measured: Sequence[Measurement]) -> list[str]:

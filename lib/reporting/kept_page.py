@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.quality.counts import Counts
-from lib.quality.pages import IndexPage, TableLine
+from lib.reporting.pages import IndexPage, TableLine
 
 NAME = "index.json"
 

@@ -16,9 +16,9 @@ from lib.lake.layout import Layout
 from lib.lake.quarantine import count_reasons
 from lib.lake.runs import Run, TableRun
 from lib.lake.states import TableState
-from lib.landing.traffic import Fetching, fetching
 from lib.observe.metrics import Measurement, Metric, Series
 from lib.observe.spark import spark_work
+from lib.observe.traffic import Fetching, fetching
 
 # What the job times as one step, and its parts by the pages' own times.
 LANDING, FETCH, LAND = "fetch and land", "fetch", "land"

@@ -4,72 +4,63 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
-from jobs.steps.options import Job
-from jobs.steps.report import write_report
 from lib.lake import publications, runs
-from lib.lake.checks import Check, add_check, all_checks
+from lib.lake import site_folder as site
+from lib.lake.checks import ROLLED_BACK, Check, add_check, all_checks
+from lib.lake.layout import Layout
 from lib.lake.publications import Publication
 from lib.lake.quarantine import count_reasons
 from lib.lake.runs import Run
 from lib.observe.outcome import Outcome, RunSummary
-from lib.quality import pages, site
-from lib.quality.kept_page import kept_page
-from lib.quality.mirror import mirror
 from lib.quality.validate import Findings
+from lib.reporting import pages
+from lib.reporting.kept_page import kept_page
+from lib.reporting.pages import Site
+from lib.reporting.runs_page import write_report
 
 
-def write_site(job: Job) -> None:
+def write_site(of: Site) -> None:
     """Write runs.html, and index.html if it would say something else. Docs that are no longer kept go last.
 
     index.html comes last of the pages: where it shows that publication, all else was written before.
     """
-    published = publications.all_publications(job.layout)
-    there = site.docs_kept(job.layout.site)
-    kept = there & _kept(job, published)
-    latest = write_report(job, kept)
-    index = job.layout.site / "index.html"
-    text = _index(job, published, latest)
+    published = publications.all_publications(of.layout)
+    there = site.docs_kept(of.layout.site)
+    kept = there & _kept(of, published)
+    latest = write_report(of, kept)
+    index = of.layout.site / "index.html"
+    text = _index(of, published, latest)
     if not index.exists() or index.read_text("utf-8") != text:
-        site.write_page(job.layout.site, index.name, text)
-    site.remove_docs(job.layout.site, there - kept)
+        site.write_page(of.layout.site, index.name, text)
+    site.remove_docs(of.layout.site, there - kept)
 
 
-def write_index(job: Job) -> None:
+def write_index(of: Site) -> None:
     """Write index.html, unless it shows the current publication. How the run at work ends `write_site` says."""
-    published = publications.all_publications(job.layout)
-    if published and not _is_shown(job, published[-1]):
-        site.write_page(job.layout.site, "index.html", _index(job, published, None))
+    published = publications.all_publications(of.layout)
+    if published and not _is_shown(of, published[-1]):
+        site.write_page(of.layout.site, "index.html", _index(of, published, None))
 
 
-def _index(job: Job, published: Sequence[Publication], latest: RunSummary | None) -> str:
+def _index(of: Site, published: Sequence[Publication], latest: RunSummary | None) -> str:
     """What is published, below a line on the latest run if that one did not publish. Its link needs runs.html."""
     line = None
     if latest is not None and latest.outcome not in (Outcome.PUBLISHED, Outcome.RUNNING):
         line = pages.LatestRun(latest.run_id, latest.started_at, latest.outcome.value, latest.docs_id)
     if not published:
         # So that no link of runs.html leads nowhere.
-        return pages.render_nothing_published(job.source.source, line)
-    return pages.render_index(replace(_published_page(job, published), latest=line))
+        return pages.render_nothing_published(of.source.source, line)
+    return pages.render_index(replace(_published_page(of, published), latest=line))
 
 
-def copy_site(job: Job) -> None:
-    """Bring the copy of the site up to date, where the source YAML asks for one.
-
-    Raises:
-        LakeError: it could not be written.
-    """
-    if job.source.site.publish_to is not None:
-        with job.steps.step("copy site"):
-            mirror(job.layout.site, job.source.site.publish_to)
-
-
-def _kept(job: Job, published: Sequence[Publication]) -> set[str]:
+def _kept(of: Site, published: Sequence[Publication]) -> set[str]:
     """The docs to keep: those of the last checks, of what is published, and of what a rollback would put in force."""
     by_id = {one.publication_id: one for one in published}
-    checks = [check.docs_id for check in all_checks(job.layout)]
+    checks = [check.docs_id for check in all_checks(of.layout)]
     newest_first = dict.fromkeys(by_id[docs_id].checked_as if docs_id in by_id else docs_id for docs_id in checks)
-    kept = set(list(newest_first)[: job.source.site.keep_runs])
+    kept = set(list(newest_first)[: of.source.site.keep_runs])
     if published:
         checked = by_id[published[-1].checked_as]
         before = by_id.get(checked.replaces or "")
@@ -77,19 +68,19 @@ def _kept(job: Job, published: Sequence[Publication]) -> set[str]:
     return kept
 
 
-def heal_site(job: Job) -> bool:
+def heal_site(of: Site) -> bool:
     """Write the pages again where a kill came between a publication and index.html; whether that was so."""
-    publication = publications.in_force(job.layout)
-    if publication is None or _is_shown(job, publication):
+    publication = publications.in_force(of.layout)
+    if publication is None or _is_shown(of, publication):
         return False
-    note_rollback(job, publication)
-    write_site(job)
+    note_rollback(of, publication)
+    write_site(of)
     return True
 
 
-def note_rollback(job: Job, publication: Publication) -> None:
+def note_rollback(of: Site, publication: Publication) -> None:
     """Add the line of a rollback to `ops/checks`, unless it is there. It was not checked again: the numbers are those of then."""
-    checks = {check.docs_id: check for check in all_checks(job.layout)}
+    checks = {check.docs_id: check for check in all_checks(of.layout)}
     if publication.restores is None or publication.publication_id in checks:
         return
     then = checks.get(publication.restores)
@@ -97,7 +88,7 @@ def note_rollback(job: Job, publication: Publication) -> None:
         docs_id=publication.publication_id,
         run_id=publication.run_id,
         checked_at=publication.published_at,
-        outcome=pages.ROLLED_BACK,
+        outcome=ROLLED_BACK,
         passed=then.passed if then else 0,
         failed=then.failed if then else 0,
         warnings=then.warnings if then else 0,
@@ -105,19 +96,19 @@ def note_rollback(job: Job, publication: Publication) -> None:
         rows=sum(table.rows for table in publication.tables.values()),
         message=f"publication {publication.restores} is back in force, in place of {publication.replaces}",
     )
-    add_check(job.layout, check)
+    add_check(of.layout, check)
 
 
-def _is_shown(job: Job, publication: Publication) -> bool:
-    index = job.layout.site / "index.html"
+def _is_shown(of: Site, publication: Publication) -> bool:
+    index = of.layout.site / "index.html"
     return index.exists() and pages.publication_of(index.read_text("utf-8")) == publication.publication_id
 
 
-def _published_page(job: Job, published: Sequence[Publication]) -> pages.IndexPage:
+def _published_page(of: Site, published: Sequence[Publication]) -> pages.IndexPage:
     """The page of the last publication: what was found when it was checked, and what only the publication knows."""
     publication = published[-1]
     checked = next(one for one in published if one.publication_id == publication.checked_as)
-    page = kept_page(job.layout.site / "runs" / checked.publication_id) or _plain_page(job, checked)
+    page = kept_page(of.layout.site / "runs" / checked.publication_id) or _plain_page(of, checked)
     restored = publication.restores and pages.Restored(publication.published_at, str(publication.replaces))
     return replace(
         page,
@@ -125,15 +116,15 @@ def _published_page(job: Job, published: Sequence[Publication]) -> pages.IndexPa
         published_at=checked.published_at,
         accepted=tuple(pages.AcceptedFailure(**vars(one)) for one in publication.accepted),
         restored=restored or None,
-        has_notebooks=(job.layout.site / "notebooks" / "index.html").exists(),
+        has_notebooks=(of.layout.site / "notebooks" / "index.html").exists(),
     )
 
 
-def _plain_page(job: Job, publication: Publication) -> pages.IndexPage:
+def _plain_page(of: Site, publication: Publication) -> pages.IndexPage:
     """All that a publication itself says, for one of which nothing else was kept."""
     docs = f"runs/{publication.publication_id}/index.html"
     return pages.IndexPage(
-        source=job.source.source,
+        source=of.source.source,
         publication_id=publication.publication_id,
         run_id=publication.run_id,
         published_at=publication.published_at,
@@ -147,15 +138,17 @@ def _plain_page(job: Job, publication: Publication) -> pages.IndexPage:
     )
 
 
-def checked_page(job: Job, run: Run, docs_id: str, findings: Findings, notes: list[str]) -> pages.IndexPage:
+def checked_page(
+    layout: Layout, source: str, run: Run, docs_id: str, at: datetime, findings: Findings, notes: list[str]
+) -> pages.IndexPage:
     """What index.html says of a check, if it is published."""
-    reasons = tuple((*found, number) for found, number in count_reasons(job.layout, run.run_id).items())
+    reasons = tuple((*found, number) for found, number in count_reasons(layout, run.run_id).items())
     docs = f"runs/{docs_id}/index.html"
     return pages.IndexPage(
-        source=job.source.source,
+        source=source,
         publication_id=docs_id,
         run_id=run.run_id,
-        published_at=job.now,
+        published_at=at,
         docs_href=docs,
         tables=tuple(_line(record, findings, docs) for record in run.tables.values()),
         rejected_reasons=reasons,

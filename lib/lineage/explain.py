@@ -10,17 +10,17 @@ from typing import Any
 from pyspark.sql import Column, Row, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.steps.key import shown_key
-from jobs.steps.options import Job
-from jobs.steps.record import planned_before
-from jobs.steps.verdicts import Hit, minute, tell
-from lib.config import Table
+from lib.config import Source, Table
 from lib.lake import keys, publications, quarantine, runs, tables
 from lib.lake.keys import KeyValue
+from lib.lake.layout import Layout
 from lib.lake.publications import Publication
 from lib.lake.read import at_version
 from lib.lake.runs import Run
 from lib.landing.bronze import LandedOf, all_landed_pages, landed_by_run
+from lib.landing.plan import plans_of
+from lib.lineage.key import shown_key
+from lib.lineage.row_history import Hit, minute, tell
 from lib.tables.find import rows_with_key
 
 
@@ -29,7 +29,8 @@ class Asked:
     """The row that is asked for."""
 
     spark: SparkSession
-    job: Job
+    source: Source
+    layout: Layout
     table: Table
     key: Mapping[str, KeyValue]
 
@@ -40,13 +41,13 @@ class Asked:
 
 def explain(asked: Asked) -> list[str]:
     """The answer, a line each: the runs, oldest first, then silver and the publication."""
-    job, table = asked.job, asked.table
-    known = runs.all_runs(job.layout)
-    landed = landed_by_run(str(job.layout.pages), table.name)
+    layout, table = asked.layout, asked.table
+    known = runs.all_runs(layout)
+    landed = landed_by_run(str(layout.pages), table.name)
     hits = _hits(asked, known, landed)
-    publication = publications.in_force(job.layout)
+    publication = publications.in_force(layout)
     silver, published = _states(asked, publication)
-    reasons = quarantine.reasons_on(job.layout, table.name, {hit.page for hit in hits})
+    reasons = quarantine.reasons_on(layout, table.name, {hit.page for hit in hits})
     lines = list(tell(table, known, hits, reasons, silver["_run_id"] if silver else None))
     head = f"{table.name} {shown_key(table, asked.key)}"
     looked = _looked_at(known, landed)
@@ -66,21 +67,21 @@ def _hits(asked: Asked, known: Sequence[Run], landed: Mapping[str, LandedOf]) ->
     """The rows with the key on the pages of all runs."""
     if not landed:
         return []
-    job, table = asked.job, asked.table
+    table = asked.table
     reread = any(one.last_round for one in landed.values())
-    pages = all_landed_pages(asked.spark, str(job.layout.pages), table.name, reread=reread)
+    pages = all_landed_pages(asked.spark, str(asked.layout.pages), table.name, reread=reread)
     for run in known:
         # Pages behind the last one were read when the source was longer, and did not count.
-        ends = [plan.last for plan in planned_before(run) if plan.table == table.name and plan.total is not None]
+        ends = [plan.last for plan in plans_of(run.plan) if plan.table == table.name and plan.total is not None]
         if ends and run.run_id in landed and landed[run.run_id].last_page > ends[0]:
             pages = pages.where((F.col("run_id") != run.run_id) | (F.col("page") <= ends[0]))
-    found = rows_with_key(table, job.source.api.pagination.items, asked.is_row("row."))
+    found = rows_with_key(table, asked.source.api.pagination.items, asked.is_row("row."))
     return [Hit(**row.asDict()) for row in pages.transform(found).collect()]
 
 
 def _states(asked: Asked, publication: Publication | None) -> tuple[Row | None, Row | None]:
     """The row in silver, and in the publication."""
-    layout, name = asked.job.layout, asked.table.name
+    layout, name = asked.layout, asked.table.name
     newest = tables.latest(layout.silver(name))
     path = layout.relative(layout.silver(name))
     silver = _row_at(asked, path, newest.version) if newest else None
@@ -93,7 +94,7 @@ def _states(asked: Asked, publication: Publication | None) -> tuple[Row | None, 
 
 
 def _row_at(asked: Asked, path: str, version: int) -> Row | None:
-    rows = at_version(asked.spark, asked.job.layout, path, version)
+    rows = at_version(asked.spark, asked.layout, path, version)
     times = [
         F.date_format(name, "yyyy-MM-dd HH:mm 'UTC'").alias(name)
         for name in ("_first_seen_at", "_changed_at", "_deleted_at")
@@ -103,9 +104,7 @@ def _row_at(asked: Asked, path: str, version: int) -> Row | None:
 
 def _in_silver(asked: Asked, row: Row | None) -> str:
     if row is None:
-        return (
-            "silver: not there" if tables.exists(asked.job.layout.silver(asked.table.name)) else "silver: no table yet"
-        )
+        return "silver: not there" if tables.exists(asked.layout.silver(asked.table.name)) else "silver: no table yet"
     seen = f"first seen {row['_first_seen_at']}"
     if row["_deleted_at"] is not None:
         return f"silver: vanished: run {row['_run_id']} ({row['_deleted_at']}) found it no more; {seen}"
@@ -140,7 +139,7 @@ def _looked_at(known: Sequence[Run], landed: Mapping[str, LandedOf]) -> str:
 
 def _is_read_otherwise(asked: Asked, run: Run) -> bool:
     """Whether the run read its pages by other settings than those of now."""
-    return _reading(json.loads(run.settings), asked.table.name) != _reading(asked.job.source.public(), asked.table.name)
+    return _reading(json.loads(run.settings), asked.table.name) != _reading(asked.source.public(), asked.table.name)
 
 
 def _reading(settings: Mapping[str, Any], table: str) -> tuple[Any, ...]:

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
-from jobs.steps.options import Job
-from jobs.steps.summary import summaries
-from lib.lake import metrics
-from lib.lake.checks import checks_since
+from lib.lake import site_folder as site
+from lib.lake.checks import ROLLED_BACK, checks_since
 from lib.lake.layout import Layout
 from lib.lake.publications import restorations
 from lib.observe.charts import charts
-from lib.observe.metrics import Measurement, Metric, from_record
+from lib.observe.metrics import Measurement, Metric
 from lib.observe.outcome import RunSummary
+from lib.observe.summaries import measurements, seconds_of, summaries
 from lib.observe.vega import MARKS
 from lib.observe.words import amount, expected, odd, plain
-from lib.quality import pages, site
 from lib.quality.counts import Counts
 from lib.quality.docs import copy_assets
-from lib.quality.report import Cell, Figure, Mark, NumbersRow, Report, RunSection
+from lib.reporting import pages
+from lib.reporting.pages import Site
+from lib.reporting.report import Cell, Figure, Mark, NumbersRow, Report, RunSection
 
 OF_THE_RUN = "the run"
 
 
-def write_report(job: Job, kept: Collection[str]) -> RunSummary | None:
+def write_report(of: Site, kept: Collection[str]) -> RunSummary | None:
     """Write runs.html: the last runs, whatever became of them, and what was measured of each. To be called once a run has its end.
 
     `kept` are the docs that are linked. The cost is that of these runs, however old the lake. Returns the latest run.
@@ -31,41 +32,23 @@ def write_report(job: Job, kept: Collection[str]) -> RunSummary | None:
     Raises:
         LakeError: files of the site's assets are missing.
     """
-    runs = summaries(job.layout, pages.LAST)
+    runs = summaries(of.layout, pages.LAST)
     # With fewer runs than that, all of the lake's checks have their place.
     first = runs[0].number if len(runs) == pages.LAST else 0
-    measured = measurements(job.layout, runs)
-    report = _report(job, runs, measured)
+    measured = measurements(of.layout, runs)
+    report = _report(of.layout, of.assets, runs, measured)
     site.write_page(
-        job.layout.site, "runs.html", pages.render_runs(job.source.source, _lines(job, runs, first, kept), report)
+        of.layout.site, "runs.html", pages.render_runs(of.source.source, _lines(of.layout, runs, first, kept), report)
     )
     return runs[-1] if runs else None
 
 
-def measurements(layout: Layout, runs: Sequence[RunSummary]) -> dict[str, list[Measurement]]:
-    """What was measured of these runs, by run id. Metrics that this version does not know are left out."""
-    found: dict[str, list[Measurement]] = {run.run_id: [] for run in runs}
-    for record in metrics.since(layout, min(run.started_at for run in runs)) if runs else ():
-        one = from_record(record)
-        if one is not None and record["run_id"] in found:
-            found[record["run_id"]].append(one)
-    return found
-
-
-def seconds_of(run: RunSummary, measured: Sequence[Measurement]) -> float | None:
-    """What the run took, in seconds: of all its jobs, if that was measured; else from its start to its end."""
-    by_job = [one.value for one in measured if one.series.metric is Metric.SECONDS]
-    if by_job:
-        return sum(by_job)
-    return None if run.ended_at is None else (run.ended_at - run.started_at).total_seconds()
-
-
-def _lines(job: Job, runs: Sequence[RunSummary], first: int, kept: Collection[str]) -> list[pages.RunLine]:
-    checks = checks_since(job.layout, first)
-    has_rollback = any(check.outcome == pages.ROLLED_BACK for check in checks)
-    restored = restorations(job.layout) if has_rollback else {}
+def _lines(layout: Layout, runs: Sequence[RunSummary], first: int, kept: Collection[str]) -> list[pages.RunLine]:
+    checks = checks_since(layout, first)
+    has_rollback = any(check.outcome == ROLLED_BACK for check in checks)
+    restored = restorations(layout) if has_rollback else {}
     docs = {check.docs_id: restored.get(check.docs_id, check.docs_id) for check in checks}
-    checked = {check.run_id for check in checks if check.outcome != pages.ROLLED_BACK}
+    checked = {check.run_id for check in checks if check.outcome != ROLLED_BACK}
     lines = [
         pages.RunLine(
             run_id=check.run_id,
@@ -87,9 +70,10 @@ def _lines(job: Job, runs: Sequence[RunSummary], first: int, kept: Collection[st
     return lines
 
 
-def _report(job: Job, runs: Sequence[RunSummary], measured: Mapping[str, Sequence[Measurement]]) -> Report:
+def _report(
+    layout: Layout, assets: Path | None, runs: Sequence[RunSummary], measured: Mapping[str, Sequence[Measurement]]
+) -> Report:
     figures = tuple(Figure(**vars(chart)) for chart in charts(runs, measured))
-    assets = job.runtime.site_assets
     outcomes = {run.outcome for run in runs}
     known = {one.series.metric for ones in measured.values() for one in ones}
     return Report(
@@ -97,7 +81,7 @@ def _report(job: Job, runs: Sequence[RunSummary], measured: Mapping[str, Sequenc
         figures=figures,
         marks=tuple(Mark(outcome.value, **vars(mark)) for outcome, mark in MARKS.items() if outcome in outcomes),
         metrics={metric.about.name: metric.about.says for metric in Metric if metric in known},
-        assets_href=copy_assets(assets, job.layout.site) if assets and figures else "",
+        assets_href=copy_assets(assets, layout.site) if assets and figures else "",
     )
 
 

@@ -10,18 +10,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from jobs.steps.failing import FailingTask, failing_tasks
-from jobs.steps.options import Job
-from jobs.steps.report import measurements, seconds_of
-from jobs.steps.summary import summaries
 from lib.lake import publications
-from lib.lake.checks import checks_since
+from lib.lake.checks import ROLLED_BACK, checks_since
+from lib.lake.layout import Layout
 from lib.lake.publications import Publication
 from lib.observe.console import printable, say, show_table
+from lib.observe.failing_tasks import FailingTask, failing_tasks
 from lib.observe.metrics import Measurement, Metric, to_record
 from lib.observe.outcome import Outcome, RunSummary
+from lib.observe.summaries import measurements, seconds_of, summaries
 from lib.observe.words import amount, odd
-from lib.quality.pages import ROLLED_BACK
 
 # Beyond so many odd numbers of a run, the report is the place to read them.
 MOST_ODD = 5
@@ -64,23 +62,23 @@ class Status:
     report: Path
 
 
-def status_of(job: Job, last: int) -> Status:
-    """Read the records of the lake; nothing is written."""
-    found = summaries(job.layout, last)
-    measured = measurements(job.layout, found)
+def status_of(source: str, layout: Layout, last: int, now: datetime) -> Status:
+    """Read the records of the source's lake, of the last so many runs; nothing is written."""
+    found = summaries(layout, last)
+    measured = measurements(layout, found)
     # A run that is at work does not say yet how things are.
     ended = next((run for run in reversed(found) if run.outcome is not Outcome.RUNNING), None)
-    failing = None if ended is None or ended.outcome.is_good else _failing(job, ended)
-    tasks = failing_tasks(job.layout, job.now)
+    failing = None if ended is None or ended.outcome.is_good else _failing(layout, ended)
+    tasks = failing_tasks(layout, now)
     return Status(
-        source=job.source.source,
-        lake=job.layout.root,
+        source=source,
+        lake=layout.root,
         runs=tuple(_run(run, measured[run.run_id]) for run in reversed(found)),
-        published=publications.in_force(job.layout),
+        published=publications.in_force(layout),
         failing=failing,
         failing_tasks=tasks,
-        next=_next(job, found[-1] if found else None, ended, tasks),
-        report=job.layout.site / "runs.html",
+        next=_next(source, layout, found[-1] if found else None, ended, tasks),
+        report=layout.site / "runs.html",
     )
 
 
@@ -99,17 +97,19 @@ def _run(summary: RunSummary, measured: Sequence[Measurement]) -> RunStatus:
     )
 
 
-def _failing(job: Job, run: RunSummary) -> Failing:
-    checks = checks_since(job.layout, run.number)
+def _failing(layout: Layout, run: RunSummary) -> Failing:
+    checks = checks_since(layout, run.number)
     said = [check.message for check in checks if check.run_id == run.run_id and check.outcome != ROLLED_BACK]
     of_checks = run.outcome in (Outcome.CHECKS_FAILED, Outcome.COULD_NOT_CHECK)
     names = tuple((said[0] or "").split("; ")) if of_checks and said and said[0] else ()
     return Failing(run.run_id, run.outcome, run.message, names)
 
 
-def _next(job: Job, newest: RunSummary | None, ended: RunSummary | None, tasks: Sequence[FailingTask]) -> str:
+def _next(
+    source: str, layout: Layout, newest: RunSummary | None, ended: RunSummary | None, tasks: Sequence[FailingTask]
+) -> str:
     """What to do now, in one line."""
-    own = shlex.join(["--source", job.source.source, "--lake", str(job.layout.root)])
+    own = shlex.join(["--source", source, "--lake", str(layout.root)])
     if newest is None:
         return f"./spark-submit.sh full-ingest {own}"
     if newest.outcome is Outcome.RUNNING or ended is None:
@@ -121,7 +121,7 @@ def _next(job: Job, newest: RunSummary | None, ended: RunSummary | None, tasks: 
         Outcome.PUBLISHED: "nothing is to be done",
         Outcome.MERGED: f"./spark-submit.sh sanity-check {own}",
         Outcome.CHECKS_FAILED: "mend the source or the suite, then full-ingest; for a mended suite sanity-check is enough",
-        Outcome.COULD_NOT_CHECK: f"mend the expectation in expectations/{job.source.source}, then sanity-check",
+        Outcome.COULD_NOT_CHECK: f"mend the expectation in expectations/{source}, then sanity-check",
         Outcome.SOURCE_FAILED: "see to the reason, then start the same command again",
         Outcome.STOPPED: resume,
         Outcome.KILLED: resume,

@@ -11,11 +11,8 @@ from textwrap import shorten
 import pyarrow as pa
 from deltalake.exceptions import DeltaError
 
-from jobs.steps.options import Job
-from jobs.steps.summary import last_success, summaries
-from lib.config import Alerts, Channel
+from lib.config import Alerts, Channel, Source
 from lib.config.alerts import LOG
-from lib.errors import ConfigError
 from lib.lake import alerts as recorded
 from lib.lake import runs
 from lib.lake.layout import Layout
@@ -26,6 +23,7 @@ from lib.observe.messages import Message, messages
 from lib.observe.metrics import Measurement
 from lib.observe.outcome import RunSummary
 from lib.observe.send import send
+from lib.observe.summaries import last_success, summaries
 from lib.observe.verdicts import Seen
 
 log = logging.getLogger(LOGGER)
@@ -51,10 +49,10 @@ class Desk:
     layout: Layout | None
 
     @classmethod
-    def of(cls, job: Job, alerts: Alerts) -> Desk:
-        """The desk of a job, whose lake may not be there yet."""
-        tables = (*(table.name for table in job.source.tables), "listens")
-        return cls(job.source.source, tables, alerts, job.layout if job.layout.lake_json.exists() else None)
+    def of(cls, source: Source, layout: Layout, alerts: Alerts) -> Desk:
+        """The desk of a source, whose lake may not be there yet."""
+        tables = (*(table.name for table in source.tables), "listens")
+        return cls(source.source, tables, alerts, layout if layout.lake_json.exists() else None)
 
 
 @dataclass(frozen=True)
@@ -75,43 +73,36 @@ class Told:
     problems: list[str]
 
 
-def send_alerts(job: Job, run: RunSummary, measured: Sequence[Measurement], now: datetime) -> list[Event]:
+def send_alerts(desk: Desk | None, run: RunSummary, measured: Sequence[Measurement], now: datetime) -> list[Event]:
     """Tell what the run, which has just ended, opened, left open or mended. `measured` is what it measured, judged.
 
     Returns what was told on any channel, the log included. Never raises for trouble with a channel or with `ops/alerts`: that is
-    logged, and what did not arrive stays due. Nothing is done without rules or without a lake.
+    logged, and what did not arrive stays due. Nothing is done without rules (no desk) or without a lake.
     """
-    if job.alerts is None or not job.layout.lake_json.exists():
+    if desk is None or desk.layout is None:
         return []
-    return evaluate(Desk.of(job, job.alerts), News(run, measured), now).events
+    return evaluate(desk, News(run, measured), now).events
 
 
-def check_alerts(job: Job, now: datetime) -> list[str]:
+def check_alerts(desk: Desk, now: datetime) -> list[str]:
     """Evaluate, without a run, what time alone brings: no success for too long, reminders, what did not arrive before.
 
     A last run that was killed is found here, too. Returns the lines to print: what was told, and what is open.
-
-    Raises:
-        ConfigError: there are no rules.
     """
-    alerts = _rules(job)
-    told = evaluate(Desk.of(job, alerts), News(last_run(job.layout)), now).events
+    told = evaluate(desk, News(last_run(desk.layout) if desk.layout else None), now).events
     lines = [f"Told now: {len(told)}", *(_line(event) for event in told)]
-    still_open = open_alerts(alerts.rules, _before(job.layout))
+    still_open = open_alerts(desk.alerts.rules, _before(desk.layout) if desk.layout else [])
     return [*lines, f"Open: {len(still_open)}", *(_line(event) for event in still_open)]
 
 
-def try_channels(job: Job) -> tuple[list[str], bool]:
+def try_channels(desk: Desk) -> tuple[list[str], bool]:
     """Send a test message on every channel. Returns a line for each, with what came of it, and whether none failed.
 
     A channel that is off has not failed. Nothing is recorded.
-
-    Raises:
-        ConfigError: there are no rules.
     """
-    alerts = _rules(job)
+    alerts = desk.alerts
     body = "This is a test message. Nothing has happened.\n\nHelp:   docs/monitoring.md"
-    title = f"[info] {job.source.source}: test"
+    title = f"[info] {desk.source}: test"
     on = _on(alerts)
     found = {one.message.channel: one.problem for one in send([Message(name, "info", title, body) for name in on], on)}
     lines = []
@@ -121,13 +112,6 @@ def try_channels(job: Job) -> tuple[list[str], bool]:
         else:
             lines.append(f"{channel.name}: off, as {channel.url.variable} is not set")
     return lines or ["there is no channel"], not any(found.values())
-
-
-def _rules(job: Job) -> Alerts:
-    if job.alerts is None:
-        message = f"{job.runtime.conf / 'alerts.yml'}: there is no such file, and so no alert; see docs/monitoring.md"
-        raise ConfigError(message)
-    return job.alerts
 
 
 def evaluate(desk: Desk, news: News, now: datetime) -> Told:

@@ -9,21 +9,33 @@ from datetime import UTC, datetime
 from functools import cache
 from html import unescape
 from importlib.resources import files
+from pathlib import Path
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from lib.config import Source
+from lib.lake.checks import ROLLED_BACK
+from lib.lake.layout import Layout
 from lib.quality.counts import Counts
 from lib.quality.docs import policy
 from lib.quality.names import rows_query
-from lib.quality.report import PLAIN_NOTE, Report
+from lib.reporting.report import PLAIN_NOTE, Report
 
-ROLLED_BACK = "rolled back"
 _OUTCOMES = {"published": "good", **dict.fromkeys(("checks failed", "source failed", "failed", "killed"), "bad")}
 # The most runs that runs.html has.
 LAST = 90
 # Of a message, in the list.
 _MOST_CHARACTERS = 300
+
+
+@dataclass(frozen=True)
+class Site:
+    """The pages of one lake: whose they are, and the folder of the scripts and fonts that they share (None where there is none)."""
+
+    source: Source
+    layout: Layout
+    assets: Path | None
 
 
 @dataclass(frozen=True)
@@ -230,13 +242,13 @@ def _shape(outcome: str) -> str:
 
 @cache
 def _script(name: str) -> str:
-    return (files("lib.quality") / "templates" / name).read_text("utf-8")
+    return (files("lib.reporting") / "templates" / name).read_text("utf-8")
 
 
 @cache
 def _templates() -> Environment:
     environment = Environment(
-        loader=PackageLoader("lib.quality", "templates"),
+        loader=PackageLoader("lib.reporting", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,16 +1,18 @@
-"""How the last runs ended, for the report, `status`, alerts and exporters."""
+"""How the last runs ended and what was measured of them, for the report, `status`, alerts and exporters."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from lib.lake.checks import checks_since
+from lib.lake import metrics
+from lib.lake.checks import ROLLED_BACK, checks_since
 from lib.lake.layout import Layout
 from lib.lake.lock import run_at_work
 from lib.lake.runs import Run, last_ends, last_runs
+from lib.lake.site_folder import docs_kept
+from lib.observe.metrics import Measurement, Metric, from_record
 from lib.observe.outcome import RunSummary, outcome_of
-from lib.quality.pages import ROLLED_BACK
-from lib.quality.site import docs_kept
 
 
 def summaries(layout: Layout, last: int) -> list[RunSummary]:
@@ -30,6 +32,24 @@ def summaries(layout: Layout, last: int) -> list[RunSummary]:
             docs.setdefault(check.run_id, check.docs_id)
     at_work = run_at_work(layout) if any(run.ended_at is None for run in runs) else None
     return [_summary(run, docs.get(run.run_id), is_at_work=run.run_id == at_work) for run in runs]
+
+
+def measurements(layout: Layout, runs: Sequence[RunSummary]) -> dict[str, list[Measurement]]:
+    """What was measured of these runs, by run id. Metrics that this version does not know are left out."""
+    found: dict[str, list[Measurement]] = {run.run_id: [] for run in runs}
+    for record in metrics.since(layout, min(run.started_at for run in runs)) if runs else ():
+        one = from_record(record)
+        if one is not None and record["run_id"] in found:
+            found[record["run_id"]].append(one)
+    return found
+
+
+def seconds_of(run: RunSummary, measured: Sequence[Measurement]) -> float | None:
+    """What the run took, in seconds: of all its jobs, if that was measured; else from its start to its end."""
+    by_job = [one.value for one in measured if one.series.metric is Metric.SECONDS]
+    if by_job:
+        return sum(by_job)
+    return None if run.ended_at is None else (run.ended_at - run.started_at).total_seconds()
 
 
 def summary_of(run: Run, docs_id: str | None) -> RunSummary:
