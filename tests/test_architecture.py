@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lib.config import DERIVATIONS
+
 REPO = Path(__file__).parents[1]
 MOST_LINES = 400
 # Where the lake to open is named by the environment, if by nobody else.
@@ -15,14 +17,14 @@ _OPENERS = ("lib/lake/read.py", "lib/lake/without_spark.py")
 # What a package of lib may import of lib: those on the floors below its own. Packages of one floor are joined by a job.
 _GROUND = {"config", "errors", "files", "session"}
 _FIRST = {"lake", "source", "tables"} | _GROUND
-_SECOND = {"landing", "observe", "quality"} | _FIRST
+_SECOND = {"gold", "landing", "observe", "quality"} | _FIRST
 ALLOWED = {
     "errors": set(),
     "files": set(),
     "config": {"errors"},
     "session": {"config", "errors"},
     **dict.fromkeys(("lake", "source", "tables"), _GROUND),
-    **dict.fromkeys(("landing", "observe", "quality"), _FIRST),
+    **dict.fromkeys(("gold", "landing", "observe", "quality"), _FIRST),
     **dict.fromkeys(("lineage", "reporting"), _SECOND),
 }
 MODULES = sorted(path for folder in ("jobs", "lib", "demo") for path in (REPO / folder).rglob("*.py"))
@@ -55,6 +57,19 @@ def test_imports_point_one_way(path: Path) -> None:
         assert not any(name == "jobs" or name.startswith("jobs.") for name in imports)
     if package == "demo":
         assert not any(name.split(".")[0] in ("lib", "jobs") for name in imports)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_derived_table_is_named_where_it_is_declared_and_made_alone(path: Path) -> None:
+    made_in = ("lib/gold/", "lib/config/derivations.py", "demo/")
+    if name_of(path).startswith(made_in):
+        return
+    texts = {
+        node.value
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert texts.isdisjoint(DERIVATIONS)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyspark.sql import SparkSession
 
 from jobs.steps.options import Job
+from lib.config import DERIVATIONS
 from lib.lake import runs
 from lib.lake.runs import Run
 from lib.lake.states import TableState
@@ -12,13 +13,12 @@ from lib.landing.prove import PROVED
 from lib.quality.declared import Declared, declared_by_key, declared_by_table
 from lib.quality.vanished import register_vanished
 from lib.quality.volume import plausible_volume
-from lib.tables import listens
 
 
 def declared(job: Job, name: str, known: list[Run]) -> Declared:
     """The expectations of one table that no suite needs to write. `known` are the lake's runs, oldest first."""
-    if name == listens.NAME:
-        return declared_by_key(listens.KEY)
+    if name in DERIVATIONS:
+        return declared_by_key(DERIVATIONS[name].key)
     table = job.source.table(name)
     # Where nothing vanishes, rows only add up, and their number says nothing of what the source gave.
     volume = plausible_volume(_rows_by_run(known, name)) if table.deletes == "soft" else []

@@ -13,12 +13,11 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.steps.options import Job
-from lib.config import MASK, Source
+from lib.config import DERIVATIONS, MASK, Source
 from lib.lake.failures import FEW, SCHEMA, add_few, add_many
 from lib.lake.runs import Run
 from lib.quality.failing import failing_rows
 from lib.quality.validate import Finding, Findings, live_rows
-from lib.tables import listens
 
 _LITERALS = {
     "docs_id": "string",
@@ -75,11 +74,10 @@ def _noted(
 
 def key_of(source: Source, table: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The key of a table, and those of its columns that are personal."""
-    if table == listens.NAME:
-        personal = source.table(listens.DERIVED_FROM).pii
-        return listens.KEY, tuple(name for name in listens.KEY if listens.ORIGINS[name] in personal)
-    known = source.table(table)
-    return known.key, tuple(name for name in known.key if name in known.pii)
+    derived = DERIVATIONS.get(table)
+    key = derived.key if derived else source.table(table).key
+    personal = derived.pii(source) if derived else source.table(table).pii
+    return key, tuple(name for name in key if name in personal)
 
 
 def _about(run: Run, finding: Finding, docs_id: str, at: datetime) -> dict[str, Any]:

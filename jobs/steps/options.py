@@ -18,6 +18,7 @@ from lib.config import (
     Source,
     check_budget_settings,
     check_run_id,
+    known_tables,
     load_alerts,
     load_source,
     parse_tables,
@@ -177,7 +178,7 @@ def open_job(**options: Any) -> Job:
     """
     job = open_settings(**options)
     check_budget_settings(job.runtime.spark_settings)
-    job.suites = read_suite_files(job.runtime.expectations / job.source.source, _tables(job.source))
+    job.suites = read_suite_files(job.runtime.expectations / job.source.source, known_tables(job.source))
     check_personal(job.source, job.suites)
     return job
 
@@ -212,7 +213,7 @@ def open_settings(
         runtime=runtime,
         now=datetime.now(UTC),
         steps=Steps(),
-        alerts=read_alerts(runtime, _tables(source)),
+        alerts=read_alerts(runtime, known_tables(source)),
     )
 
 
@@ -229,7 +230,3 @@ def read_alerts(runtime: Runtime, tables: Collection[str]) -> Alerts | None:
         tables=tables,
         env=os.environ,
     )
-
-
-def _tables(source: Source) -> tuple[str, ...]:
-    return (*(table.name for table in source.tables), "listens")

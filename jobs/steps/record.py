@@ -16,7 +16,7 @@ from jobs.steps.failpoints import reached
 from jobs.steps.named import unknown_run
 from jobs.steps.observe import close_killed, observe
 from jobs.steps.options import Job
-from lib.config import is_column_name, new_run_id
+from lib.config import derivations_of, is_column_name, new_run_id
 from lib.errors import ConfigError, PagelakeError, SourceIncompleteError
 from lib.lake import publications, runs
 from lib.lake.checks import checks_since
@@ -32,7 +32,6 @@ from lib.observe.console import columns, say
 from lib.observe.measure import Work
 from lib.quality.counts import Counts
 from lib.reporting.site import heal_site
-from lib.tables import listens
 
 
 def open_run(
@@ -72,13 +71,8 @@ def open_run(
                 "tables. Run full-ingest once without --tables, or add --no-check."
             )
             raise ConfigError(message)
-    run.tables |= _kept(published, (*left_out, *derived_from(job)))
+    run.tables |= _kept(published, (*left_out, *derivations_of(job.source)))
     return run
-
-
-def derived_from(job: Job) -> dict[str, tuple[str, ...]]:
-    """The derived tables that the source has, each with the tables that it is made from."""
-    return {listens.NAME: (listens.DERIVED_FROM,)} if listens.can_derive(job.source) else {}
 
 
 def _kept(published: Publication | None, names: Iterable[str]) -> dict[str, TableRun]:
@@ -118,7 +112,7 @@ def _resumed(job: Job, run: Run) -> Run:
     }
     # Another run may have been published since.
     rest = [table.name for table in job.source.tables if table.name not in job.tables]
-    run.tables |= _kept(publications.in_force(job.layout), (*rest, *derived_from(job)))
+    run.tables |= _kept(publications.in_force(job.layout), (*rest, *derivations_of(job.source)))
     run.again()
     return run
 
@@ -162,7 +156,9 @@ def complete(job: Job, run: Run) -> CompleteSet:
     Raises:
         SourceIncompleteError: the run did not come to the end of deriving, or a table is missing; says what goes on.
     """
-    return complete_set(run, [table.name for table in job.source.tables], derived_from(job))
+    derived = derivations_of(job.source)
+    built = {name: tuple(one.bases) for name, one in derived.items() if not one.apart}
+    return complete_set(run, [table.name for table in job.source.tables], built, derived.keys() - built.keys())
 
 
 @contextmanager

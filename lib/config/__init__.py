@@ -22,21 +22,21 @@ from lib.config.budget_address import (
 from lib.config.columns import MASK, SYSTEM_COLUMNS, AdoptedColumn, Column, Reference, is_column_name
 from lib.config.dags import check_dag_name, check_dag_run
 from lib.config.ddl import Array, DataType, DdlError, Decimal, Scalar, Struct, parse_ddl
+from lib.config.derivations import DERIVATIONS, Derivation, derivations_of, known_tables
 from lib.config.load import load_source
 from lib.config.metrics import CloudWatch, Metrics, Otlp, Pushgateway
 from lib.config.runs import check_run_id, new_run_id
 from lib.config.runtime import KEY_SECRET, REPO, Runtime, lake_address
 from lib.config.source import Demo, Faults, Source, parse_tables
-from lib.config.tables import DERIVED_KEYS, ORIGINS, Table
+from lib.config.tables import Table
 
 __all__ = [
     "BUDGET_BIND",
     "BUDGET_HOST",
     "BUDGET_PORT",
-    "DERIVED_KEYS",
+    "DERIVATIONS",
     "KEY_SECRET",
     "MASK",
-    "ORIGINS",
     "REPO",
     "SYSTEM_COLUMNS",
     "AdoptedColumn",
@@ -54,6 +54,7 @@ __all__ = [
     "DdlError",
     "Decimal",
     "Demo",
+    "Derivation",
     "Faults",
     "HeaderAuth",
     "Limits",
@@ -75,7 +76,9 @@ __all__ = [
     "check_dag_name",
     "check_dag_run",
     "check_run_id",
+    "derivations_of",
     "is_column_name",
+    "known_tables",
     "lake_address",
     "load_alerts",
     "load_source",

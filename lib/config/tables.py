@@ -12,20 +12,11 @@ from pydantic import Field, field_validator, model_validator
 
 from lib.config.columns import FLOW_TRAP, Column, Reference, flow_trap
 from lib.config.ddl import Decimal, Scalar
+from lib.config.derivations import DERIVATIONS
 from lib.config.duration import Duration, parse_duration
 from lib.config.fixed import FixedHeaders, FixedParams, check_query
 from lib.config.model import Problem, Settings, problems_error
 from lib.config.suggest import did_you_mean
-
-DERIVED_TABLES = ("listens",)
-DERIVED_KEYS: Mapping[str, tuple[str, ...]] = {"listens": ("user_id", "listened_at", "position")}
-# Of each derived table: the table that it is made from, and which of its columns each of its own is from.
-ORIGINS: Mapping[str, tuple[str, Mapping[str, str]]] = {
-    "listens": (
-        "listen_history",
-        {"user_id": "user_id", "listened_at": "created_at", "position": "items", "track_id": "items"},
-    ),
-}
 
 
 class Table(Settings):
@@ -79,7 +70,7 @@ class Table(Settings):
     def _usable_name(cls, name: str) -> str:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
             raise ValueError("is no table name: lower case letters, digits and '_', starting with a letter")
-        if name in DERIVED_TABLES:
+        if name in DERIVATIONS:
             raise ValueError("is the name of a table that Pagelake derives; take another one")
         return name
 

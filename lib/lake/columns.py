@@ -11,7 +11,7 @@ from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lib.config import DERIVED_KEYS, SYSTEM_COLUMNS
+from lib.config import DERIVATIONS, SYSTEM_COLUMNS
 from lib.config.suggest import did_you_mean
 from lib.errors import ConfigError
 from lib.lake import runs, tables
@@ -34,7 +34,7 @@ def key_types(layout: Layout, table: str) -> tuple[tuple[str, ...], dict[str, st
     Raises:
         ConfigError: there is no such table.
     """
-    known = {name: (layout.gold(name), key) for name, key in DERIVED_KEYS.items()}
+    known = {name: (layout.gold(name), one.key) for name, one in DERIVATIONS.items()}
     for run in runs.all_runs(layout):
         settings = json.loads(run.settings)["tables"]
         known |= {one["name"]: (layout.silver(one["name"]), tuple(one["key"])) for one in settings}

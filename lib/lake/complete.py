@@ -29,11 +29,13 @@ class CompleteSet:
         return Publication(publication_id, self.run_id, at, tables, accepted=tuple(accepted))
 
 
-def complete_set(run: Run, of_source: Collection[str], derived: Mapping[str, Collection[str]]) -> CompleteSet:
+def complete_set(
+    run: Run, of_source: Collection[str], derived: Mapping[str, Collection[str]], apart: Collection[str] = ()
+) -> CompleteSet:
     """The tables of a run that can be checked and published together.
 
-    `of_source` are the tables of the source, all of them; `derived` names, for each derived table that it has, those that it is
-    made from.
+    `of_source` are the tables of the source, all of them; `derived` names, for each derived table that runs build, those that it is
+    made from. Of those that are built `apart` the set has what the run kept.
 
     Raises:
         SourceIncompleteError: the run did not come to the end of deriving, or a table is missing, failed, or of another version
@@ -50,6 +52,7 @@ def complete_set(run: Run, of_source: Collection[str], derived: Mapping[str, Col
     for name, bases in derived.items():
         found[name] = _at(run, name, (TableState.BUILT, TableState.KEPT))
         _check_made_from(run, run.tables[name], bases)
+    found |= {name: _at(run, name, (TableState.KEPT,)) for name in apart if name in run.tables}
     # In the order in which the run names them.
     return CompleteSet(run.run_id, {name: found[name] for name in run.tables if name in found})
 

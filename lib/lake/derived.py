@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,14 +46,22 @@ class Derived:
     deleted: int | None
 
 
-def made_from(path: Path, base: Base) -> int | None:
-    """The version of the base that the derived table was made from; None where there is no telling.
+def tag_of(bases: Sequence[Base]) -> str:
+    """What the derived table's commit says of all that it was made from."""
+    return ", ".join(base.tag for base in bases)
+
+
+def made_from(path: Path, bases: Sequence[Base]) -> dict[str, int] | None:
+    """The version of each base that the derived table was made from; None where there is no telling.
 
     That is: no table, a newest version that does not say, or a base that was itself made anew since.
     """
     made = tables.latest(path)
-    match = re.fullmatch(rf"{re.escape(base.name)}@(0|[1-9][0-9]*) of (\S+)", (made and made.tag) or "")
-    return int(match[1]) if match and match[2] == tables.table_id(base.path) else None
+    one_each = ", ".join(rf"{re.escape(base.name)}@(0|[1-9][0-9]*) of (\S+)" for base in bases)
+    match = re.fullmatch(one_each, (made and made.tag) or "")
+    if match is None or list(match.groups()[1::2]) != [tables.table_id(base.path) for base in bases]:
+        return None
+    return {base.name: int(version) for base, version in zip(bases, match.groups()[::2], strict=True)}
 
 
 def unchanged(path: Path) -> Derived:

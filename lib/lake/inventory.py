@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from lib.config import DERIVED_KEYS
+from lib.config import DERIVATIONS
 from lib.lake import runs, tables
 from lib.lake.layout import Layout
 from lib.lake.personal import personal_columns
@@ -35,7 +35,7 @@ class Entry:
 
 def inventory(layout: Layout, publication: Publication) -> list[Entry]:
     """The tables of a publication, in the order in which its run names them."""
-    keys = dict(DERIVED_KEYS)
+    keys = {name: one.key for name, one in DERIVATIONS.items()}
     newest: dict[str, datetime] = {}
     started: datetime | None = None
     for run in runs.all_runs(layout):

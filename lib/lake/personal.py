@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
-from lib.config import MASK, ORIGINS, SYSTEM_COLUMNS
+from lib.config import DERIVATIONS, MASK, SYSTEM_COLUMNS
 from lib.config.suggest import did_you_mean
 from lib.errors import ConfigError
 from lib.lake import records
@@ -29,10 +29,12 @@ class Personal:
 
         A column that no run declares is among them: the source brought it along, and nobody has said what it is.
         """
-        origin, names = ORIGINS.get(table, (table, {}))
-        said = self.declared.get(origin, {})
-        own = [name for name in columns if name not in SYSTEM_COLUMNS] if said else []
-        return tuple(name for name in own if said.get(names.get(name, name), True))
+        derived = DERIVATIONS.get(table)
+        if not any(self.declared.get(base) for base in (derived.bases if derived else [table])):
+            return ()
+        own = [name for name in columns if name not in SYSTEM_COLUMNS]
+        origins = {name: derived.origins.get(name, ("", name)) if derived else (table, name) for name in own}
+        return tuple(name for name, (base, column) in origins.items() if self.declared.get(base, {}).get(column, True))
 
 
 def personal_columns(layout: Layout) -> Personal:

@@ -11,7 +11,7 @@ from textwrap import shorten
 import pyarrow as pa
 from deltalake.exceptions import DeltaError
 
-from lib.config import Alerts, Channel, Source
+from lib.config import Alerts, Channel, Source, known_tables
 from lib.config.alerts import LOG
 from lib.lake import alerts as recorded
 from lib.lake import runs
@@ -51,8 +51,7 @@ class Desk:
     @classmethod
     def of(cls, source: Source, layout: Layout, alerts: Alerts) -> Desk:
         """The desk of a source, whose lake may not be there yet."""
-        tables = (*(table.name for table in source.tables), "listens")
-        return cls(source.source, tables, alerts, layout if layout.lake_json.exists() else None)
+        return cls(source.source, known_tables(source), alerts, layout if layout.lake_json.exists() else None)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lib.config import Source
+from lib.config import Source, derivations_of
 from lib.errors import ConfigError
 from lib.quality.declared import Declared
 from lib.quality.names import name_expectations, named
@@ -70,13 +70,15 @@ def check_personal(source: Source, suites: Mapping[str, Mapping[str, Any]]) -> N
     Raises:
         ConfigError: names the suite, the expectation and the column.
     """
-    for table in source.tables:
-        for entry in suites[table.name]["expectations"]:
+    pii = {table.name: table.pii for table in source.tables}
+    pii |= {name: derived.pii(source) for name, derived in derivations_of(source).items()}
+    for table, columns in pii.items():
+        for entry in suites.get(table, {"expectations": []})["expectations"]:
             about = {str(name) for value in entry.get("kwargs", {}).values() for name in _names(value)}
-            personal = sorted(about & set(table.pii))
+            personal = sorted(about & set(columns))
             if personal and entry["type"] not in _SAFE_FOR_PERSONAL:
                 message = (
-                    f"expectations/{source.source}/{table.name}.json: {entry['type']} may show values of {personal[0]}, "
+                    f"expectations/{source.source}/{table}.json: {entry['type']} may show values of {personal[0]}, "
                     f"which is personal (pii). For such a column take one of: {', '.join(sorted(_SAFE_FOR_PERSONAL))}"
                 )
                 raise ConfigError(message)

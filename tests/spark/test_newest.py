@@ -8,8 +8,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lib.config import Source, Table
+from lib.gold.listens import listens
 from lib.tables.compare import seen_keys, vanished
-from lib.tables.listens import listens
 from lib.tables.newest import newest, ranked, row_hash
 
 DDL = "id bigint, name string, tags array<bigint>, at timestamp"

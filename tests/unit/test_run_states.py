@@ -84,6 +84,14 @@ def test_a_complete_run_gives_each_table_at_the_version_that_it_left() -> None:
     assert "old" not in complete_set(whole(old=kept("old", 1)), SOURCE, DERIVED).tables
 
 
+def test_a_derived_table_that_another_job_builds_is_published_as_it_was_and_stops_nothing() -> None:
+    # Made from older versions than those of the run.
+    found = complete_set(whole(recommendations=kept("recommendations", 7)), SOURCE, DERIVED, ["recommendations"])
+    assert found.tables["recommendations"] == ("x/recommendations", 7)
+    # Never published so far.
+    assert "recommendations" not in complete_set(whole(), SOURCE, DERIVED, ["recommendations"]).tables
+
+
 @pytest.mark.parametrize("done", [None, *list(Step)[:-1]])
 def test_a_run_that_did_not_come_to_the_end_of_deriving_says_what_is_missing_and_what_goes_on(
     done: Step | None,

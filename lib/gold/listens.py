@@ -5,14 +5,12 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lib.config import DERIVED_KEYS, Source
-from lib.config import ORIGINS as ORIGINS_OF
+from lib.config import DERIVATIONS, Source
+from lib.gold.table import DerivedTable, Feed
 
-NAME = "listens"
-KEY = DERIVED_KEYS[NAME]
+DECLARED = DERIVATIONS["listens"]
+HISTORY = "listen_history"
 SESSION = ("user_id", "created_at")
-DERIVED_FROM, ORIGINS = ORIGINS_OF[NAME]
-NEEDS = {"user_id": "bigint", "items": "array<bigint>", "created_at": "timestamp"}
 
 
 def listens(listen_history: DataFrame) -> DataFrame:
@@ -43,19 +41,18 @@ def changed_listens(touched: DataFrame, listen_history: DataFrame) -> DataFrame:
         F.explode(F.sequence(F.lit(0).cast("bigint"), F.col("longest").cast("bigint") - 1)).alias("position"),
     )
     now = listens(listen_history.join(touched, on=list(SESSION), how="left_semi"))
-    return positions.join(now.withColumn("is_gone", F.lit(False)), on=list(KEY), how="left").withColumn(
+    return positions.join(now.withColumn("is_gone", F.lit(False)), on=list(DECLARED.key), how="left").withColumn(
         "is_gone", F.coalesce("is_gone", F.lit(True))
     )
 
 
-def can_derive(source: Source) -> bool:
-    """Whether the source has the sessions that listens are made of: a table listen_history with the columns needed."""
-    columns = {
-        column.name: column.type for table in source.tables if table.name == DERIVED_FROM for column in table.columns
-    }
-    return all(columns.get(name) == kind for name, kind in NEEDS.items())
-
-
 def can_follow(source: Source) -> bool:
     """Whether a session of the source is one row of listen_history, so that what changed in one is known by its key."""
-    return set(source.table(DERIVED_FROM).key) == set(SESSION)
+    return set(source.table(HISTORY).key) == set(SESSION)
+
+
+TABLE = DerivedTable(
+    DECLARED,
+    build=lambda bases: listens(bases[HISTORY]),
+    feed=Feed(HISTORY, touched_sessions, lambda touched, bases: changed_listens(touched, bases[HISTORY]), can_follow),
+)

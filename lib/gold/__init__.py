@@ -1,0 +1,1 @@
+"""Derived tables: how each is built, and how it follows what it is made from."""
