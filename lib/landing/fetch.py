@@ -6,52 +6,41 @@ import math
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
+from datetime import datetime
 from itertools import chain, islice
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from lib.landing.plan import PageRange, cut
 from lib.source.access import Access
 from lib.source.client import SourceClient
 from lib.source.gate import OPEN_GATE, Gate
-from lib.source.page import PageRow, fetch_page
+from lib.source.page import PageRow, Small, fetch_page
 
-PAGE_SCHEMA = (
-    "run_id string, table string, page bigint, url string, status int, fetched_at timestamp, attempts int, "
-    "elapsed_ms double, n_items int, n_bytes bigint, sha256 string, body string, total bigint, pages bigint, "
-    "error string, waited_ms double, retries string, round int, items_sha256 string, own_number bigint, own_size bigint, "
-    "rows array<struct<json: string, shown: string, problems: array<string>>>"
-)
-ARROW_SCHEMA = pa.schema(
-    {
-        "run_id": pa.string(),
-        "table": pa.string(),
-        "page": pa.int64(),
-        "url": pa.string(),
-        "status": pa.int32(),
-        "fetched_at": pa.timestamp("us", tz="UTC"),
-        "attempts": pa.int32(),
-        "elapsed_ms": pa.float64(),
-        "n_items": pa.int32(),
-        "n_bytes": pa.int64(),
-        "sha256": pa.string(),
-        "body": pa.string(),
-        "total": pa.int64(),
-        "pages": pa.int64(),
-        "error": pa.string(),
-        "waited_ms": pa.float64(),
-        "retries": pa.string(),
-        "round": pa.int32(),
-        "items_sha256": pa.string(),
-        "own_number": pa.int64(),
-        "own_size": pa.int64(),
-        "rows": pa.list_(
-            pa.struct({"json": pa.string(), "shown": pa.string(), "problems": pa.list_(pa.string())}),
-        ),
-    }
-)
+_ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), datetime: pa.timestamp("us", tz="UTC")}
+
+
+def _arrow_type(hint: Any) -> pa.DataType:
+    """The type of a column of `bronze/pages`, from that of the field of `PageRow`. Every column may be null."""
+    if get_origin(hint) is tuple:
+        return pa.list_(_arrow_type(get_args(hint)[0]))
+    if get_origin(hint) is UnionType or get_origin(hint) is Union:
+        return _arrow_type(next(kind for kind in get_args(hint) if kind is not NoneType))
+    if is_dataclass(hint):
+        return pa.struct(_arrow_fields(hint))
+    return pa.int32() if hint == Small else _ARROW[hint]
+
+
+def _arrow_fields(row: type) -> dict[str, pa.DataType]:
+    return {name: _arrow_type(hint) for name, hint in get_type_hints(row, include_extras=True).items()}
+
+
+PAGE_SCHEMA = pa.schema(_arrow_fields(PageRow))
 ROWS_A_BATCH = 16
 BYTES_A_BATCH = 8 * 1024 * 1024
 SPARE = 4
@@ -115,7 +104,7 @@ class FetchPages:
 def fetched(spark: SparkSession, fetch: FetchPages) -> DataFrame:
     """The pages of one wave: a lazy DataFrame of raw page rows whose every action fetches. Land it once, read the rest there."""
     tasks = len(fetch.parts)
-    return spark.range(tasks, numPartitions=tasks).mapInArrow(fetch, PAGE_SCHEMA)
+    return spark.range(tasks, numPartitions=tasks).mapInArrow(fetch, from_arrow_schema(PAGE_SCHEMA))
 
 
 def shared_out(
@@ -141,7 +130,7 @@ def _arrow(rows: Iterable[PageRow]) -> Iterator[pa.RecordBatch]:
         held.append({**vars(row), "rows": apart})
         held_bytes += row.n_bytes or 0
         if len(held) == ROWS_A_BATCH or held_bytes > BYTES_A_BATCH:
-            yield pa.RecordBatch.from_pylist(held, ARROW_SCHEMA)
+            yield pa.RecordBatch.from_pylist(held, PAGE_SCHEMA)
             held, held_bytes = [], 0
     if held:
-        yield pa.RecordBatch.from_pylist(held, ARROW_SCHEMA)
+        yield pa.RecordBatch.from_pylist(held, PAGE_SCHEMA)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import cast
+from typing import Annotated, cast
 
 import orjson
 
@@ -24,6 +24,10 @@ MAX_COUNT = 2**63 - 1
 _HEADER = "header:"
 _COUNT_TEXT = re.compile(r"[0-9]{1,19}(?:\.0{1,9})?", re.ASCII)
 _KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
+
+
+# A whole number that needs 32 bits at most, where it is kept.
+Small = Annotated[int, 32]
 
 
 @dataclass(frozen=True)
@@ -43,11 +47,11 @@ class PageRow:
     table: str
     page: int
     url: str
-    status: int | None
+    status: Small | None
     fetched_at: datetime
-    attempts: int
+    attempts: Small
     elapsed_ms: float | None
-    n_items: int | None
+    n_items: Small | None
     n_bytes: int | None
     sha256: str | None
     body: str | None
@@ -56,7 +60,7 @@ class PageRow:
     error: str | None
     waited_ms: float
     retries: str | None
-    round: int
+    round: Small
     items_sha256: str | None
     own_number: int | None
     own_size: int | None

@@ -19,7 +19,7 @@ from lib.lake import metrics, runs
 from lib.lake.checks import Check, add_check
 from lib.lake.layout import claim
 from lib.lake.runs import Run, TableRun
-from lib.landing.fetch import ARROW_SCHEMA
+from lib.landing.fetch import PAGE_SCHEMA
 from lib.observe.measure import Work, measure
 from lib.observe.metrics import Metric, from_record
 from lib.observe.outcome import Outcome
@@ -64,7 +64,7 @@ def land(job: Job, run_id: str, *ended_s: float) -> None:
         for number, end in enumerate(ended_s)
     ]  # fmt: skip
     write_deltalake(
-        job.layout.pages, pa.Table.from_pylist(pages, ARROW_SCHEMA), mode="append", partition_by=["run_id", "table"]
+        job.layout.pages, pa.Table.from_pylist(pages, PAGE_SCHEMA), mode="append", partition_by=["run_id", "table"]
     )
 
 

@@ -13,7 +13,7 @@ from deltalake import write_deltalake
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.landing.fetch import ARROW_SCHEMA
+from lib.landing.fetch import PAGE_SCHEMA
 from lib.observe.traffic import Fetching, fetching, nearest_rank
 
 START = datetime(2026, 1, 1, 3, 0, tzinfo=UTC)
@@ -31,7 +31,7 @@ def page(number: int, ended_s: float, took_s: float, **known: Any) -> dict[str, 
 def land(folder: Path, *pages: dict[str, Any]) -> str:
     path = str(folder / "pages")
     write_deltalake(
-        path, pa.Table.from_pylist(list(pages), ARROW_SCHEMA), mode="append", partition_by=["run_id", "table"]
+        path, pa.Table.from_pylist(list(pages), PAGE_SCHEMA), mode="append", partition_by=["run_id", "table"]
     )
     return path
 
