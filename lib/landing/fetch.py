@@ -31,7 +31,7 @@ def _arrow_type(hint: Any) -> pa.DataType:
         return pa.list_(_arrow_type(get_args(hint)[0]))
     if get_origin(hint) is UnionType or get_origin(hint) is Union:
         return _arrow_type(next(kind for kind in get_args(hint) if kind is not NoneType))
-    if is_dataclass(hint):
+    if isinstance(hint, type) and is_dataclass(hint):
         return pa.struct(_arrow_fields(hint))
     return pa.int32() if hint == Small else _ARROW[hint]
 
