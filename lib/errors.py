@@ -46,7 +46,7 @@ class SourceIncompleteError(SourceError):
 
 
 class ContractError(SourceError):
-    """The rows do not keep the contract of the source YAML in a way that stops the table (too many rejected, too many vanished)."""
+    """The rows do not keep the contract of the source YAML in a way that stops the table (too many rejected, too many deleted)."""
 
 
 class ChecksFailedError(PagelakeError):

@@ -32,7 +32,7 @@ tables = lake.published()  # DataFrames by name; each is also a view for SQL
 pd.DataFrame(lake.inventory)
 
 # %% [markdown]
-# `rows` counts the rows that have vanished from the source too (`_deleted_at` says when). `newest_at` is the newest time in the
+# `rows` counts the rows that were deleted from the source too (`_deleted_at` says when). `newest_at` is the newest time in the
 # rows that the last run took, and says how fresh the source is (a derived table has none). `checked_at` is the start of the run
 # that was published.
 
@@ -51,7 +51,7 @@ for name, frame in tables.items():
 # # The music
 # ## Joins done right
 # A play points at a track by its number. An inner join would drop the plays whose track is not there without a word. So the plays
-# are counted first, by what they point at: a row of the table, one that has vanished, one in quarantine (the source has it, and it
+# are counted first, by what they point at: a row of the table, one that was deleted, one in quarantine (the source has it, and it
 # cannot be taken), or none at all: an orphan.
 
 # %%
@@ -62,7 +62,7 @@ plays = lake.spark.sql("SELECT track_id, count(*) AS plays FROM listens GROUP BY
 plays.withColumn("key_hash", lake.key_hash("tracks", {"id": plays.track_id})).createOrReplaceTempView("plays")
 pointers = lake.spark.sql("""
     WITH held AS (SELECT DISTINCT key_hash FROM quarantine WHERE table = 'tracks' AND resolved_by IS NULL)
-    SELECT CASE WHEN tracks._deleted_at IS NOT NULL THEN 'vanished' WHEN tracks.id IS NOT NULL THEN 'there'
+    SELECT CASE WHEN tracks._deleted_at IS NOT NULL THEN 'deleted' WHEN tracks.id IS NOT NULL THEN 'there'
         WHEN held.key_hash IS NOT NULL THEN 'in quarantine' ELSE 'orphan' END AS track, sum(plays) AS plays, count(*) AS tracks
     FROM plays LEFT JOIN tracks ON tracks.id = plays.track_id
     LEFT JOIN held ON held.key_hash = plays.key_hash
@@ -182,5 +182,5 @@ alt.Chart(activity).mark_bar().encode(alt.X("sessions:Q", bin=bins), alt.Y("sum(
 quiet = int(activity[activity.sessions == 0].users.sum())
 Markdown(
     f"Users: {activity.users.sum():,}, of them without a session: {quiet:,}. With sessions, but without a live row in the table "
-    f"(vanished, in quarantine or orphaned), and not counted as users: {activity.unknown.sum():,}."
+    f"(deleted, in quarantine or orphaned), and not counted as users: {activity.unknown.sum():,}."
 )

@@ -11,7 +11,7 @@ from lib.lake.runs import Run
 from lib.lake.states import TableState
 from lib.landing.prove import PROVED
 from lib.quality.declared import Declared, declared_by_key, declared_by_table
-from lib.quality.vanished import register_vanished
+from lib.quality.deleted import register_deleted
 from lib.quality.volume import plausible_volume
 
 
@@ -20,7 +20,7 @@ def declared(job: Job, name: str, known: list[Run]) -> Declared:
     if name in DERIVATIONS:
         return declared_by_key(DERIVATIONS[name].key)
     table = job.source.table(name)
-    # Where nothing vanishes, rows only add up, and their number says nothing of what the source gave.
+    # Where nothing is deleted, rows only add up, and their number says nothing of what the source gave.
     volume = plausible_volume(_rows_by_run(known, name)) if table.deletes == "soft" else []
     return [*declared_by_table(table, job.now), *volume]
 
@@ -39,10 +39,10 @@ def _rows_by_run(known: list[Run], name: str) -> dict[str, int]:
     }
 
 
-def register_vanished_rows(spark: SparkSession, job: Job, run: Run) -> None:
+def register_deleted_rows(spark: SparkSession, job: Job, run: Run) -> None:
     """Let suites ask how many rows each table with `deletes: soft` lost in this run. A table that was kept lost none."""
     for table in job.source.tables:
         if table.deletes == "soft" and table.name in run.tables:
             record = run.tables[table.name]
             found_again = (record.keys or 0) - (record.rows_inserted or 0)
-            register_vanished(spark, table.name, vanished=record.rows_vanished or 0, found_again=max(0, found_again))
+            register_deleted(spark, table.name, deleted=record.rows_deleted or 0, found_again=max(0, found_again))

@@ -30,7 +30,7 @@ def derive_tables(spark: SparkSession, job: Job, run: Run) -> None:
             path = job.layout.relative(job.layout.gold(name))
             record = TableRun(name, TableState.BUILT, path=path, version=built.version)
             record.made_from = [{"table": base.name, "version": base.version} for base in bases]
-            record.rows_inserted, record.rows_updated, record.rows_vanished = (
+            record.rows_inserted, record.rows_updated, record.rows_deleted = (
                 built.inserted,
                 built.updated,
                 built.deleted,

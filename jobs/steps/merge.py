@@ -24,7 +24,7 @@ from lib.lake.runs import TableRun
 from lib.lake.states import Step, TableState
 from lib.landing.bronze import MOST_NAMED
 from lib.landing.prove import COUNTED, PROVED, UNPROVED, doubt_repeats, report, walk_again
-from lib.tables.compare import check_rejected, check_vanished, seen_keys, vanished
+from lib.tables.compare import check_deleted, check_rejected, deleted, seen_keys
 from lib.tables.fit import fit
 from lib.tables.newest import newest, pages_sharing_keys, rehashed
 from lib.tables.reject import rejected
@@ -175,7 +175,7 @@ def _merge(batch: Batch, one: Parsed) -> None:
     path = batch.layout.silver(table.name)
     record.path, record.version = batch.layout.relative(path), merged.version
     record.to(TableState.MERGED)
-    record.rows_inserted, record.rows_updated, record.rows_vanished = merged.inserted, merged.updated, merged.vanished
+    record.rows_inserted, record.rows_updated, record.rows_deleted = merged.inserted, merged.updated, merged.deleted
     reached("merged")
 
 
@@ -189,10 +189,10 @@ def _merged(batch: Batch, one: Parsed) -> lake.Merged:
     live = lake.live(spark, path)
     if live is not None and not later:
         if table.deletes == "soft" and record.proof in PROVED and not one.n_unreadable:
-            gone = vanished(live, seen_keys(one.rows, table.key), table.key)
+            gone = deleted(live, seen_keys(one.rows, table.key), table.key)
             n_gone = gone.count()
         if not batch.allow_deletes and (n_gone or not record.rows_landed):
-            check_vanished(table, n_gone, live.count(), record.rows_landed or 0)
+            check_deleted(table, n_gone, live.count(), record.rows_landed or 0)
     complete = [known for known in later if known.state == TableState.MERGED and known.proof in PROVED]
     if table.deletes == "soft" and complete:
         rows = _with_gone_since(batch, table, rows, complete[-1])
@@ -217,7 +217,7 @@ def _fit(batch: Batch, table: Table, rows: DataFrame) -> None:
 
 
 def _with_gone_since(batch: Batch, table: Table, rows: DataFrame, last: TableRun) -> DataFrame:
-    """Rows of a run that is behind: those that the table does not know have vanished since, unless they are in quarantine now."""
+    """Rows of a run that is behind: those that the table does not know were deleted since, unless they are in quarantine now."""
     since = F.lit(last.as_of or batch.clock.at).cast("timestamp")
     there = quarantine.quarantined(batch.spark, batch.layout, table.name, batch.clock.run_id)
     if there is None:

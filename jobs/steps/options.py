@@ -82,9 +82,9 @@ _FULL_INGEST_OPTIONS = (
         "all: make the tables anew from the pages of every run, in their order.",
     ),
     click.option("--no-check", is_flag=True, help="Merge, and leave checking and publishing to sanity-check."),
-    click.option("--allow-deletes", is_flag=True, help="Let this run mark any number of rows as vanished."),
+    click.option("--allow-deletes", is_flag=True, help="Let this run mark any number of rows as deleted."),
     click.option(
-        "--accept-incomplete", is_flag=True, help="Merge tables that could not be proved complete; nothing vanishes."
+        "--accept-incomplete", is_flag=True, help="Merge tables that could not be proved complete; nothing is deleted."
     ),
 )
 

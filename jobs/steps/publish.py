@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.steps.accept import not_accepted
-from jobs.steps.declare import declared, register_vanished_rows
+from jobs.steps.declare import declared, register_deleted_rows
 from jobs.steps.failpoints import reached
 from jobs.steps.failures import write_failures
 from jobs.steps.observe import copy_site
@@ -120,7 +120,7 @@ def _check_and_publish(
         looking = looking or look(spark, job, run, suites, background)
         derived = {name: at for name, at in whole.tables.items() if name not in looking.frames}
         frames = looking.frames | _read_at(spark, job, derived)
-        register_vanished_rows(spark, job, run)
+        register_deleted_rows(spark, job, run)
         staged = site.staging_folder(job.layout.site, docs_id)
         findings, notes = _checked(job, looking, frames, suites, docs_id, staged)
         broken = (*not_accepted(findings, accepted), *findings.unchecked)

@@ -289,10 +289,10 @@ def say_plan(job: Job, plan: Plan) -> None:
 
 def say_done(job: Job, run: Run) -> None:
     """The last words of a run that went well: what happened, what to do next, where the docs are."""
-    rows = [["table", "rows landed", "rejected", "repeated", "inserted", "updated", "vanished"]]
+    rows = [["table", "rows landed", "rejected", "repeated", "inserted", "updated", "deleted"]]
     for table in run.tables.values():
         copied = [table.rows_landed, table.rows_rejected, table.rows_repeated]
-        counts = [*copied, table.rows_inserted, table.rows_updated, table.rows_vanished]
+        counts = [*copied, table.rows_inserted, table.rows_updated, table.rows_deleted]
         rows.append([table.table, *("-" if count is None else f"{count:,}" for count in counts)])
     lines = ["", *columns(rows), ""]
     lines += [

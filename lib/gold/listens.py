@@ -14,7 +14,7 @@ SESSION = ("user_id", "created_at")
 
 
 def listens(listen_history: DataFrame) -> DataFrame:
-    """One row per track of a session that has not vanished. Key: user_id, listened_at, position (from 0)."""
+    """One row per track of a session that is not deleted. Key: user_id, listened_at, position (from 0)."""
     return (
         listen_history.where(F.col("_deleted_at").isNull())
         .select(

@@ -58,7 +58,7 @@ def changes(spark: SparkSession, layout: Layout, table: str, run_from: str, run_
     """What the runs after `run_from`, up to and including `run_to`, changed in a silver table.
 
     Grain: one row per key whose content or `_deleted_at` differs; key: the table's. Columns: the key, `_change` (inserted,
-    updated, vanished, returned), `_columns` (the names of those that differ; null unless there was a row before and is one after),
+    updated, deleted, returned), `_columns` (the names of those that differ; null unless there was a row before and is one after),
     `before` and `after` (structs of the table's columns; null where there was no row).
 
     Raises:
@@ -195,7 +195,7 @@ def _image(feed: DataFrame) -> Column:
 
 
 def _content(feed: DataFrame) -> list[str]:
-    """What makes a row another one: its declared columns, and whether it has vanished. The stamps of a rewrite do not."""
+    """What makes a row another one: its declared columns, and whether it was deleted. The stamps of a rewrite do not."""
     return [name for name in feed.columns if name not in (*_FEED, *SYSTEM_COLUMNS)] + ["_deleted_at"]
 
 
@@ -216,11 +216,11 @@ def _differing(before: str, after: str, content: Sequence[str]) -> Column:
 
 
 def _change(before: str, after: str) -> Column:
-    """What happened between two images that differ. A row that is no more has vanished; one that came and went is inserted."""
+    """What happened between two images that differ. A row that is no more was deleted; one that came and went is inserted."""
     was_gone, is_gone = (F.col(f"{side}._deleted_at").isNotNull() for side in (before, after))
     return (
         F.when(F.col(before).isNull(), "inserted")
-        .when(F.col(after).isNull() | is_gone, "vanished")
+        .when(F.col(after).isNull() | is_gone, "deleted")
         .when(was_gone, "returned")
         .otherwise("updated")
     )

@@ -15,7 +15,7 @@ from lib.lake.publications import Publication
 
 @dataclass(frozen=True)
 class Entry:
-    """One published table. `rows` of the version, vanished ones included; `n_bytes` of its files.
+    """One published table. `rows` of the version, deleted ones included; `n_bytes` of its files.
 
     `newest_at` is the newest time in the rows that the last run took, by
     the column that the source orders them by; None where it has none. `checked_at` is the start of the run that was published.

@@ -1,4 +1,4 @@
-"""Rows into a table of the lake: new ones inserted, changed ones updated, vanished ones marked; nothing else written."""
+"""Rows into a table of the lake: new ones inserted, changed ones updated, deleted ones marked; nothing else written."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Merged:
     version: int
     inserted: int
     updated: int
-    vanished: int
+    deleted: int
 
 
 def live(spark: SparkSession, path: Path) -> DataFrame | None:
-    """The rows of a silver table that have not vanished, or None where there is no table yet."""
+    """The rows of a silver table that are not deleted, or None where there is no table yet."""
     if not tables.exists(path):
         return None
     return spark.read.format("delta").load(str(path)).where(F.col("_deleted_at").isNull())
@@ -57,12 +57,12 @@ def merge(
     n_gone: int,
     clock: Clock,
 ) -> Merged:
-    """Merge `rows` (one per key, with `_row_hash`) and mark the `n_gone` keys of `gone` as vanished.
+    """Merge `rows` (one per key, with `_row_hash`) and mark the `n_gone` keys of `gone` as deleted.
 
     The table's columns are those of `rows` and `_run_id`, `_first_seen_at`, `_changed_at`, `_deleted_at`. An older row never
     replaces a newer one: one that is older by `newest_by`, nor one of a run that is behind unless it is newer by `newest_by`. A
-    run that is behind marks nothing as vanished and lets nothing return. Of its rows that the table does not know, those with a
-    time in `_gone_since` (a column that `rows` may have) are inserted as vanished then.
+    run that is behind marks nothing as deleted and lets nothing return. Of its rows that the table does not know, those with a
+    time in `_gone_since` (a column that `rows` may have) are inserted as deleted then.
     """
     at, run_id = F.lit(clock.at).cast("timestamp"), F.lit(clock.run_id)
     if not tables.exists(path):
@@ -139,7 +139,7 @@ def _same_key(key: tuple[str, ...]) -> Column:
 
 
 def _is_change(newest_by: str | None, *, is_behind: bool) -> Column:
-    """The content differs and is not older; or the row had vanished and is back, whatever its age."""
+    """The content differs and is not older; or the row was deleted and is back, whatever its age."""
     differs = F.col("held._row_hash") != F.col("new._row_hash")
     held, new = F.col(f"held.`{newest_by}`"), F.col(f"new.`{newest_by}`")
     if is_behind:

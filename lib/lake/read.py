@@ -131,7 +131,7 @@ class Lake:
         """What the runs after `run_from`, up to and including `run_to`, changed in a silver table, net.
 
         Grain: one row per key whose content or `_deleted_at` differs; key: the table's. Columns: the key, `_change` (inserted,
-        updated, vanished, returned), `_columns` (the names of those that differ), `before` and `after` (structs of the table's
+        updated, deleted, returned), `_columns` (the names of those that differ), `before` and `after` (structs of the table's
         columns; null where there was no row).
 
         Raises:

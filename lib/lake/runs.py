@@ -35,7 +35,7 @@ TABLE_RECORD = pa.struct(
         "keys": pa.int64(),
         "rows_inserted": pa.int64(),
         "rows_updated": pa.int64(),
-        "rows_vanished": pa.int64(),
+        "rows_deleted": pa.int64(),
         "path": pa.string(),
         "version": pa.int64(),
         "rows_resolved": pa.int64(),
@@ -95,7 +95,7 @@ class TableRun:
     keys: int | None = None
     rows_inserted: int | None = None
     rows_updated: int | None = None
-    rows_vanished: int | None = None
+    rows_deleted: int | None = None
     path: str | None = None
     version: int | None = None
     rows_resolved: int | None = None

@@ -27,7 +27,7 @@ HELLO_S = 10.0  # for a new connection to show its token
 BEAT_S = 15.0  # between two signs of life to a client that waits
 SILENCE_S = 60.0  # without any of them, the driver is gone
 LONGEST_LINE = 100
-# Seconds of silence, seconds between questions, and their number, until a machine that has vanished is given up.
+# Seconds of silence, seconds between questions, and their number, until a machine that is gone is given up.
 KEEP_ALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 
 

@@ -107,7 +107,7 @@ def _in_silver(asked: Asked, row: Row | None) -> str:
         return "silver: not there" if tables.exists(asked.layout.silver(asked.table.name)) else "silver: no table yet"
     seen = f"first seen {row['_first_seen_at']}"
     if row["_deleted_at"] is not None:
-        return f"silver: vanished: run {row['_run_id']} ({row['_deleted_at']}) found it no more; {seen}"
+        return f"silver: deleted: run {row['_run_id']} ({row['_deleted_at']}) found it no more; {seen}"
     return f"silver: there; {seen}, last changed by run {row['_run_id']} ({row['_changed_at']})"
 
 
@@ -122,7 +122,7 @@ def _in_publication(asked: Asked, publication: Publication | None, silver: Row |
     if row is None:
         return f"{head}: not there"
     if row["_deleted_at"] is not None:
-        return f"{head}: there, as vanished"
+        return f"{head}: there, as deleted"
     if silver is not None and row != silver:
         return f"{head}: there, as run {row['_run_id']} left it; silver has changed since"
     return f"{head}: there"

@@ -83,10 +83,10 @@ def tell(
             if is_merged and first is not None and _is_taken(table, first, held, is_late=is_late):
                 held = Held(first.row_hash, first.newest)
         elif is_merged and held is not None and not held.is_gone:
-            # A run with vanished rows found all that the source has, and this key was not among it.
-            if record.rows_vanished:
+            # A run with deleted rows found all that the source has, and this key was not among it.
+            if record.rows_deleted:
                 held = replace(held, is_gone=True)
-                yield f"{named(run)}: on no page: marked as vanished"
+                yield f"{named(run)}: on no page: marked as deleted"
             elif not is_missing:
                 is_missing = True
                 why_kept = LATE if is_late else _why_kept(table)
@@ -115,7 +115,7 @@ def _merged_late(table: Table, known: Sequence[Run]) -> dict[str, float]:
 
 
 def _wrote(record: runs.TableRun) -> bool:
-    return bool(record.rows_inserted or record.rows_updated or record.rows_vanished)
+    return bool(record.rows_inserted or record.rows_updated or record.rows_deleted)
 
 
 def named(run: Run) -> str:
@@ -154,7 +154,7 @@ def _taken(table: Table, hit: Hit, held: Held | None, *, is_late: bool) -> str:
     if _is_older(table, hit, held):
         return f"not taken: the lake held a row whose {table.newest_by} is newer"
     if held.is_gone:
-        return "taken: it had vanished, and is back"
+        return "taken: it was deleted, and is back"
     return "taken: nothing had changed" if hit.row_hash == held.row_hash else "taken: its content had changed"
 
 
@@ -170,7 +170,7 @@ def _is_taken(table: Table, hit: Hit, held: Held | None, *, is_late: bool) -> bo
 
 
 def _is_older(table: Table, hit: Hit, held: Held | None) -> bool:
-    """As the merge has it: an older row never replaces a newer one, unless that has vanished."""
+    """As the merge has it: an older row never replaces a newer one, unless that was deleted."""
     if table.newest_by is None or held is None or held.is_gone or hit.row_hash == held.row_hash:
         return False
     return hit.newest is not None and held.newest is not None and bool(hit.newest < held.newest)
@@ -197,4 +197,4 @@ def _beaten(table: Table, hit: Hit, first: Hit) -> str:
 def _why_kept(table: Table) -> str:
     if table.deletes == "ignore":
         return "the table has deletes: ignore"
-    return "this run did not look for vanished rows: it was not proved complete, or rows without a readable key were rejected"
+    return "this run did not look for deleted rows: it was not proved complete, or rows without a readable key were rejected"

@@ -97,7 +97,7 @@ def _of_rows(run: Run, record: TableRun, reasons: Counter[str], columns: list[st
         Metric.KEYS: record.keys,
         Metric.INSERTED: record.rows_inserted,
         Metric.UPDATED: record.rows_updated,
-        Metric.VANISHED: record.rows_vanished,
+        Metric.DELETED: record.rows_deleted,
     }
     for metric, rows in told.items():
         if rows is not None:
@@ -130,7 +130,7 @@ def _of_files(layout: Layout, record: TableRun) -> Iterator[Measurement]:
         return
     files = tables.files_at(layout.root / record.path, record.version)
     # A version that was there before was written by another run.
-    wrote = bool(record.rows_inserted or record.rows_updated or record.rows_vanished)
+    wrote = bool(record.rows_inserted or record.rows_updated or record.rows_deleted)
     yield _one(Metric.FILES, files.number, record.table)
     yield _one(Metric.TABLE_BYTES, files.n_bytes, record.table)
     yield _one(Metric.FILES_ADDED, files.added if wrote else 0, record.table)

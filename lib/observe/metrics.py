@@ -75,7 +75,7 @@ class Metric(Enum):
     )
     INSERTED = About("quality.inserted_rows", "{row}", Bad.EITHER, "Rows new to the table.", by_table=True)
     UPDATED = About("quality.updated_rows", "{row}", Bad.EITHER, "Rows whose content changed.", by_table=True)
-    VANISHED = About("quality.vanished_rows", "{row}", Bad.MORE, "Rows that the source no longer has.", by_table=True)
+    DELETED = About("quality.deleted_rows", "{row}", Bad.MORE, "Rows that the source no longer has.", by_table=True)
     UNCHANGED = About("quality.unchanged_rows", "{row}", Bad.NEVER, "Rows that stayed as they were.", by_table=True)
     KEYS = About("quality.distinct_keys", "{row}", Bad.EITHER, "Distinct keys of the rows taken.", by_table=True)
     CLAIMED = About("quality.claimed_rows", "{row}", Bad.EITHER, "Rows the source says it has.", by_table=True)

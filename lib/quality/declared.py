@@ -25,9 +25,9 @@ def strays_view(table: str) -> str:
     return f"stray_pointers_of_{table}"
 
 
-def vanished_view(table: str) -> str:
-    """The temporary view, of one row, that says how many of a table's rows the run missed (see `lib.quality.vanished`)."""
-    return f"vanished_from_{table}"
+def deleted_view(table: str) -> str:
+    """The temporary view, of one row, that says how many of a table's rows the run missed (see `lib.quality.deleted`)."""
+    return f"deleted_from_{table}"
 
 
 def declared_by_table(table: Table, at: datetime) -> Declared:
@@ -42,7 +42,7 @@ def declared_by_table(table: Table, at: datetime) -> Declared:
         unique_key(table.key),
         *(not_null(name) for name in table.required),
         *fresh(table, at),
-        *few_vanished(table),
+        *few_deleted(table),
         *(no_orphans(table, reference) for reference in table.references),
     ]
 
@@ -122,21 +122,21 @@ def fresh(table: Table, at: datetime) -> Declared:
     return [_no_rows(f"SELECT 'too old' AS newest_row FROM {{batch}} HAVING {newest} < {bound}", description)]
 
 
-def few_vanished(table: Table) -> Declared:
-    """Not more rows vanished in this run than `max_delete_fraction`. The merge has stopped more, unless that was allowed."""
+def few_deleted(table: Table) -> Declared:
+    """Not more rows were deleted in this run than `max_delete_fraction`. The merge has stopped more, unless that was allowed."""
     if table.deletes != "soft" or table.max_delete_fraction >= 1:
         return []
     share = f"{table.max_delete_fraction:g}"
-    query = f"SELECT share FROM {vanished_view(table.name)} /* of {{batch}} */ WHERE share > {share}"
+    query = f"SELECT share FROM {deleted_view(table.name)} /* of {{batch}} */ WHERE share > {share}"
     description = (
-        f"At most a share of {share} of the rows vanished in this run (max_delete_fraction of the source YAML). More than "
+        f"At most a share of {share} of the rows were deleted in this run (max_delete_fraction of the source YAML). More than "
         "that gets here only by --allow-deletes."
     )
     return [{**_no_rows(query, description), "severity": "warning"}]
 
 
 def no_orphans(table: Table, reference: Reference) -> dict[str, Any]:
-    """Every reference points at a row: a live one, a vanished one, or one in quarantine."""
+    """Every reference points at a row: a live one, a deleted one, or one in quarantine."""
     # GX wants {batch} in every query. The pointers were taken from that batch before, for all references in one pass.
     query = (
         f"SELECT _reference FROM {strays_view(table.name)} /* of {{batch}} */ "
@@ -144,7 +144,7 @@ def no_orphans(table: Table, reference: Reference) -> dict[str, Any]:
     )
     description = (
         f"Every {table.name}.{reference.column} points at a row of {reference.to_table}. "
-        "Rows that have vanished and rows in quarantine count as rows."
+        "Rows that were deleted and rows in quarantine count as rows."
     )
     shown = ", ".join(f"`{name}`" for name in table.key)
     meta = {

@@ -16,7 +16,7 @@ from lib.quality.declared import strays_view
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
-NOTHING, VANISHED, QUARANTINED = "nothing", "vanished", "quarantined"
+NOTHING, DELETED, QUARANTINED = "nothing", "deleted", "quarantined"
 KeyHash = Callable[[Sequence[str], str], Column]
 
 
@@ -31,7 +31,7 @@ def register_strays(
     `targets` has for each table referred to its settings, its silver rows, and its quarantined rows if there are any. By
     `key_hash` these are found, as quarantine holds no key of a personal column: it takes names of columns and where they are,
     and gives what `quarantine/rows` has of such a key. Grain: one row a pointer; columns: the table's key, `_reference` (as in
-    the source YAML), `_pointer` (as text), and what it `_meets`: a row that has vanished, one in quarantine, or nothing, which
+    the source YAML), `_pointer` (as text), and what it `_meets`: a row that was deleted, one in quarantine, or nothing, which
     makes it an orphan.
     """
     live = frame.where(F.col("_deleted_at").isNull())
@@ -70,7 +70,7 @@ def count_strays(table: Table, strays: DataFrame) -> list[Strays]:
     return [
         Strays(table.name, reference, meets, *found[reference.column, meets])
         for reference in table.references
-        for meets in (NOTHING, QUARANTINED, VANISHED)
+        for meets in (NOTHING, QUARANTINED, DELETED)
         if (reference.column, meets) in found
     ]
 
@@ -101,7 +101,7 @@ def _strays(
     key = target.key[0]
     held = silver.select(F.col(key).alias("_key"), F.col("_deleted_at").isNotNull().alias("_gone"))
     strays = pointers.join(held, on="_key", how="left").where(F.coalesce("_gone", F.lit(True)))
-    met = F.when(F.col("_gone"), F.lit(VANISHED)).otherwise(F.lit(NOTHING))
+    met = F.when(F.col("_gone"), F.lit(DELETED)).otherwise(F.lit(NOTHING))
     if quarantine is not None:
         rejected = quarantine.select(F.col("key_hash").alias("_hash"), F.lit(QUARANTINED).alias("_there")).distinct()
         # In a struct, for the pointing table may have a column that is named as the key.

@@ -52,7 +52,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Findings:
-    """Everything that was checked of one run, and how many rows each version holds, vanished ones included."""
+    """Everything that was checked of one run, and how many rows each version holds, deleted ones included."""
 
     all: tuple[Finding, ...]
     rows: Mapping[str, int]
@@ -158,7 +158,7 @@ def _validated(
 
 
 def live_rows(frame: DataFrame) -> DataFrame:
-    """The rows that are checked: those that have not vanished."""
+    """The rows that are checked: those that are not deleted."""
     return frame.where("_deleted_at IS NULL") if "_deleted_at" in frame.columns else frame
 
 

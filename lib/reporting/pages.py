@@ -55,7 +55,7 @@ class TableLine:
     repeated: int | None = None
     inserted: int | None = None
     updated: int | None = None
-    vanished: int | None = None
+    deleted: int | None = None
     proof: str | None = None
     counts: Counts | None = None
     docs_href: str | None = None

@@ -168,7 +168,7 @@ def _line(record: runs.TableRun, findings: Findings, docs: str) -> pages.TableLi
         repeated=record.rows_repeated,
         inserted=record.rows_inserted,
         updated=record.rows_updated,
-        vanished=record.rows_vanished,
+        deleted=record.rows_deleted,
         proof=record.proof,
         counts=own.counts,
         docs_href=docs,

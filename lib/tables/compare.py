@@ -20,7 +20,7 @@ def seen_keys(rows: DataFrame, key: tuple[str, ...]) -> DataFrame:
     return rows.select(*(F.col(f"row.{name}").alias(name) for name in key)).dropna()
 
 
-def vanished(live: DataFrame, seen: DataFrame, key: tuple[str, ...]) -> DataFrame:
+def deleted(live: DataFrame, seen: DataFrame, key: tuple[str, ...]) -> DataFrame:
     """The live rows of the lake whose key the source no longer has. Grain and key as in the table."""
     return live.join(seen, on=list(key), how="left_anti")
 
@@ -85,8 +85,8 @@ def _named(names: Sequence[str]) -> str:
     return f"column{'s' if len(names) > 1 else ''} {shown}{', ...' if len(names) > SHOWN_NAMES else ''}"
 
 
-def check_vanished(table: Table, n_vanished: int, n_live: int, n_rows: int) -> None:
-    """Stop a table of which too many rows vanished at once. `n_rows` is the number of rows that the source gave.
+def check_deleted(table: Table, n_deleted: int, n_live: int, n_rows: int) -> None:
+    """Stop a table of which too many rows were deleted at once. `n_rows` is the number of rows that the source gave.
 
     Raises:
         ContractError: more than `max_delete_fraction` of the live rows are gone, or the source gave none at all.
@@ -97,9 +97,9 @@ def check_vanished(table: Table, n_vanished: int, n_live: int, n_rows: int) -> N
             "truth; if it is right, run once with --allow-deletes."
         )
         raise ContractError(message)
-    if n_vanished > table.max_delete_fraction * n_live:
+    if n_deleted > table.max_delete_fraction * n_live:
         message = (
-            f"{table.name}: {n_vanished} of {n_live} rows are gone from the source, more than max_delete_fraction "
+            f"{table.name}: {n_deleted} of {n_live} rows are gone from the source, more than max_delete_fraction "
             f"({table.max_delete_fraction:g}) allows. If that is right, run once with --allow-deletes."
         )
         raise ContractError(message)

@@ -219,25 +219,25 @@ def test_an_identical_second_run_leaves_no_new_data_file(first: Step, second: St
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_a_day_later_rows_are_inserted_updated_and_vanish_as_at_the_source(
+def test_a_day_later_rows_are_inserted_updated_and_deleted_as_at_the_source(
     first: Step, next_day: Step, table: str
 ) -> None:
     assert next_day.ended.status == 0, next_day.ended.err
     before, after = good(table, DAY_0.rows[table]), good(table, DAY_1.rows[table])
     inserted = after.keys() - before.keys()
     updated = {key for key in after.keys() & before.keys() if after[key] != before[key]}
-    vanished = before.keys() - all_keys(table, DAY_1.rows[table])
-    assert printed(next_day.ended.out)[table][3:] == (len(inserted), len(updated), len(vanished))
+    deleted = before.keys() - all_keys(table, DAY_1.rows[table])
+    assert printed(next_day.ended.out)[table][3:] == (len(inserted), len(updated), len(deleted))
 
     run = next_day.lake.run("next_day")
     was, held = first.lake.by_key(table), next_day.lake.by_key(table)
     assert {key: content(row) for key, row in held.items()} == {**before, **after}
     for key, row in held.items():
-        changed = key in inserted | updated | vanished
+        changed = key in inserted | updated | deleted
         assert row["_run_id"] == ("next_day" if changed else "first")
         assert row["_changed_at"] == (run["started_at"] if changed else was[key]["_changed_at"])
         assert row["_first_seen_at"] == (run["started_at"] if key in inserted else was[key]["_first_seen_at"])
-        assert row["_deleted_at"] == (run["started_at"] if key in vanished else None)
+        assert row["_deleted_at"] == (run["started_at"] if key in deleted else None)
 
 
 def test_the_generator_changed_something_of_each_kind() -> None:

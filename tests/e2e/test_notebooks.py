@@ -131,7 +131,7 @@ class Counted:
     tracks: dict[int, Row]
     users: dict[int, Row]
     sessions: list[Row]
-    held_tracks: int  # with those that have vanished
+    held_tracks: int  # with those that were deleted
 
     @property
     def plays(self) -> list[tuple[datetime, int]]:
@@ -313,7 +313,7 @@ def test_session_lengths_and_users_by_activity(ran: Ran, counted: Counted) -> No
     assert len(unknown) == 1  # the user without an e-mail address
     assert ran.sentence("01_explore_tables", "quiet:,") == (
         f"Users: {len(counted.users):,}, of them without a session: {len(quiet):,}. With sessions, but without a live row in the "
-        "table (vanished, in quarantine or orphaned), and not counted as users: 1."
+        "table (deleted, in quarantine or orphaned), and not counted as users: 1."
     )
 
 
@@ -321,7 +321,7 @@ def test_what_changed_between_the_two_days(ran: Ran) -> None:
     changes = build(DemoSettings(**SMALL, day=1)).changes
     expected = {
         ("tracks", "inserted"): len(changes["new_tracks"]),
-        ("tracks", "vanished"): len(changes["removed_tracks"]),
+        ("tracks", "deleted"): len(changes["removed_tracks"]),
         ("users", "inserted"): len(changes["new_users"]),
         ("users", "updated"): len(changes["changed_users"]),
         ("listen_history", "inserted"): len(changes["new_sessions"]),
@@ -358,7 +358,7 @@ def test_one_rows_life_and_the_change_feed(ran: Ran) -> None:
     assert stamps == ["", "version", "run_id", "at", "_change", "_deleted_at"]
     differing = {name for name, value in before[changed].items() if value != after[changed][name]}
     assert {row["column"] for row in ran.rows("02_time_travel", 'F.explode("_columns")', number=1)} == differing
-    # Of the other tables rows were inserted or vanished, but none was updated.
+    # Of the other tables rows were inserted or deleted, but none was updated.
     assert [ran.rows("02_time_travel", 'F.explode("_columns")', number=number) for number in (0, 2)] == [[], []]
     feed = ran.rows("02_time_travel", "feed.groupBy")
     assert {row["_change_type"]: int(row["count"]) for row in feed} == {

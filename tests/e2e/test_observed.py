@@ -53,7 +53,7 @@ EXPECTED: dict[tuple[str, str | None, str | None], float] = {
     ("quality.distinct_keys", "users", None): 57,
     ("quality.inserted_rows", "users", None): 57,
     ("quality.updated_rows", "users", None): 0,
-    ("quality.vanished_rows", "users", None): 0,
+    ("quality.deleted_rows", "users", None): 0,
     ("quality.unchanged_rows", "users", None): 0,
     ("quality.orphans", "listen_history", "user_id"): 2,
     ("quality.orphans", "listen_history", "items[]"): 2,

@@ -66,7 +66,7 @@ def blocks() -> list[Block]:
 
 # Blocks by their first line. Those of README that are marked are run by the fixture `ran`.
 RUN_ABOVE = {
-    "table           rows landed  rejected  repeated  inserted  updated  vanished",  # compared with what the first run prints
+    "table           rows landed  rejected  repeated  inserted  updated  deleted",  # compared with what the first run prints
     "source: shop",
     ".venv/bin/python - lake/demo <<'PY'",
     "./spark-submit.sh explain-row --source demo --lake lake/demo --table tracks --key id=623536",  # README's, in full
@@ -140,7 +140,7 @@ CANNOT_RUN = {
     "orders:": PART,
     "metrics:": PART,
     '{"type": "unexpected_rows_expectation", "severity": "warning", '
-    '"description": "At most 5 % of the orders vanished in this run.",': PART,
+    '"description": "At most 5 % of the orders were deleted in this run.",': PART,
     "from datetime import date": "run ids and days of another lake",
     "export PAGELAKE_ALERT_URL='slack://TokenA/TokenB/TokenC/#data'": "an account elsewhere",
     "PAGELAKE_ALERT_URL=slack://TokenA/TokenB/TokenC/#data": "an account elsewhere",

@@ -47,7 +47,7 @@ def test_bad_rows_stop_no_table_and_rows_that_cannot_be_keyed_stop_its_deletes(t
     # A row whose key cannot be read may be any: nothing is deleted, though 3, 4 and 5 are on no page.
     run = things.run(*good(1), None, 17, {"id": float("nan"), "name": "a"}, *good(2))  # type: ignore[arg-type]
     record = run.tables["things"]
-    assert (record.rows_landed, record.rows_rejected, record.keys, record.rows_vanished) == (5, 3, 2, 0)
+    assert (record.rows_landed, record.rows_rejected, record.keys, record.rows_deleted) == (5, 3, 2, 0)
     assert things.quarantine("page, position, reason, resolution") == [
         (1, 1, "unreadable_text:name", "arrived"),
         (1, 1, "not_an_object", None),
@@ -62,7 +62,7 @@ def test_a_row_that_was_good_once_is_not_taken_for_gone_when_it_comes_as_a_bad_o
     things.run(*good(1, 2, 3, 4))
     run = things.run(*good(1), BAD, *good(3))
     # Its key is known, so other rows may be deleted: 4 is gone.
-    assert (run.tables["things"].rows_vanished, run.tables["things"].rows_rejected) == (1, 1)
+    assert (run.tables["things"].rows_deleted, run.tables["things"].rows_rejected) == (1, 1)
     assert things.silver("id, _deleted_at IS NULL") == [(1, True), (2, True), (3, True), (4, False)]
     # From what has landed, and without a request, all of it comes again.
     asked, before = things.n_asked, things.silver("id, name, _deleted_at")

@@ -16,10 +16,10 @@ from demo import DemoSettings, build
 from lib.config import Source, Table, load_source
 from lib.quality.counts import Counts
 from lib.quality.declared import declared_by_table
+from lib.quality.deleted import register_deleted
 from lib.quality.references import count_strays, register_strays, say_strays
 from lib.quality.suites import build_suite, read_suite_files
 from lib.quality.validate import Finding, Findings, validate
-from lib.quality.vanished import register_vanished
 from lib.quality.volume import plausible_volume
 from lib.tables.newest import newest, ranked
 from lib.tables.parse import parse
@@ -95,7 +95,7 @@ def music(spark: SparkSession, source: Source, rows: dict[str, list[dict[str, An
     """The tables, with the views that a run makes before it checks."""
     frames = {table.name: silver(spark, source, table, rows[table.name]) for table in source.tables}
     for name in frames:
-        register_vanished(spark, name, vanished=0, found_again=len(rows[name]))
+        register_deleted(spark, name, deleted=0, found_again=len(rows[name]))
     targets = {
         name: (source.table(name), frames[name], quarantine(spark, source, source.table(name), rows[name]))
         for name in ("tracks", "users")
@@ -268,11 +268,11 @@ def test_the_newest_live_row_is_at_most_max_age_old(
     frames = {}
     for name, (kind, times) in cases.items():
         rows = [{"id": number, "at": time} for number, time in enumerate(times)]
-        vanished = spark.sql(
+        deleted = spark.sql(
             f"SELECT 99L id, CAST('2026-03-01' AS {kind}) at, TIMESTAMP'2026-03-01 00:00:00' _deleted_at"
         )
         live = silver(spark, source, source.table(name), rows)
-        frames[name] = live.unionByName(vanished, allowMissingColumns=True)
+        frames[name] = live.unionByName(deleted, allowMissingColumns=True)
     findings = check(source, frames)
     said = "The newest row by at is at most 26h old (max_age of the source YAML) at the time of the check, 2026-03-01 12:00 UTC."
     assert failed(findings) == [("just_stale", "critical", said), ("stale_date", "critical", said)]
@@ -314,7 +314,7 @@ def test_orphans_are_counted_by_column_with_their_distinct_keys_and_never_shown(
     found = count_strays(table, register_strays(table, visits, targets, key_hash_for(spark)))
     sentences = [
         "visits.who: 1 points at no row of users (1 distinct key).",
-        "visits.who: 1 points at a vanished row of users (1 distinct key).",
+        "visits.who: 1 points at a deleted row of users (1 distinct key).",
         # Three times lost@x.org, once away@x.org.
         "visits.also[]: 4 point at no row of users (2 distinct keys).",
     ]
@@ -373,7 +373,7 @@ def test_a_pointer_at_a_rejected_row_is_no_orphan_though_quarantine_masks_its_ke
         "visits.email: 2 point at quarantined rows of users (1 distinct key).",
         "visits.met[]: 2 point at no row of users (2 distinct keys).",
         "visits.met[]: 2 point at quarantined rows of users (1 distinct key).",
-        "visits.met[]: 1 points at a vanished row of users (1 distinct key).",
+        "visits.met[]: 1 points at a deleted row of users (1 distinct key).",
     ]
     # Each pointer is kept with the key of the row that it is in, though one of its columns is named as the target's key.
     orphans = strays.where("_meets = 'nothing'").select("email", "day", "_pointer").orderBy("_pointer")
@@ -383,14 +383,14 @@ def test_a_pointer_at_a_rejected_row_is_no_orphan_though_quarantine_masks_its_ke
     assert "x.org" not in "".join(map(str, findings.all)) + docs()
 
 
-def test_more_vanished_rows_than_a_run_should_lose_are_a_warning(
+def test_more_deleted_rows_than_a_run_should_lose_are_a_warning(
     spark: SparkSession, source_of: Callable[[str], Source], check: Check
 ) -> None:
     text = "  things: {path: /things, key: [id], deletes: soft, columns: {id: bigint!}}\n"
     things = spark.sql("SELECT 1L id, CAST(NULL AS TIMESTAMP) _deleted_at")
     # The default of max_delete_fraction is 0.2; a run that is allowed all deletes may bring more.
-    for vanished, found_again, warns in [(0, 0, False), (20, 80, False), (21, 79, True), (100, 0, True)]:
-        register_vanished(spark, "things", vanished=vanished, found_again=found_again)
+    for deleted, found_again, warns in [(0, 0, False), (20, 80, False), (21, 79, True), (100, 0, True)]:
+        register_deleted(spark, "things", deleted=deleted, found_again=found_again)
         findings = check(source_of(text), {"things": things})
         assert (len(findings.warnings), findings.gating, findings.unchecked) == (int(warns), (), ())
     may_all_go = text.replace("soft,", "soft, max_delete_fraction: 1.0,")

@@ -1,4 +1,4 @@
-"""What a run hands to its checks: what earlier runs make plausible, and what vanished from it."""
+"""What a run hands to its checks: what earlier runs make plausible, and what was deleted from it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from lib.lake.checks import all_checks
 from lib.lake.runs import Run, TableRun
 from tests.spark.served_table import DAY_0, Served
 
-FEW_VANISHED = {
+FEW_DELETED = {
     "type": "unexpected_rows_expectation",
-    "kwargs": {"unexpected_rows_query": "SELECT * FROM vanished_from_things /* {batch} */ WHERE share > 0.2"},
+    "kwargs": {"unexpected_rows_query": "SELECT * FROM deleted_from_things /* {batch} */ WHERE share > 0.2"},
     "severity": "warning",
-    "description": "At most 20 % of the things vanished.",
+    "description": "At most 20 % of the things were deleted.",
 }
 
 
@@ -62,7 +62,7 @@ def test_a_run_that_lost_much_is_published_with_warnings(spark: SparkSession, th
         run = things.run(*given)
         assert run.tables["things"].error is None
         job = things.job()
-        job.suites = {"things": {"expectations": [FEW_VANISHED]}}
+        job.suites = {"things": {"expectations": [FEW_DELETED]}}
         check_and_publish(spark, job, run, prepare_checks(job))
         run.save(things.layout)
         assert run.state == runs.PUBLISHED

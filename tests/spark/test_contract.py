@@ -25,7 +25,7 @@ def failed(run: Run) -> str:
 def counts(run: Run) -> tuple[int | None, int | None, int | None]:
     record = run.tables["things"]
     assert record.error is None
-    return record.rows_inserted, record.rows_updated, record.rows_vanished
+    return record.rows_inserted, record.rows_updated, record.rows_deleted
 
 
 def kinds(things: Served) -> dict[str, str]:

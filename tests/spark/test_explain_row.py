@@ -171,7 +171,7 @@ def test_a_replaced_row_and_one_older_than_what_the_lake_held(shop: Shop, capsys
     ]
 
 
-def test_a_tie_is_broken_by_content_and_a_vanished_row_is_said_to_be_one(
+def test_a_tie_is_broken_by_content_and_a_deleted_row_is_said_to_be_one(
     shop: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = shop.explain(capsys, "things", "id=6")
@@ -183,8 +183,8 @@ def test_a_tie_is_broken_by_content_and_a_vanished_row_is_said_to_be_one(
         f"{RUN_1}: page 3, row {winner}: taken",
     ]
     assert lines[3:] == [
-        f"{RUN_2}: on no page: marked as vanished",
-        "silver: vanished: run run-2 (2026-01-03 00:00 UTC) found it no more; first seen 2026-01-02 00:00 UTC",
+        f"{RUN_2}: on no page: marked as deleted",
+        "silver: deleted: run run-2 (2026-01-03 00:00 UTC) found it no more; first seen 2026-01-02 00:00 UTC",
         f"{PUBLICATION}: there, as run run-1 left it; silver has changed since",
         f"{LOOKED_AT}.",
     ]
@@ -202,11 +202,11 @@ def test_a_rejected_row_that_is_good_later_and_not_published(shop: Shop, capsys:
     ]
 
 
-def test_a_row_that_vanished_and_is_back(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_row_that_was_deleted_and_is_back(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
     assert shop.explain(capsys, "things", "id= 3 ")[1:] == [
         f"{RUN_1}: page 1, row 3: taken",
-        f"{RUN_2}: on no page: marked as vanished",
-        f"{RUN_4}: page 1, row 3: taken: it had vanished, and is back",
+        f"{RUN_2}: on no page: marked as deleted",
+        f"{RUN_4}: page 1, row 3: taken: it was deleted, and is back",
         "silver: there; first seen 2026-01-02 00:00 UTC, last changed by run run-4 (2026-01-05 00:00 UTC)",
         f"{PUBLICATION}: there, as run run-1 left it; silver has changed since",
         f"{LOOKED_AT}.",

@@ -53,7 +53,7 @@ ROWS: list[tuple[Any, ...]] = [
     (6, 5, 4, "", None),
     (7, 3, 8, "two", None),
     (8, None, 1, None, None),
-    (9, 1, 1, "vanished", AT),
+    (9, 1, 1, "deleted", AT),
 ]
 A, PAIR, BOTH = {"column": "a"}, {"column_A": "a", "column_B": "b"}, {"column_list": ["a", "b"]}
 WORD = {"column": "word"}
@@ -86,7 +86,7 @@ CASES: list[tuple[str, dict[str, Any], list[int]]] = [
     (EQUAL, PAIR, [2, 3, 5, 6, 7, 8]),
     (EQUAL, {**PAIR, "ignore_row_if": "either_value_is_missing"}, [5, 6, 7]),
     (EQUAL, {**PAIR, "ignore_row_if": "neither"}, [2, 3, 5, 6, 7, 8]),
-    (QUERY, {"unexpected_rows_query": "SELECT * FROM {batch} WHERE a > 3 OR word = 'vanished'"}, [5, 6]),
+    (QUERY, {"unexpected_rows_query": "SELECT * FROM {batch} WHERE a > 3 OR word = 'deleted'"}, [5, 6]),
     (QUERY, {"unexpected_rows_query": "SELECT ID, b FROM {batch} WHERE b = 8"}, [7]),
 ]
 

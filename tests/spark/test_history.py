@@ -156,7 +156,7 @@ def test_changes_between_two_runs_are_net_and_the_same_as_another_reader_finds(k
     at = [naive(day(number)) for number in range(4)]
     expected = [
         (2, "updated", "old", None, "late", None),
-        (3, "vanished", "there", None, "there", at[2]),
+        (3, "deleted", "there", None, "there", at[2]),
         (4, "returned", "away", at[1], "away", None),
         (7, "inserted", None, None, "new", None),
         (8, "inserted", None, None, "brief", at[3]),
@@ -164,16 +164,16 @@ def test_changes_between_two_runs_are_net_and_the_same_as_another_reader_finds(k
     assert kept.changes("run-1", "run-3") == expected
     old, new = kept.witness(1), kept.witness(3)
     assert {key for key in new if old.get(key) != new[key]} == {row[0] for row in expected}
-    assert kept.changes("run-0", "run-1") == [(4, "vanished", "away", None, "away", at[1])]
+    assert kept.changes("run-0", "run-1") == [(4, "deleted", "away", None, "away", at[1])]
     assert kept.changes("run-0", "run-3") == [row for row in expected if row[0] != 4]
 
 
-def test_a_row_that_vanished_again_has_vanished_at_another_time(kept: Kept) -> None:
+def test_a_row_that_was_deleted_again_was_deleted_at_another_time(kept: Kept) -> None:
     kept.run((1, "a"), (2, "b"))
     kept.run((1, "a"), gone=[2])
     kept.run((1, "a"), (2, "b"))
     kept.run((1, "a"), gone=[2])
-    assert kept.changes("run-1", "run-3") == [(2, "vanished", "b", naive(day(1)), "b", naive(day(3)))]
+    assert kept.changes("run-1", "run-3") == [(2, "deleted", "b", naive(day(1)), "b", naive(day(3)))]
 
 
 def test_a_whole_table_written_again_is_no_change(kept: Kept) -> None:
@@ -190,7 +190,7 @@ def test_a_whole_table_written_again_is_no_change(kept: Kept) -> None:
     kept.silver().where("id <> 3").localCheckpoint().write.format("delta").mode("overwrite").save(str(kept.path))
     kept.run((1, "a"), (2, "changed"), (4, "d"))
     assert kept.changes("run-2", "run-4") == [
-        (3, "vanished", "c", None, None, None),
+        (3, "deleted", "c", None, None, None),
         (4, "inserted", None, None, "d", None),
     ]
 
@@ -244,7 +244,7 @@ def test_a_rows_history_has_a_line_per_version_in_which_it_changed(kept: Kept) -
     assert kept.history(2) == [
         (1, "run-1", naive(day(1)), "inserted", "x", None),
         (3, "run-2", naive(day(2)), "updated", "y", None),
-        (4, "run-3", naive(day(3)), "vanished", "y", naive(day(3))),
+        (4, "run-3", naive(day(3)), "deleted", "y", naive(day(3))),
         (5, "run-4", naive(day(4)), "returned", "y", None),
     ]
     assert kept.history(1) == [

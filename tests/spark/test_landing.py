@@ -92,14 +92,14 @@ def test_a_table_that_fails_leaves_what_was_merged_before(copies: Copies) -> Non
     assert copies.silver() == rows_of(range(1, 11))
 
 
-def test_what_an_operator_accepts_incomplete_is_merged_and_recorded_and_nothing_vanishes(copies: Copies) -> None:
+def test_what_an_operator_accepts_incomplete_is_merged_and_recorded_and_nothing_is_deleted(copies: Copies) -> None:
     copies.serve(range(1, 11))
     copies.run()
     restless = copies.serve_one_that_never_rests()["things"]
     restless.change(delete(7))
     run = copies.run(accept_incomplete=True)
     assert copies.proved(run) == ("incomplete", 3)
-    assert run.tables["things"].rows_vanished == 0
+    assert run.tables["things"].rows_deleted == 0
     assert {row["id"] for row in copies.silver()} >= set(range(1, 11))
     assert {row["id"] for row in copies.silver()} & {row["id"] for row in append_rows(restless)}
 
@@ -118,8 +118,8 @@ def test_a_page_that_cannot_be_had_is_left_out_where_the_operator_accepts_that(c
     table.change(replace(1, "changed"))
     run = copies.run(accept_incomplete=True)
     assert copies.proved(run) == ("incomplete", 0)
-    # Rows 7 to 9 stand on the page that failed: they stay as they were, and have not vanished.
-    assert run.tables["things"].rows_vanished == 0
+    # Rows 7 to 9 stand on the page that failed: they stay as they were, and are not deleted.
+    assert run.tables["things"].rows_deleted == 0
     assert {row["id"] for row in copies.silver()} == set(range(1, 11))
     assert {row["name"] for row in copies.silver() if row["id"] == 1} == {"changed"}
 
@@ -127,7 +127,7 @@ def test_a_page_that_cannot_be_had_is_left_out_where_the_operator_accepts_that(c
 # A source that tells no total
 
 
-def test_without_a_total_a_source_is_walked_to_its_end_and_nothing_vanishes(copies: Copies) -> None:
+def test_without_a_total_a_source_is_walked_to_its_end_and_nothing_is_deleted(copies: Copies) -> None:
     # 7 pages, and the walk takes 4 at a time.
     copies.server.tables = {
         "no_total": MovingTable(rows_of(range(1, 21)), Manners(total="absent", pages="absent")),
@@ -143,7 +143,7 @@ def test_without_a_total_a_source_is_walked_to_its_end_and_nothing_vanishes(copi
     run = copies.run()
     for name in copies.server.tables:
         assert copies.proved(run, name) == ("unproved", 0)
-        assert run.tables[name].rows_vanished == 0
+        assert run.tables[name].rows_deleted == 0
         assert copies.silver(name) == rows_of(range(1, 21))
 
 
@@ -178,7 +178,7 @@ def test_an_operator_may_say_that_an_empty_source_is_right(copies: Copies) -> No
     copies.run()
     table.change(delete(1, 2, 3))
     run = copies.run(allow_deletes=True)
-    assert run.tables["things"].rows_vanished == 3
+    assert run.tables["things"].rows_deleted == 3
     assert copies.silver() == []
 
 

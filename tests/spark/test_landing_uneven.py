@@ -20,11 +20,11 @@ def test_uneven_pages_that_add_up_are_proved_and_what_is_gone_later_is_deleted(t
     less = [pages[0], pages[1][1:], pages[2]]
     serve(things, Cut(pages=less, told=249))
     run = things.run()
-    assert (run.tables["things"].proof, run.tables["things"].rows_vanished) == ("counted", 1)
+    assert (run.tables["things"].proof, run.tables["things"].rows_deleted) == ("counted", 1)
     assert things.rows(things.layout.silver("things"), "SELECT id FROM t WHERE _deleted_at IS NOT NULL") == [(99,)]
 
 
-def test_uneven_pages_that_repeat_a_row_are_copied_and_not_proved_and_nothing_vanishes(things: Served) -> None:
+def test_uneven_pages_that_repeat_a_row_are_copied_and_not_proved_and_nothing_is_deleted(things: Served) -> None:
     """The repeated row counts towards the total, so another one may be missing."""
     pages = pages_of(98, 99, 53)
     serve(things, Cut(pages=pages, told=250))
@@ -33,7 +33,7 @@ def test_uneven_pages_that_repeat_a_row_are_copied_and_not_proved_and_nothing_va
     serve(things, Cut(pages=[pages[0], repeated, pages[2]], told=250))
     run = things.run()
     record = run.tables["things"]
-    assert (record.error, record.proof, record.rows_repeated, record.rows_vanished) == (None, "unproved", 1, 0)
+    assert (record.error, record.proof, record.rows_repeated, record.rows_deleted) == (None, "unproved", 1, 0)
     assert "repeats rows" in str(record.unproved_because)
     assert len(things.silver("id")) == 250
 

@@ -63,7 +63,7 @@ class Lake:
         self.numbers = count(1)
 
     def merge(self, sessions: dict[Session, Tracks], *, gone: Iterable[Session] = (), updated: int = 0) -> int:
-        """Merge the sessions into silver, and mark others as vanished; the version that this makes."""
+        """Merge the sessions into silver, and mark others as deleted; the version that this makes."""
         values = [(user, items, DAY_0 + timedelta(hours=at)) for (user, at), items in sessions.items()]
         rows = self.spark.createDataFrame(values, "user_id bigint, items array<bigint>, created_at timestamp")
         rows = rows.withColumn("updated_at", F.lit(DAY_0 + timedelta(days=updated)).cast("timestamp"))
@@ -143,7 +143,7 @@ def lake(spark: SparkSession, tmp_path: Path) -> Lake:
 
 
 def counts(record: TableRun) -> tuple[int | None, int | None, int | None, int | None]:
-    return record.version, record.rows_inserted, record.rows_updated, record.rows_vanished
+    return record.version, record.rows_inserted, record.rows_updated, record.rows_deleted
 
 
 @pytest.mark.quick
@@ -192,7 +192,7 @@ def test_only_the_rows_that_changed_are_written_in_one_commit(lake: Lake) -> Non
     assert lake.rows() == lake.rebuilt(version)
 
 
-def test_a_vanished_session_goes_and_a_returned_one_is_back(lake: Lake) -> None:
+def test_a_deleted_session_goes_and_a_returned_one_is_back(lake: Lake) -> None:
     both: dict[Session, Tracks] = {(1, 0): [1, 2], (2, 0): [3]}
     lake.run(both | OTHERS)
     assert counts(lake.run({(2, 0): [3]}, gone=[(1, 0)])) == (1, 0, 0, 2)
@@ -370,7 +370,7 @@ def test_a_tag_is_on_its_own_commit_alone(lake: Lake) -> None:
 
 tracks = st.lists(st.sampled_from((1, 2, None)), max_size=3)
 keys = st.tuples(st.integers(1, 2), st.integers(0, 1))
-# Of a session: its tracks, or None where it vanishes.
+# Of a session: its tracks, or None where it is deleted.
 steps = st.lists(
     st.tuples(st.dictionaries(keys, st.none() | tracks, min_size=1, max_size=3), st.sampled_from(("derive", "derive", "wait"))),
     min_size=3,

@@ -57,7 +57,7 @@ def table(spark: SparkSession, tmp_path: Path) -> Table:
 
 def test_the_first_merge_makes_the_table(table: Table) -> None:
     done = table.merge(0, (1, "a", [1], "2026-01-01"), (2, "b", None, "2026-01-01"))
-    assert done == Merged(0, inserted=2, updated=0, vanished=0)
+    assert done == Merged(0, inserted=2, updated=0, deleted=0)
     assert table.read() == [
         {"id": 1, "name": "a", "tags": [1], "_run_id": "run-0", "_deleted_at": None},
         {"id": 2, "name": "b", "tags": None, "_run_id": "run-0", "_deleted_at": None},
@@ -83,7 +83,7 @@ def test_as_many_rows_are_not_taken_for_the_same_ones(table: Table) -> None:
 def test_new_rows_are_inserted_and_only_changed_ones_updated(table: Table) -> None:
     table.merge(0, (1, "a", [1, 2], "2026-01-01"), (2, "b", None, "2026-01-01"))
     done = table.merge(1, (1, "a", [1], "2026-01-01"), (2, "b", None, "2026-01-01"), (3, "c", None, "2026-01-02"))
-    assert done == Merged(1, inserted=1, updated=1, vanished=0)
+    assert done == Merged(1, inserted=1, updated=1, deleted=0)
     assert [(row["id"], row["tags"], row["_run_id"]) for row in table.read()] == [
         (1, [1], "run-1"),
         (2, None, "run-0"),
@@ -97,17 +97,17 @@ def test_an_older_row_never_replaces_a_newer_one(table: Table) -> None:
     assert [row["name"] for row in table.read()] == ["new"]
 
 
-def test_a_vanished_row_is_marked_and_comes_back(table: Table) -> None:
+def test_a_deleted_row_is_marked_and_comes_back(table: Table) -> None:
     both: list[Value] = [(1, "a", None, "2026-01-01"), (2, "b", None, "2026-01-01")]
     table.merge(0, *both)
-    assert table.merge(1, both[0], gone=[2]) == Merged(1, inserted=0, updated=0, vanished=1)
+    assert table.merge(1, both[0], gone=[2]) == Merged(1, inserted=0, updated=0, deleted=1)
     held = table.read("id, name, _deleted_at, _changed_at, _first_seen_at")
     day_1 = DAY_0 + timedelta(days=1)
     assert [(row["name"], row["_deleted_at"], row["_changed_at"]) for row in held] == [
         ("a", None, DAY_0),
         ("b", day_1, day_1),
     ]
-    assert table.merge(2, *both) == Merged(2, inserted=0, updated=1, vanished=0)
+    assert table.merge(2, *both) == Merged(2, inserted=0, updated=1, deleted=0)
     assert [(row["_deleted_at"], row["_first_seen_at"]) for row in table.read("id, _deleted_at, _first_seen_at")] == [
         (None, DAY_0),
         (None, DAY_0),

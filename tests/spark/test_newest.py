@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from lib.config import Source, Table
 from lib.gold.listens import listens
-from lib.tables.compare import seen_keys, vanished
+from lib.tables.compare import deleted, seen_keys
 from lib.tables.newest import newest, ranked, row_hash
 
 DDL = "id bigint, name string, tags array<bigint>, at timestamp"
@@ -67,13 +67,13 @@ def test_a_microsecond_a_null_and_the_end_of_an_array_change_the_hash(spark: Spa
     assert len(hashes) == 4
 
 
-def test_a_key_that_the_source_still_has_in_a_rejected_row_has_not_vanished(spark: SparkSession) -> None:
+def test_a_key_that_the_source_still_has_in_a_rejected_row_is_not_deleted(spark: SparkSession) -> None:
     live = spark.createDataFrame([(1,), (2,), (3,)], "id bigint")
     parsed = spark.createDataFrame(
         [(((1,)), []), (((2,)), ["wrong_type:name"]), (((None,)), ["wrong_type:id"])],
         "row struct<id:bigint>, problems array<string>",
     )
-    gone = vanished(live, seen_keys(parsed, ("id",)), ("id",))
+    gone = deleted(live, seen_keys(parsed, ("id",)), ("id",))
     assert [row.id for row in gone.collect()] == [3]
 
 

@@ -79,7 +79,7 @@ def save(frame: DataFrame, path: Path) -> None:
 
 @pytest.fixture
 def music(spark: SparkSession, tmp_path: Path) -> Layout:
-    """Tracks 1, 3, 4 and 8 are there, 2 has vanished, 5 is in quarantine; 6 was once, and 7 is the number of a user who is."""
+    """Tracks 1, 3, 4 and 8 are there, 2 was deleted, 5 is in quarantine; 6 was once, and 7 is the number of a user who is."""
     lake = lake_at(str(tmp_path / "lake"))
     claim(lake, "demo", MONDAY)
     run = new_run("r1", "demo", "", {"tables": [{"name": "tracks", "key": ["id"]}]}, MONDAY)
@@ -126,13 +126,13 @@ def music(spark: SparkSession, tmp_path: Path) -> Layout:
     return lake
 
 
-def test_rows_that_have_vanished_and_rows_that_never_came_are_told_apart(
+def test_rows_that_were_deleted_and_rows_that_never_came_are_told_apart(
     music: Layout, run_cells: Callable[[str, Layout], Shown]
 ) -> None:
     shown = run_cells("01_explore_tables", music)
     assert shown.sentence("Source **") == "Source **demo**, published on 2026-03-02 00:00 UTC."
     # By 15 plays: 1 three times, 4 twice, 8 once; 6 once and 7 three times; 2 three times; 5 twice.
-    assert shown.rows("pointers") == [("there", 6, 3), ("orphan", 4, 2), ("vanished", 3, 1), ("in quarantine", 2, 1)]
+    assert shown.rows("pointers") == [("there", 6, 3), ("orphan", 4, 2), ("deleted", 3, 1), ("in quarantine", 2, 1)]
     assert shown.sentence("by_hour") == (
         "Most is played between 8:00 and 9:00, least between 0:00 and 1:00. Of all plays, 60% are on a Saturday or Sunday."
     )
@@ -159,7 +159,7 @@ def test_rows_that_have_vanished_and_rows_that_never_came_are_told_apart(
     assert shown.sentence("half.share") == "25% of the tracks have half of the plays. Never played: 1."
     assert shown.sentence("mean:.1f") == "4 sessions; 3.8 tracks in one on average, 5 at most."
     assert shown.sentence("quiet:,") == (
-        "Users: 3, of them without a session: 2. With sessions, but without a live row in the table (vanished, in quarantine or "
+        "Users: 3, of them without a session: 2. With sessions, but without a live row in the table (deleted, in quarantine or "
         "orphaned), and not counted as users: 2."
     )
 

@@ -115,7 +115,7 @@ def test_an_older_run_changes_no_row_of_a_newer_one_lets_none_return_and_takes_n
     before = things.silver(EVERYTHING)
     assert [(row[0], row[1], row[6]) for row in before] == [(1, "new", None), (2, "b", day(2)), (3, "c", None)]
     record = things.replay("run-1").tables["things"]
-    assert (record.rows_inserted, record.rows_updated, record.rows_vanished) == (0, 0, 0)
+    assert (record.rows_inserted, record.rows_updated, record.rows_deleted) == (0, 0, 0)
     assert things.silver(EVERYTHING) == before
 
 
@@ -133,14 +133,14 @@ def test_an_older_run_wins_only_with_a_row_that_is_newer_by_newest_by(sized: Ser
     assert sized.silver("id, name") == [(1, "first"), (2, "then"), (3, "then"), (4, "then")]
 
 
-def test_a_row_taken_late_that_the_source_has_no_more_comes_as_vanished(sized: Served) -> None:
+def test_a_row_taken_late_that_the_source_has_no_more_comes_as_deleted(sized: Served) -> None:
     sized.run(
         {"id": 1, "name": "a", "size": 3}, {"id": 2, "name": "b", "size": 2**40}, {"id": 3, "name": "c", "size": 2**41}
     )
     sized.run({"id": 1, "name": "a", "size": 3}, {"id": 3, "name": "c", "size": 2**41})
     sized.columns["size"] = "bigint"
     sized.replay("run-1")
-    # 2 was gone on day 2. 3 was still there, and is in quarantine: it has not vanished.
+    # 2 was gone on day 2. 3 was still there, and is in quarantine: it is not deleted.
     assert sized.silver("id, size, _first_seen_at, _deleted_at") == [
         (1, 3, day(1), None),
         (2, 2**40, day(1), day(2)),
@@ -179,7 +179,7 @@ def test_a_run_that_was_not_proved_complete_takes_no_rejected_row_for_gone(sized
 
 
 def history(things: Served) -> None:
-    """Four days: a row that changes, one that vanishes and returns, one that is rejected and mended, repeats."""
+    """Four days: a row that changes, one that is deleted and returns, one that is rejected and mended, repeats."""
     things.columns["size"] = "int"
     things.settings["max_rejected_fraction"] = 1.0
     one: Row = {"id": 1, "name": "a", "size": 1}
@@ -204,7 +204,7 @@ def test_a_rebuild_from_all_landed_runs_gives_the_rows_that_the_runs_gave(things
     assert (record.state, record.version, record.as_of) == ("merged", before + 1, day(3))
     assert not (things.layout.root / "rebuild" / "run-4").exists()
     # The next run goes on from there.
-    assert things.run({"id": 1, "name": "a", "size": 1}).tables["things"].rows_vanished == 2
+    assert things.run({"id": 1, "name": "a", "size": 1}).tables["things"].rows_deleted == 2
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_a_rebuild_that_is_killed_leaves_the_old_tables_or_the_new_ones_and_can_
 def test_a_rebuild_leaves_out_what_failed_then_and_takes_the_deletes_that_were_allowed_then(things: Served) -> None:
     things.run({"id": 1, "name": "a"})
     assert "the source has no rows" in things.run().failed["things"]
-    assert things.run(allow_deletes=True).tables["things"].rows_vanished == 1
+    assert things.run(allow_deletes=True).tables["things"].rows_deleted == 1
     things.run({"id": 2, "name": "b"})
     assert not things.replay("all").failed
     assert things.silver("id, name, _run_id, _deleted_at") == [(1, "a", "run-3", day(3)), (2, "b", "run-4", None)]

@@ -38,7 +38,7 @@ class Replay:
 
 @dataclass
 class Held:
-    """One row of the model: its content, and the day on which it vanished."""
+    """One row of the model: its content, and the day on which it was deleted."""
 
     content: tuple[Any, ...]
     gone: int | None = None

@@ -2,7 +2,7 @@ import pytest
 
 from lib.config import Column, Table
 from lib.errors import ContractError
-from lib.tables.compare import check_rejected, check_vanished
+from lib.tables.compare import check_deleted, check_rejected
 
 TABLE = Table(
     name="orders",
@@ -14,13 +14,13 @@ TABLE = Table(
 )
 
 
-def test_more_vanished_rows_than_allowed_stop_the_table() -> None:
-    check_vanished(TABLE, n_vanished=20, n_live=100, n_rows=80)
+def test_more_deleted_rows_than_allowed_stop_the_table() -> None:
+    check_deleted(TABLE, n_deleted=20, n_live=100, n_rows=80)
 
     with pytest.raises(
         ContractError, match="orders: 21 of 100 rows are gone from the source, more than max_delete_fraction"
     ):
-        check_vanished(TABLE, n_vanished=21, n_live=100, n_rows=79)
+        check_deleted(TABLE, n_deleted=21, n_live=100, n_rows=79)
 
 
 def test_more_rejected_rows_than_allowed_stop_the_table() -> None:
@@ -34,7 +34,7 @@ def test_more_rejected_rows_than_allowed_stop_the_table() -> None:
 
 def test_an_empty_answer_takes_nothing_away_from_a_table_with_rows() -> None:
     all_may_go = TABLE.model_copy(update={"max_delete_fraction": 1.0})
-    check_vanished(all_may_go, n_vanished=0, n_live=0, n_rows=0)
+    check_deleted(all_may_go, n_deleted=0, n_live=0, n_rows=0)
 
     with pytest.raises(ContractError, match="orders: the source has no rows, the lake has 3"):
-        check_vanished(all_may_go, n_vanished=3, n_live=3, n_rows=0)
+        check_deleted(all_may_go, n_deleted=3, n_live=3, n_rows=0)

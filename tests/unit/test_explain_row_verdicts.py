@@ -23,8 +23,8 @@ def run(number: int, table: TableRun, state: str = runs.MERGED) -> Run:
     return made
 
 
-def merged(vanished: int = 0) -> TableRun:
-    return TableRun("t", state="merged", rows_vanished=vanished)
+def merged(deleted: int = 0) -> TableRun:
+    return TableRun("t", state="merged", rows_deleted=deleted)
 
 
 def hit(number: int, position: int = 0, *, content: str = "a", at: int | None = 1, rank: int = 1, bad: str = "") -> Hit:
@@ -86,13 +86,13 @@ def test_an_older_row_never_replaces_a_newer_one(at: int | None, verdict: str) -
     assert lines[2].endswith("nothing had changed") == verdict.startswith("not taken")
 
 
-def test_a_vanished_row_is_back_whatever_its_age_and_its_absence_is_said_once() -> None:
-    known = [run(number, merged(vanished=number % 2)) for number in (2, 3, 4, 5, 6, 8, 10)]
+def test_a_deleted_row_is_back_whatever_its_age_and_its_absence_is_said_once() -> None:
+    known = [run(number, merged(deleted=number % 2)) for number in (2, 3, 4, 5, 6, 8, 10)]
     assert told(known, [hit(2, at=5), hit(6, content="b", at=1)]) == [
         "r2 page 1, row 1: taken",
-        "r3 on no page: marked as vanished",
-        "r6 page 1, row 1: taken: it had vanished, and is back",
-        "r8 on no page: kept (this run did not look for vanished rows: it was not proved complete, or rows without a "
+        "r3 on no page: marked as deleted",
+        "r6 page 1, row 1: taken: it was deleted, and is back",
+        "r8 on no page: kept (this run did not look for deleted rows: it was not proved complete, or rows without a "
         "readable key were rejected)",
     ]
 
@@ -108,8 +108,8 @@ def test_an_absence_is_said_again_when_the_row_was_there_in_between() -> None:
     ]
 
 
-def test_a_rejected_row_has_not_vanished_and_what_the_quarantine_says_counts() -> None:
-    known = [run(1, merged()), run(2, merged(vanished=1)), run(3, merged(), runs.RUNNING), run(4, merged())]
+def test_a_rejected_row_is_not_deleted_and_what_the_quarantine_says_counts() -> None:
+    known = [run(1, merged()), run(2, merged(deleted=1)), run(3, merged(), runs.RUNNING), run(4, merged())]
     rejected = {("r2", 1, 0): "missing_value:at", ("r4", 1, 0): "wrong_type:at"}
     hits = [hit(1), hit(2, bad="missing_value:at"), hit(3, bad="missing_value:at"), hit(4), hit(4, 1, rank=2)]
     assert told(known, hits, rejected) == [
@@ -151,7 +151,7 @@ def test_of_rows_that_differ_it_is_said_by_what_one_replaces_the_other(
 
 
 def test_a_replay_says_nothing_as_its_pages_are_those_of_another_run() -> None:
-    again = run(2, merged(vanished=1))
+    again = run(2, merged(deleted=1))
     again.replay_of = "r1"
     assert told([run(1, merged()), again], [hit(1)]) == ["r1 page 1, row 1: taken"]
 
@@ -160,10 +160,10 @@ def test_a_run_that_kept_the_published_version_says_nothing() -> None:
     assert told([run(1, merged()), run(2, TableRun("t", state="kept"))], [hit(1)]) == ["r1 page 1, row 1: taken"]
 
 
-def left(version: int, *, wrote: bool = True, vanished: int = 0) -> TableRun:
+def left(version: int, *, wrote: bool = True, deleted: int = 0) -> TableRun:
     """A merged table: the version that the run left, and whether that is its own."""
     return TableRun(
-        "t", state="merged", version=version, rows_updated=int(wrote), rows_inserted=0, rows_vanished=vanished
+        "t", state="merged", version=version, rows_updated=int(wrote), rows_inserted=0, rows_deleted=deleted
     )
 
 
@@ -188,10 +188,10 @@ def test_a_run_that_was_resumed_after_a_later_one_is_told_behind_it(content: str
     ]
 
 
-def test_a_row_that_vanished_since_stays_so_for_a_run_that_is_merged_late() -> None:
-    known = [run(1, left(0)), run(2, left(1, wrote=False)), run(3, left(1, vanished=1))]
+def test_a_row_that_was_deleted_since_stays_so_for_a_run_that_is_merged_late() -> None:
+    known = [run(1, left(0)), run(2, left(1, wrote=False)), run(3, left(1, deleted=1))]
     assert told(known, [hit(1), hit(2, content="b", at=9)])[-2:] == [
-        "r3 on no page: marked as vanished",
+        "r3 on no page: marked as deleted",
         "r2 page 1, row 1: not taken: a run that started later had been merged before",
     ]
 

@@ -71,7 +71,7 @@ def land(job: Job, run_id: str, *ended_s: float) -> None:
 def test_rows_of_a_table_are_told_by_its_record(job: Job) -> None:
     users = TableRun(
         "users", state="merged", rows_total=100, rows_landed=100, rows_rejected=3, rows_repeated=2, rows_differed=1, keys=95,
-        rows_inserted=5, rows_updated=7, rows_vanished=4, rows_missing=[{"column": "email", "rows": 3}],
+        rows_inserted=5, rows_updated=7, rows_deleted=4, rows_missing=[{"column": "email", "rows": 3}],
         newest_at=DAY_0 - timedelta(hours=2),
     )  # fmt: skip
     listens = TableRun(
@@ -102,7 +102,7 @@ def test_rows_of_a_table_are_told_by_its_record(job: Job) -> None:
         (Metric.KEYS, "users", None): 95,
         (Metric.INSERTED, "users", None): 5,
         (Metric.UPDATED, "users", None): 7,
-        (Metric.VANISHED, "users", None): 4,
+        (Metric.DELETED, "users", None): 4,
         (Metric.UNCHANGED, "users", None): 83,
         (Metric.FRESHNESS, "users", None): 7200,
         (Metric.ORPHANS, "listen_history", "user_id"): 6,

@@ -31,7 +31,7 @@ TRACKS = TableLine(
     repeated=3,
     inserted=20,
     updated=5,
-    vanished=1,
+    deleted=1,
     proof="counted",
     counts=Counts(0, 0, 1, 9),
     docs_href="runs/r1/validations/tracks.html",
@@ -48,7 +48,7 @@ def index(*tables: TableLine, **changes: object) -> str:
         "docs_href": "runs/r1/index.html",
         "tables": tables or (TRACKS, LISTENS),
         "rejected_reasons": (("tracks", "id: not a number", 31),),
-        "notes": ("items[]: 31 references to 1 vanished row of tracks",),
+        "notes": ("items[]: 31 references to 1 deleted row of tracks",),
     }
     return render_index(IndexPage(**{**values, **changes}))
 
@@ -73,7 +73,7 @@ def test_the_index_says_what_is_published_when_and_from_which_run() -> None:
     assert "From run r1" in words
     assert "Rejected rows 31" in words
     assert "1 warning, 12 of 13 checks passed" in words
-    assert "31 references to 1 vanished row of tracks" in words
+    assert "31 references to 1 deleted row of tracks" in words
 
 
 def test_a_count_that_does_not_apply_is_a_dash_and_zero_is_zero() -> None:
