@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         "--blemishes",
         action=argparse.BooleanOptionalAction,
         default=DemoSettings.blemishes,
-        help="a repeated track, a track without name, a user without email, rows updated before they were created",
+        help="a duplicate track, a track without name, a user without email, rows updated before they were created",
     )
     faults = parser.add_argument_group("faults")
     faults.add_argument("--latency-ms", type=float, default=Faults.latency_ms, help="milliseconds added to each answer")

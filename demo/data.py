@@ -18,11 +18,11 @@ REQUIRED = {
 
 
 class TableCounts(TypedDict):
-    """Rows of one table: served = distinct_keys + repeated + rejected."""
+    """Rows of one table: served = distinct_keys + duplicate + rejected."""
 
     served: int
     distinct_keys: int
-    repeated: int
+    duplicate: int
     rejected: int
 
 
@@ -73,7 +73,7 @@ def _count(table: str, rows: list[Row]) -> TableCounts:
     return {
         "served": len(rows),
         "distinct_keys": distinct,
-        "repeated": good - distinct,
+        "duplicate": good - distinct,
         "rejected": len(rows) - good,
     }
 

@@ -16,7 +16,7 @@ from lib.session import start_session
 
 @click.command(
     "explain-row",
-    help="Say on which page of which run a row came, whether it was taken, rejected, repeated or replaced and why, and its "
+    help="Say on which page of which run a row came, whether it was taken, rejected, a duplicate or replaced and why, and its "
     "state in silver and in what is published. Needs the lake only: nothing is written, and no API is asked. --api-url, "
     "--tables and --run-id are taken, so that all jobs can be given the same options, and change nothing here, but for names "
     "that do not exist: those are exit 2.",

@@ -50,7 +50,7 @@ class ContractError(SourceError):
 
 
 class ChecksFailedError(PagelakeError):
-    """A critical expectation failed. The tables are merged; the publication in force stays as it was."""
+    """A critical expectation failed. The tables are merged; the current publication stays as it was."""
 
     exit_status = 3
 

@@ -34,8 +34,8 @@ publications = pd.DataFrame(lake.publications)
 publications[["publication_id", "run_id", "published_at", "replaces", "restores"]].tail(10)
 
 # %% [markdown]
-# Each line replaced the one before it; the last one is in force. What follows compares the runs of the last two, the earlier run
-# first (after a rollback that is the one in force). Where there is one alone, it is compared with itself, and nothing differs.
+# Each line replaced the one before it; the last one is current. What follows compares the runs of the last two, the earlier run
+# first (after a rollback that is the current one). Where there is one alone, it is compared with itself, and nothing differs.
 
 # %%
 order = [run.run_id for run in lake.runs]
@@ -108,7 +108,7 @@ feed.select("_commit_version", "_change_type", *shown).limit(6).toPandas()
 
 # %% [markdown]
 # ## The publication before
-# `as_of` gives a table as readers saw it at a time; here when the publication before the one in force had come into force.
+# `as_of` gives a table as readers saw it at a time; here when the previous publication was made.
 
 # %%
 previous = lake.publications[-2:][0]
@@ -128,7 +128,7 @@ sizes
 # %%
 Markdown(
     f"The publication of {previous.published_at:%Y-%m-%d %H:%M:%S} UTC can be read as it was; "
-    "`./spark-submit.sh sanity-check --rollback` would put it back in force."
+    "`./spark-submit.sh sanity-check --rollback` would make it current again."
     if len(lake.publications) > 1
     else "There is no publication before this one."
 )

@@ -18,7 +18,7 @@ _OPTIONS = (
     click.option(
         "--rollback",
         is_flag=True,
-        help="Put the publication back in force that the present one replaced. Nothing is checked or changed but that.",
+        help="Make the previous publication current again. Nothing else is changed, and nothing is checked.",
     ),
     click.option(
         "--accept",

@@ -122,7 +122,7 @@ def _parse(batch: Batch, pages: DataFrame, declared: Table) -> Parsed:
         rows, counts = _counted(batch, own, table)
     record.as_of, record.fetched_by = batch.clock.at, batch.clock.number
     record.rows_rejected, record.keys, record.rows_differed = counts["n_rejected"], counts["n_keys"], counts["n_differ"]
-    record.rows_repeated = counts["n_parsed"] - counts["n_rejected"] - counts["n_keys"]
+    record.rows_duplicate = counts["n_parsed"] - counts["n_rejected"] - counts["n_keys"]
     record.newest_at = _utc(counts["newest"])
     missing = counts["missing"].asDict()
     record.rows_missing = [{"column": column, "rows": number} for column, number in missing.items() if number]

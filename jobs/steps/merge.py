@@ -89,7 +89,7 @@ def _settle_repeats(landing: Landing, batch: Batch, parsed: dict[str, Parsed]) -
         doubts = []
         for name, one in open_tables.items():
             case = landing.cases[name]
-            if case.level == COUNTED and landing.run.tables[name].rows_repeated and case.plan.n_pages > 1:
+            if case.level == COUNTED and landing.run.tables[name].rows_duplicate and case.plan.n_pages > 1:
                 pages = one.rows.transform(pages_sharing_keys(one.table.key)).limit(MOST_NAMED).collect()
                 doubt = doubt_repeats(case, [row["page"] for row in pages])
                 if pages and moved_since(landing, doubt):
@@ -111,10 +111,10 @@ def _settle_repeats(landing: Landing, batch: Batch, parsed: dict[str, Parsed]) -
 
 
 def _doubt_uneven_repeats(landing: Landing) -> None:
-    """Where pages are filled unevenly only the sum of their rows is proof, and a repeated row may stand for one that is missing."""
+    """Where pages are filled unevenly only the sum of their rows is proof, and a duplicate may stand for a missing row."""
     for name, case in landing.cases.items():
         record = landing.run.tables[name]
-        if record.proof in PROVED and record.rows_repeated and landing.bronze.see(case.plan).odd:
+        if record.proof in PROVED and record.rows_duplicate and landing.bronze.see(case.plan).odd:
             record.proof, record.unproved_because = UNPROVED, REPEATS
             landing.job.steps.note(f"{name}: not proved complete: {REPEATS}")
 

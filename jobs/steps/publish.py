@@ -94,7 +94,7 @@ def check_and_publish(
         SourceIncompleteError: the run did not come so far that it could be checked. Nothing was done.
         ConfigError: what is to be accepted did not fail. No docs are made.
         CouldNotCheckError: an expectation could not be checked, which is never shown as passed.
-        ChecksFailedError: a critical expectation failed. What was published before stays in force.
+        ChecksFailedError: a critical expectation failed. What was published before stays current.
     """
     whole = complete(job, run)
     if run.state == RunState.FAILED:
@@ -174,7 +174,7 @@ def _for_docs(findings: Findings, docs_id: str) -> Checked:
 def _why_not(job: Job, docs_id: str, findings: Findings, broken: Sequence[Finding]) -> str:
     """The last words of a check after which nothing is published: what is wrong, where to look, and what to do."""
     lines = [f"{findings.counts}:", *(f"  {finding}" for finding in broken)]
-    lines += ["What was published before stays in force."]
+    lines += ["What was published before stays current."]
     if findings.failed:
         shown = next((finding for finding in broken if finding in findings.failed), findings.failed[0])
         lines += [f"Rows:    {rows_query(docs_id, shown.name)}"]

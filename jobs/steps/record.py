@@ -60,7 +60,7 @@ def open_run(
         raise ConfigError(message)
     run = new_run(run_id, job.source.source, job.source.settings_hash, job.source.public(), job.now)
     run.replay_of = replay_of
-    published = publications.in_force(job.layout)
+    published = publications.current(job.layout)
     left_out = [table.name for table in job.source.tables if table.name not in job.tables]
     for table in job.source.tables:
         if table.name in job.tables:
@@ -88,7 +88,7 @@ def _kept(published: Publication | None, names: Iterable[str]) -> dict[str, Tabl
 def keep_the_rest(job: Job, run: Run) -> None:
     """Keep the tables of which a replay had no pages as they are published."""
     rest = [name for name, table in run.tables.items() if table.state == TableState.PLANNED]
-    run.tables |= _kept(publications.in_force(job.layout), rest)
+    run.tables |= _kept(publications.current(job.layout), rest)
 
 
 def _resumed(job: Job, run: Run) -> Run:
@@ -112,7 +112,7 @@ def _resumed(job: Job, run: Run) -> Run:
     }
     # Another run may have been published since.
     rest = [table.name for table in job.source.tables if table.name not in job.tables]
-    run.tables |= _kept(publications.in_force(job.layout), (*rest, *derivations_of(job.source)))
+    run.tables |= _kept(publications.current(job.layout), (*rest, *derivations_of(job.source)))
     run.again()
     return run
 
@@ -289,9 +289,9 @@ def say_plan(job: Job, plan: Plan) -> None:
 
 def say_done(job: Job, run: Run) -> None:
     """The last words of a run that went well: what happened, what to do next, where the docs are."""
-    rows = [["table", "rows landed", "rejected", "repeated", "inserted", "updated", "deleted"]]
+    rows = [["table", "rows landed", "rejected", "duplicate", "inserted", "updated", "deleted"]]
     for table in run.tables.values():
-        copied = [table.rows_landed, table.rows_rejected, table.rows_repeated]
+        copied = [table.rows_landed, table.rows_rejected, table.rows_duplicate]
         counts = [*copied, table.rows_inserted, table.rows_updated, table.rows_deleted]
         rows.append([table.table, *("-" if count is None else f"{count:,}" for count in counts)])
     lines = ["", *columns(rows), ""]
@@ -336,8 +336,8 @@ def _because(table: TableRun) -> str:
 
 
 def _accepted(job: Job, run: Run) -> list[str]:
-    """What was published in spite of, if this run is in force."""
-    publication = publications.in_force(job.layout)
+    """What was published in spite of, if this run's publication is current."""
+    publication = publications.current(job.layout)
     if publication is None or publication.run_id != run.run_id:
         return []
     return [f"{one.expectation} failed, and was accepted by {one.by}: {one.reason}" for one in publication.accepted]

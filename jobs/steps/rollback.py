@@ -1,4 +1,4 @@
-"""Puts the publication before the one in force back in force. No Spark, no checks."""
+"""Makes the previous publication current again. No Spark, no checks."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from lib.reporting.site import heal_site, note_rollback, write_site
 
 
 def roll_back(job: Job) -> None:
-    """Put the publication back in force that the present one replaced, and say so.
+    """Make the previous publication current again, and say so.
 
     A rollback that was killed on its way is ended instead: whoever starts it again wants one step back, not two.
 
     Raises:
-        ConfigError: nothing was in force before.
+        ConfigError: there is no previous publication.
         LakeError: a version cannot be read any more, or a run is at work on this lake. Nothing was changed.
     """
     if not job.layout.lake_json.exists():
         message = f"{job.layout.root}: there is no lake, so there is nothing to roll back; give another one with --lake"
         raise ConfigError(message + near_lake(job.layout))
     # However far it came: when all else is written, docs may be yet to be removed or copied.
-    before = publications.in_force(job.layout)
+    before = publications.current(job.layout)
     was_killed = before is not None and before.restores is not None and left_by(job.layout) == _name(before.replaces)
     name = _name(before.replaces if was_killed else before.publication_id) if before else _name(None)
     with writing(job.layout, name, job.now), job.steps.step("roll back"):
         remove_rebuilds(job.layout)
         # Both, whatever the first one found.
         was_killed |= any([publications.heal(job.layout), heal_site(job.site)])
-        publication = publications.in_force(job.layout)
+        publication = publications.current(job.layout)
         if publication is None or publication.restores is None or not was_killed:
             publication = publications.publish(job.layout, restored(job.layout, datetime.now(UTC)))
             reached("published")
@@ -61,7 +61,7 @@ def _say_done(job: Job, publication: Publication) -> None:
             "",
             *columns(rows),
             "",
-            f"Publication {publication.restores} is back in force, in place of {publication.replaces}.",
+            f"Publication {publication.restores} is current again, in place of {publication.replaces}.",
             f"Docs:    {job.layout.site / 'index.html'}  (open it in a browser)",
             f"Tables:  {job.layout.published_json}  (README.md says how to read them)",
             "Next:    mend what was wrong before the next full-ingest: it publishes what passes its checks",

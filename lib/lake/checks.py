@@ -12,7 +12,7 @@ from deltalake import DeltaTable
 from lib.lake import records
 from lib.lake.layout import Layout
 
-# The outcome of a line that is no check: a publication before was put back in force.
+# The outcome of a line that is no check: the previous publication was made current again.
 ROLLED_BACK = "rolled back"
 SCHEMA = pa.schema(
     {

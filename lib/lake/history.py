@@ -29,7 +29,7 @@ _FEED = (*FEED, "_is_before")
 
 
 def publication_at(layout: Layout, table: str, when: datetime | date) -> Publication:
-    """The publication that was in force at a time (no zone: UTC), or at the end of a day in UTC.
+    """The publication that was current at a time (no zone: UTC), or at the end of a day in UTC.
 
     Raises:
         ConfigError: there was none yet with this table; says since when there is one.
@@ -43,15 +43,15 @@ def publication_at(layout: Layout, table: str, when: datetime | date) -> Publica
         names = sorted({name for publication in known for name in publication.tables})
         message = f"{layout.root}: no table {table!r} was ever published here{_instead(table, names)}"
         raise ConfigError(message)
-    in_force = [publication for publication in known if publication.published_at <= moment][-1:]
-    if not in_force or table not in in_force[0].tables:
+    then = [publication for publication in known if publication.published_at <= moment][-1:]
+    if not then or table not in then[0].tables:
         first = min(having, key=lambda publication: publication.published_at)
         message = (
             f"{table}: not published yet on {moment:%Y-%m-%d %H:%M:%S} UTC; it is since "
             f"{first.published_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC (publication {first.publication_id})"
         )
         raise ConfigError(message)
-    return in_force[0]
+    return then[0]
 
 
 def changes(spark: SparkSession, layout: Layout, table: str, run_from: str, run_to: str) -> DataFrame:

@@ -69,7 +69,7 @@ class Layout:
 
     @property
     def published_json(self) -> Path:
-        """The publication in force, for readers without Spark."""
+        """The current publication, for readers without Spark."""
         return self.root / "published.json"
 
     @property

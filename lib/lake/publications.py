@@ -80,7 +80,7 @@ def publish(layout: Layout, publication: Publication) -> Publication:
 
     Only under the lake's lock.
     """
-    before = in_force(layout)
+    before = current(layout)
     number = records.last_number(layout.publications) + 1
     publication = replace(publication, replaces=before.publication_id if before else None, number=number)
     head = {name: value for name, value in vars(publication).items() if name not in ("tables", "accepted")}
@@ -98,7 +98,7 @@ def all_publications(layout: Layout) -> list[Publication]:
     return sorted(map(_publication, by_id.values()), key=lambda one: (one.number, one.published_at, one.publication_id))
 
 
-def in_force(layout: Layout) -> Publication | None:
+def current(layout: Layout) -> Publication | None:
     """The publication that readers see, or None where nothing was ever published."""
     known = all_publications(layout)
     return known[-1] if known else None
@@ -114,7 +114,7 @@ def restorations(layout: Layout) -> dict[str, str]:
 
 def heal(layout: Layout) -> bool:
     """Write `published.json` again where a kill came between the commit and the file; whether that was so."""
-    publication = in_force(layout)
+    publication = current(layout)
     if publication is None or _told(layout) == publication.publication_id:
         return False
     write_published_json(layout, publication)

@@ -20,7 +20,7 @@ from lib.lake.key_hash import KeyHash, key_hash_of
 from lib.lake.keys import KeyValue
 from lib.lake.layout import Layout, check_there
 from lib.lake.personal import masked, personal_columns
-from lib.lake.publications import Publication, all_publications, in_force
+from lib.lake.publications import Publication, all_publications, current
 from lib.lake.runs import Run, all_runs
 from lib.lake.there import lake_there, nothing, published_there
 from lib.lake.without_spark import by_table, check_published, read_published
@@ -52,7 +52,7 @@ class Lake:
 
     @property
     def publication(self) -> Publication:
-        """The publication in force.
+        """The current publication.
 
         Raises:
             ConfigError: nothing was ever published here.
@@ -61,7 +61,7 @@ class Lake:
 
     @property
     def publications(self) -> list[Publication]:
-        """Every publication, in the order in which they came into force; the last one is in force."""
+        """Every publication, in the order in which they became current; the last one is the current one."""
         return all_publications(self.layout)
 
     @property
@@ -240,7 +240,7 @@ def open_lake(lake: str | None = None, spark: SparkSession | None = None) -> Lak
     layout = lake_there(lake_address(os.environ) if lake is None else lake)
     runtime = Runtime.of(os.environ)
     if spark is None:
-        publication = in_force(layout)
+        publication = current(layout)
         rows = sum(table.rows for table in publication.tables.values()) if publication else 0
         spark = start_session("pagelake-explore", runtime, rows=rows)
     return Lake(layout, spark, runtime.key_secret)

@@ -1,4 +1,4 @@
-"""The publication before the one in force, put back in force."""
+"""The previous publication, made current again."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from lib.lake.publications import Publication, all_publications
 
 
 def restored(layout: Layout, now: datetime) -> Publication:
-    """The publication that puts the tables back which the ones in force have replaced. Nothing is written.
+    """The publication that puts the tables back which the current ones have replaced. Nothing is written.
 
     After a rollback it goes one further back: to what the publication that is restored had replaced.
 
     Raises:
-        ConfigError: nothing was in force before.
+        ConfigError: there is no previous publication.
         LakeError: a version of one of its tables cannot be read any more.
     """
     known = all_publications(layout)
@@ -32,7 +32,7 @@ def restored(layout: Layout, now: datetime) -> Publication:
     before = _replaced_by(known, shown)
     if before is None:
         message = (
-            f"{layout.root}: publication {known[-1].publication_id} is in force, and none was before "
+            f"{layout.root}: publication {known[-1].publication_id} is current, and none was before "
             f"{'it' if shown is known[-1] else shown.publication_id}; there is nothing to go back to"
         )
         raise ConfigError(message)
@@ -53,7 +53,7 @@ def _check_readable(layout: Layout, publication: Publication) -> None:
     """Raises LakeError for a table of which a file cannot be read, or whose rows are not as many as were published."""
     for name, table in publication.tables.items():
         where = f"{name}: version {table.version} of {layout.root / table.path}"
-        unchanged = f"publication {publication.publication_id} was not put back in force, and nothing was changed"
+        unchanged = f"publication {publication.publication_id} was not made current again, and nothing was changed"
         try:
             rows = _count(DeltaTable(str(layout.root / table.path), version=table.version))
         except (DeltaError, pa.ArrowException, OSError) as error:

@@ -30,7 +30,7 @@ TABLE_RECORD = pa.struct(
         "rows_total": pa.int64(),
         "rows_landed": pa.int64(),
         "rows_rejected": pa.int64(),
-        "rows_repeated": pa.int64(),
+        "rows_duplicate": pa.int64(),
         "rows_differed": pa.int64(),
         "keys": pa.int64(),
         "rows_inserted": pa.int64(),
@@ -90,7 +90,7 @@ class TableRun:
     rows_total: int | None = None
     rows_landed: int | None = None
     rows_rejected: int | None = None
-    rows_repeated: int | None = None
+    rows_duplicate: int | None = None
     rows_differed: int | None = None
     keys: int | None = None
     rows_inserted: int | None = None

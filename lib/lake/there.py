@@ -7,7 +7,7 @@ from shlex import quote
 from lib.errors import ConfigError
 from lib.lake import tables
 from lib.lake.layout import Layout, check_there, lake_at
-from lib.lake.publications import Publication, in_force
+from lib.lake.publications import Publication, current
 
 
 def lake_there(lake: str) -> Layout:
@@ -29,12 +29,12 @@ def lake_there(lake: str) -> Layout:
 
 
 def published_there(layout: Layout) -> Publication:
-    """The publication in force. Needs no Spark.
+    """The current publication. Needs no Spark.
 
     Raises:
         ConfigError: nothing was ever published here; says what to run.
     """
-    publication = in_force(layout)
+    publication = current(layout)
     if publication is None:
         raise ConfigError(nothing(layout, "nothing is published"))
     return publication

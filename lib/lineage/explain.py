@@ -45,7 +45,7 @@ def explain(asked: Asked) -> list[str]:
     known = runs.all_runs(layout)
     landed = landed_by_run(str(layout.pages), table.name)
     hits = _hits(asked, known, landed)
-    publication = publications.in_force(layout)
+    publication = publications.current(layout)
     silver, published = _states(asked, publication)
     reasons = quarantine.reasons_on(layout, table.name, {hit.page for hit in hits})
     lines = list(tell(table, known, hits, reasons, silver["_run_id"] if silver else None))

@@ -184,7 +184,7 @@ def _not_merged(table: Table, record: runs.TableRun) -> str:
 
 def _beaten(table: Table, hit: Hit, first: Hit) -> str:
     if hit.row_hash == first.row_hash:
-        return f"repeated on {first.place}: identical"
+        return f"duplicate of {first.place}: identical"
     if table.newest_by is None:
         return f"replaced by {first.place}: the table has no newest_by, and the content decides"
     if hit.newest == first.newest:

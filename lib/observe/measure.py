@@ -91,7 +91,7 @@ def _of_pages(table: str, pages: Fetching) -> Iterator[Measurement]:
 def _of_rows(run: Run, record: TableRun, reasons: Counter[str], columns: list[str]) -> Iterator[Measurement]:
     told = {
         Metric.CLAIMED: record.rows_total,
-        Metric.DUPLICATES: record.rows_repeated,
+        Metric.DUPLICATES: record.rows_duplicate,
         Metric.DIFFERED: record.rows_differed,
         Metric.REJECTED: record.rows_rejected,
         Metric.KEYS: record.keys,

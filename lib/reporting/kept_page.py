@@ -1,4 +1,4 @@
-"""What `index.html` says of a check, kept beside the check's docs: it can be shown again when its tables are put back in force."""
+"""What `index.html` says of a check, kept beside the check's docs: it can be shown again when its tables are current again."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class Site:
 class TableLine:
     """One published table. None where a count does not apply, is not known, or the table was not part of the run.
 
-    `path` is below the lake; where it is None the table is taken to be `silver/<table>`. `repeated`, `differed` (those of them
+    `path` is below the lake; where it is None the table is taken to be `silver/<table>`. `duplicate`, `differed` (those of them
     with another content) and `missing` (rows without a value, by column) are counted as the rows arrived.
     """
 
@@ -52,7 +52,7 @@ class TableLine:
     pages: int | None = None
     landed: int | None = None
     rejected: int | None = None
-    repeated: int | None = None
+    duplicate: int | None = None
     inserted: int | None = None
     updated: int | None = None
     deleted: int | None = None
@@ -75,7 +75,7 @@ class AcceptedFailure:
 
 @dataclass(frozen=True)
 class Restored:
-    """A rollback: when the tables were put back in force, and the publication that was in force until then."""
+    """A rollback: when the tables were made current again, and the publication that was current until then."""
 
     at: datetime
     replaced: str

@@ -56,7 +56,7 @@ def _index(of: Site, published: Sequence[Publication], latest: RunSummary | None
 
 
 def _kept(of: Site, published: Sequence[Publication]) -> set[str]:
-    """The docs to keep: those of the last checks, of what is published, and of what a rollback would put in force."""
+    """The docs to keep: those of the last checks, of what is published, and of what a rollback would make current."""
     by_id = {one.publication_id: one for one in published}
     checks = [check.docs_id for check in all_checks(of.layout)]
     newest_first = dict.fromkeys(by_id[docs_id].checked_as if docs_id in by_id else docs_id for docs_id in checks)
@@ -70,7 +70,7 @@ def _kept(of: Site, published: Sequence[Publication]) -> set[str]:
 
 def heal_site(of: Site) -> bool:
     """Write the pages again where a kill came between a publication and index.html; whether that was so."""
-    publication = publications.in_force(of.layout)
+    publication = publications.current(of.layout)
     if publication is None or _is_shown(of, publication):
         return False
     note_rollback(of, publication)
@@ -94,7 +94,7 @@ def note_rollback(of: Site, publication: Publication) -> None:
         warnings=then.warnings if then else 0,
         unchecked=then.unchecked if then else 0,
         rows=sum(table.rows for table in publication.tables.values()),
-        message=f"publication {publication.restores} is back in force, in place of {publication.replaces}",
+        message=f"publication {publication.restores} is current again, in place of {publication.replaces}",
     )
     add_check(of.layout, check)
 
@@ -165,7 +165,7 @@ def _line(record: runs.TableRun, findings: Findings, docs: str) -> pages.TableLi
         pages=record.pages,
         landed=record.rows_landed,
         rejected=record.rows_rejected,
-        repeated=record.rows_repeated,
+        duplicate=record.rows_duplicate,
         inserted=record.rows_inserted,
         updated=record.rows_updated,
         deleted=record.rows_deleted,

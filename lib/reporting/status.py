@@ -74,7 +74,7 @@ def status_of(source: str, layout: Layout, last: int, now: datetime) -> Status:
         source=source,
         lake=layout.root,
         runs=tuple(_run(run, measured[run.run_id]) for run in reversed(found)),
-        published=publications.in_force(layout),
+        published=publications.current(layout),
         failing=failing,
         failing_tasks=tasks,
         next=_next(source, layout, found[-1] if found else None, ended, tasks),

@@ -99,7 +99,7 @@ def checked(unchecked: Step, root: Path, warm: WarmProcess) -> Step:
 def test_a_first_run_ends_well_and_its_last_lines_say_what_happened(first: Step, root: Path) -> None:
     assert first.ended.status == 0, first.ended.err
     expected: dict[str, tuple[int | None, ...]] = {
-        table: (counts["served"], counts["rejected"], counts["repeated"], counts["distinct_keys"], 0, 0)
+        table: (counts["served"], counts["rejected"], counts["duplicate"], counts["distinct_keys"], 0, 0)
         for table, counts in ((table, DAY_0.expected[table]) for table in TABLES)
     }
     expected["listens"] = (None, None, None, DAY_0.expected["listens"], None, None)

@@ -392,7 +392,7 @@ def test_the_publication_before(ran: Ran, counted: Counted) -> None:
     )
     assert ran.sentence("02_time_travel", "can be read") == (
         f"The publication of {first['published_at']:%Y-%m-%d %H:%M:%S} UTC can be read as it was; `./spark-submit.sh sanity-check "
-        "--rollback` would put it back in force."
+        "--rollback` would make it current again."
     )
 
 

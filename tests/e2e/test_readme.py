@@ -66,7 +66,7 @@ def blocks() -> list[Block]:
 
 # Blocks by their first line. Those of README that are marked are run by the fixture `ran`.
 RUN_ABOVE = {
-    "table           rows landed  rejected  repeated  inserted  updated  deleted",  # compared with what the first run prints
+    "table           rows landed  rejected  duplicate  inserted  updated  deleted",  # compared with what the first run prints
     "source: shop",
     ".venv/bin/python - lake/demo <<'PY'",
     "./spark-submit.sh explain-row --source demo --lake lake/demo --table tracks --key id=623536",  # README's, in full
@@ -93,7 +93,7 @@ RUN_ELSEWHERE = {
     "SELECT run_id, started_at, t.version": "spark/test_history.py::documented",
     "WITH feed AS (": "spark/test_history.py::documented",
     "SELECT _commit_version AS version, _run_id, _changed_at, _deleted_at, name": "spark/test_history.py::documented",
-    "./spark-submit.sh sanity-check --rollback": "unit/test_rollback.py::test_the_command_rolls_back_and_says_what_is_in_force",
+    "./spark-submit.sh sanity-check --rollback": "unit/test_rollback.py::test_the_command_rolls_back_and_says_what_is_current",
     "./spark-submit.sh sanity-check --accept 'listen_history.orphans.items[]' "
     '--reason "lost in the move of 3 May; the source will not mend it"': (
         "spark/test_accept.py::test_an_accepted_failure_is_published_once_and_everyone_can_read_why"

@@ -77,14 +77,14 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> PublishedLake:
 class Seen:
     """Which publication each place names; None where index.html is not whole, or has a link that leads nowhere."""
 
-    in_force: str
+    current: str
     told: str
     shown: str | None
 
 
 def seen(layout: Layout) -> Seen:
     """What readers see. The table that published.json names is read, all of it."""
-    known = publications.in_force(layout)
+    known = publications.current(layout)
     assert known is not None
     told = PublishedLake.told_by(layout)
     table = told["tables"]["tracks"]
@@ -126,12 +126,12 @@ def test_a_rollback_killed_at_each_of_its_steps_leaves_one_publication_whole_and
         lake.job.layout = Layout(healed)
         publications.heal(lake.job.layout)
         heal_site(lake.job.site)
-        assert seen(lake.job.layout) == Seen(then.in_force, then.in_force, then.in_force)
+        assert seen(lake.job.layout) == Seen(then.current, then.current, then.current)
 
         # A second start ends what was begun, and goes no further back.
         again = roll_back(root)
         assert again.status == 0, again.said
-        assert f"Publication second is back in force, in place of {OLD}." in again.said
+        assert f"Publication second is current again, in place of {OLD}." in again.said
         assert seen(Layout(root)) == Seen(NEW, NEW, NEW)
         assert [check.docs_id for check in all_checks(Layout(root))] == [NEW, "third", "second", "first"]
         site = root / "site"

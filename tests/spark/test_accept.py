@@ -15,7 +15,7 @@ from jobs.sanity_check import check, command
 from lib.errors import ChecksFailedError, ConfigError, CouldNotCheckError
 from lib.lake import runs
 from lib.lake.checks import all_checks
-from lib.lake.publications import Accepted, all_publications, in_force
+from lib.lake.publications import Accepted, all_publications, current
 from tests.spark.served_table import Served
 
 KNOWN = {"type": "expect_column_values_to_be_in_set", "kwargs": {"column": "name", "value_set": ["a", "b"]}}
@@ -47,7 +47,7 @@ def test_an_accepted_failure_is_published_once_and_everyone_can_read_why(
     things.run({"id": 1, "name": "a"}, {"id": 2, "name": "c"})
     checked(things, accept(UNKNOWN_NAME), KNOWN, SHORT)
 
-    publication = in_force(things.layout)
+    publication = current(things.layout)
     assert publication is not None
     assert (publication.run_id, publication.accepted) == ("run-1", (accept(UNKNOWN_NAME),))
     told = json.loads(things.layout.published_json.read_text("utf-8"))
@@ -77,7 +77,7 @@ def test_an_accepted_failure_is_published_once_and_everyone_can_read_why(
     )  # of what is published
     # And once it is mended, nothing is said of it any more.
     checked(things, None, SHORT)
-    assert in_force(things.layout) != publication
+    assert current(things.layout) != publication
     assert "ccepted by" not in site(things, "index.html")
     assert "accepted" not in json.loads(things.layout.published_json.read_text("utf-8"))
     assert "Accepted" not in capsys.readouterr().out

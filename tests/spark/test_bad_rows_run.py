@@ -32,7 +32,7 @@ def test_bad_rows_stop_no_table_and_rows_that_cannot_be_keyed_stop_its_deletes(t
     run = things.run(*good(1), BAD, *good(3, 4, 5))
     record = run.tables["things"]
     assert (record.state, record.proof) == ("merged", "counted")
-    assert (record.rows_landed, record.rows_rejected, record.keys, record.rows_repeated) == (5, 1, 4, 0)
+    assert (record.rows_landed, record.rows_rejected, record.keys, record.rows_duplicate) == (5, 1, 4, 0)
     assert things.silver() == [(number, "good", "run-1") for number in (1, 3, 4, 5)]
     assert things.quarantine("page, position, reason") == [(1, 1, "unreadable_text:name")]
     # Bronze has the page as it came, with the half of a pair as the source wrote it.

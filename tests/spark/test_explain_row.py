@@ -148,7 +148,7 @@ def test_a_repeated_row(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
     assert lines == [
         "things id=2:",
         f"{RUN_1}: page 1, row 2: taken",
-        f"{RUN_1}: page 2, row 1: repeated on page 1, row 2: identical",
+        f"{RUN_1}: page 2, row 1: duplicate of page 1, row 2: identical",
         f"{RUN_2}: page 1, row 2: taken: nothing had changed",
         f"{RUN_4}: page 1, row 2: taken: nothing had changed",
         "silver: there; first seen 2026-01-02 00:00 UTC, last changed by run run-1 (2026-01-02 00:00 UTC)",

@@ -314,7 +314,7 @@ def test_the_queries_of_the_page_say_what_the_helpers_say(kept: Kept) -> None:
     kept.run((16, "same"), (17, "d"), (19, "new"), (20, "too"))
     kept.publish("run-3", datetime(2026, 3, 2, tzinfo=UTC))
     done = documented(kept)
-    [published] = done["the publication in force"]
+    [published] = done["the current publication"]
     assert (published["run_id"], published["path"], published["version"]) == ("run-2", "silver/tracks", 2)
     [row] = done["the row in a version"]
     [helped] = kept.lake.as_of("tracks", date(2026, 3, 1)).where("id = 17").collect()

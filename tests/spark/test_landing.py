@@ -47,7 +47,7 @@ def test_a_row_that_the_source_itself_has_on_two_pages_costs_a_look_at_these_pag
     table = copies.serve([1, 2, 3, 4, 5, 6, 2, 8, 9, 10])
     run = copies.run()
     assert copies.proved(run) == ("counted", 0)
-    assert run.tables["things"].rows_repeated == 1
+    assert run.tables["things"].rows_duplicate == 1
     assert copies.silver() == rows_of([1, 2, 3, 4, 5, 6, 8, 9, 10])
     # Page 1 has its closing look too.
     assert table.asked == {1: 3, 2: 1, 3: 2, 4: 1}

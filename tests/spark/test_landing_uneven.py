@@ -25,15 +25,15 @@ def test_uneven_pages_that_add_up_are_proved_and_what_is_gone_later_is_deleted(t
 
 
 def test_uneven_pages_that_repeat_a_row_are_copied_and_not_proved_and_nothing_is_deleted(things: Served) -> None:
-    """The repeated row counts towards the total, so another one may be missing."""
+    """The duplicate row counts towards the total, so another one may be missing."""
     pages = pages_of(98, 99, 53)
     serve(things, Cut(pages=pages, told=250))
     things.run()
-    repeated: list[Row] = [pages[0][97], *pages[1][1:]]
-    serve(things, Cut(pages=[pages[0], repeated, pages[2]], told=250))
+    duplicate: list[Row] = [pages[0][97], *pages[1][1:]]
+    serve(things, Cut(pages=[pages[0], duplicate, pages[2]], told=250))
     run = things.run()
     record = run.tables["things"]
-    assert (record.error, record.proof, record.rows_repeated, record.rows_deleted) == (None, "unproved", 1, 0)
+    assert (record.error, record.proof, record.rows_duplicate, record.rows_deleted) == (None, "unproved", 1, 0)
     assert "repeats rows" in str(record.unproved_because)
     assert len(things.silver("id")) == 250
 

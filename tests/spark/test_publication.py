@@ -20,7 +20,7 @@ from lib.config import Runtime
 from lib.errors import LakeError
 from lib.lake import publications
 from lib.lake.checks import all_checks
-from lib.lake.publications import in_force
+from lib.lake.publications import current
 from lib.lake.runs import Run
 from lib.reporting import site as pages_of
 from lib.reporting.pages import publication_of, render_runs
@@ -60,7 +60,7 @@ def test_duplicates_and_missing_values_are_told_as_they_arrived_and_as_they_were
     )
     record = run.tables["things"]
     # Six arrived: one without a key, one of id 1 the same again, one of id 2 older and with another content.
-    assert (record.rows_landed, record.rows_rejected, record.rows_repeated, record.rows_differed) == (6, 1, 2, 1)
+    assert (record.rows_landed, record.rows_rejected, record.rows_duplicate, record.rows_differed) == (6, 1, 2, 1)
     assert record.keys == 3
     assert record.rows_missing == [{"column": "id", "rows": 1}, {"column": "name", "rows": 3}]
     assert things.silver("id, name") == [(1, "a"), (2, "b"), (3, None)]
@@ -132,7 +132,7 @@ def test_the_report_is_written_once_and_has_the_check_and_what_was_measured(
     assert '<th scope="row">quality.warnings</th><td class="n">1</td>' in report
 
 
-# In their order. After the commit the new publication is in force, whatever else is written.
+# In their order. After the commit the new publication is current, whatever else is written.
 BEFORE = [(steps, "validate"), (steps, "make_self_contained"), (steps, "keep_page"), (steps.site, "publish_run_docs")]
 BEFORE += [(steps, "write_failures"), (steps, "publish")]
 AFTER = [(publications, "write_published_json"), (steps, "add_check"), (pages_of.pages, "render_index")]
@@ -161,7 +161,7 @@ def test_a_kill_at_each_step_of_a_publication_leaves_the_old_one_or_the_new_one_
             patch.setattr(module, name, kill_in_front_of(name))
             with pytest.raises(Killed):
                 check(things, run, job_of(things))
-        now = in_force(things.layout)
+        now = current(things.layout)
         assert now is not None
         is_new = (module, name) in AFTER
         assert (now.run_id == run.run_id) is is_new, name

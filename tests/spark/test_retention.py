@@ -127,7 +127,7 @@ def test_a_published_version_is_read_years_later_whatever_was_vacuumed(spark: Sp
         kept.vacuum("RETAIN 0 HOURS")
     assert kept.files() == held
     assert kept.by_spark() == kept.by_delta_rs() == PUBLISHED
-    # And it can be put back in force.
+    # And it can be made current again.
     assert restored(kept.layout, datetime.now(UTC)).tables["tracks"].version == kept.version
     assert Lake(kept.layout, spark).published("tracks").count() == 4
 
@@ -147,6 +147,6 @@ def test_with_a_short_retention_the_version_is_lost_which_is_why_tables_have_a_l
         kept.by_delta_rs()
     with pytest.raises(LakeError, match=rf"tracks: version {kept.version} of .* cannot be read any more"):
         restored(kept.layout, datetime.now(UTC))
-    # Nor what is in force: VACUUM has made a newer version, so this one is of the past too.
+    # Nor what is current: VACUUM has made a newer version, so this one is of the past too.
     with pytest.raises(PySparkException, match=BEYOND_RETENTION):
         Lake(kept.layout, spark).published("tracks").count()

@@ -45,7 +45,7 @@ def test_walking_the_pages_gives_every_row_in_order(server: DemoServer, table: s
 
 
 def test_a_page_says_where_it_stands(server: DemoServer) -> None:
-    # 250 tracks and a repeated one, by threes: 83 full pages and two rows.
+    # 250 tracks and a duplicate, by threes: 83 full pages and two rows.
     answer = get(server, "/tracks?page=84&size=3").json()
     assert list(answer) == ["items", "total", "page", "size", "pages"]
     assert (answer["total"], answer["page"], answer["size"], answer["pages"]) == (251, 84, 3, 84)

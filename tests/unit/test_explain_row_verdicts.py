@@ -126,7 +126,7 @@ def test_of_identical_rows_the_first_is_the_one_that_was_taken() -> None:
     assert told([run(1, merged())], hits) == [
         "r1 page 1, row 1: replaced by page 1, row 2, which has at",
         "r1 page 1, row 2: taken",
-        "r1 page 1, row 3: repeated on page 1, row 2: identical",
+        "r1 page 1, row 3: duplicate of page 1, row 2: identical",
     ]
 
 

@@ -70,7 +70,7 @@ def land(job: Job, run_id: str, *ended_s: float) -> None:
 
 def test_rows_of_a_table_are_told_by_its_record(job: Job) -> None:
     users = TableRun(
-        "users", state="merged", rows_total=100, rows_landed=100, rows_rejected=3, rows_repeated=2, rows_differed=1, keys=95,
+        "users", state="merged", rows_total=100, rows_landed=100, rows_rejected=3, rows_duplicate=2, rows_differed=1, keys=95,
         rows_inserted=5, rows_updated=7, rows_deleted=4, rows_missing=[{"column": "email", "rows": 3}],
         newest_at=DAY_0 - timedelta(hours=2),
     )  # fmt: skip

@@ -17,8 +17,8 @@ from lib.lake.publications import (
     Publication,
     PublishedTable,
     all_publications,
+    current,
     heal,
-    in_force,
     publish,
 )
 
@@ -51,8 +51,8 @@ def test_a_kill_between_the_commit_and_the_file_is_mended_by_the_next_start(
         patch.setattr(publications, "write_published_json", kill)
         with pytest.raises(Killed):
             publish(layout, publication("second", 2, 5))
-    # One commit decides: the second is in force, whole, and the file says so after the next start.
-    assert in_force(layout) == replace(publication("second", 2, 5), replaces="first")
+    # One commit decides: the second is current, whole, and the file says so after the next start.
+    assert current(layout) == replace(publication("second", 2, 5), replaces="first")
     assert told(layout) == ("first", 3)
     heal(layout)
     assert told(layout) == ("second", 5)
@@ -90,7 +90,7 @@ def test_who_accepted_what_and_why_is_in_the_record_and_in_the_file(tmp_path: Pa
     }
     accepted = Accepted("tracks.column_values_to_be_unique.id", "known \u00e9", "ann")
     publish(layout, replace(publication("second", 2, 5), accepted=(accepted,)))
-    held = in_force(layout)
+    held = current(layout)
     assert held is not None
     assert held.accepted == (accepted,)
     assert json.loads(layout.published_json.read_text("utf-8"))["accepted"] == [

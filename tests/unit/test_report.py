@@ -161,7 +161,7 @@ def test_a_rollback_has_the_docs_of_what_it_restored(job: Job) -> None:
     publications.publish(job.layout, Publication("a", "a", DAY_0, tables))
     later = DAY_0 + timedelta(days=2)
     publications.publish(job.layout, Publication("a.rollback1", "a", later, tables, restores="a"))
-    checked(job, "a.rollback1", "a", 2, "rolled back", "publication a is back in force, in place of b")
+    checked(job, "a.rollback1", "a", 2, "rolled back", "publication a is current again, in place of b")
     (job.layout.site / "runs" / "a.rollback1").rmdir()
     html = report(job)
     rows = [row for row in Text(html).rows["runs"] if row[1] == "rolled back"]

@@ -38,7 +38,7 @@ def lake(tmp_path: Path) -> PublishedLake:
     return PublishedLake(tmp_path)
 
 
-def test_a_rollback_puts_the_tables_back_that_the_publication_in_force_has_replaced(lake: PublishedLake) -> None:
+def test_a_rollback_puts_the_tables_back_that_the_current_publication_has_replaced(lake: PublishedLake) -> None:
     lake.published("first")
     lake.published("second")
     before, started = DeltaTable(str(lake.layout.publications)).version(), datetime.now(UTC)
@@ -66,8 +66,8 @@ def test_the_index_is_that_of_the_restored_publication_with_a_line_on_top(lake: 
     assert "A note on second." in lake.page()
     lake.roll_back()
     page, at = lake.page(), all_publications(lake.layout)[-1].published_at
-    assert f"Put back in force on {at:%Y-%m-%d %H:%M} UTC, in place of publication second." in page
-    assert page.index("Put back in force") < page.index("All 9 checks passed")
+    assert f"Made current again on {at:%Y-%m-%d %H:%M} UTC, in place of publication second." in page
+    assert page.index("Made current again") < page.index("All 9 checks passed")
     assert "A note on first." in page
     assert "A note on second." not in page
     assert "<dt>Publication</dt><dd>first.rollback1</dd>" in page
@@ -83,7 +83,7 @@ def test_a_rollback_is_a_line_of_the_runs_with_the_docs_of_the_restored_run(lake
     assert (newest.passed, newest.failed, newest.rows) == (9, 0, 1)
     page = lake.page("runs.html")
     assert "demo: 2 checked runs" in page
-    assert "publication first is back in force, in place of second" in page
+    assert "publication first is current again, in place of second" in page
     assert page.count('href="runs/first/index.html"') == 2
     assert "first.rollback1" not in page
 
@@ -99,7 +99,7 @@ def test_a_second_rollback_goes_one_further_back_and_a_third_has_nothing_to_go_b
     ]
     assert lake.told["tables"]["tracks"]["version"] == 0
     found = lake.footprint()
-    with pytest.raises(ConfigError, match=r"first\.rollback1 is in force, and none was before first"):
+    with pytest.raises(ConfigError, match=r"first\.rollback1 is current, and none was before first"):
         lake.roll_back()
     assert lake.footprint() == found
 
@@ -135,7 +135,7 @@ def test_there_is_nothing_to_go_back_to_where_nothing_or_one_thing_was_published
     with pytest.raises(ConfigError, match="nothing was ever published here"):
         lake.roll_back()
     lake.published("first")
-    with pytest.raises(ConfigError, match="publication first is in force, and none was before it"):
+    with pytest.raises(ConfigError, match="publication first is current, and none was before it"):
         lake.roll_back()
     lake.job.layout = Layout(tmp_path / "nowhere")
     with pytest.raises(ConfigError, match="there is no lake"):
@@ -222,9 +222,9 @@ def test_a_rollback_killed_after_its_commit_is_ended_by_the_next_one(
     assert lake.chain[-1] == ("second.rollback1", "third", "second")
     assert lake.told["publication_id"] == "second.rollback1"
     assert "<dt>Publication</dt><dd>second.rollback1</dd>" in lake.page()
-    assert "Put back in force" in lake.page()
+    assert "Made current again" in lake.page()
     assert [check.docs_id for check in all_checks(lake.layout)] == ["second.rollback1", "third", "second", "first"]
-    assert "publication second is back in force, in place of third" in lake.page("runs.html")
+    assert "publication second is current again, in place of third" in lake.page("runs.html")
     assert not pages_of.heal_site(lake.job.site)
     lake.roll_back()
     assert lake.chain[-1] == ("first.rollback1", "second.rollback1", "first")
@@ -250,7 +250,7 @@ def test_a_publication_whose_docs_were_removed_can_be_gone_back_to(lake: Publish
     shutil.rmtree(lake.layout.site / "runs" / "first")
     lake.roll_back()
     page = lake.page()
-    assert "Put back in force" in page
+    assert "Made current again" in page
     assert "What was checked is in the data docs" in page
     assert "No counts are kept with the docs of this publication." in page
     assert "No row was rejected" not in page
@@ -312,11 +312,11 @@ def test_options_that_cannot_go_together_are_refused_before_anything_is_touched(
     assert lake.footprint() == found
 
 
-def test_the_command_rolls_back_and_says_what_is_in_force(lake: PublishedLake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_rolls_back_and_says_what_is_current(lake: PublishedLake, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPO)
     lake.published("first")
     lake.published("second")
     done = CliRunner().invoke(command, ["--lake", str(lake.layout.root), "--rollback"], catch_exceptions=False)
     assert done.exit_code == 0
-    assert "Publication first is back in force, in place of second." in done.output
+    assert "Publication first is current again, in place of second." in done.output
     assert lake.told["publication_id"] == "first.rollback1"

@@ -1,4 +1,4 @@
-"""Which docs the site keeps: those of the last checks, of what is published, and of what a rollback would put in force."""
+"""Which docs the site keeps: those of the last checks, of what is published, and of what a rollback would make current."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def linked(lake: PublishedLake) -> list[str]:
 def test_docs_of_older_checks_go_and_their_lines_stay(lake: PublishedLake) -> None:
     for name in ("a", "b", "c"):
         lake.published(name)
-    # The last check is what is published; b is what a rollback would put in force.
+    # The last check is what is published; b is what a rollback would make current.
     assert docs_kept(lake.layout.site) == {"b", "c"}
     failed(lake, "d")
     assert docs_kept(lake.layout.site) == {"b", "c", "d"}
@@ -53,11 +53,11 @@ def test_docs_of_older_checks_go_and_their_lines_stay(lake: PublishedLake) -> No
     assert list((lake.layout.site / ".staging").iterdir()) == []
 
 
-def test_after_a_rollback_the_docs_of_what_is_in_force_are_kept_and_of_what_was_before_it(lake: PublishedLake) -> None:
+def test_after_a_rollback_the_docs_of_what_is_current_are_kept_and_of_what_was_before_it(lake: PublishedLake) -> None:
     for name in ("a", "b"):
         lake.published(name)
     lake.roll_back()
-    # Nothing was in force before a.
+    # Nothing was current before a.
     assert docs_kept(lake.layout.site) == {"a"}
     assert linked(lake) == ["a"]
     assert 'href="runs/a/index.html"' in lake.page()
