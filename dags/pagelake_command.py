@@ -126,7 +126,7 @@ def job_environment(environ: Mapping[str, str], *, job: str | None = None) -> di
 def log_line(line: str) -> tuple[str, str, dict[str, Any]]:
     """A line that a job printed: its level, what it says, and the fields beside it, without secrets.
 
-    A job with `--log-format json` writes its log as objects, and its last words as text.
+    A job with `--log-format json` writes its log as objects, and its summary as text.
     """
     if line.startswith("{"):
         try:
@@ -154,7 +154,7 @@ def _hidden(name: str, value: Any) -> Any:
     return value
 
 
-def last_words(lines: Sequence[str]) -> dict[str, str]:
+def summary_of(lines: Sequence[str]) -> dict[str, str]:
     """What a job says at its end of where things are: `docs` and `tables`, paths, as far as it says so."""
     found: dict[str, str] = {}
     for line in lines:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from airflow.sdk import DAG, Asset, BaseOperator, BaseOperatorLink, Param, Variable
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
-from pagelake_command import command, job_environment, last_words, log_line, publication, run_id_of, spark_options
+from pagelake_command import command, job_environment, log_line, publication, run_id_of, spark_options, summary_of
 from pagelake_process import JobProcess
 from pagelake_record import dag_callback, task_callback
 
@@ -106,7 +106,7 @@ class PagelakeJob(BaseOperator):
             level, message, fields = log_line(line)
             getattr(self.log, level)(message, **fields)
             said.append(message)
-        return self.ended(context, self._process.status(), {"run_id": run_id, **last_words(said)})
+        return self.ended(context, self._process.status(), {"run_id": run_id, **summary_of(said)})
 
     def ended(self, context: Any, status: int, said: dict[str, str]) -> dict[str, str]:
         """What the exit status means. `said` is what the job said at its end.

@@ -66,7 +66,7 @@ def kernel_environment(lake: str) -> dict[str, str]:
     try:
         words = shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", ""))
     except ValueError as error:
-        raise cli.UsageError(f"PYSPARK_SUBMIT_ARGS cannot be read as options ({error}). Mend its quotes.") from error
+        raise cli.UsageError(f"PYSPARK_SUBMIT_ARGS cannot be read as options ({error}). Fix its quotes.") from error
     given = [word for word in words if word != "pyspark-shell"]
     added = cli.spark_environment(given, os.environ, python=sys.executable)
     return {**os.environ, **added, "PAGELAKE_LAKE": str(lake_at(lake).root)}

@@ -17,7 +17,7 @@ from lib.reporting.status import as_json, say_status, status_of
 
 @click.command(
     "status",
-    help="Say how the last runs ended and what was odd in them, what is published and since when, and what is failing now. "
+    help="Say how the last runs ended and what was anomalous in them, what is published and since when, and what is failing now. "
     "Needs the lake only, and no Spark: no API is asked, and without --alerts nothing is written. Ends with 0 whatever it has to "
     "say; a script reads --format json. --api-url, --tables and --run-id are taken, so that all jobs can be given the same "
     "options, and change nothing here, but for names that do not exist: those are exit 2.",

@@ -14,7 +14,7 @@ class PagelakeError(Exception):
 
 
 class ConfigError(PagelakeError):
-    """The command line, a source YAML, a suite or the environment is wrong. Nothing was touched: mend it and start again."""
+    """The command line, a source YAML, a suite or the environment is wrong. Nothing was touched: fix it and start again."""
 
     exit_status = 2
 

@@ -39,4 +39,4 @@ def install(what: str, *packages: str) -> None:
     )
     if done.returncode != 0:
         said = "\n".join(done.stdout.splitlines()[-15:])
-        raise RuntimeError(f"{said}\n`{' '.join(command)}` failed. Mend that, then start again.")
+        raise RuntimeError(f"{said}\n`{' '.join(command)}` failed. Fix that, then start again.")

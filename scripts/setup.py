@@ -74,7 +74,7 @@ def main(arguments: list[str]) -> int:
 
 
 def set_up(java_home: str, held: int) -> None:
-    """Make .venv, or mend the one that is there, and get the jars."""
+    """Make .venv, or fix the one that is there, and get the jars."""
     keep = is_worth_keeping()
     with contextlib.suppress(FileNotFoundError):
         os.remove(ready.stamp_file(ready.BASE))

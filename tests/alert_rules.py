@@ -15,7 +15,7 @@ channels:
   chat: {url: "${CHAT}", timeout_s: 60}
 rules:
   failed: {outcome: [failed, killed], severity: critical, channels: [ops, chat], remind_after: 24h}
-  odd: {anomalies: all, severity: warning, channels: [ops], remind_after: 24h}
+  anomalies: {anomalies: all, severity: warning, channels: [ops], remind_after: 24h}
   late: {no_success_for: 26h, severity: critical, channels: [ops], remind_after: 24h}
 """
 

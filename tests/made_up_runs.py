@@ -108,7 +108,7 @@ def _measured(chance: random.Random, number: int) -> list[Measurement]:
 
 
 def judged(metric: Metric, table: str | None, label: str | None, value: float, low: float, high: float) -> Measurement:
-    """A measurement that is odd where it lies outside of low to high."""
+    """A measurement that is an anomaly where it lies outside of low to high."""
     return Measurement(
         Series(metric, table, label), float(value), float(low), float(high), 0.0, not low <= value <= high
     )

@@ -54,7 +54,7 @@ def decision_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _acceptance(accept: tuple[str, ...], reason: str | None) -> Accepted | None:
     if len(accept) > 1:
-        message = f"--accept {accept[1]}: one failure can be accepted, not {len(accept)}; mend the others first"
+        message = f"--accept {accept[1]}: one failure can be accepted, not {len(accept)}; fix the others first"
         raise ConfigError(message)
     text = " ".join((reason or "").split())
     if bool(accept) != bool(text):

@@ -139,7 +139,7 @@ def write_pages(folder: Path, ran: Mapping[str, NotebookNode], publication_id: s
             site.write_page(folder, name, page)
     except OSError as error:
         message = (
-            f"{folder}: the pages cannot be written there ({error.strerror}). Mend that, then make notebooks-html again"
+            f"{folder}: the pages cannot be written there ({error.strerror}). Fix that, then make notebooks-html again"
         )
         raise LakeError(message) from error
 

@@ -78,7 +78,7 @@ _FULL_INGEST_OPTIONS = (
     click.option(
         "--from-landed",
         metavar="RUN_ID|all",
-        help="Merge the pages that this run has landed once more, without asking the source: after the source YAML is mended. "
+        help="Merge the pages that this run has landed once more, without asking the source: after the source YAML is fixed. "
         "all: make the tables anew from the pages of every run, in their order.",
     ),
     click.option("--no-check", is_flag=True, help="Merge, and leave checking and publishing to sanity-check."),

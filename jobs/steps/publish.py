@@ -172,7 +172,7 @@ def _for_docs(findings: Findings, docs_id: str) -> Checked:
 
 
 def _why_not(job: Job, docs_id: str, findings: Findings, broken: Sequence[Finding]) -> str:
-    """The last words of a check after which nothing is published: what is wrong, where to look, and what to do."""
+    """The summary of a check after which nothing is published: what is wrong, where to look, and what to do."""
     lines = [f"{findings.counts}:", *(f"  {finding}" for finding in broken)]
     lines += ["What was published before stays current."]
     if findings.failed:
@@ -180,7 +180,7 @@ def _why_not(job: Job, docs_id: str, findings: Findings, broken: Sequence[Findin
         lines += [f"Rows:    {rows_query(docs_id, shown.name)}"]
         lines += [f"         (failures is {job.layout.failures}; docs/troubleshooting.md, exit 3, says how to ask)"]
     lines += [f"Docs:    {job.layout.site / 'runs' / docs_id / 'index.html'}"]
-    lines += ["Next:    mend the source or the suite, then full-ingest; for a mended suite sanity-check is enough"]
+    lines += ["Next:    fix the source or the suite, then full-ingest; for a fixed suite sanity-check is enough"]
     if not findings.unchecked and len(findings.gating) == 1:
         lines += [f"Or:      sanity-check --accept '{broken[0].name}' --reason TEXT, to publish this once all the same"]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""A run's record from its start to its end, and the job's last words."""
+"""A run's record from its start to its end, and the job's summary."""
 
 from __future__ import annotations
 
@@ -288,7 +288,7 @@ def say_plan(job: Job, plan: Plan) -> None:
 
 
 def say_done(job: Job, run: Run) -> None:
-    """The last words of a run that went well: what happened, what to do next, where the docs are."""
+    """The summary of a run that went well: what happened, what to do next, where the docs are."""
     rows = [["table", "rows landed", "rejected", "duplicate", "inserted", "updated", "deleted"]]
     for table in run.tables.values():
         copied = [table.rows_landed, table.rows_rejected, table.rows_duplicate]

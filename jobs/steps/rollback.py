@@ -64,6 +64,6 @@ def _say_done(job: Job, publication: Publication) -> None:
             f"Publication {publication.restores} is current again, in place of {publication.replaces}.",
             f"Docs:    {job.layout.site / 'index.html'}  (open it in a browser)",
             f"Tables:  {job.layout.published_json}  (README.md says how to read them)",
-            "Next:    mend what was wrong before the next full-ingest: it publishes what passes its checks",
+            "Next:    fix what was wrong before the next full-ingest: it publishes what passes its checks",
         ]
     )

@@ -75,7 +75,7 @@ class Rule(Settings):
     """When somebody is told: exactly one of `outcome`, `metric`, `anomalies` and `no_success_for` says it.
 
     `metric` goes with `above`, `below` or both, in the metric's unit, and is that of every table and label, or of `table` and
-    `label`. `anomalies` are the metrics whose odd values count.
+    `label`. `anomalies` are the metrics whose anomalies count.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""`ops/failures`: the rows that failed an expectation, by key, for those who are to mend them."""
+"""`ops/failures`: the rows that failed an expectation, by key, for those who are to fix them."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from lib.lake.place import place_of
 from lib.lake.secret import check_of, checked_secret, secret_in
 
 # 2: times in all files as microseconds; hashes of keys made with a secret.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 _HIGHEST_FORMAT = 1_000_000
 
 

@@ -26,7 +26,7 @@ SCHEMA = pa.schema(
         "low": pa.float64(),
         "high": pa.float64(),
         "score": pa.float64(),
-        "is_odd": pa.bool_(),
+        "is_anomaly": pa.bool_(),
         "dag_run": pa.string(),
         "try_number": pa.int32(),
     }

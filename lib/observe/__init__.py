@@ -1,1 +1,1 @@
-"""What a run says: logs for machines, progress and last words for people."""
+"""What a run says: logs for machines, progress and summary for people."""

@@ -30,7 +30,7 @@ log = logging.getLogger(LOGGER)
 
 # How long another process may take to evaluate, on top of the time its channels have.
 _PATIENCE_S = 30
-# So many characters of an alert are in the log, as the job's last words say the rest.
+# So many characters of an alert are in the log, as the job's summary says the rest.
 _LOGGED = 160
 # What a table that is damaged, or a disk that is full, raises.
 _TROUBLE = (DeltaError, pa.ArrowException, OSError)
@@ -73,7 +73,7 @@ class Told:
 
 
 def send_alerts(desk: Desk | None, run: RunSummary, measured: Sequence[Measurement], now: datetime) -> list[Event]:
-    """Tell what the run, which has just ended, opened, left open or mended. `measured` is what it measured, judged.
+    """Tell what the run, which has just ended, opened, left open or fixed. `measured` is what it measured, judged.
 
     Returns what was told on any channel, the log included. Never raises for trouble with a channel or with `ops/alerts`: that is
     logged, and what did not arrive stays due. Nothing is done without rules (no desk) or without a lake.

@@ -1,12 +1,12 @@
-"""Judges what a run measured against what the runs before it measured: what was to be expected, and what is odd.
+"""Judges what a run measured against what the runs before it measured: what was to be expected, and what is an anomaly.
 
 Four ways to explain a series are tried: a level, a trend, a level for each weekday, and both. The simplest one counts, unless
-another explains the series clearly better. What is normal is a median and a spread, so that no single odd run moves it much:
+another explains the series clearly better. What is normal is a median and a spread, so that no single anomalous run moves it much:
 
 - The spread is the median absolute deviation times 1.4826, which makes it a standard deviation where values are normally
   distributed: Leys et al. (2013), "Detecting outliers: Do not use standard deviation around the mean, use absolute deviation
   around the median", J. Exp. Soc. Psychol. 49(4).
-- A value is odd from 3.5 such deviations on: Iglewicz & Hoaglin (1993), "How to Detect and Handle Outliers". Their modified
+- A value is an anomaly from 3.5 such deviations on: Iglewicz & Hoaglin (1993), "How to Detect and Handle Outliers". Their modified
   z-score, 0.6745 (x - median) / MAD, is the same number, as 0.6745 = 1 / 1.4826.
 - The slope of a trend is the median of the slopes of all pairs: Sen (1968), "Estimates of the regression coefficient based on
   Kendall's tau", JASA 63. With weekdays, of all pairs of one weekday: Hirsch, Slack & Smith (1982), "Techniques of trend
@@ -28,7 +28,7 @@ from lib.observe.metrics import Bad, Measurement, Metric, Series
 MOST_RUNS = 28
 """A level or a trend is that of so many runs, four weeks of daily ones."""
 FEWEST_RUNS = 7
-"""With fewer runs before it, nothing is odd."""
+"""With fewer runs before it, nothing is an anomaly."""
 FEWEST_OF_WEEKDAY = 2
 """Nor with fewer runs on the same weekday: a first Sunday is compared with nothing."""
 _OF_WEEKDAY = MOST_RUNS // 7
@@ -52,7 +52,7 @@ class Past:
 
 @dataclass(frozen=True)
 class _Floor:
-    """How far from the expected value nothing is odd, however steady the series was.
+    """How far from the expected value nothing is an anomaly, however steady the series was.
 
     The greater of `share` of the value and `least + by_root * sqrt(value)`, in the metric's unit.
     """
@@ -87,7 +87,7 @@ _BY_METRIC = {
 def judged(
     now: Sequence[Measurement], at: datetime, history: Sequence[Past], *, in_order: bool = False
 ) -> list[Measurement]:
-    """The measurements of the run that started `at`, in their order, with `low`, `high`, `score` and `is_odd`.
+    """The measurements of the run that started `at`, in their order, with `low`, `high`, `score` and `is_anomaly`.
 
     Only runs of `history` that started before `at` count, in any order; or, if they are told to be `in_order`, all of them,
     whatever their times say. `low`, `high` and `score` stay None where the history is too short: fewer than `FEWEST_RUNS` runs
@@ -110,7 +110,7 @@ def _weekday(at: datetime) -> int:
 def _judged(one: Measurement, today: int, before: list[tuple[int, float]]) -> Measurement:
     days = [weekday for weekday, _ in before]
     if len(days) < FEWEST_RUNS or days.count(today) < FEWEST_OF_WEEKDAY or not math.isfinite(one.value):
-        return replace(one, low=None, high=None, score=None, is_odd=False)
+        return replace(one, low=None, high=None, score=None, is_anomaly=False)
     expected = _expected([_Point(i - len(before), *pair) for i, pair in enumerate(before)], today)
     metric = one.series.metric
     floor = _BY_METRIC.get(metric) or _BY_UNIT.get(metric.about.unit, _COUNTS)
@@ -124,7 +124,7 @@ def _judged(one: Measurement, today: int, before: list[tuple[int, float]]) -> Me
     }
     score = (one.value - expected.centre) / (width / _DEVIATIONS)
     # Nothing that is measured can be less than nothing.
-    return replace(one, low=max(0.0, low), high=max(0.0, high), score=score, is_odd=bad[metric.about.bad])
+    return replace(one, low=max(0.0, low), high=max(0.0, high), score=score, is_anomaly=bad[metric.about.bad])
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the charts of the last runs show: which measurements, as which series, and how odd ones are told."""
+"""What the charts of the last runs show: which measurements, as which series, and how anomalies are told."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lib.observe.metrics import Measurement, Metric, Series
 from lib.observe.outcome import RunSummary
 from lib.observe.vega import COLOURS, OTHERS, Spec, are_unlike, plot
-from lib.observe.words import amount, odd, said
+from lib.observe.words import amount, anomaly, said
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,6 @@ def _points(shown: _Shown, keys: Mapping[str, str], found: _Found) -> list[Spec]
         start = ends[run_id] if shown.is_stack else 0.0
         ends[run_id] = start + value
         point = {"run": keys[run_id], "series": name, "start": start, "end": ends[run_id], "said": whose}
-        odd_ones = "; ".join(odd(one) for one in ones if one.is_odd)
-        points.append({**point, "odd": odd_ones} if odd_ones else point)
+        anomalies = "; ".join(anomaly(one) for one in ones if one.is_anomaly)
+        points.append({**point, "anomalies": anomalies} if anomalies else point)
     return points

@@ -1,4 +1,4 @@
-"""Progress and last words: live on a terminal, plain lines elsewhere."""
+"""Progress and summary: live on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Steps:
 
 
 def say(lines: Sequence[str]) -> None:
-    """The job's last words, on standard output."""
+    """The job's summary, on standard output."""
     console = Console(soft_wrap=True, highlight=False, markup=False)
     for line in lines:
         console.print(line)

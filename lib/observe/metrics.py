@@ -144,8 +144,8 @@ class Series:
 class Measurement:
     """One value of one run. `low`, `high` and `score` say what its own history makes plausible, once that was judged.
 
-    `score` is the distance from the median in scaled deviations, signed; None while the history is too short to judge. `is_odd`:
-    outside of `low` to `high`, on the bad side.
+    `score` is the distance from the median in scaled deviations, signed; None while the history is too short to judge.
+    `is_anomaly`: outside of `low` to `high`, on the bad side.
     """
 
     series: Series
@@ -153,7 +153,7 @@ class Measurement:
     low: float | None = None
     high: float | None = None
     score: float | None = None
-    is_odd: bool = False
+    is_anomaly: bool = False
 
 
 def to_record(one: Measurement) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def to_record(one: Measurement) -> dict[str, Any]:
         "low": one.low,
         "high": one.high,
         "score": one.score,
-        "is_odd": one.is_odd,
+        "is_anomaly": one.is_anomaly,
     }
 
 
@@ -177,5 +177,5 @@ def from_record(record: Mapping[str, Any]) -> Measurement | None:
     metric = BY_NAME.get(record["metric"])
     if metric is None:
         return None
-    judged = {name: record[name] for name in ("value", "low", "high", "score", "is_odd")}
+    judged = {name: record[name] for name in ("value", "low", "high", "score", "is_anomaly")}
     return Measurement(Series(metric, record["table"], record["label"]), **judged)

@@ -74,8 +74,8 @@ def plot(
 ) -> Spec:
     """The spec of one chart.
 
-    `keys` are the runs in their order, `outcomes` {run, outcome}, `points` {run, series, start, end, said, odd}: one for each run
-    and series, reaching from `start` to `end`, `odd` only where it is.
+    `keys` are the runs in their order, `outcomes` {run, outcome}, `points` {run, series, start, end, said, anomalies}: one for each
+    run and series, reaching from `start` to `end`, `anomalies` only where there are some.
     """
     names = list(dict.fromkeys(sorted((point["series"] for point in points), key=lambda name: (name == OTHERS, name))))
     y = _y(points, unit, is_logarithmic=is_logarithmic)
@@ -86,11 +86,11 @@ def plot(
         "padding": {"left": 4, "right": 8, "top": 4, "bottom": 4},
         "datasets": {
             "points": list(points),
-            "odd": [point for point in points if "odd" in point],
+            "anomalies": [point for point in points if "anomalies" in point],
             "runs": list(outcomes),
         },
         "encoding": {"x": _x(keys)},
-        "layer": [_columns(), _stack(names, y) if is_stack else _lines(names, y), _odd(y), _outcomes()],
+        "layer": [_columns(), _stack(names, y) if is_stack else _lines(names, y), _anomalies(y), _outcomes()],
         "resolve": {"scale": dict.fromkeys(("color", "shape", "strokeDash"), "independent")},
         "config": _CONFIG,
     }
@@ -150,7 +150,7 @@ def _columns() -> Spec:
 
 
 def _stack(names: list[str], y: Spec) -> Spec:
-    # Each bar knows where it ends, so that the mark of an odd one can stand there.
+    # Each bar knows where it ends, so that the mark of an anomaly can stand there.
     encoding = {
         "y": {**y, "field": "start"},
         "y2": {"field": "end"},
@@ -180,7 +180,7 @@ def _dot(size: int) -> Spec:
     return {"expr": f"width < {_NARROW} ? {size // 3} : {size}"}
 
 
-def _odd(y: Spec) -> Spec:
+def _anomalies(y: Spec) -> Spec:
     mark = {
         "type": "point",
         "shape": "diamond",
@@ -189,8 +189,8 @@ def _odd(y: Spec) -> Spec:
         "stroke": "currentColor",
         "strokeWidth": 2,
     }
-    encoding = {"y": y, "tooltip": _tooltip(("odd", "Odd"))}
-    return {"data": {"name": "odd"}, "mark": {**mark, "opacity": 1, "cursor": "pointer"}, "encoding": encoding}
+    encoding = {"y": y, "tooltip": _tooltip(("anomalies", "Anomalies"))}
+    return {"data": {"name": "anomalies"}, "mark": {**mark, "opacity": 1, "cursor": "pointer"}, "encoding": encoding}
 
 
 def _outcomes() -> Spec:

@@ -132,7 +132,7 @@ def _of_threshold(rule: Rule, one: Measurement, story: str) -> Verdict:
 
 def _of_anomaly(one: Measurement) -> Verdict:
     text = f"{clean(str(one.series))}: {amount(one.value, one.series.metric.about.unit)}{_expected(one)}"
-    return _holds(text) if one.is_odd else _is_over(text)
+    return _holds(text) if one.is_anomaly else _is_over(text)
 
 
 def _expected(one: Measurement) -> str:

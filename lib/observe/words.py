@@ -38,8 +38,8 @@ def expected(one: Measurement) -> str | None:
     return f"{plain(one.low, unit)} to {amount(one.high, unit)}"
 
 
-def odd(one: Measurement) -> str:
-    """An odd measurement as a sentence's part: `copy.rows of tracks: 12 rows, expected 1,900 to 2,100 rows`."""
+def anomaly(one: Measurement) -> str:
+    """An anomaly as a sentence's part: `copy.rows of tracks: 12 rows, expected 1,900 to 2,100 rows`."""
     return f"{one.series}: {said(one)}"
 
 

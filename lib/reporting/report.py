@@ -34,11 +34,11 @@ class Figure:
 
 @dataclass(frozen=True)
 class Cell:
-    """One measured value as text; what was expected, where it was judged; and whether it is odd."""
+    """One measured value as text; what was expected, where it was judged; and whether it is an anomaly."""
 
     value: str
     expected: str | None = None
-    is_odd: bool = False
+    is_anomaly: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,14 @@ class NumbersRow:
 
 @dataclass(frozen=True)
 class RunSection:
-    """One run, whatever became of it. `columns` are the heads of the numbers; `seconds` is text, `odd` are whole sentences."""
+    """One run, whatever became of it. `columns` are the heads of the numbers; `seconds` is text, `anomalies` are sentences."""
 
     run_id: str
     started_at: datetime
     outcome: str
     seconds: str
     message: str | None
-    odd: tuple[str, ...]
+    anomalies: tuple[str, ...]
     columns: tuple[str, ...]
     numbers: tuple[NumbersRow, ...]
 

@@ -14,7 +14,7 @@ from lib.observe.metrics import Measurement, Metric
 from lib.observe.outcome import RunSummary
 from lib.observe.summaries import measurements, seconds_of, summaries
 from lib.observe.vega import MARKS
-from lib.observe.words import amount, expected, odd, plain
+from lib.observe.words import amount, anomaly, expected, plain
 from lib.quality.counts import Counts
 from lib.quality.docs import copy_assets
 from lib.reporting import pages
@@ -94,7 +94,7 @@ def _section(run: RunSummary, measured: Sequence[Measurement]) -> RunSection:
         outcome=run.outcome.value,
         seconds="" if seconds is None else amount(seconds, "s"),
         message=run.message,
-        odd=tuple(odd(one) for one in measured if one.is_odd),
+        anomalies=tuple(anomaly(one) for one in measured if one.is_anomaly),
         columns=columns,
         numbers=rows,
     )
@@ -109,7 +109,7 @@ def _numbers(measured: Sequence[Measurement]) -> tuple[tuple[str, ...], tuple[Nu
     cells: dict[tuple[Metric, str], dict[str | None, Cell]] = {}
     for one in sorted(measured, key=lambda one: order[one.series.metric]):
         unit = one.series.metric.about.unit
-        cell = Cell(plain(one.value, unit), expected(one), one.is_odd)
+        cell = Cell(plain(one.value, unit), expected(one), one.is_anomaly)
         cells.setdefault((one.series.metric, one.series.label or ""), {})[one.series.table] = cell
     rows = [
         NumbersRow(metric.about.name, _labelled(metric, label), tuple(row.get(column) for column in columns))

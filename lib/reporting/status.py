@@ -19,10 +19,10 @@ from lib.observe.failing_tasks import FailingTask, failing_tasks
 from lib.observe.metrics import Measurement, Metric, to_record
 from lib.observe.outcome import Outcome, RunSummary
 from lib.observe.summaries import measurements, seconds_of, summaries
-from lib.observe.words import amount, odd
+from lib.observe.words import amount, anomaly
 
-# Beyond so many odd numbers of a run, the report is the place to read them.
-MOST_ODD = 5
+# Beyond so many anomalies of a run, the report is the place to read them.
+MOST_ANOMALIES = 5
 _JUDGED = ("metric", "table", "label", "value", "low", "high", "score")
 
 
@@ -35,7 +35,7 @@ class RunStatus:
     rows: int | None
     rejected: int | None
     orphans: int | None
-    odd: tuple[Measurement, ...]
+    anomalies: tuple[Measurement, ...]
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _run(summary: RunSummary, measured: Sequence[Measurement]) -> RunStatus:
         rows=total(Metric.ROWS),
         rejected=total(Metric.REJECTED),
         orphans=total(Metric.ORPHANS),
-        odd=tuple(one for one in measured if one.is_odd),
+        anomalies=tuple(one for one in measured if one.is_anomaly),
     )
 
 
@@ -120,8 +120,8 @@ def _next(
     return {
         Outcome.PUBLISHED: "nothing is to be done",
         Outcome.MERGED: f"./spark-submit.sh sanity-check {own}",
-        Outcome.CHECKS_FAILED: "mend the source or the suite, then full-ingest; for a mended suite sanity-check is enough",
-        Outcome.COULD_NOT_CHECK: f"mend the expectation in expectations/{source}, then sanity-check",
+        Outcome.CHECKS_FAILED: "fix the source or the suite, then full-ingest; for a fixed suite sanity-check is enough",
+        Outcome.COULD_NOT_CHECK: f"fix the expectation in expectations/{source}, then sanity-check",
         Outcome.SOURCE_FAILED: "see to the reason, then start the same command again",
         Outcome.STOPPED: resume,
         Outcome.KILLED: resume,
@@ -171,7 +171,9 @@ def _run_as_json(run: RunStatus) -> dict[str, Any]:
         "rows": run.rows,
         "rejected": run.rejected,
         "orphans": run.orphans,
-        "odd": [{name: value for name, value in to_record(one).items() if name in _JUDGED} for one in run.odd],
+        "anomalies": [
+            {name: value for name, value in to_record(one).items() if name in _JUDGED} for one in run.anomalies
+        ],
     }
 
 
@@ -188,27 +190,33 @@ def say_status(status: Status) -> None:
         return
     n_runs = len(status.runs)
     say([f"{status.source}: the last {n_runs} runs" if n_runs > 1 else f"{status.source}: its only run", ""])
-    heads = ("Started (UTC)", "Outcome", "Seconds", "Rows", "Rejected", "Orphans", "Odd")
+    heads = ("Started (UTC)", "Outcome", "Seconds", "Rows", "Rejected", "Orphans", "Anomalies")
     show_table(
         heads, [_cells(run) for run in status.runs], optional=("Run", [one.summary.run_id for one in status.runs])
     )
-    lines = [*_odd(status.runs), "", *_published(status.published), *_failed(status.failing, status.failing_tasks)]
+    lines = [
+        *_anomalies(status.runs),
+        "",
+        *_published(status.published),
+        *_failed(status.failing, status.failing_tasks),
+    ]
     say([printable(line) for line in (*lines, f"Next:      {status.next}", f"Report:    {status.report}")])
 
 
 def _cells(run: RunStatus) -> list[str]:
     seconds = "-" if run.seconds is None else f"{run.seconds:,.1f}"
     counts = ["-" if count is None else f"{count:,}" for count in (run.rows, run.rejected, run.orphans)]
-    odd_ones = f"{len(run.odd)}" if run.odd else "-"
-    return [f"{run.summary.started_at:%Y-%m-%d %H:%M}", run.summary.outcome.value, seconds, *counts, odd_ones]
+    anomalies = f"{len(run.anomalies)}" if run.anomalies else "-"
+    return [f"{run.summary.started_at:%Y-%m-%d %H:%M}", run.summary.outcome.value, seconds, *counts, anomalies]
 
 
-def _odd(runs: Sequence[RunStatus]) -> list[str]:
+def _anomalies(runs: Sequence[RunStatus]) -> list[str]:
     lines = []
     for run in runs:
-        if run.odd:
-            lines += ["", f"Odd in run {run.summary.run_id}:", *(f"  {odd(one)}" for one in run.odd[:MOST_ODD])]
-            more = len(run.odd) - MOST_ODD
+        if run.anomalies:
+            shown = [f"  {anomaly(one)}" for one in run.anomalies[:MOST_ANOMALIES]]
+            lines += ["", f"Anomalies in run {run.summary.run_id}:", *shown]
+            more = len(run.anomalies) - MOST_ANOMALIES
             lines += [f"  and {more} more, in the report"] * (more > 0)
     return lines
 

@@ -34,13 +34,13 @@ def check_rejected(table: Table, n_rejected: int, n_rows: int) -> None:
     if n_rejected and table.on_bad_row == "fail":
         message = (
             f"{table.name}: {n_rejected} of {n_rows} rows break the contract, and on_bad_row is 'fail'. Look at quarantine/rows, "
-            "then mend the source or its YAML."
+            "then fix the source or its YAML."
         )
         raise ContractError(message)
     if n_rejected > table.max_rejected_fraction * n_rows:
         message = (
             f"{table.name}: {n_rejected} of {n_rows} rows break the contract, more than max_rejected_fraction "
-            f"({table.max_rejected_fraction:g}) allows. Look at quarantine/rows, then mend the source or its YAML."
+            f"({table.max_rejected_fraction:g}) allows. Look at quarantine/rows, then fix the source or its YAML."
         )
         raise ContractError(message)
 
@@ -57,7 +57,7 @@ def check_columns(table: Table, seen: Iterable[str], new: Iterable[str], n_rows:
     if missing and n_rows and table.on_missing_column == "fail":
         message = (
             f"{table.name}: no row has {_named(missing)}. If the source may leave that out, say on_missing_column: 'null'; "
-            "if it was renamed, mend the YAML and run full-ingest --from-landed with this run's id."
+            "if it was renamed, fix the YAML and run full-ingest --from-landed with this run's id."
         )
         raise ContractError(message)
     added = list(new)

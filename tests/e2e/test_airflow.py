@@ -239,7 +239,7 @@ def test_start_before_init_names_the_command(tmp_path: Path) -> None:
     assert "./airflow/init.sh" in ended.stderr
 
 
-def test_what_was_left_half_done_is_said_and_mended(at_work: AtWork) -> None:
+def test_what_was_left_half_done_is_said_and_fixed(at_work: AtWork) -> None:
     for file in ("airflow.cfg", "airflow.db"):
         assert f"Airflow: an init that was cut off left {file}; it is made anew" in at_work.init
     assert "Airflow: the DAGs are switched on" in at_work.init

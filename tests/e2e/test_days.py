@@ -256,7 +256,7 @@ def test_a_day_later_listens_are_those_of_that_day(next_day: Step) -> None:
 def test_a_failing_check_ends_with_3_and_names_the_expectation(orphaned: Step) -> None:
     assert orphaned.ended.status == 3, orphaned.ended.err
     # Of three orphaned sessions, the first and third are of users that do not exist; the second has such a track.
-    # The last words; the alerts in the log say it, too.
+    # The summary; the alerts in the log say it, too.
     lines = [line for line in orphaned.ended.err.splitlines() if line.startswith("  ")]
     [users] = [line for line in lines if "listen_history.user_id points at a row of users" in line]
     [tracks] = [line for line in lines if "listen_history.items[] points at a row of tracks" in line]

@@ -730,7 +730,7 @@ def test_each_notebook_stops_at_its_first_cell_with_a_sentence(name: str, *, is_
     lake = tmp_path / "lake"
     if is_there:
         lake.mkdir()
-        (lake / "lake.json").write_text('{"source": "demo", "format_version": 2}', "utf-8")
+        (lake / "lake.json").write_text('{"source": "demo", "format_version": 3}', "utf-8")
     # Before Spark starts: there is no Java.
     env = {**kernel_environment(str(lake)), "JAVA_HOME": "/nowhere", "IPYTHONDIR": str(tmp_path / "profile")}
     with pytest.raises(ConfigError) as stopped:

@@ -95,7 +95,7 @@ RUN_ELSEWHERE = {
     "SELECT _commit_version AS version, _run_id, _changed_at, _deleted_at, name": "spark/test_history.py::documented",
     "./spark-submit.sh sanity-check --rollback": "unit/test_rollback.py::test_the_command_rolls_back_and_says_what_is_current",
     "./spark-submit.sh sanity-check --accept 'listen_history.orphans.items[]' "
-    '--reason "lost in the move of 3 May; the source will not mend it"': (
+    '--reason "lost in the move of 3 May; the source will not fix it"': (
         "spark/test_accept.py::test_an_accepted_failure_is_published_once_and_everyone_can_read_why"
     ),
     "./spark-submit.sh --master k8s://https://... --conf spark.driver.host=driver.jobs.svc "
@@ -117,7 +117,7 @@ RUN_ELSEWHERE = {
     "*/30 * * * *  cd /srv/pagelake && ./spark-submit.sh status --source demo --alerts check": (
         "e2e/test_scheduling.py::test_the_night_of_the_crontab_is_published_once_and_the_watch_beside_it_finds_it_well"
     ),
-    "[warning] demo: odd-values": "unit/test_alerts.py::test_a_message_says_what_since_when_how_far_and_where_to_look",
+    "[warning] demo: anomalies": "unit/test_alerts.py::test_a_message_says_what_since_when_how_far_and_where_to_look",
     "sudo cp conf/systemd/pagelake.service conf/systemd/pagelake.timer /etc/systemd/system/": (
         "e2e/test_scheduling.py::test_systemd_finds_nothing_wrong_with_the_units_and_knows_the_next_night"
     ),

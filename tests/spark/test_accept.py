@@ -75,7 +75,7 @@ def test_an_accepted_failure_is_published_once_and_everyone_can_read_why(
     assert f"{UNKNOWN_NAME}</strong> failed. Accepted by {escaped}" in site(
         things, "index.html"
     )  # of what is published
-    # And once it is mended, nothing is said of it any more.
+    # And once it is fixed, nothing is said of it any more.
     checked(things, None, SHORT)
     assert current(things.layout) != publication
     assert "ccepted by" not in site(things, "index.html")

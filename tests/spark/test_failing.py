@@ -269,7 +269,7 @@ def test_the_key_of_listens_is_personal_where_that_of_its_sessions_is(source_of:
 
 
 @pytest.mark.quick
-def test_a_failed_check_names_the_query_in_its_last_words_and_in_the_docs(things: Served) -> None:
+def test_a_failed_check_names_the_query_in_its_summary_and_in_the_docs(things: Served) -> None:
     run = things.run({"id": 1, "name": "a"}, {"id": 2, "name": None}, {"id": 3, "name": "<b>"}, {"id": 4})
     assert run.tables["things"].rows_missing == [{"column": "name", "rows": 2}]
     job = replace(things.job(), runtime=replace(Runtime.of(os.environ), site_assets=None))

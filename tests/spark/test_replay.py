@@ -48,7 +48,7 @@ def explained(things: Served, key: str) -> list[str]:
 
 
 @pytest.mark.quick
-def test_rejected_rows_are_taken_from_landed_pages_when_the_yaml_is_mended(sized: Served) -> None:
+def test_rejected_rows_are_taken_from_landed_pages_when_the_yaml_is_fixed(sized: Served) -> None:
     sized.settings["newest_by"] = "id"
     sized.columns["note"] = "int"
     sized.run({"id": 1, "name": "a", "size": 3, "note": None}, {"id": 2, "name": "b", "size": 4, "note": "x"})
@@ -179,7 +179,7 @@ def test_a_run_that_was_not_proved_complete_takes_no_rejected_row_for_gone(sized
 
 
 def history(things: Served) -> None:
-    """Four days: a row that changes, one that is deleted and returns, one that is rejected and mended, repeats."""
+    """Four days: a row that changes, one that is deleted and returns, one that is rejected and fixed, repeats."""
     things.columns["size"] = "int"
     things.settings["max_rejected_fraction"] = 1.0
     one: Row = {"id": 1, "name": "a", "size": 1}

@@ -41,12 +41,16 @@ def seen(ended: RunSummary | None = None, *measured: Measurement, **more: Any) -
     return Seen(ended, measured, **known)
 
 
-def rows(value: float, table: str = "orders", *, is_odd: bool = False) -> Measurement:
-    return Measurement(Series(Metric.ROWS, table), value, low=650, high=1350, score=(value - 1000) / 100, is_odd=is_odd)
+def rows(value: float, table: str = "orders", *, is_anomaly: bool = False) -> Measurement:
+    return Measurement(
+        Series(Metric.ROWS, table), value, low=650, high=1350, score=(value - 1000) / 100, is_anomaly=is_anomaly
+    )
 
 
-def missing(value: float, column: str, *, is_odd: bool = False) -> Measurement:
-    return Measurement(Series(Metric.MISSING, "orders", column), value, low=0, high=3, score=value, is_odd=is_odd)
+def missing(value: float, column: str, *, is_anomaly: bool = False) -> Measurement:
+    return Measurement(
+        Series(Metric.MISSING, "orders", column), value, low=0, high=3, score=value, is_anomaly=is_anomaly
+    )
 
 
 @dataclass
@@ -128,12 +132,12 @@ def test_a_good_outcome_may_have_a_rule_too() -> None:
 
 def test_each_series_is_an_alert_of_its_own() -> None:
     ops = Channels([ODD])
-    odd = [missing(9, "name", is_odd=True), missing(9, "email", is_odd=True)]
+    odd = [missing(9, "name", is_anomaly=True), missing(9, "email", is_anomaly=True)]
     assert ops.evaluate(0 * HOUR, seen(run(Outcome.PUBLISHED), *odd)) == [
         ("ops", "opened", "email"),
         ("ops", "opened", "name"),
     ]
-    now = [missing(1, "name"), missing(9, "email", is_odd=True)]
+    now = [missing(1, "name"), missing(9, "email", is_anomaly=True)]
     assert ops.evaluate(1 * HOUR, seen(run(Outcome.PUBLISHED), *now)) == [("ops", "recovered", "name")]
 
 
@@ -176,7 +180,7 @@ def test_what_does_not_arrive_stays_due_and_keeps_its_time() -> None:
 
 def test_what_did_not_arrive_is_sent_without_a_run_too() -> None:
     ops = Channels([ODD], works=set())
-    ops.evaluate(0 * HOUR, seen(run(Outcome.PUBLISHED), rows(100, is_odd=True)))
+    ops.evaluate(0 * HOUR, seen(run(Outcome.PUBLISHED), rows(100, is_anomaly=True)))
     ops.works = {"ops"}
     assert ops.evaluate(1 * HOUR, seen()) == [OPENED]
     assert "100 rows" in ops.told[-1].text
@@ -241,7 +245,7 @@ def test_that_it_is_over_is_told_at_once_and_that_it_is_back_not_within_a_minute
 
 def test_a_series_that_is_not_measured_stays_as_it_was() -> None:
     ops = Channels([ODD])
-    ops.evaluate(0 * HOUR, seen(run(Outcome.PUBLISHED), rows(100, is_odd=True)))
+    ops.evaluate(0 * HOUR, seen(run(Outcome.PUBLISHED), rows(100, is_anomaly=True)))
     assert ops.evaluate(1 * HOUR, seen(run(Outcome.PUBLISHED))) == []
     assert ops.evaluate(2 * HOUR, seen(run(Outcome.PUBLISHED), Measurement(Series(Metric.ROWS, "orders"), 5))) == []
     assert ops.evaluate(3 * HOUR, seen(run(Outcome.PUBLISHED), rows(1000))) == [RECOVERED]
@@ -249,13 +253,13 @@ def test_a_series_that_is_not_measured_stays_as_it_was() -> None:
 
 def test_an_alert_of_a_table_that_the_source_no_longer_has_is_over() -> None:
     ops = Channels([ODD])
-    ops.evaluate(0 * HOUR, seen(run(Outcome.PUBLISHED), rows(100, is_odd=True)))
+    ops.evaluate(0 * HOUR, seen(run(Outcome.PUBLISHED), rows(100, is_anomaly=True)))
     assert ops.evaluate(1 * HOUR, seen(run(Outcome.PUBLISHED), tables=("users",))) == [RECOVERED]
 
 
 def test_an_alert_of_a_label_that_a_published_run_did_not_meet_is_over() -> None:
     ops = Channels([ODD])
-    ops.evaluate(0 * HOUR, seen(run(Outcome.PUBLISHED), missing(9, "name", is_odd=True)))
+    ops.evaluate(0 * HOUR, seen(run(Outcome.PUBLISHED), missing(9, "name", is_anomaly=True)))
     assert ops.evaluate(1 * HOUR, seen(run(Outcome.FAILED), missing(0, "email"))) == []
     assert (
         ops.evaluate(2 * HOUR, seen(run(Outcome.PUBLISHED), rows(1000))) == []
@@ -274,11 +278,11 @@ def test_an_alert_of_a_rule_that_is_no_more_is_forgotten() -> None:
 
 
 def test_what_is_open_is_what_the_log_has_not_seen_recover() -> None:
-    ops = Channels([FAILED, ODD.model_copy(update={"name": "odd"})])
-    ops.evaluate(0 * HOUR, seen(run(Outcome.FAILED), rows(100, is_odd=True)))
-    assert [event.key.rule for event in open_alerts(ops.rules, ops.told)] == ["mine", "odd"]
-    ops.evaluate(1 * HOUR, seen(run(Outcome.PUBLISHED), rows(100, is_odd=True)))
-    assert [event.key.rule for event in open_alerts(ops.rules, ops.told)] == ["odd"]
+    ops = Channels([FAILED, ODD.model_copy(update={"name": "anomalies"})])
+    ops.evaluate(0 * HOUR, seen(run(Outcome.FAILED), rows(100, is_anomaly=True)))
+    assert [event.key.rule for event in open_alerts(ops.rules, ops.told)] == ["anomalies", "mine"]
+    ops.evaluate(1 * HOUR, seen(run(Outcome.PUBLISHED), rows(100, is_anomaly=True)))
+    assert [event.key.rule for event in open_alerts(ops.rules, ops.told)] == ["anomalies"]
 
 
 HAPPENINGS = st.tuples(st.integers(1, 200), st.sampled_from(["bad", "good", "unknown"]), st.booleans())
@@ -313,7 +317,7 @@ def test_whatever_happens_a_channel_hears_openings_and_recoveries_in_turn_and_lo
 
 def test_an_event_is_kept_as_it_is() -> None:
     ops = Channels([ODD])
-    ops.evaluate(0 * HOUR, seen(run(Outcome.FAILED), missing(9, "name", is_odd=True), rows(1, is_odd=True)))
+    ops.evaluate(0 * HOUR, seen(run(Outcome.FAILED), missing(9, "name", is_anomaly=True), rows(1, is_anomaly=True)))
     assert [from_record(to_record(event)) for event in ops.told] == ops.told
     assert to_record(ops.told[0])["label"] is None
 
@@ -324,7 +328,7 @@ def texts(rules: Sequence[Rule], what: Seen, at: timedelta = HOUR) -> list[tuple
 
 
 def test_a_message_says_what_since_when_how_far_and_where_to_look() -> None:
-    assert texts([ODD], seen(run(Outcome.PUBLISHED), rows(500, is_odd=True))) == [
+    assert texts([ODD], seen(run(Outcome.PUBLISHED), rows(500, is_anomaly=True))) == [
         (
             "[warning] shop: mine",
             "copy.rows of orders: 500 rows; expected 650 to 1,350 rows, 5.0 deviations below the median\n"
@@ -339,7 +343,7 @@ def test_a_message_says_what_since_when_how_far_and_where_to_look() -> None:
 
 
 def test_many_series_of_one_rule_are_one_message() -> None:
-    odd = [missing(9, f"column_{n:02}", is_odd=True) for n in range(14)]
+    odd = [missing(9, f"column_{n:02}", is_anomaly=True) for n in range(14)]
     [(_, body)] = texts([ODD], seen(run(Outcome.PUBLISHED), *odd))
     lines = body.splitlines()
     assert lines[0].startswith("quality.missing_values of orders (column: column_00): 9 rows; expected 0 to 3 rows")

@@ -29,7 +29,7 @@ from tests.message_receivers import Receiver, http_receiver
 
 START = datetime(2026, 3, 5, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-ODD = Measurement(Series(Metric.ROWS, "users"), 500, low=650, high=1350, score=-5, is_odd=True)
+ODD = Measurement(Series(Metric.ROWS, "users"), 500, low=650, high=1350, score=-5, is_anomaly=True)
 
 
 def job(folder: Path, **channels: Receiver | None) -> Job:
@@ -78,21 +78,21 @@ def test_a_channel_that_fails_gets_it_the_next_time_and_the_other_not_again(tmp_
         told = send_alerts(mine.desk, ended(Outcome.FAILED), [ODD], START)
         assert [(event.channel, event.key.rule) for event in told] == [
             ("log", "failed"),
-            ("log", "odd"),
+            ("log", "anomalies"),
             ("chat", "failed"),
         ]
         ops.status = 200
         lines = check_alerts(desk_of(mine), START + HOUR)
-    assert ops.titles == ["[critical] demo: failed", "[warning] demo: odd"]
+    assert ops.titles == ["[critical] demo: failed", "[warning] demo: anomalies"]
     assert "500 rows; expected 650 to 1,350 rows" in ops.bodies[1]["message"]
     assert chat.titles == ["[critical] demo: failed"]
     assert [line.split("  ")[-1].partition(":")[0] for line in lines] == [
         "Told now",
         "[critical] failed, opened",
-        "[warning] odd, opened",
+        "[warning] anomalies, opened",
         "Open",
+        "[warning] anomalies, opened",
         "[critical] failed, opened",
-        "[warning] odd, opened",
     ]
 
 
@@ -183,7 +183,7 @@ def test_a_killed_process_leaves_what_it_did_not_send_due(tmp_path: Path, monkey
             with pytest.raises(KeyboardInterrupt):
                 send_alerts(mine.desk, ended(Outcome.PUBLISHED), [ODD], START)
         check_alerts(desk_of(mine), START + HOUR)
-    assert ops.titles == ["[warning] demo: odd"]
+    assert ops.titles == ["[warning] demo: anomalies"]
 
 
 def test_a_record_that_cannot_be_read_is_told_in_the_log_and_the_alert_is_sent(

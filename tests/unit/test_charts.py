@@ -37,7 +37,7 @@ def one(metric: Metric, value: float, table: str | None = None, label: str | Non
 
 
 def odd(metric: Metric, value: float, table: str | None) -> Measurement:
-    return Measurement(Series(metric, table), value, 5.0, 10.0, 9.0, is_odd=True)
+    return Measurement(Series(metric, table), value, 5.0, 10.0, 9.0, is_anomaly=True)
 
 
 def spec_of(name: str, measured: dict[str, Sequence[Measurement]], runs: Sequence[RunSummary] = RUNS) -> Spec:
@@ -127,16 +127,16 @@ def test_the_latency_is_that_of_the_slowest_table_and_names_it() -> None:
 def test_what_is_odd_is_marked_where_it_is_and_says_what_was_expected() -> None:
     measured = {"a": [odd(Metric.REJECTED, 40, "users"), one(Metric.REJECTED, 2, "tracks")]}
     spec = spec_of("rejected", measured)
-    [marked] = spec["datasets"]["odd"]
+    [marked] = spec["datasets"]["anomalies"]
     assert (marked["run"], marked["end"]) == (A, 42)
-    assert marked["odd"] == "quality.rejected_rows of users: 40 rows, expected 5 to 10 rows"
-    assert spec_of("rejected", {"a": measured["a"][1:]})["datasets"]["odd"] == []
+    assert marked["anomalies"] == "quality.rejected_rows of users: 40 rows, expected 5 to 10 rows"
+    assert spec_of("rejected", {"a": measured["a"][1:]})["datasets"]["anomalies"] == []
 
 
 def test_an_odd_table_is_marked_though_another_one_is_slower() -> None:
     measured = [odd(Metric.LATENCY, 20, "users"), one(Metric.LATENCY, 30, "tracks")]
-    [marked] = spec_of("latency", {"a": measured})["datasets"]["odd"]
-    assert marked["odd"] == "copy.latency_seconds of users: 20 s, expected 5.00 s to 10 s"
+    [marked] = spec_of("latency", {"a": measured})["datasets"]["anomalies"]
+    assert marked["anomalies"] == "copy.latency_seconds of users: 20 s, expected 5.00 s to 10 s"
 
 
 def test_more_series_than_colours_are_the_greatest_and_the_others_together() -> None:

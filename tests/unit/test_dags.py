@@ -20,12 +20,12 @@ from pagelake_command import (
     RUN_ID,
     command,
     job_environment,
-    last_words,
     log_line,
     publication,
     redacted,
     run_id_of,
     spark_options,
+    summary_of,
 )
 from pagelake_process import JobProcess
 
@@ -149,14 +149,14 @@ def test_a_field_that_is_named_like_a_secret_is_not_shown() -> None:
     assert log_line(line) == ("info", "api_key=***", {"api_key": "***", "url": "http://h/?token=***", "n": 1})
 
 
-def test_the_last_words_say_where_the_docs_and_the_tables_are() -> None:
+def test_the_summary_says_where_the_docs_and_the_tables_are() -> None:
     lines = [
         "Run r is published.",
         "Docs:    /my lake/site/index.html  (open it in a browser)",
         "Tables:  /my lake/published.json  (README.md says how to read them)",
     ]
-    assert last_words(lines) == {"docs": "/my lake/site/index.html", "tables": "/my lake/published.json"}
-    assert last_words(["Next:    Docs: no"]) == {}
+    assert summary_of(lines) == {"docs": "/my lake/site/index.html", "tables": "/my lake/published.json"}
+    assert summary_of(["Next:    Docs: no"]) == {}
 
 
 def test_what_is_published_is_read_and_nothing_where_it_cannot_be(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_rows_of_a_table_are_told_by_its_record(job: Job) -> None:
     }
     missing = {key[2]: value for key, value in found.items() if key[0] is Metric.MISSING}
     assert missing.pop("email") == 3
-    # A column without a gap is measured, too: only so can a gap be odd.
+    # A column without a gap is measured, too: only so can a gap be an anomaly.
     assert set(missing) == {column.name for column in job.source.table("users").columns} - {"email"}
     assert set(missing.values()) == {0.0}
     rest = {key: value for key, value in found.items() if key[0] is not Metric.MISSING}
@@ -213,13 +213,13 @@ def test_a_measurement_is_judged_by_the_runs_before_it(job: Job) -> None:
         run.save(job.layout)
         observe(job, run, Work(at))
     judged = {
-        record["run_id"]: (record["low"], record["high"], record["is_odd"])
+        record["run_id"]: (record["low"], record["high"], record["is_anomaly"])
         for record in metrics.since(job.layout, LONG_AGO)
         if record["metric"] == "quality.distinct_keys"
     }
     # The fifteenth is the first to be judged, by a level of 1000 give or take 35 %.
     assert judged["r13"] == (None, None, False)
     assert judged["r14"] == (650, 1350, True)
-    assert ("odd", "quality.distinct_keys", "r14") in {
+    assert ("anomalies", "quality.distinct_keys", "r14") in {
         (one["rule"], one["metric"], one["run_id"]) for one in told.latest(job.layout)
     }

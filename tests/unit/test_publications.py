@@ -37,7 +37,7 @@ def told(layout: Layout) -> tuple[str, int]:
     return content["publication_id"], content["tables"]["tracks"]["version"]
 
 
-def test_a_kill_between_the_commit_and_the_file_is_mended_by_the_next_start(
+def test_a_kill_between_the_commit_and_the_file_is_fixed_by_the_next_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     layout = Layout(tmp_path)
@@ -58,7 +58,7 @@ def test_a_kill_between_the_commit_and_the_file_is_mended_by_the_next_start(
     assert told(layout) == ("second", 5)
 
 
-def test_there_is_nothing_to_mend_where_nothing_was_published_or_all_is_well(tmp_path: Path) -> None:
+def test_there_is_nothing_to_fix_where_nothing_was_published_or_all_is_well(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     heal(layout)
     assert not layout.published_json.exists()

@@ -29,7 +29,7 @@ HIDDEN = "(the rest may hold values, and is not shown)"
         ),
         ("[USER_RAISED_EXCEPTION] ann\nbob SQLSTATE: P0001", f"[USER_RAISED_EXCEPTION] {HIDDEN}"),
         ("[SOME_CLASS.WITH_PART] ann", f"[SOME_CLASS.WITH_PART] {HIDDEN}"),
-        # Of the query's own text all is shown: who wrote it has to mend it.
+        # Of the query's own text all is shown: who wrote it has to fix it.
         (
             "[TABLE_OR_VIEW_NOT_FOUND] The table or view `no_such` cannot be found. SQLSTATE: 42P01\n'Project [*]",
             "[TABLE_OR_VIEW_NOT_FOUND] The table or view `no_such` cannot be found. SQLSTATE: 42P01",

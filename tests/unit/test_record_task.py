@@ -373,7 +373,7 @@ def test_a_task_that_takes_much_longer_than_its_last_ends_is_odd(layout: Layout,
     assert record(layout, *task("load", 1, "success", 70), dag_run="today") == 0
     assert record(layout, *task("load", 2, "success", 80), dag_run="today") == 0
     judged = {
-        row["try_number"]: (row["low"], row["high"], row["is_odd"])
+        row["try_number"]: (row["low"], row["high"], row["is_anomaly"])
         for row in rows(layout)
         if row["dag_run"] == "today" and row["metric"] == "dag.task_seconds"
     }

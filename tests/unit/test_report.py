@@ -72,7 +72,7 @@ def section(html: str, run_id: str) -> str:
 ROWS = (
     Measurement(Series(Metric.STEP_SECONDS, None, "merge"), 5.5, 2.0, 8.0),
     Measurement(Series(Metric.ROWS, "tracks"), 2001.0),
-    Measurement(Series(Metric.ROWS, "users"), 12.0, 900.0, 1100.0, -9.0, is_odd=True),
+    Measurement(Series(Metric.ROWS, "users"), 12.0, 900.0, 1100.0, -9.0, is_anomaly=True),
     Measurement(Series(Metric.BYTES, "tracks"), 512_000.0),
 )
 
@@ -116,15 +116,15 @@ def test_a_section_says_how_a_run_ended_its_whole_message_its_checks_and_their_q
         assert f'href="runs/{docs_id}/index.html"' in html
 
 
-def test_numbers_stand_by_metric_and_table_with_what_was_expected_and_odd_ones_in_words(job: Job) -> None:
+def test_numbers_stand_by_metric_and_table_with_what_was_expected_and_anomalies_in_words(job: Job) -> None:
     ran(job, "a", 0, "published", *ROWS)
     assert section(report(job), "a") == (
-        "published 2026-01-01 01:30 UTC a 24 s 1 odd Odd, by the history of each number: "
+        "published 2026-01-01 01:30 UTC a 24 s 1 anomaly Anomalies, by the history of each number: "
         "copy.rows of users: 12 rows, expected 900 to 1,100 rows It was not checked. "
         "Metric the run tracks users "
         "copy.step_seconds step: merge 5.50 s expected 2.00 s to 8.00 s "
         "copy.bytes 512.0 kB "
-        "copy.rows 2,001 12 odd expected 900 to 1,100 rows"
+        "copy.rows 2,001 12 anomaly expected 900 to 1,100 rows"
     )
 
 
@@ -210,7 +210,7 @@ def test_assets_that_are_broken_are_told(drawn: Job, tmp_path: Path) -> None:
 
 
 def test_hostile_text_stays_text_everywhere(drawn: Job) -> None:
-    evil = Measurement(Series(Metric.ROWS, EVIL), 1.0, 2.0, 3.0, -5.0, is_odd=True)
+    evil = Measurement(Series(Metric.ROWS, EVIL), 1.0, 2.0, 3.0, -5.0, is_anomaly=True)
     step = Measurement(Series(Metric.STEP_SECONDS, None, EVIL), 1.0)
     ran(drawn, "a", 0, "failed", evil, step, exit_status=1, message=f"{EVIL}\n{EVIL}")
     ran(drawn, "b", 1, "failed", exit_status=1, message=LONG)

@@ -69,7 +69,7 @@ def measured(metric: Metric, table: str | None, value: float, label: str | None 
 
 
 def odd(value: float) -> Measurement:
-    return Measurement(Series(Metric.ROWS, "tracks"), value, low=1900.0, high=2100.0, score=-8.5, is_odd=True)
+    return Measurement(Series(Metric.ROWS, "tracks"), value, low=1900.0, high=2100.0, score=-8.5, is_anomaly=True)
 
 
 def test_a_run_is_told_with_its_numbers_over_all_tables(lake: Lake) -> None:
@@ -94,14 +94,14 @@ def test_a_run_is_told_with_its_numbers_over_all_tables(lake: Lake) -> None:
         "rows": 3001,
         "rejected": 2,
         "orphans": 4,
-        "odd": [],
+        "anomalies": [],
     }
-    assert "2026-01-01 01:30  published     24.0  3,001         2        4    -  a" in lake.status().stdout
+    assert "2026-01-01 01:30  published     24.0  3,001         2        4          -  a" in lake.status().stdout
 
 
 def test_what_was_not_measured_is_a_dash_and_no_zero(lake: Lake) -> None:
     lake.ran("a", "failed", exit_status=4)
-    assert "source failed     24.0     -         -        -    -  a" in lake.status().stdout
+    assert "source failed     24.0     -         -        -          -  a" in lake.status().stdout
     assert lake.said()["runs"][0]["rows"] is None
 
 
@@ -122,21 +122,24 @@ def test_the_last_runs_come_newest_first_and_as_many_as_asked_for(lake: Lake) ->
 def test_what_is_odd_is_said_in_words_with_what_was_expected(lake: Lake) -> None:
     lake.ran("a", "published", odd(12.0))
     lines = lake.status().stdout.splitlines()
-    assert lines[lines.index("Odd in run a:") + 1] == "  copy.rows of tracks: 12 rows, expected 1,900 to 2,100 rows"
-    assert lake.said()["runs"][0]["odd"] == [
+    assert (
+        lines[lines.index("Anomalies in run a:") + 1] == "  copy.rows of tracks: 12 rows, expected 1,900 to 2,100 rows"
+    )
+    assert lake.said()["runs"][0]["anomalies"] == [
         {"metric": "copy.rows", "table": "tracks", "label": None, "value": 12, "low": 1900, "high": 2100, "score": -8.5}
     ]
 
 
 def test_of_many_odd_numbers_the_first_are_told_and_the_others_counted(lake: Lake) -> None:
     many = [
-        Measurement(Series(Metric.STEP_SECONDS, None, f"step {n}"), 9.0, 1.0, 2.0, 5.0, is_odd=True) for n in range(8)
+        Measurement(Series(Metric.STEP_SECONDS, None, f"step {n}"), 9.0, 1.0, 2.0, 5.0, is_anomaly=True)
+        for n in range(8)
     ]
     lake.ran("a", "published", *many)
     printed = lake.status().stdout
     assert printed.count("expected 1.00 s to 2.00 s") == 5
     assert "  and 3 more, in the report" in printed
-    assert len(lake.said()["runs"][0]["odd"]) == 8
+    assert len(lake.said()["runs"][0]["anomalies"]) == 8
 
 
 def test_what_is_published_and_since_when(lake: Lake) -> None:
@@ -181,8 +184,8 @@ def test_what_a_good_run_has_put_right_fails_no_more(lake: Lake) -> None:
     [
         ("published", 0, "nothing is to be done"),
         ("merged", 0, "./spark-submit.sh sanity-check --source demo --lake '{}'"),
-        ("checks_failed", 3, "mend the source or the suite"),
-        ("checks_failed", 1, "mend the expectation in expectations/demo, then sanity-check"),
+        ("checks_failed", 3, "fix the source or the suite"),
+        ("checks_failed", 1, "fix the expectation in expectations/demo, then sanity-check"),
         ("failed", 4, "see to the reason, then start the same command again"),
         ("failed", 130, "./spark-submit.sh full-ingest --source demo --lake '{}' --resume a"),
         ("failed", 143, "./spark-submit.sh full-ingest --source demo --lake '{}' --resume a"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lib.observe.metrics import Measurement, Metric, Series
-from lib.observe.words import amount, expected, odd, plain, said
+from lib.observe.words import amount, anomaly, expected, plain, said
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,6 @@ def test_what_was_expected_is_said_only_of_what_was_judged(
 
 
 def test_an_odd_measurement_is_a_sentence() -> None:
-    one = Measurement(Series(Metric.STEP_SECONDS, None, "merge"), 22.0, 0.9, 11.0, 7.0, is_odd=True)
-    assert odd(one) == "copy.step_seconds of the run (step: merge): 22 s, expected 900 ms to 11 s"
+    one = Measurement(Series(Metric.STEP_SECONDS, None, "merge"), 22.0, 0.9, 11.0, 7.0, is_anomaly=True)
+    assert anomaly(one) == "copy.step_seconds of the run (step: merge): 22 s, expected 900 ms to 11 s"
     assert said(Measurement(Series(Metric.ROWS, "users"), 12.0)) == "12 rows"
