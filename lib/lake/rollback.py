@@ -28,15 +28,14 @@ def restored(layout: Layout, now: datetime) -> Publication:
         message = f"{layout.root}: nothing was ever published here, so there is nothing to roll back"
         raise ConfigError(message)
     by_id = {publication.publication_id: publication for publication in known}
-    shown = by_id[known[-1].checked_as]
-    before = _replaced_by(known, shown)
-    if before is None:
+    old = target(known)
+    if old is None:
+        shown = by_id[known[-1].checked_as]
         message = (
             f"{layout.root}: publication {known[-1].publication_id} is current, and none was before "
             f"{'it' if shown is known[-1] else shown.publication_id}; there is nothing to go back to"
         )
         raise ConfigError(message)
-    old = by_id[before.checked_as]
     _check_readable(layout, old)
     number = 1
     while (name := f"{old.publication_id}.rollback{number}") in by_id:
@@ -44,9 +43,15 @@ def restored(layout: Layout, now: datetime) -> Publication:
     return Publication(name, old.run_id, now, old.tables, restores=old.publication_id, accepted=old.accepted)
 
 
-def _replaced_by(known: Sequence[Publication], publication: Publication) -> Publication | None:
-    """The previous publication, None for the first one of a lake."""
-    return next((one for one in known if one.publication_id == publication.replaces), None)
+def target(known: Sequence[Publication]) -> Publication | None:
+    """The publication that a rollback would restore, None where there is none. `known` are all of a lake, in their order.
+
+    It is the previous one, as it was checked; after a rollback, the one before that which was restored.
+    """
+    by_id = {publication.publication_id: publication for publication in known}
+    shown = by_id[known[-1].checked_as] if known else None
+    before = by_id.get(shown.replaces or "") if shown else None
+    return by_id[before.checked_as] if before else None
 
 
 def _check_readable(layout: Layout, publication: Publication) -> None:
