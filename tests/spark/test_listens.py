@@ -393,7 +393,7 @@ def test_gold_that_follows_one_story_is_gold_that_is_built_from_scratch(
 
 
 @pytest.mark.thorough
-@settings(STORIES, max_examples=6)
+@settings(STORIES, max_examples=3)
 @given(start=st.dictionaries(keys, tracks, min_size=1), steps=steps)
 def test_gold_that_follows_is_gold_that_is_built_from_scratch(
     spark: SparkSession,

@@ -133,7 +133,7 @@ def test_a_few_stories_end_so_too(spark: SparkSession, tmp_path_factory: pytest.
 
 
 @pytest.mark.thorough
-@settings(STORIES, max_examples=20)
+@settings(STORIES, max_examples=12)
 @given(story=stories())
 def test_what_is_merged_is_what_the_source_held_or_counting_could_not_tell_or_nothing_is_merged(
     spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, story: Story

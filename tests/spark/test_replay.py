@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -188,7 +189,9 @@ def history(things: Served) -> None:
     things.run(one, {"id": 2, "name": "b", "size": 2}, {"id": 4, "name": "d", "size": 4}, BAD | {"id": 5})
 
 
-def test_a_rebuild_from_all_landed_runs_gives_the_rows_that_the_runs_gave(things: Served) -> None:
+def test_a_rebuild_from_all_landed_runs_gives_the_rows_that_the_runs_gave_however_often_it_is_killed(
+    things: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
     history(things)
     rows, quarantined = things.silver(f"{EVERYTHING}, size"), things.quarantine("*")
     assert [(row[0], row[1], row[3], row[6]) for row in rows] == [
@@ -197,37 +200,28 @@ def test_a_rebuild_from_all_landed_runs_gives_the_rows_that_the_runs_gave(things
         (3, "c", "run-3", day(3)),
         (4, "d", "run-3", None),
     ]
-    before = things.version()
-    record = things.replay("all").tables["things"]
-    assert things.silver(f"{EVERYTHING}, size") == rows
-    assert things.quarantine("*") == quarantined
-    assert (record.state, record.version, record.as_of) == ("merged", before + 1, day(3))
-    assert not (things.layout.root / "rebuild" / "run-4").exists()
+    for module, place in ((merge_step, "merged"), (replay_step, "replaced")):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "reached", kill_at(place))
+            with pytest.raises(Killed):
+                things.replay("all")
+        assert things.silver(f"{EVERYTHING}, size") == rows, place
+        before = things.version()
+        record = things.replay("all", resume=f"run-{things.n_runs}").tables["things"]
+        assert things.silver(f"{EVERYTHING}, size") == rows, place
+        assert things.quarantine("*") == quarantined, place
+        assert (record.state, record.version, record.as_of) == ("merged", before + 1, day(3)), place
+        assert not list(things.layout.root.glob("rebuild/*")), place
     # The next run goes on from there.
     assert things.run({"id": 1, "name": "a", "size": 1}).tables["things"].rows_deleted == 2
 
 
-@pytest.mark.parametrize(
-    ("module", "place"),
-    [pytest.param(merge_step, "merged", marks=pytest.mark.thorough), (replay_step, "replaced")],
-)
-def test_a_rebuild_that_is_killed_leaves_the_old_tables_or_the_new_ones_and_can_be_resumed(
-    things: Served, monkeypatch: pytest.MonkeyPatch, module: object, place: str
-) -> None:
-    history(things)
-    rows = things.silver(EVERYTHING)
-
+def kill_at(place: str) -> Callable[[str], None]:
     def reached(name: str) -> None:
         if name == place:
             raise Killed
 
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "reached", reached)
-        with pytest.raises(Killed):
-            things.replay("all")
-    assert things.silver(EVERYTHING) == rows
-    things.replay("all", resume="run-4")
-    assert things.silver(EVERYTHING) == rows
+    return reached
 
 
 def test_a_rebuild_leaves_out_what_failed_then_and_takes_the_deletes_that_were_allowed_then(things: Served) -> None:

@@ -173,7 +173,7 @@ def test_so_do_the_tables_of_a_few_stories(
 
 
 @pytest.mark.thorough
-@settings(STORIES, max_examples=10)
+@settings(STORIES, max_examples=6)
 @given(story=stories)
 def test_the_tables_hold_what_the_model_holds_and_a_rebuild_gives_it_again(
     spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, story: list[Start | Replay]
