@@ -10,7 +10,7 @@ import click
 from jobs.steps.named import check_lake, check_run_known
 from jobs.steps.options import Job, common_options, open_job
 from lib.errors import ConfigError
-from lib.observe.alerting import Desk, check_alerts, try_channels
+from lib.observe.alerting import Notifier, check_alerts, try_channels
 from lib.observe.console import say
 from lib.reporting.status import as_json, say_status, status_of
 
@@ -50,13 +50,13 @@ def command(*, last: int, shape: str, alerts: str | None, **options: Any) -> int
     """The command line of the job."""
     job = open_job(**options)
     if alerts == "test":
-        lines, went_well = try_channels(desk_of(job))
+        lines, went_well = try_channels(notifier_of(job))
         say(lines)
         return 0 if went_well else 1
     check_lake(job)
     check_run_known(job)
     if alerts == "check":
-        say(check_alerts(desk_of(job), datetime.now(UTC)))
+        say(check_alerts(notifier_of(job), datetime.now(UTC)))
         return 0
     status = status_of(job.source.source, job.layout, last, job.now)
     if shape == "json":
@@ -66,13 +66,13 @@ def command(*, last: int, shape: str, alerts: str | None, **options: Any) -> int
     return 0
 
 
-def desk_of(job: Job) -> Desk:
+def notifier_of(job: Job) -> Notifier:
     """Who tells of the job's runs.
 
     Raises:
         ConfigError: there are no rules.
     """
-    if job.desk is None:
+    if job.notifier is None:
         message = f"{job.runtime.conf / 'alerts.yml'}: there is no such file, and so no alert; see docs/monitoring.md"
         raise ConfigError(message)
-    return job.desk
+    return job.notifier

@@ -35,7 +35,7 @@ def observe(job: Job, run: Run, work: Work) -> None:
     summary = summary_of(run, _tried("looking for the run's docs", lambda: docs_of(job.layout, run)))
     measured = _tried("measuring the run", lambda: _measured(job, run, work, succeeded=summary.outcome.is_good))
     _tried("exporting metrics", lambda: export_run(job.source.metrics, job.layout, summary, measured or []))
-    _tried("sending alerts", lambda: send_alerts(job.desk, summary, measured or [], datetime.now(UTC)))
+    _tried("sending alerts", lambda: send_alerts(job.notifier, summary, measured or [], datetime.now(UTC)))
     _tried("writing the site's pages", lambda: write_site(job.site))
     _tried("copying the site", lambda: copy_site(job))
 

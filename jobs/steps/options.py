@@ -26,7 +26,7 @@ from lib.config import (
 from lib.errors import ConfigError
 from lib.lake.key_hash import KeyHash, key_hash_of
 from lib.lake.layout import Layout, check_owner, lake_at
-from lib.observe.alerting import Desk
+from lib.observe.alerting import Notifier
 from lib.observe.console import Steps
 from lib.observe.logs import set_up_logs
 from lib.observe.outcome import Outcome
@@ -160,9 +160,9 @@ class Job:
         return Site(self.source, self.layout, self.runtime.site_assets)
 
     @property
-    def desk(self) -> Desk | None:
+    def notifier(self) -> Notifier | None:
         """Who tells of its runs; None without rules."""
-        return None if self.alerts is None else Desk.of(self.source, self.layout, self.alerts)
+        return None if self.alerts is None else Notifier.of(self.source, self.layout, self.alerts)
 
     def key_hash(self, spark: SparkSession) -> KeyHash:
         """By what the lake finds a row again without holding its key."""

@@ -17,7 +17,7 @@ from lib.errors import ConfigError
 from lib.lake import metrics
 from lib.lake.layout import Layout
 from lib.lake.metrics import DagRecord
-from lib.observe.alerting import Desk, News, evaluate, last_run
+from lib.observe.alerting import Notifier, Subject, evaluate, last_run
 from lib.observe.anomalies import Past, judged
 from lib.observe.export import export_task
 from lib.observe.failing_tasks import LONGEST
@@ -66,9 +66,9 @@ def record_end(job: Job, end: TaskEnd) -> tuple[list[str], list[str]]:
         hint = near_lake(job.layout)
         lines.append(f"There is no lake at {job.layout.root} yet: nothing was written to it{hint or '.'}")
     problems += export_task(job.source.metrics, job.source.source, end, [*found, *as_it_was])
-    if job.desk is not None:
-        news = News(_its_run(job.layout, end), found, end.story, gone)
-        problems += evaluate(job.desk, news, end.ended_at).problems
+    if job.notifier is not None:
+        subject = Subject(_its_run(job.layout, end), found, end.story, gone)
+        problems += evaluate(job.notifier, subject, end.ended_at).problems
     return lines, problems
 
 
@@ -80,8 +80,8 @@ def alert_without_settings(name: str, end: TaskEnd) -> None:
     except ConfigError:
         return  # it is what is wrong, and is told by the job
     if alerts is not None:
-        desk = Desk(clean(Path(name).stem), (), alerts, None)
-        evaluate(desk, News(measured=measured(end), story=end.story), end.ended_at)
+        notifier = Notifier(clean(Path(name).stem), (), alerts, None)
+        evaluate(notifier, Subject(measured=measured(end), story=end.story), end.ended_at)
 
 
 def _history(layout: Layout, end: TaskEnd) -> list[Past]:

@@ -37,7 +37,7 @@ _TROUBLE = (DeltaError, pa.ArrowException, OSError)
 
 
 @dataclass(frozen=True)
-class Desk:
+class Notifier:
     """Who tells: the rules and channels, the source with its tables, and the lake that keeps in mind what was told.
 
     Without a lake nothing is kept in mind: what holds is told anew at each evaluation, and nothing is ever over.
@@ -49,13 +49,13 @@ class Desk:
     layout: Layout | None
 
     @classmethod
-    def of(cls, source: Source, layout: Layout, alerts: Alerts) -> Desk:
-        """The desk of a source, whose lake may not be there yet."""
+    def of(cls, source: Source, layout: Layout, alerts: Alerts) -> Notifier:
+        """The notifier of a source, whose lake may not be there yet."""
         return cls(source.source, known_tables(source), alerts, layout if layout.lake_json.exists() else None)
 
 
 @dataclass(frozen=True)
-class News:
+class Subject:
     """What is told of: a run that ended, or a task of a DAG (`story` and `gone` as in `Seen`); neither if only time passed."""
 
     run: RunSummary | None = None
@@ -65,43 +65,45 @@ class News:
 
 
 @dataclass(frozen=True)
-class Told:
+class Notified:
     """What was told on any channel, the log included; `problems` is what did not arrive or could not be kept in mind."""
 
     events: list[Event]
     problems: list[str]
 
 
-def send_alerts(desk: Desk | None, run: RunSummary, measured: Sequence[Measurement], now: datetime) -> list[Event]:
+def send_alerts(
+    notifier: Notifier | None, run: RunSummary, measured: Sequence[Measurement], now: datetime
+) -> list[Event]:
     """Tell what the run, which has just ended, opened, left open or fixed. `measured` is what it measured, judged.
 
     Returns what was told on any channel, the log included. Never raises for trouble with a channel or with `ops/alerts`: that is
-    logged, and what did not arrive stays due. Nothing is done without rules (no desk) or without a lake.
+    logged, and what did not arrive stays due. Nothing is done without rules (no notifier) or without a lake.
     """
-    if desk is None or desk.layout is None:
+    if notifier is None or notifier.layout is None:
         return []
-    return evaluate(desk, News(run, measured), now).events
+    return evaluate(notifier, Subject(run, measured), now).events
 
 
-def check_alerts(desk: Desk, now: datetime) -> list[str]:
+def check_alerts(notifier: Notifier, now: datetime) -> list[str]:
     """Evaluate, without a run, what time alone brings: no success for too long, reminders, what did not arrive before.
 
     A last run that was killed is found here, too. Returns the lines to print: what was told, and what is open.
     """
-    told = evaluate(desk, News(last_run(desk.layout) if desk.layout else None), now).events
+    told = evaluate(notifier, Subject(last_run(notifier.layout) if notifier.layout else None), now).events
     lines = [f"Told now: {len(told)}", *(_line(event) for event in told)]
-    still_open = open_alerts(desk.alerts.rules, _before(desk.layout) if desk.layout else [])
+    still_open = open_alerts(notifier.alerts.rules, _before(notifier.layout) if notifier.layout else [])
     return [*lines, f"Open: {len(still_open)}", *(_line(event) for event in still_open)]
 
 
-def try_channels(desk: Desk) -> tuple[list[str], bool]:
+def try_channels(notifier: Notifier) -> tuple[list[str], bool]:
     """Send a test message on every channel. Returns a line for each, with what came of it, and whether none failed.
 
     A channel that is off has not failed. Nothing is recorded.
     """
-    alerts = desk.alerts
+    alerts = notifier.alerts
     body = "This is a test message. Nothing has happened.\n\nHelp:   docs/monitoring.md"
-    title = f"[info] {desk.source}: test"
+    title = f"[info] {notifier.source}: test"
     on = _on(alerts)
     found = {one.message.channel: one.problem for one in send([Message(name, "info", title, body) for name in on], on)}
     lines = []
@@ -113,44 +115,44 @@ def try_channels(desk: Desk) -> tuple[list[str], bool]:
     return lines or ["there is no channel"], not any(found.values())
 
 
-def evaluate(desk: Desk, news: News, now: datetime) -> Told:
+def evaluate(notifier: Notifier, subject: Subject, now: datetime) -> Notified:
     """Evaluate the rules, and send what is due. Never raises for trouble with a channel or with `ops/alerts`: that is logged."""
-    _mention_off(desk.alerts)
-    if desk.layout is None:
-        return _tell(desk, news, now)
-    slowest_s = max((channel.timeout_s for channel in _on(desk.alerts).values()), default=0)
-    with alerting(desk.layout, patience_s=_PATIENCE_S + slowest_s) as is_mine:
+    _mention_off(notifier.alerts)
+    if notifier.layout is None:
+        return _tell(notifier, subject, now)
+    slowest_s = max((channel.timeout_s for channel in _on(notifier.alerts).values()), default=0)
+    with alerting(notifier.layout, patience_s=_PATIENCE_S + slowest_s) as is_mine:
         if is_mine:
-            return _tell(desk, news, now)
+            return _tell(notifier, subject, now)
     problem = "another process is still sending alerts; those of this one are not sent"
     log.warning(problem)
-    return Told([], [problem])
+    return Notified([], [problem])
 
 
-def _tell(desk: Desk, news: News, now: datetime) -> Told:
-    on = _on(desk.alerts)
-    success, first_start = (None, None) if desk.layout is None else _known(desk.layout, news.run)
+def _tell(notifier: Notifier, subject: Subject, now: datetime) -> Notified:
+    on = _on(notifier.alerts)
+    success, first_start = (None, None) if notifier.layout is None else _known(notifier.layout, subject.run)
     seen = Seen(
-        run=news.run,
-        measured=news.measured,
+        run=subject.run,
+        measured=subject.measured,
         last_success=success,
         first_start=first_start,
-        tables=desk.tables,
-        story=news.story,
-        gone=news.gone,
+        tables=notifier.tables,
+        story=subject.story,
+        gone=subject.gone,
     )
-    before = [] if desk.layout is None else _before(desk.layout)
-    events = due(desk.alerts.rules, on.keys(), seen, before, now)
+    before = [] if notifier.layout is None else _before(notifier.layout)
+    events = due(notifier.alerts.rules, on.keys(), seen, before, now)
     told = [replace(event, delivered=True) for event in events if event.channel == LOG]
     others = [event for event in events if event.channel != LOG]
     # First, so that what a killed process did not send is due the next time.
-    is_kept = _record(desk.layout, [*told, *others])
-    _log(messages(told, desk.source, news.run))
-    sent = send(messages(others, desk.source, news.run), on)
+    is_kept = _record(notifier.layout, [*told, *others])
+    _log(messages(told, notifier.source, subject.run))
+    sent = send(messages(others, notifier.source, subject.run), on)
     arrived = [replace(event, delivered=True) for one in sent if one.problem is None for event in one.message.events]
-    is_kept = _record(desk.layout, arrived) and is_kept
+    is_kept = _record(notifier.layout, arrived) and is_kept
     problems = [f"channel {one.message.channel}: {one.problem}" for one in sent if one.problem is not None]
-    return Told([*told, *arrived], problems + ["ops/alerts cannot be written"] * (not is_kept))
+    return Notified([*told, *arrived], problems + ["ops/alerts cannot be written"] * (not is_kept))
 
 
 def _on(alerts: Alerts) -> dict[str, Channel]:

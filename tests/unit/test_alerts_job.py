@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.status import desk_of
+from jobs.status import notifier_of
 from jobs.steps.options import Job, open_job
 from lib.config import Runtime, load_source
 from lib.config.runtime import REPO
@@ -60,7 +60,7 @@ def test_a_failed_run_is_told_once_on_every_channel_and_its_recovery_too(tmp_pat
     with http_receiver() as ops, http_receiver() as chat:
         mine = job(tmp_path, ops=ops, chat=chat)
         for hour, outcome in enumerate((Outcome.FAILED, Outcome.FAILED, Outcome.PUBLISHED, Outcome.PUBLISHED)):
-            send_alerts(mine.desk, ended(outcome, START + hour * HOUR), [], START + hour * HOUR)
+            send_alerts(mine.notifier, ended(outcome, START + hour * HOUR), [], START + hour * HOUR)
     assert ops.titles == chat.titles == ["[critical] demo: failed", "[recovered] demo: failed"]
     assert [body["type"] for body in ops.bodies] == ["failure", "success"]
     assert states(mine) == {
@@ -75,14 +75,14 @@ def test_a_failed_run_is_told_once_on_every_channel_and_its_recovery_too(tmp_pat
 def test_a_channel_that_fails_gets_it_the_next_time_and_the_other_not_again(tmp_path: Path) -> None:
     with http_receiver(status=500) as ops, http_receiver() as chat:
         mine = job(tmp_path, ops=ops, chat=chat)
-        told = send_alerts(mine.desk, ended(Outcome.FAILED), [ODD], START)
+        told = send_alerts(mine.notifier, ended(Outcome.FAILED), [ODD], START)
         assert [(event.channel, event.key.rule) for event in told] == [
             ("log", "failed"),
             ("log", "anomalies"),
             ("chat", "failed"),
         ]
         ops.status = 200
-        lines = check_alerts(desk_of(mine), START + HOUR)
+        lines = check_alerts(notifier_of(mine), START + HOUR)
     assert ops.titles == ["[critical] demo: failed", "[warning] demo: anomalies"]
     assert "500 rows; expected 650 to 1,350 rows" in ops.bodies[1]["message"]
     assert chat.titles == ["[critical] demo: failed"]
@@ -104,7 +104,7 @@ def test_a_channel_in_trouble_does_not_stop_the_job_and_is_due_again(
         mine = job(tmp_path, ops=ops, chat=chat)
         if kind == "is down":
             mine.alerts = alerts(tmp_path, ops=Receiver(port=1), chat=chat)
-        send_alerts(mine.desk, ended(Outcome.FAILED), [], START)
+        send_alerts(mine.notifier, ended(Outcome.FAILED), [], START)
         assert not ops.release.is_set()
     assert chat.titles == ["[critical] demo: failed"]
     problems = {
@@ -116,7 +116,7 @@ def test_a_channel_in_trouble_does_not_stop_the_job_and_is_due_again(
     assert ("failed", "ops", "opened", False) in states(mine)
     with http_receiver() as ops:
         mine.alerts = alerts(tmp_path, ops=ops, chat=chat)
-        check_alerts(desk_of(mine), START + HOUR)
+        check_alerts(notifier_of(mine), START + HOUR)
     assert ops.titles == ["[critical] demo: failed"]
 
 
@@ -125,7 +125,7 @@ def test_channels_that_are_off_are_said_to_be_and_the_log_has_the_alert(
 ) -> None:
     caplog.set_level(logging.INFO)
     mine = job(tmp_path)
-    told = send_alerts(mine.desk, ended(Outcome.FAILED), [], START)
+    told = send_alerts(mine.notifier, ended(Outcome.FAILED), [], START)
     assert [event.channel for event in told] == ["log"]
     said = [record for record in caplog.records if record.msg == "alert channel is off"]
     assert [(vars(record)["channel"], vars(record)["not_set"]) for record in said] == [("ops", "OPS"), ("chat", "CHAT")]
@@ -139,7 +139,7 @@ def test_the_log_has_the_start_of_a_long_alert_and_a_channel_more_of_it(
 ) -> None:
     failed = replace(ended(Outcome.FAILED), message=f"2 expectations failed:\n  {'x' * 80}: y\n  {'z' * 80}: y")
     with http_receiver() as ops:
-        send_alerts(job(tmp_path, ops=ops).desk, failed, [], START)
+        send_alerts(job(tmp_path, ops=ops).notifier, failed, [], START)
     [line] = [record.getMessage() for record in caplog.records if "alert [" in record.getMessage()]
     head = f"run r1 ended as 'failed' (exit 1): 2 expectations failed: {'x' * 80}: y"
     assert line == f"alert [critical] demo: failed: {head} …"
@@ -150,12 +150,12 @@ def test_without_a_run_silence_and_reminders_are_told(tmp_path: Path) -> None:
     with http_receiver() as ops:
         mine = job(tmp_path, ops=ops)
         record_run(mine, "r1", START - HOUR, START, 0)
-        assert check_alerts(desk_of(mine), START + 25 * HOUR) == ["Told now: 0", "Open: 0"]
-        check_alerts(desk_of(mine), START + 26 * HOUR)
-        check_alerts(desk_of(mine), START + 49 * HOUR)
-        check_alerts(desk_of(mine), START + 50 * HOUR)
+        assert check_alerts(notifier_of(mine), START + 25 * HOUR) == ["Told now: 0", "Open: 0"]
+        check_alerts(notifier_of(mine), START + 26 * HOUR)
+        check_alerts(notifier_of(mine), START + 49 * HOUR)
+        check_alerts(notifier_of(mine), START + 50 * HOUR)
         record_run(mine, "r2", START + 50 * HOUR, START + 51 * HOUR, 0)
-        check_alerts(desk_of(mine), START + 52 * HOUR)
+        check_alerts(notifier_of(mine), START + 52 * HOUR)
     assert ops.titles == ["[critical] demo: late", "[critical, still open] demo: late", "[recovered] demo: late"]
     assert "ended 2026-03-05 02:00 UTC, 26 h ago; at most 26 h are normal" in ops.bodies[0]["message"]
 
@@ -165,9 +165,9 @@ def test_a_run_that_was_killed_is_found_by_the_next_check(tmp_path: Path) -> Non
         mine = job(tmp_path, ops=ops)
         record_run(mine, "r1", START, None, None)
         with writing(mine.layout, "r1", START):
-            check_alerts(desk_of(mine), START + HOUR)
+            check_alerts(notifier_of(mine), START + HOUR)
             assert ops.bodies == []
-        check_alerts(desk_of(mine), START + HOUR)
+        check_alerts(notifier_of(mine), START + HOUR)
     assert ops.titles == ["[critical] demo: failed"]
     assert "run r1 ended as 'killed'" in ops.bodies[0]["message"]
 
@@ -181,8 +181,8 @@ def test_a_killed_process_leaves_what_it_did_not_send_due(tmp_path: Path, monkey
         with monkeypatch.context() as patched:
             patched.setattr("lib.observe.alerting.send", killed)
             with pytest.raises(KeyboardInterrupt):
-                send_alerts(mine.desk, ended(Outcome.PUBLISHED), [ODD], START)
-        check_alerts(desk_of(mine), START + HOUR)
+                send_alerts(mine.notifier, ended(Outcome.PUBLISHED), [ODD], START)
+        check_alerts(notifier_of(mine), START + HOUR)
     assert ops.titles == ["[warning] demo: anomalies"]
 
 
@@ -191,10 +191,10 @@ def test_a_record_that_cannot_be_read_is_told_in_the_log_and_the_alert_is_sent(
 ) -> None:
     with http_receiver() as ops:
         mine = job(tmp_path, ops=ops)
-        send_alerts(mine.desk, ended(Outcome.FAILED), [], START)
+        send_alerts(mine.notifier, ended(Outcome.FAILED), [], START)
         for file in mine.layout.alerts.glob("*.parquet"):
             file.unlink()
-        send_alerts(mine.desk, ended(Outcome.FAILED), [], START + HOUR)
+        send_alerts(mine.notifier, ended(Outcome.FAILED), [], START + HOUR)
     assert ops.titles == ["[critical] demo: failed"] * 2
     assert any(record.msg.startswith("ops/alerts cannot be read") for record in caplog.records)
 
@@ -206,7 +206,7 @@ def test_a_lake_that_cannot_be_written_does_not_keep_an_alert_back(
         mine = job(tmp_path, ops=ops)
         mine.layout.alerts.parent.mkdir()
         mine.layout.alerts.write_text("no folder", "utf-8")
-        send_alerts(mine.desk, ended(Outcome.FAILED), [], START)
+        send_alerts(mine.notifier, ended(Outcome.FAILED), [], START)
     assert ops.titles == ["[critical] demo: failed"]
     assert any(record.msg.startswith("ops/alerts cannot be written") for record in caplog.records)
 
@@ -215,7 +215,7 @@ def test_a_lake_that_takes_no_lock_does_not_keep_an_alert_back(tmp_path: Path) -
     with http_receiver() as ops:
         mine = job(tmp_path, ops=ops)
         mine.layout.alerts_lock.mkdir()
-        send_alerts(mine.desk, ended(Outcome.FAILED), [], START)
+        send_alerts(mine.notifier, ended(Outcome.FAILED), [], START)
     assert ops.titles == ["[critical] demo: failed"]
 
 
@@ -225,8 +225,8 @@ def test_runs_that_cannot_be_read_do_not_keep_an_alert_back(tmp_path: Path, capl
         record_run(mine, "r0", START - HOUR, START, 0)
         for file in mine.layout.runs.glob("*.parquet"):
             file.unlink()
-        send_alerts(mine.desk, ended(Outcome.FAILED), [], START)
-        assert check_alerts(desk_of(mine), START + HOUR)[0] == "Told now: 0"
+        send_alerts(mine.notifier, ended(Outcome.FAILED), [], START)
+        assert check_alerts(notifier_of(mine), START + HOUR)[0] == "Told now: 0"
     assert ops.titles == ["[critical] demo: failed"]
     assert any(record.msg == "ops/runs cannot be read for alerts" for record in caplog.records)
 
@@ -239,8 +239,8 @@ def test_two_processes_do_not_tell_at_one_time(
         mine = job(tmp_path, ops=ops)
         with alerting(mine.layout, patience_s=0) as is_mine:
             assert is_mine
-            assert send_alerts(mine.desk, ended(Outcome.FAILED), [], START) == []
-        send_alerts(mine.desk, ended(Outcome.FAILED), [], START)
+            assert send_alerts(mine.notifier, ended(Outcome.FAILED), [], START) == []
+        send_alerts(mine.notifier, ended(Outcome.FAILED), [], START)
     assert ops.titles == ["[critical] demo: failed"]
     assert any("another process" in record.msg for record in caplog.records)
 
@@ -249,11 +249,11 @@ def test_where_there_is_no_lake_or_no_rule_nothing_is_told(tmp_path: Path) -> No
     with http_receiver() as ops:
         mine = job(tmp_path, ops=ops)
         mine.layout.lake_json.unlink()
-        assert send_alerts(mine.desk, ended(Outcome.FAILED), [], START) == []
+        assert send_alerts(mine.notifier, ended(Outcome.FAILED), [], START) == []
         mine = job(tmp_path, ops=ops)
         mine.alerts = None
-        assert send_alerts(mine.desk, ended(Outcome.FAILED), [], START) == []
-        for asked in (lambda: check_alerts(desk_of(mine), START), lambda: try_channels(desk_of(mine))):
+        assert send_alerts(mine.notifier, ended(Outcome.FAILED), [], START) == []
+        for asked in (lambda: check_alerts(notifier_of(mine), START), lambda: try_channels(notifier_of(mine))):
             with pytest.raises(ConfigError, match=r"alerts\.yml: there is no such file, and so no alert"):
                 asked()
     assert ops.bodies == []
@@ -263,9 +263,9 @@ def test_where_there_is_no_lake_or_no_rule_nothing_is_told(tmp_path: Path) -> No
 def test_a_test_message_goes_to_every_channel_and_each_says_what_came_of_it(tmp_path: Path) -> None:
     with http_receiver() as ops, http_receiver(status=403) as chat:
         mine = job(tmp_path, ops=ops, chat=chat)
-        assert try_channels(desk_of(mine)) == (["ops: sent", "chat: it answered 403"], False)
+        assert try_channels(notifier_of(mine)) == (["ops: sent", "chat: it answered 403"], False)
         mine.alerts = alerts(tmp_path, ops=ops)
-        assert try_channels(desk_of(mine)) == (["ops: sent", "chat: off, as CHAT is not set"], True)
+        assert try_channels(notifier_of(mine)) == (["ops: sent", "chat: off, as CHAT is not set"], True)
     assert ops.titles == ["[info] demo: test"] * 2
     assert not mine.layout.alerts.exists()
 
@@ -300,5 +300,5 @@ def test_the_latest_word_is_the_one_recorded_last_whatever_the_clock_said(tmp_pa
     mine = job(tmp_path)
     for hours, outcome in ((2, Outcome.FAILED), (0, Outcome.PUBLISHED), (0.5, Outcome.FAILED), (1, Outcome.PUBLISHED)):
         at = START + hours * HOUR
-        assert [event.key.rule for event in send_alerts(mine.desk, ended(outcome, at), [], at)] == ["failed"]
+        assert [event.key.rule for event in send_alerts(mine.notifier, ended(outcome, at), [], at)] == ["failed"]
     assert states(mine) == {("failed", "log", "recovered", True)}
