@@ -134,7 +134,7 @@ CANNOT_RUN = {
     ".venv/bin/python -m demo": "serves until Ctrl-C",
     "flowchart TD": "a drawing",
     "<lake>/": "a list of folders",
-    "jobs  ->  lib/landing  lib/tables  lib/lake  lib/quality  lib/observe  lib/session": "a drawing",
+    "jobs": "a drawing",
     "./spark-submit.sh full-ingest --set api.limits.concurrency=4 --set tables.tracks.deletes=ignore": "a third whole run",
     "references:": PART,
     "orders:": PART,
