@@ -58,10 +58,10 @@ docs:  ## Serve a lake's site on this machine (LAKE=lake/demo PORT=8899; Ctrl-C 
 	    && exec "$$python" -m http.server --bind 127.0.0.1 --directory "$$LAKE/site" "$(PORT)"
 
 notebook:  ## JupyterLab on this machine, with the notebooks on a lake (LAKE=lake/demo; ARGS go to JupyterLab)
-	@$(NOTEBOOKS) && exec "$$python" -m jobs.notebooks open --lake "$$LAKE" -- $(ARGS)
+	@$(NOTEBOOKS) && exec "$$python" -m notebooks.tooling open --lake "$$LAKE" -- $(ARGS)
 
 notebooks-html:  ## Run the notebooks on a lake, and publish them under its site/notebooks/ (LAKE=lake/demo)
-	@$(NOTEBOOKS) && exec "$$python" -m jobs.notebooks html --lake "$$LAKE" $(ARGS)
+	@$(NOTEBOOKS) && exec "$$python" -m notebooks.tooling html --lake "$$LAKE" $(ARGS)
 
 bench:  ## Measure this machine against the floors (ARGS go to benchmarks.floor)
 	@$(DEV) && "$$python" -m benchmarks.floor $(ARGS)

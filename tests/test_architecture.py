@@ -27,7 +27,9 @@ ALLOWED = {
     **dict.fromkeys(("gold", "landing", "observe", "quality"), _FIRST),
     **dict.fromkeys(("lineage", "reporting"), _SECOND),
 }
-MODULES = sorted(path for folder in ("jobs", "lib", "demo") for path in (REPO / folder).rglob("*.py"))
+MODULES = sorted(
+    path for folder in ("jobs", "lib", "notebooks/tooling", "demo") for path in (REPO / folder).rglob("*.py")
+)
 
 
 def imported(path: Path) -> set[str]:
@@ -114,4 +116,6 @@ def test_transforms_start_no_action() -> None:
 
 def test_only_the_settings_and_the_jobs_read_the_environment() -> None:
     readers = {name_of(path) for path in MODULES if "os.environ" in path.read_text("utf-8")}
-    assert all(name.startswith(("jobs/", "lib/config/")) or name in _OPENERS for name in readers), readers
+    assert all(
+        name.startswith(("jobs/", "lib/config/", "notebooks/tooling/")) or name in _OPENERS for name in readers
+    ), readers

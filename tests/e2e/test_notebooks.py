@@ -32,12 +32,12 @@ from nbformat import NotebookNode
 from demo import DemoSettings, build
 from demo.settings import Faults
 from jobs.cli import UsageError
-from jobs.notebooks import kernel_environment
-from jobs.steps.notebooks import page_of, run_notebook, write_pages
 from lib.errors import ConfigError, LakeError, PagelakeError
 from lib.lake.layout import claim, lake_at
 from lib.lake.publications import Publication, PublishedTable, publish
 from lib.lake.runs import TableRun, new_run
+from notebooks.tooling.__main__ import kernel_environment
+from notebooks.tooling.run import page_of, run_notebook, write_pages
 from tests.e2e.jobs_and_lakes import ROOT, SMALL, good, read, small_demo
 from tests.e2e.warm_process import WarmProcess
 from tests.e2e.watched_page import Watched, pages_of
@@ -710,7 +710,7 @@ def test_a_kernel_that_ends_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_cell_that_takes_too_long_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.steps.notebooks.MOST_SECONDS", 1)
+    monkeypatch.setattr("notebooks.tooling.run.MOST_SECONDS", 1)
     path = notebook_of(tmp_path, "import time", "time.sleep(60)")
     with pytest.raises(PagelakeError, match=r"01_own.ipynb: a cell took more than 1 seconds; no page was changed"):
         run_notebook(path, {**os.environ, "IPYTHONDIR": str(tmp_path)})

@@ -1,4 +1,4 @@
-"""`python -m jobs.notebooks`, without a kernel: what it starts, and when it changes the pages."""
+"""`python -m notebooks.tooling`, without a kernel: what it starts, and when it changes the pages."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import pytest
 from bs4 import BeautifulSoup
 from nbformat import NotebookNode
 
-from jobs import notebooks as job
-from jobs.steps import lab
-from jobs.steps.notebooks import FOLDER, page_of
 from lib.config import REPO
 from lib.errors import PagelakeError
+from notebooks.tooling import __main__ as job
+from notebooks.tooling import lab
+from notebooks.tooling.run import FOLDER, page_of
 
 NAMES = ["01_explore_tables", "02_time_travel", "03_quality", "04_without_spark"]
 
@@ -49,7 +49,7 @@ class Runner:
 def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runner:
     runner = Runner()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("jobs.steps.notebooks.run_notebook", runner)
+    monkeypatch.setattr("notebooks.tooling.run.run_notebook", runner)
     monkeypatch.setattr(job, "read_published", lambda _: (str(tmp_path / "lake"), {"publication_id": "p-1"}))
     return runner
 

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 
 from jupyter_server.serverapp import aliases
 
-from jobs.steps.notebooks import FOLDER
 from lib.config import REPO
+from notebooks.tooling.run import FOLDER
 
 _OPTIONS = (
     "--ServerApp.ip=127.0.0.1",
     f"--ServerApp.root_dir={FOLDER}",
-    "--ServerApp.contents_manager_class=jobs.steps.lab_files.NotebookFiles",
+    "--ServerApp.contents_manager_class=notebooks.tooling.lab_files.NotebookFiles",
     "--LabApp.extension_manager=readonly",
     "--KernelManager.transport_encryption=auto",  # others on this machine cannot listen
     # It would ask other hosts for news and newer versions.

@@ -13,12 +13,12 @@ from pathlib import Path
 import click
 
 from jobs import cli
-from jobs.steps import lab
-from jobs.steps.notebooks import run_notebooks, write_pages
 from lib.errors import LakeError, PagelakeError
 from lib.lake import read_published
 from lib.lake.layout import lake_at
 from lib.lake.there import lake_there
+from notebooks.tooling import lab
+from notebooks.tooling.run import run_notebooks, write_pages
 
 
 def _named(_context: click.Context, _parameter: click.Parameter, lake: str) -> str:
@@ -75,7 +75,7 @@ def kernel_environment(lake: str) -> dict[str, str]:
 def main() -> int:
     """Run the command line, and return its exit status, as those of jobs are."""
     try:
-        command.main(prog_name="jobs.notebooks", standalone_mode=False)
+        command.main(prog_name="notebooks.tooling", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         return 2
