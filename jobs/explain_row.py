@@ -8,9 +8,9 @@ import click
 
 from jobs.steps.named import check_lake, check_run_known
 from jobs.steps.options import common_options, open_job
+from lib.console import say
 from lib.lineage.explain import Asked, explain
 from lib.lineage.key import read_key
-from lib.observe.console import say
 from lib.session import start_session
 
 

@@ -10,7 +10,6 @@ from pyspark.sql import SparkSession
 
 from jobs.steps import record
 from jobs.steps.derive import derive_tables
-from jobs.steps.failpoints import reached
 from jobs.steps.fits import check_columns_held
 from jobs.steps.land import Landing, land_pages, prove_tables
 from jobs.steps.merge import merge_tables
@@ -20,6 +19,7 @@ from jobs.steps.publish import Suites, check_and_publish, look, prepare_checks
 from jobs.steps.replay import landed_runs, replay
 from jobs.steps.serve import served
 from lib.config import BudgetAddress
+from lib.failpoints import reached
 from lib.lake import runs
 from lib.lake.runs import Run
 from lib.landing.budget import Budget

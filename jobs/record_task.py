@@ -11,8 +11,8 @@ import click
 from jobs.steps.options import common_options, open_settings
 from jobs.steps.task import alert_without_settings, record_end
 from lib.config import check_dag_name, check_dag_run, check_run_id
+from lib.console import say
 from lib.errors import ConfigError
-from lib.observe.console import say
 from lib.observe.tasks import State, TaskEnd
 
 

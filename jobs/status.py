@@ -9,9 +9,9 @@ import click
 
 from jobs.steps.named import check_lake, check_run_known
 from jobs.steps.options import Job, common_options, open_job
+from lib.console import say
 from lib.errors import ConfigError
 from lib.observe.alerting import Notifier, check_alerts, try_channels
-from lib.observe.console import say
 from lib.reporting.status import as_json, say_status, status_of
 
 

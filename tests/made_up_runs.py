@@ -9,10 +9,10 @@ from pathlib import Path
 
 from jobs.steps.options import Job
 from lib.config import Runtime, load_source
+from lib.console import Steps
 from lib.lake import checks, metrics, records, runs
 from lib.lake.layout import Layout, claim
 from lib.lake.runs import Run
-from lib.observe.console import Steps
 from lib.observe.metrics import Measurement, Metric, Series, to_record
 
 REPO = Path(__file__).parents[1]

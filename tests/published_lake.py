@@ -15,11 +15,11 @@ from jobs.steps.options import Job
 from jobs.steps.rollback import roll_back
 from lib.config import Runtime, load_source
 from lib.config.runtime import REPO
+from lib.console import Steps
 from lib.lake import publications
 from lib.lake.checks import Check, add_check
 from lib.lake.layout import Layout, claim
 from lib.lake.publications import Accepted, Publication, PublishedTable, all_publications
-from lib.observe.console import Steps
 from lib.quality.counts import Counts
 from lib.reporting import site as pages_of
 from lib.reporting.kept_page import keep_page

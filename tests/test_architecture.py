@@ -13,9 +13,9 @@ from lib.config import DERIVATIONS
 REPO = Path(__file__).parents[1]
 MOST_LINES = 400
 # Where the lake to open is named by the environment, if by nobody else.
-_OPENERS = ("lib/lake/read.py", "lib/lake/without_spark.py")
+_OPENERS = ("lib/lake/read.py", "lib/lake/without_spark.py", "lib/failpoints.py")
 # What a package of lib may import of lib: those on the floors below its own. Packages of one floor are joined by a job.
-_GROUND = {"config", "errors", "files", "session"}
+_GROUND = {"config", "console", "errors", "failpoints", "files", "logs", "session"}
 _FIRST = {"lake", "source", "tables"} | _GROUND
 _SECOND = {"gold", "landing", "observe", "quality"} | _FIRST
 ALLOWED = {
@@ -23,6 +23,9 @@ ALLOWED = {
     "files": set(),
     "config": {"errors"},
     "session": {"config", "errors"},
+    "console": {"logs"},
+    "failpoints": set(),
+    "logs": set(),
     **dict.fromkeys(("lake", "source", "tables"), _GROUND),
     **dict.fromkeys(("gold", "landing", "observe", "quality"), _FIRST),
     **dict.fromkeys(("lineage", "reporting"), _SECOND),

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from pyspark.sql import SparkSession
 
-from jobs.steps.failpoints import reached
 from jobs.steps.options import Job
+from lib.failpoints import reached
 from lib.gold.refresh import refresh
 from lib.gold.registry import tables_of
 from lib.lake.derived import Base

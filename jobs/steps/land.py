@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from pyspark.sql import SparkSession
 
-from jobs.steps.failpoints import reached
 from jobs.steps.options import Job
 from jobs.steps.record import note_plan
 from lib.errors import SourceIncompleteError
+from lib.failpoints import reached
 from lib.lake.runs import Run
 from lib.lake.states import TableState
 from lib.landing import prove

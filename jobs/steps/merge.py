@@ -10,10 +10,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.steps.batch import Batch, Parsed, parse_tables, side_by_side
-from jobs.steps.failpoints import reached
 from jobs.steps.land import Landing, give_up, moved_since, prove_tables
 from jobs.steps.record import note_plan
 from lib.config import Table
+from lib.failpoints import reached
 from lib.lake import merge as lake
 from lib.lake import quarantine, runs
 from lib.lake.columns import add_columns, held_columns, widen_columns

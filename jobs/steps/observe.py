@@ -11,10 +11,10 @@ from jobs.steps.options import Job
 from lib.lake import metrics, runs
 from lib.lake.runs import Run
 from lib.lake.states import RunState
+from lib.logs import LOGGER
 from lib.observe.alerting import send_alerts
 from lib.observe.anomalies import Past, judged
 from lib.observe.export import export_run
-from lib.observe.logs import LOGGER
 from lib.observe.measure import Work, measure
 from lib.observe.metrics import Measurement, from_record, to_record
 from lib.observe.outcome import RunSummary

@@ -23,12 +23,12 @@ from lib.config import (
     load_source,
     parse_tables,
 )
+from lib.console import Steps
 from lib.errors import ConfigError
 from lib.lake.key_hash import KeyHash, key_hash_of
 from lib.lake.layout import Layout, check_owner, lake_at
+from lib.logs import set_up_logs
 from lib.observe.alerting import Notifier
-from lib.observe.console import Steps
-from lib.observe.logs import set_up_logs
 from lib.observe.outcome import Outcome
 from lib.observe.verdicts import metric_shapes
 from lib.quality.suites import check_personal, read_suite_files

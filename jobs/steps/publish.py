@@ -13,12 +13,12 @@ from pyspark.sql import DataFrame, SparkSession
 
 from jobs.steps.accept import not_accepted
 from jobs.steps.declare import declared, register_deleted_rows
-from jobs.steps.failpoints import reached
 from jobs.steps.failures import write_failures
 from jobs.steps.observe import copy_site
 from jobs.steps.options import Job
 from jobs.steps.record import complete
 from lib.errors import ChecksFailedError, CouldNotCheckError, LakeError
+from lib.failpoints import reached
 from lib.lake import runs
 from lib.lake import site_folder as site
 from lib.lake.checks import Check, add_check, all_checks

@@ -12,12 +12,13 @@ from shlex import quote
 
 from pyspark.sql import SparkSession
 
-from jobs.steps.failpoints import reached
 from jobs.steps.named import unknown_run
 from jobs.steps.observe import close_killed, observe
 from jobs.steps.options import Job
 from lib.config import derivations_of, is_column_name, new_run_id
+from lib.console import columns, say
 from lib.errors import ConfigError, PagelakeError, SourceIncompleteError
+from lib.failpoints import reached
 from lib.lake import publications, runs
 from lib.lake.checks import checks_since
 from lib.lake.complete import CompleteSet, complete_set
@@ -28,7 +29,6 @@ from lib.lake.runs import Run, TableRun, new_run
 from lib.lake.states import RunState, Step, TableState
 from lib.landing.plan import Plan, TablePlan
 from lib.landing.prove import INCOMPLETE, UNPROVED
-from lib.observe.console import columns, say
 from lib.observe.measure import Work
 from lib.quality.counts import Counts
 from lib.reporting.site import heal_site

@@ -8,12 +8,12 @@ from dataclasses import replace
 from pyspark.sql import SparkSession
 
 from jobs.steps.batch import Batch, parse_tables
-from jobs.steps.failpoints import reached
 from jobs.steps.merge import merge_parsed
 from jobs.steps.named import check_lake, unknown_run
 from jobs.steps.options import Job
 from jobs.steps.record import keep_the_rest
 from lib.errors import ConfigError
+from lib.failpoints import reached
 from lib.lake import runs
 from lib.lake.layout import Layout, remove_rebuilds
 from lib.lake.merge import Clock, replace_rows

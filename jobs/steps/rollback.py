@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from jobs.steps.failpoints import reached
 from jobs.steps.named import near_lake
 from jobs.steps.observe import copy_site
 from jobs.steps.options import Job
+from lib.console import columns, say
 from lib.errors import ConfigError
+from lib.failpoints import reached
 from lib.lake import publications
 from lib.lake.layout import remove_rebuilds
 from lib.lake.lock import left_by, writing
 from lib.lake.publications import Publication
 from lib.lake.rollback import restored
-from lib.observe.console import columns, say
 from lib.reporting.site import heal_site, note_rollback, write_site
 
 

@@ -17,11 +17,11 @@ from lib.errors import ConfigError
 from lib.lake import metrics
 from lib.lake.layout import Layout
 from lib.lake.metrics import DagRecord
+from lib.logs import LOGGER
 from lib.observe.alerting import Notifier, Subject, evaluate, last_run
 from lib.observe.anomalies import Past, judged
 from lib.observe.export import export_task
 from lib.observe.failing_tasks import LONGEST
-from lib.observe.logs import LOGGER
 from lib.observe.metrics import Measurement, Metric, from_record, to_record
 from lib.observe.outcome import RunSummary
 from lib.observe.tasks import State, TaskEnd, measured

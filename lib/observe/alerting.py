@@ -17,8 +17,8 @@ from lib.lake import alerts as recorded
 from lib.lake import runs
 from lib.lake.layout import Layout
 from lib.lake.lock import alerting
+from lib.logs import LOGGER
 from lib.observe.alerts import Event, Kind, due, from_record, open_alerts, to_record
-from lib.observe.logs import LOGGER
 from lib.observe.messages import Message, messages
 from lib.observe.metrics import Measurement
 from lib.observe.outcome import RunSummary

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from lib.config.address import service
 from lib.config.alerts import Channel
-from lib.observe.logs import LOGGER
+from lib.logs import LOGGER
 from lib.observe.messages import Message
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from lib.console import printable, say, show_table
 from lib.lake import publications
 from lib.lake.checks import ROLLED_BACK, checks_since
 from lib.lake.layout import Layout
 from lib.lake.publications import Publication
-from lib.observe.console import printable, say, show_table
 from lib.observe.failing_tasks import FailingTask, failing_tasks
 from lib.observe.metrics import Measurement, Metric, to_record
 from lib.observe.outcome import Outcome, RunSummary

@@ -20,11 +20,11 @@ from jobs.steps.fits import check_columns_held
 from jobs.steps.options import Choices, Job
 from jobs.steps.replay import landed_runs
 from lib.config import Runtime, load_source
+from lib.console import Steps
 from lib.errors import SourceError
 from lib.lake.layout import Layout, lake_at
 from lib.lake.runs import Run
 from lib.landing.budget import Budget
-from lib.observe.console import Steps
 from lib.source.access import Access
 from tests.moving_server import MovingServer, MovingTable, Row
 

@@ -27,10 +27,10 @@ from jobs.steps.failures import key_of, write_failures
 from jobs.steps.options import Job
 from jobs.steps.publish import check_and_publish, prepare_checks
 from lib.config import Runtime, Source
+from lib.console import Steps
 from lib.errors import ChecksFailedError
 from lib.lake.layout import claim, lake_at
 from lib.lake.runs import Run, TableRun
-from lib.observe.console import Steps
 from lib.quality.declared import unique_key
 from lib.quality.failing import NO_WAY, WHOLE_TABLE, WITH_CONDITION, Failing, failing_rows
 from lib.quality.names import rows_query

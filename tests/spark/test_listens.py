@@ -22,13 +22,13 @@ from jobs.steps import derive
 from jobs.steps.derive import derive_tables
 from jobs.steps.options import Job
 from lib.config import Runtime, load_source
+from lib.console import Steps
 from lib.gold import refresh
 from lib.gold.listens import listens
 from lib.lake.derived import Base, made_from
 from lib.lake.layout import lake_at
 from lib.lake.merge import Clock, merge
 from lib.lake.runs import Run, TableRun, new_run
-from lib.observe.console import Steps
 from lib.tables.newest import newest, ranked, row_hash
 from lib.tables.parse import parse
 

@@ -16,11 +16,12 @@ from pyspark.sql import SparkSession
 from jobs.__main__ import _stop
 from jobs.full_ingest import ingest, take_landed
 from jobs.sanity_check import check as sanity_check
-from jobs.steps import failpoints, record
-from jobs.steps.failpoints import FailpointError
+from jobs.steps import record
 from jobs.steps.options import Choices, Job
 from jobs.steps.replay import landed_runs
+from lib import failpoints
 from lib.errors import SourceIncompleteError
+from lib.failpoints import FailpointError
 from lib.lake.runs import Run, all_runs
 from lib.landing.budget import Budget
 from lib.source.access import Access

@@ -14,6 +14,7 @@ from jobs.status import notifier_of
 from jobs.steps.options import Job, open_job
 from lib.config import Runtime, load_source
 from lib.config.runtime import REPO
+from lib.console import Steps
 from lib.errors import ConfigError
 from lib.lake import alerts as recorded
 from lib.lake import runs
@@ -21,7 +22,6 @@ from lib.lake.layout import claim, lake_at
 from lib.lake.lock import alerting, writing
 from lib.lake.runs import new_run
 from lib.observe.alerting import check_alerts, send_alerts, try_channels
-from lib.observe.console import Steps
 from lib.observe.metrics import Measurement, Metric, Series
 from lib.observe.outcome import Outcome, RunSummary
 from tests.alert_rules import alerts

@@ -6,8 +6,8 @@ from pydantic import SecretStr
 
 from lib.config import Channel
 from lib.config.address import Address
+from lib.logs import LOGGER
 from lib.observe import send as sending
-from lib.observe.logs import LOGGER
 from lib.observe.messages import Message
 
 SECRET = "hunter2-planted"

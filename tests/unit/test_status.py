@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from jobs.status import command
+from lib import console
 from lib.errors import ConfigError
 from lib.lake import metrics, publications
 from lib.lake.checks import Check, add_check
@@ -21,7 +22,6 @@ from lib.lake.layout import Layout, claim
 from lib.lake.lock import writing
 from lib.lake.publications import Publication, PublishedTable
 from lib.lake.runs import Run
-from lib.observe import console
 from lib.observe.metrics import Measurement, Metric, Series, to_record
 
 REPO = Path(__file__).parents[2]

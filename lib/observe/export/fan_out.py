@@ -18,8 +18,8 @@ from deltalake.exceptions import DeltaError
 from lib.config import CloudWatch, Metrics, Otlp, Pushgateway
 from lib.errors import ExportError
 from lib.lake.layout import Layout
+from lib.logs import LOGGER
 from lib.observe.export.batch import Batch
-from lib.observe.logs import LOGGER
 from lib.observe.metrics import Measurement
 from lib.observe.outcome import RunSummary
 from lib.observe.summaries import last_success

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from lib.observe.logs import LOGGER
+from lib.logs import LOGGER
 
 log = logging.getLogger(LOGGER)
 # What is read by a program has no width to keep to.
