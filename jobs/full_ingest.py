@@ -11,8 +11,7 @@ from pyspark.sql import SparkSession
 from jobs.steps import record
 from jobs.steps.derive import derive_tables
 from jobs.steps.fits import check_columns_held
-from jobs.steps.land import Landing, land_pages, prove_tables
-from jobs.steps.merge import merge_tables
+from jobs.steps.merge import batch_of, merge_parsed
 from jobs.steps.options import Choices, Job, common_options, full_ingest_options, open_job
 from jobs.steps.plan import plan_tables
 from jobs.steps.publish import Suites, check_and_publish, look, prepare_checks
@@ -21,9 +20,13 @@ from jobs.steps.serve import served
 from lib.config import BudgetAddress
 from lib.failpoints import reached
 from lib.lake import runs
+from lib.lake.merge import Clock
 from lib.lake.runs import Run
+from lib.lake.states import Step
 from lib.landing.budget import Budget
 from lib.landing.budget_server import BudgetServer
+from lib.landing.land import Landing, land_complete
+from lib.landing.plan import note_plan
 from lib.session import start_session
 from lib.source.access import Access
 
@@ -59,7 +62,7 @@ def command(*, dry_run: bool, from_landed: str | None, choices: Choices, **optio
 def ingest(job: Job, access: Access, budget: Budget, run: Run, choices: Choices) -> None:
     """Plan, land, prove, merge, check, publish. No Spark is started for a source of which no table could be planned."""
     plan = plan_tables(job, access, budget, run)
-    record.note_plan(job, run, plan.tables)
+    note_plan(job.layout, run, plan.tables)
     for name, reason in plan.failed.items():
         run.fail(name, reason)
     reached("planned")
@@ -68,11 +71,19 @@ def ingest(job: Job, access: Access, budget: Budget, run: Run, choices: Choices)
     spark, suites = _start(job, run, plan.n_rows)
     at = BudgetAddress.of(dict(spark.sparkContext.getConf().getAll()))
     with BudgetServer(budget, host=at.host, bind=at.bind, port=at.port) as server:
-        landing = Landing(spark, job, access, run, budget, server.gate, choices.accept_incomplete)
-        land_pages(landing, plan)
-        prove_tables(landing)
-        record.note_proved(run)
-        merge_tables(landing, allow_deletes=choices.allow_deletes)
+        landing = Landing(
+            spark, job.source, job.layout, job.steps, access, run, budget, server.gate, choices.accept_incomplete
+        )
+        clock = Clock(run.run_id, run.started_at, number=run.number)
+        known = runs.all_runs(job.layout)
+        batch = batch_of(
+            spark, job, run, job.layout, clock, landing.plan_of, known, allow_deletes=choices.allow_deletes
+        )
+        parsed = land_complete(landing, plan, batch)
+    merge_parsed(batch, parsed)
+    run.ended(Step.MERGE)
+    run.save(job.layout)
+    reached("all merged")
     _finish(spark, job, run, suites, choices)
 
 

@@ -17,12 +17,15 @@ from deltalake import DeltaTable, QueryBuilder, write_deltalake
 from pyspark.sql import SparkSession
 
 from jobs import full_ingest
-from jobs.steps import land, record
-from jobs.steps.land import Landing
+from jobs.steps import record
 from jobs.steps.options import Job
 from lib.lake.runs import Run
 from lib.lake.states import TableState
+from lib.landing import land
 from lib.landing.fetch import FetchPages
+from lib.landing.land import Landing, land_pages, prove_tables
+from lib.landing.parsed import Batch, Parsed
+from lib.landing.plan import Plan
 from tests.moving_server import Manners, MovingServer, MovingTable, Row, append_anew, rows_of
 from tests.spark.served_table import copied, job_of
 
@@ -123,10 +126,18 @@ class Landings(Copies):
         spark: Any = SimpleNamespace(sparkContext=SimpleNamespace(defaultParallelism=2, getConf=lambda: conf))
         patch.setattr(full_ingest, "_start", lambda *_: (spark, {}))
         landings = cls(spark, folder, server)
-        patch.setattr(full_ingest, "merge_tables", lambda landing, **_: setattr(landings, "landing", landing))
+        patch.setattr(full_ingest, "land_complete", landings.land)
+        patch.setattr(full_ingest, "merge_parsed", lambda *_: None)
         patch.setattr(full_ingest, "_finish", lambda _, __, run, *___: record.stop_on_failed_tables(run))
         patch.setattr(record, "_observed", lambda *_: nullcontext())
         return landings
+
+    def land(self, landing: Landing, plan: Plan, _: Batch) -> dict[str, Parsed]:
+        """Land and prove, and parse nothing."""
+        self.landing = landing
+        land_pages(landing, plan)
+        prove_tables(landing)
+        return {}
 
     def silver(self, table: str = "things") -> list[Row]:
         """The rows of the last run's pages as they were read last, by number: what would be merged."""

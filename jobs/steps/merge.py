@@ -1,17 +1,15 @@
-"""Parse, reject, newest, merge: from landed pages to silver, the tables side by side."""
+"""Merge: bad rows into quarantine, good ones into silver, the tables side by side. Nothing here asks the source."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import reduce
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.steps.batch import Batch, Parsed, parse_tables, side_by_side
-from jobs.steps.land import Landing, give_up, moved_since, prove_tables
-from jobs.steps.record import note_plan
+from jobs.steps.options import Job
 from lib.config import Table
 from lib.failpoints import reached
 from lib.lake import merge as lake
@@ -19,104 +17,52 @@ from lib.lake import quarantine, runs
 from lib.lake.columns import add_columns, held_columns, widen_columns
 from lib.lake.conflicts import from_a_fresh_snapshot
 from lib.lake.key_hash import KeyHash
+from lib.lake.layout import Layout
 from lib.lake.merge import Clock
-from lib.lake.runs import TableRun
-from lib.lake.states import Step, TableState
-from lib.landing.bronze import MOST_NAMED
-from lib.landing.prove import COUNTED, PROVED, UNPROVED, doubt_repeats, report, walk_again
+from lib.lake.runs import Run, TableRun
+from lib.lake.states import TableState
+from lib.landing.parsed import Batch, Parsed, side_by_side
+from lib.landing.plan import TablePlan
+from lib.landing.prove import PROVED
 from lib.tables.compare import check_deleted, check_rejected, deleted, seen_keys
 from lib.tables.fit import fit
-from lib.tables.newest import newest, pages_sharing_keys, rehashed
+from lib.tables.newest import newest, rehashed
 from lib.tables.reject import rejected
 
-REPEATS = (
-    "the source fills its pages unevenly and repeats rows, which count towards its total: others may be missing. An order of rows "
-    "that is the same for each page (by an id, if the source can be asked for it) helps"
-)
 
-
-def merge_tables(landing: Landing, *, allow_deletes: bool) -> None:
-    """Merge every landed table. One that breaks its contract fails, and takes no other with it."""
-    job, run = landing.job, landing.run
-    batch = Batch(
-        landing.spark,
-        job,
-        run,
-        job.layout,
-        Clock(run.run_id, run.started_at, number=run.number),
-        lambda name: landing.cases[name].plan,
-        runs.all_runs(job.layout),
-        allow_deletes,
-    )
-    with job.steps.step("parse"):
-        parsed = parse_tables(batch, list(run.tables))
-        parsed |= _settle_repeats(landing, batch, parsed)
-        _doubt_uneven_repeats(landing)
-        run.ended(Step.PARSE)
-        # What belongs to each table is known only now; a replay goes by it.
-        note_plan(job, run, [case.plan for case in landing.cases.values()])
-        reached("parsed")
-    merge_parsed(batch, parsed)
-    run.ended(Step.MERGE)
-    run.save(job.layout)
-    reached("all merged")
+def batch_of(
+    spark: SparkSession,
+    job: Job,
+    run: Run,
+    layout: Layout,
+    clock: Clock,
+    plan: Callable[[str], TablePlan],
+    known: list[Run],
+    *,
+    allow_deletes: bool,
+) -> Batch:
+    """What the job has for a batch."""
+    secret = job.runtime.key_secret
+    return Batch(spark, job.source, job.layout, secret, job.steps, run, layout, clock, plan, known, allow_deletes)
 
 
 def merge_parsed(batch: Batch, parsed: dict[str, Parsed]) -> None:
     """Put bad rows into quarantine and good ones into silver, and see what became of those that were in quarantine before."""
-    job, run = batch.job, batch.run
-    with job.steps.step("quarantine"):
+    run = batch.run
+    with batch.progress.step("quarantine"):
         _write_quarantine(batch, list(parsed.values()))
-    with job.steps.step("merge"):
+    with batch.progress.step("merge"):
         good = [one.table for name, one in parsed.items() if name not in run.failed]
         side_by_side(run, good, lambda table: _merge(batch, parsed[table.name]))
     merged = [one for name, one in parsed.items() if run.tables[name].state == TableState.MERGED]
     if still_open := quarantine.open_earlier(batch.layout, batch.clock) & {one.table.name for one in merged}:
-        with job.steps.step("resolve"):
+        with batch.progress.step("resolve"):
             _resolve(batch, [one for one in merged if one.table.name in still_open])
             reached("resolved")
     for one in parsed.values():
         one.rows.unpersist()
     for name, number in quarantine.count_resolved(batch.layout, run.run_id).items():
         run.tables[name].rows_resolved = number
-
-
-def _settle_repeats(landing: Landing, batch: Batch, parsed: dict[str, Parsed]) -> dict[str, Parsed]:
-    """Look again at pages that share a key. Where they moved, the table is read anew; else the source itself repeats a row."""
-    open_tables, newer = dict(parsed), dict[str, Parsed]()
-    rounds = landing.job.source.api.limits.proof_rounds
-    for number in range(rounds + 1):
-        doubts = []
-        for name, one in open_tables.items():
-            case = landing.cases[name]
-            if case.level == COUNTED and landing.run.tables[name].rows_duplicate and case.plan.n_pages > 1:
-                pages = one.rows.transform(pages_sharing_keys(one.table.key)).limit(MOST_NAMED).collect()
-                doubt = doubt_repeats(case, [row["page"] for row in pages])
-                if pages and moved_since(landing, doubt):
-                    doubts.append(walk_again(case, f"{doubt.why}, and rows moved"))
-        if not doubts:
-            break
-        if number == rounds:
-            for doubt in doubts:
-                name = doubt.case.plan.table
-                give_up(landing, name, report(doubt, landing.bronze.see(doubt.case.plan), rounds))
-            break
-        prove_tables(landing, doubts)
-        read_again = [doubt.case.plan.table for doubt in doubts]
-        for name in read_again:
-            open_tables[name].rows.unpersist()
-        open_tables = parse_tables(batch, read_again)
-        newer |= open_tables
-    return newer
-
-
-def _doubt_uneven_repeats(landing: Landing) -> None:
-    """Where pages are filled unevenly only the sum of their rows is proof, and a duplicate may stand for a missing row."""
-    for name, case in landing.cases.items():
-        record = landing.run.tables[name]
-        if record.proof in PROVED and record.rows_duplicate and landing.bronze.see(case.plan).odd:
-            record.proof, record.unproved_because = UNPROVED, REPEATS
-            landing.job.steps.note(f"{name}: not proved complete: {REPEATS}")
 
 
 def _write_quarantine(batch: Batch, parsed: Sequence[Parsed]) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,7 +26,7 @@ from lib.lake.lock import writing
 from lib.lake.publications import Publication
 from lib.lake.runs import Run, TableRun, new_run
 from lib.lake.states import RunState, Step, TableState
-from lib.landing.plan import Plan, TablePlan
+from lib.landing.plan import Plan
 from lib.landing.prove import INCOMPLETE, UNPROVED
 from lib.observe.measure import Work
 from lib.quality.counts import Counts
@@ -124,22 +123,6 @@ def _mention_unfinished(job: Job, known: list[Run]) -> None:
         job.steps.note(
             f"run {known[-1].run_id} did not finish; to go on with it: full-ingest --resume {known[-1].run_id}"
         )
-
-
-def note_plan(job: Job, run: Run, plans: Sequence[TablePlan]) -> None:
-    """Record what is to be fetched, so that a run can be resumed."""
-    for table in plans:
-        run.tables[table.table].rows_total, run.tables[table.table].pages = table.total, table.n_pages
-    run.plan = json.dumps([vars(table) for table in plans])
-    if run.done is None:
-        run.ended(Step.PLAN)
-    run.save(job.layout)
-
-
-def note_proved(run: Run) -> None:
-    """Note that all has landed, and was proved or given up. It is recorded with what is parsed next."""
-    run.ended(Step.PROVE)
-    reached("proved")
 
 
 def note_merged(job: Job, run: Run) -> None:

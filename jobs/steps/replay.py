@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from pyspark.sql import SparkSession
 
-from jobs.steps.batch import Batch, parse_tables
-from jobs.steps.merge import merge_parsed
+from jobs.steps.merge import batch_of, merge_parsed
 from jobs.steps.named import check_lake, unknown_run
 from jobs.steps.options import Job
 from jobs.steps.record import keep_the_rest
@@ -20,6 +19,7 @@ from lib.lake.merge import Clock, replace_rows
 from lib.lake.quarantine import replace_quarantine
 from lib.lake.runs import ALL, Run, TableRun
 from lib.lake.states import Step, TableState
+from lib.landing.parsed import parse_tables
 from lib.landing.plan import plans_of
 
 
@@ -121,7 +121,7 @@ def _merge_again(
 ) -> None:
     plans = {plan.table: plan for plan in plans_of(source.plan)}
     clock = Clock(source.run_id, source.started_at, number=source.number)
-    batch = Batch(spark, job, run, layout, clock, plans.__getitem__, known, allow_deletes)
+    batch = batch_of(spark, job, run, layout, clock, plans.__getitem__, known, allow_deletes=allow_deletes)
     with job.steps.step("parse"):
         parsed = parse_tables(batch, list(source.tables))
         if layout == job.layout:

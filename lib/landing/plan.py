@@ -9,6 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
+from lib.lake.layout import Layout
+from lib.lake.runs import Run
+from lib.lake.states import Step
 from lib.source.access import Access
 from lib.source.client import SourceClient
 from lib.source.gate import Gate
@@ -27,6 +30,17 @@ MOST_EXTRA_PAGES = 1000
 def plans_of(text: str | None) -> tuple[TablePlan, ...]:
     """The plan that a run's record has as text; nothing where it has none."""
     return tuple(TablePlan(**table) for table in json.loads(text or "[]"))
+
+
+def note_plan(layout: Layout, run: Run, plans: Iterable[TablePlan]) -> None:
+    """Record what is to be fetched, so that the run can be resumed."""
+    plans = list(plans)
+    for table in plans:
+        run.tables[table.table].rows_total, run.tables[table.table].pages = table.total, table.n_pages
+    run.plan = json.dumps([vars(table) for table in plans])
+    if run.done is None:
+        run.ended(Step.PLAN)
+    run.save(layout)
 
 
 @dataclass(frozen=True)

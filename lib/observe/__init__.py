@@ -1,1 +1,1 @@
-"""What a run says: logs for machines, progress and summary for people."""
+"""What is measured of a run, how it compares with the runs before it, who is told, and where it is sent."""

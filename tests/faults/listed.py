@@ -44,7 +44,7 @@ _PROOF = (
     _unit("report-swaps-missing-and-too-many", "The report says how many rows are missing", PROVE, "'missing' if difference < 0 else 'too many'", "'missing' if difference > 0 else 'too many'", "test_landing_prove.py::test_the_report_names_pages_rows_and_what_to_try"),
     _spark("deletes-on-an-unproved-copy", "Only a proved copy marks rows as deleted", PROVE, "PROVED = (COUNTED, REREAD)", "PROVED = (COUNTED, REREAD, UNPROVED)", "test_landing.py::test_without_a_total_a_source_is_walked_to_its_end_and_nothing_is_deleted"),
     _spark("deletes-on-an-incomplete-copy", "--accept-incomplete deletes nothing", PROVE, "PROVED = (COUNTED, REREAD)", "PROVED = (COUNTED, REREAD, INCOMPLETE)", "test_landing.py::test_what_an_operator_accepts_incomplete_is_merged_and_recorded_and_nothing_is_deleted"),
-    _unit("resume-fetches-again", "A resumed run fetches only what has not landed", "jobs/steps/land.py", "ranges += [table.whole] if last_round else table.pages(landing.bronze.missing(table))", "ranges += [table.whole]", "test_landing_moves.py::test_a_run_that_is_killed_between_waves_fetches_only_the_pages_of_the_waves_that_did_not_land"),
+    _unit("resume-fetches-again", "A resumed run fetches only what has not landed", "lib/landing/land.py", "ranges += [table.whole] if last_round else table.pages(landing.bronze.missing(table))", "ranges += [table.whole]", "test_landing_moves.py::test_a_run_that_is_killed_between_waves_fetches_only_the_pages_of_the_waves_that_did_not_land"),
 )
 _REQUESTS = (
     _unit("more-permits-than-the-budget", "Never more requests at a time than the budget", BUDGET, "self._free -= 1", "self._free -= 0", "test_landing_budget.py::test_permits_are_handed_out_up_to_the_concurrency_and_again_when_given_back"),

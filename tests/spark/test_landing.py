@@ -11,7 +11,7 @@ import pytest
 from pyspark import TaskContext
 from pyspark.sql import SparkSession
 
-from jobs.steps import land
+from lib.landing import land
 from lib.landing.fetch import FetchPages
 from lib.observe.traffic import fetching
 from tests.moving_copies import Copies

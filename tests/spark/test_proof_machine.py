@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from jobs.steps import land, merge
+from jobs.steps import merge
+from lib.landing import land
 from tests.moving_copies import Copies, by_number
 from tests.moving_server import (
     Another,

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from jobs.steps import land, merge
+from jobs.steps import merge
 from lib.lake.runs import Run
+from lib.landing import land
 from tests.moving_server import Row
 from tests.spark.served_table import Killed, Served, day, serving
 

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from jobs.steps import land
-from lib.landing import plan
+from lib.landing import land, plan
 from tests.moving_copies import Landings, by_number
 from tests.moving_server import (
     Another,

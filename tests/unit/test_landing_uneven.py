@@ -12,12 +12,12 @@ from typing import Any, cast
 
 import pytest
 
-from jobs.steps import land
-from jobs.steps.land import Landing, land_pages, prove_tables
 from jobs.steps.plan import plan_tables
-from jobs.steps.record import note_plan
 from lib.lake.runs import Run, TableRun
+from lib.landing import land
 from lib.landing.budget import Budget
+from lib.landing.land import Landing, land_pages, prove_tables
+from lib.landing.plan import note_plan
 from lib.source.access import Access
 from lib.source.gate import OPEN_GATE
 from tests.moving_copies import land_without_spark
@@ -63,9 +63,9 @@ def landed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCa
             access = Access.of(job.source.api, job.source.tables)
             budget = Budget(2)
             plan = plan_tables(job, access, budget, found)
-            note_plan(job, found, plan.tables)
+            note_plan(job.layout, found, plan.tables)
             spark = cast("Any", SimpleNamespace(sparkContext=SimpleNamespace(defaultParallelism=2)))
-            landing = Landing(spark, job, access, found, budget, OPEN_GATE, accept)
+            landing = Landing(spark, job.source, job.layout, job.steps, access, found, budget, OPEN_GATE, accept)
             land_pages(landing, plan)
             prove_tables(landing)
         record = found.tables["things"]

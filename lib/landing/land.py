@@ -1,4 +1,4 @@
-"""Fetch, land, prove: from a plan to raw pages in bronze that are known to be all there was."""
+"""One loop: land, prove, parse, settle duplicates, read again; from a plan to pages that are known to be all there was."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ from dataclasses import dataclass, field, replace
 
 from pyspark.sql import SparkSession
 
-from jobs.steps.options import Job
-from jobs.steps.record import note_plan
+from lib.config import Source
+from lib.console import Steps
 from lib.errors import SourceIncompleteError
 from lib.failpoints import reached
+from lib.lake.layout import Layout
 from lib.lake.runs import Run
-from lib.lake.states import TableState
+from lib.lake.states import Step, TableState
 from lib.landing import prove
-from lib.landing.bronze import Bronze, land
+from lib.landing.bronze import MOST_NAMED, Bronze, land
 from lib.landing.budget import Budget
 from lib.landing.fetch import FetchPages, fetched, shared_out
-from lib.landing.plan import PageRange, Plan, TablePlan, look_at_pages, probe_first_pages, waves
-from lib.landing.prove import Case, Doubt
+from lib.landing.parsed import Batch, Parsed, parse_tables
+from lib.landing.plan import PageRange, Plan, TablePlan, look_at_pages, note_plan, probe_first_pages, waves
+from lib.landing.prove import COUNTED, PROVED, UNPROVED, Case, Doubt, doubt_repeats, report, walk_again
 from lib.source.access import Access
 from lib.source.gate import Gate
 from lib.source.page import PageRow
+from lib.tables.newest import pages_sharing_keys
 
 # A source that tells no total is walked this many pages at a time for each request that may be open.
 PAGES_AHEAD = 4
@@ -29,12 +32,20 @@ PAGES_AHEAD = 4
 MOST_LOOKS = 32
 
 
+REPEATS = (
+    "the source fills its pages unevenly and repeats rows, which count towards its total: others may be missing. An order of rows "
+    "that is the same for each page (by an id, if the source can be asked for it) helps"
+)
+
+
 @dataclass
 class Landing:
     """The landing of one run: what lands pages, and how far each table is. `endless` says of tables that no end of them was met."""
 
     spark: SparkSession
-    job: Job
+    source: Source
+    layout: Layout
+    progress: Steps
     access: Access
     run: Run
     budget: Budget
@@ -44,23 +55,47 @@ class Landing:
     endless: dict[str, str] = field(default_factory=dict)
     answer_s: float = 0.0
 
+    def plan_of(self, table: str) -> TablePlan:
+        """The pages that belong to a table, as far as that is known by now."""
+        return self.cases[table].plan
+
     @property
     def bronze(self) -> Bronze:
         """What has landed so far."""
-        return Bronze(str(self.job.layout.pages), self.run.run_id)
+        return Bronze(str(self.layout.pages), self.run.run_id)
 
     def land(self, ranges: Sequence[PageRange], round_: int, here: tuple[PageRow, ...] = ()) -> None:
         """Land these pages in waves, and those that are here already with the first."""
-        limits = self.job.source.api.limits
-        with self.job.steps.counted("fetch and land", sum(span.n_pages for span in ranges) + len(here)) as done:
+        limits = self.source.api.limits
+        with self.progress.counted("fetch and land", sum(span.n_pages for span in ranges) + len(here)) as done:
             for wave in list(waves(ranges, limits.concurrency, self.answer_s)) or [()] * bool(here):
                 slots = self.spark.sparkContext.defaultParallelism
                 parts, in_flight = shared_out(wave, slots=slots, concurrency=limits.concurrency)
                 fetch = FetchPages(self.access, self.run.run_id, parts, in_flight, self.gate, here, round_)
-                land(fetched(self.spark, fetch), str(self.job.layout.pages))
+                land(fetched(self.spark, fetch), str(self.layout.pages))
                 done(sum(span.n_pages for span in wave) + len(here))
                 here = ()
                 reached("wave landed")
+
+
+def land_complete(landing: Landing, plan: Plan, batch: Batch) -> dict[str, Parsed]:
+    """Land, prove, parse, settle duplicates, read again: until every table is complete, or given up. Nobody asks the source later.
+
+    Returns the tables that came through, parsed. What belongs to each is known only at the end; the run's record then says it.
+    """
+    run = landing.run
+    land_pages(landing, plan)
+    prove_tables(landing)
+    run.ended(Step.PROVE)
+    reached("proved")
+    with landing.progress.step("parse"):
+        parsed = parse_tables(batch, list(run.tables))
+        parsed |= _settle_duplicates(landing, batch, parsed)
+        _doubt_uneven_duplicates(landing)
+        run.ended(Step.PARSE)
+        note_plan(landing.layout, run, [case.plan for case in landing.cases.values()])
+        reached("parsed")
+    return parsed
 
 
 def land_pages(landing: Landing, plan: Plan) -> None:
@@ -81,7 +116,7 @@ def land_pages(landing: Landing, plan: Plan) -> None:
             table = table if table.total is not None else replace(table, last=last_page)
             ranges += [table.whole] if last_round else table.pages(landing.bronze.missing(table))
             rounds.append(last_round + 1)
-        landing.cases[table.table] = Case(table, landing.job.source.table(table.table).prove)
+        landing.cases[table.table] = Case(table, landing.source.table(table.table).prove)
     landing.land(ranges, max(rounds), plan.probes)
     _walk_to_the_end(landing, [case.plan for case in landing.cases.values() if case.plan.total is None])
 
@@ -91,7 +126,7 @@ def prove_tables(landing: Landing, doubts: Sequence[Doubt] = ()) -> None:
 
     Starts from `doubts`, if there are any: then only their tables are looked at.
     """
-    rounds, run = landing.job.source.api.limits.proof_rounds, landing.run
+    rounds, run = landing.source.api.limits.proof_rounds, landing.run
     again = list(doubts)
     asked = [doubt.case.plan.table for doubt in doubts] or list(landing.cases)
     for number in range(rounds + 1):
@@ -99,10 +134,48 @@ def prove_tables(landing: Landing, doubts: Sequence[Doubt] = ()) -> None:
             _read_again(landing, again)
             asked = [doubt.case.plan.table for doubt in again]
         open_cases = [landing.cases[name] for name in asked if name not in run.failed]
-        with landing.job.steps.step("prove"):
+        with landing.progress.step("prove"):
             again = _judge(landing, open_cases, rounds if number == rounds else None)
         if not again:
             break
+
+
+def _settle_duplicates(landing: Landing, batch: Batch, parsed: dict[str, Parsed]) -> dict[str, Parsed]:
+    """Look again at pages that share a key. Where they moved, the table is read anew; else the source itself repeats a row."""
+    open_tables, newer = dict(parsed), dict[str, Parsed]()
+    rounds = landing.source.api.limits.proof_rounds
+    for number in range(rounds + 1):
+        doubts = []
+        for name, one in open_tables.items():
+            case = landing.cases[name]
+            if case.level == COUNTED and landing.run.tables[name].rows_duplicate and case.plan.n_pages > 1:
+                pages = one.rows.transform(pages_sharing_keys(one.table.key)).limit(MOST_NAMED).collect()
+                doubt = doubt_repeats(case, [row["page"] for row in pages])
+                if pages and moved_since(landing, doubt):
+                    doubts.append(walk_again(case, f"{doubt.why}, and rows moved"))
+        if not doubts:
+            break
+        if number == rounds:
+            for doubt in doubts:
+                name = doubt.case.plan.table
+                give_up(landing, name, report(doubt, landing.bronze.see(doubt.case.plan), rounds))
+            break
+        prove_tables(landing, doubts)
+        read_again = [doubt.case.plan.table for doubt in doubts]
+        for name in read_again:
+            open_tables[name].rows.unpersist()
+        open_tables = parse_tables(batch, read_again)
+        newer |= open_tables
+    return newer
+
+
+def _doubt_uneven_duplicates(landing: Landing) -> None:
+    """Where pages are filled unevenly only the sum of their rows is proof, and a duplicate may stand for a missing row."""
+    for name, case in landing.cases.items():
+        record = landing.run.tables[name]
+        if record.proof in PROVED and record.rows_duplicate and landing.bronze.see(case.plan).odd:
+            record.proof, record.unproved_because = UNPROVED, REPEATS
+            landing.progress.note(f"{name}: not proved complete: {REPEATS}")
 
 
 def moved_since(landing: Landing, doubt: Doubt) -> bool:
@@ -114,7 +187,7 @@ def moved_since(landing: Landing, doubt: Doubt) -> bool:
     pages = [page for span in doubt.ranges for page in range(span.first, span.last + 1)]
     if len(pages) > MOST_LOOKS:
         return True
-    landing.job.steps.note(f"{plan.table}: {doubt.why}; looking at {len(pages)} pages again")
+    landing.progress.note(f"{plan.table}: {doubt.why}; looking at {len(pages)} pages again")
     landed = landing.bronze.rows_hashes(plan, pages)
     now = look_at_pages(landing.access, landing.run.run_id, doubt.ranges, landing.budget)
     return {page.page: page.items_sha256 for page in now} != landed
@@ -152,7 +225,7 @@ def _judge(landing: Landing, cases: Sequence[Case], rounds: int | None) -> list[
 def give_up(landing: Landing, table: str, why: str) -> None:
     """Fail the table; or go on with what has landed of it, where the operator chose to."""
     if landing.accept_incomplete:
-        landing.job.steps.note(f"going on though incomplete: {why}")
+        landing.progress.note(f"going on though incomplete: {why}")
         landing.run.tables[table].proof = prove.INCOMPLETE
         landing.run.tables[table].to(TableState.LANDED)
     else:
@@ -164,16 +237,16 @@ def _read_again(landing: Landing, doubts: Sequence[Doubt]) -> None:
     for doubt in doubts:
         plan = doubt.case.plan
         landing.cases[plan.table] = doubt.case.read_again(doubt.ranges)
-        landing.job.steps.note(f"{plan.table}: reading {sum(s.n_pages for s in doubt.ranges)} pages again: {doubt.why}")
+        landing.progress.note(f"{plan.table}: reading {sum(s.n_pages for s in doubt.ranges)} pages again: {doubt.why}")
     last = max((landing.bronze.progress(doubt.case.plan.table) or (0, 0))[0] for doubt in doubts)
-    note_plan(landing.job, landing.run, [case.plan for case in landing.cases.values()])
+    note_plan(landing.layout, landing.run, [case.plan for case in landing.cases.values()])
     landing.land([span for doubt in doubts for span in doubt.ranges], last + 1)
     reached("read again")
 
 
 def _walk_to_the_end(landing: Landing, tables: Sequence[TablePlan]) -> None:
     """Fetch on and on, until each table has met its end. A source that gives the same page for ever is stopped by that."""
-    limits = landing.job.source.api.limits
+    limits = landing.source.api.limits
     ahead = PAGES_AHEAD * limits.concurrency
     walking = list(tables)
     while walking:

@@ -1,4 +1,4 @@
-"""What is merged: the landed pages of one run, parsed and held against the contract."""
+"""From landed pages to typed rows: the pages of a run, parsed and held against the contract."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from datetime import UTC, date, datetime
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.steps.options import Job
-from lib.config import MASK, Table
+from lib.config import MASK, Source, Table
 from lib.config.names import is_name
+from lib.console import Steps
 from lib.errors import ContractError, SourceError
 from lib.lake.columns import held_columns
-from lib.lake.key_hash import KeyHash
+from lib.lake.key_hash import KeyHash, key_hash_of
 from lib.lake.layout import Layout
 from lib.lake.merge import Clock
 from lib.lake.runs import Run
@@ -37,11 +37,15 @@ MOST_NEW = 100
 class Batch:
     """The landed pages of the run of `clock`, on their way into the tables of `layout`; `run` is the record that is kept of it.
 
-    `plan` gives the pages that belong to a table. `known` are the runs of the lake, for what was merged before.
+    They are in the `lake`, which also has the secret of keys (unless `secret` is given). `layout` is that of the lake, or of tables
+    that are made anew. `plan` gives the pages that belong to a table. `known` are the runs of the lake, for what was merged before.
     """
 
     spark: SparkSession
-    job: Job
+    source: Source
+    lake: Layout
+    secret: str | None
+    progress: Steps
     run: Run
     layout: Layout
     clock: Clock
@@ -52,7 +56,7 @@ class Batch:
     @property
     def key_hash(self) -> KeyHash:
         """By what the lake finds a row in quarantine again; of tables that are made anew too."""
-        return self.job.key_hash(self.spark)
+        return key_hash_of(self.spark, self.lake, self.secret)
 
 
 @dataclass(frozen=True)
@@ -69,11 +73,11 @@ def parse_tables(batch: Batch, names: Iterable[str]) -> dict[str, Parsed]:
     run = batch.run
     tables = [
         table
-        for table in batch.job.source.tables
+        for table in batch.source.tables
         if table.name in names and run.tables[table.name].state == TableState.LANDED
     ]
     reread = any(record.rounds for record in run.tables.values())
-    pages = landed_pages(batch.spark, str(batch.job.layout.pages), batch.clock.run_id, reread=reread)
+    pages = landed_pages(batch.spark, str(batch.lake.pages), batch.clock.run_id, reread=reread)
     done = side_by_side(run, tables, lambda table: _parse(batch, pages, table))
     return {one.table.name: one for one in done}
 
@@ -103,7 +107,7 @@ def _parse(batch: Batch, pages: DataFrame, declared: Table) -> Parsed:
     if counts["n_parsed"] != record.rows_landed:
         message = (
             f"{table.name}: {record.rows_landed} rows landed, {counts['n_parsed']} could be read from the landed pages; "
-            f"look at the pages of this run in {batch.job.layout.pages}"
+            f"look at the pages of this run in {batch.lake.pages}"
         )
         raise ContractError(message)
     seen = columns_seen(counts["shapes"])
@@ -130,7 +134,7 @@ def _parse(batch: Batch, pages: DataFrame, declared: Table) -> Parsed:
 
 
 def _counted(batch: Batch, pages: DataFrame, table: Table) -> tuple[DataFrame, Row]:
-    items = batch.job.source.api.pagination.items
+    items = batch.source.api.pagination.items
     rows = pages.transform(parse(table, items)).transform(ranked(table)).persist()
     return rows, rows.transform(lambda frame: count_rows(frame, table.key, _told(table))).collect()[0]
 
