@@ -27,6 +27,7 @@ from lib.landing.budget import Budget
 from lib.landing.budget_server import BudgetServer
 from lib.landing.land import Landing, land_complete
 from lib.landing.plan import note_plan
+from lib.reporting.summary import say_done, say_plan
 from lib.session import start_session
 from lib.source.access import Access
 
@@ -52,11 +53,11 @@ def command(*, dry_run: bool, from_landed: str | None, choices: Choices, **optio
             access, limits = Access.of(source.api, source.tables), source.api.limits
             budget = Budget(limits.concurrency, limits.requests_per_second, max_wait_s=limits.max_wait_s)
             if dry_run:
-                record.say_plan(job, plan_tables(job, access, budget, run))
+                say_plan(job.source.source, plan_tables(job, access, budget, run))
                 return
             with record.recorded(job, run, NAME):
                 ingest(job, access, budget, run, choices)
-    record.say_done(job, run)
+    say_done(job.layout, run)
 
 
 def ingest(job: Job, access: Access, budget: Budget, run: Run, choices: Choices) -> None:

@@ -17,6 +17,7 @@ from lib.lake import runs
 from lib.lake.lock import run_at_work
 from lib.lake.publications import Accepted
 from lib.lake.runs import Run
+from lib.reporting.summary import say_done
 from lib.session import start_session
 
 NAME = "sanity-check"
@@ -58,7 +59,7 @@ def check(job: Job, accepted: Accepted | None) -> None:
                 halts=True,
             )
         check_and_publish(spark, job, run, suites, accepted)
-    record.say_done(job, run)
+    say_done(job.layout, run)
 
 
 def _run_to_check(job: Job) -> Run:

@@ -20,10 +20,9 @@ from lib.lake.key_hash import KeyHash
 from lib.lake.layout import Layout
 from lib.lake.merge import Clock
 from lib.lake.runs import Run, TableRun
-from lib.lake.states import TableState
+from lib.lake.states import PROVED, TableState
 from lib.landing.parsed import Batch, Parsed, side_by_side
 from lib.landing.plan import TablePlan
-from lib.landing.prove import PROVED
 from lib.tables.compare import check_deleted, check_rejected, deleted, seen_keys
 from lib.tables.fit import fit
 from lib.tables.newest import newest, rehashed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from jobs.steps.declare import declared
 from jobs.steps.options import Job
 from lib.config.suggest import closest, did_you_mean
 from lib.errors import ConfigError
@@ -13,6 +12,7 @@ from lib.lake.checks import ROLLED_BACK, checks_since
 from lib.lake.layout import Layout
 from lib.lake.publications import Accepted
 from lib.lake.runs import Run
+from lib.quality.implied import implied
 from lib.quality.names import name_expectations
 
 
@@ -76,7 +76,7 @@ def check_accepted(job: Job, run: Run, accepted: Accepted) -> None:
     names = [
         name
         for table, file in job.suites.items()
-        for name in name_expectations(table, [*declared(job, table, known), *file["expectations"]])
+        for name in name_expectations(table, [*implied(job.source, table, known, job.now), *file["expectations"]])
     ]
     wanted = accepted.expectation
     if wanted not in names:

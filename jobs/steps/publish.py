@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.steps.accept import not_accepted
-from jobs.steps.declare import declared, register_deleted_rows
-from jobs.steps.failures import write_failures
 from jobs.steps.observe import copy_site
 from jobs.steps.options import Job
 from jobs.steps.record import complete
@@ -29,6 +27,8 @@ from lib.lake.read import at_version
 from lib.lake.runs import Run
 from lib.lake.states import RunState
 from lib.quality.docs import Checked, copy_assets, make_self_contained
+from lib.quality.failed_rows import CheckOf, write_failures
+from lib.quality.implied import implied, register_deleted_rows
 from lib.quality.names import rows_query
 from lib.quality.references import NOTHING, count_strays, register_strays, say_strays
 from lib.quality.suites import build_suite
@@ -51,7 +51,10 @@ def prepare_checks(job: Job) -> Suites:
         ConfigError: an expectation that GX does not take.
     """
     known = runs.all_runs(job.layout)
-    return {name: build_suite(job.source, name, file, declared(job, name, known)) for name, file in job.suites.items()}
+    return {
+        name: build_suite(job.source, name, file, implied(job.source, name, known, job.now))
+        for name, file in job.suites.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def _check_and_publish(
         looking = looking or look(spark, job, run, suites, background)
         derived = {name: at for name, at in whole.tables.items() if name not in looking.frames}
         frames = looking.frames | _read_at(spark, job, derived)
-        register_deleted_rows(spark, job, run)
+        register_deleted_rows(spark, job.source, run)
         staged = site.staging_folder(job.layout.site, docs_id)
         findings, notes = _checked(job, looking, frames, suites, docs_id, staged)
         broken = (*not_accepted(findings, accepted), *findings.unchecked)
@@ -136,7 +139,8 @@ def _check_and_publish(
         site.publish_run_docs(staged, job.layout.site, docs_id)
         reached("docs moved in")
         # Only now is the docs' id taken for good: a check that was killed before leaves no rows that the next one would repeat.
-        write_failures(spark, job, run, frames, findings, docs_id)
+        check = CheckOf(run, docs_id, job.now)
+        write_failures(spark, job.source, job.layout, lambda: job.key_hash(spark), check, frames, findings)
         # Not only the tables: the orphaned references are cached, too. At each commit to a table, Spark plans again every cached
         # query that reads it, which the next run in this process would pay for.
         spark.catalog.clearCache()

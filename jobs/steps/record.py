@@ -7,29 +7,24 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from shlex import quote
 
 from pyspark.sql import SparkSession
 
 from jobs.steps.named import unknown_run
 from jobs.steps.observe import close_killed, observe
 from jobs.steps.options import Job
-from lib.config import derivations_of, is_column_name, new_run_id
-from lib.console import columns, say
+from lib.config import derivations_of, new_run_id
+from lib.console import say
 from lib.errors import ConfigError, PagelakeError, SourceIncompleteError
 from lib.failpoints import reached
 from lib.lake import publications, runs
-from lib.lake.checks import checks_since
 from lib.lake.complete import CompleteSet, complete_set
 from lib.lake.layout import claim, remove_rebuilds
 from lib.lake.lock import writing
 from lib.lake.publications import Publication
 from lib.lake.runs import Run, TableRun, new_run
 from lib.lake.states import RunState, Step, TableState
-from lib.landing.plan import Plan
-from lib.landing.prove import INCOMPLETE, UNPROVED
 from lib.observe.measure import Work
-from lib.quality.counts import Counts
 from lib.reporting.site import heal_site
 
 
@@ -252,75 +247,3 @@ def stop_on_failed_tables(run: Run) -> None:
         lines += [f"Merged all the same: {', '.join(merged)}." if merged else "No table was changed."]
         lines += [f"Next:    see to the reason, then start the same command again, or with --resume {run.run_id}"]
         raise SourceIncompleteError("\n".join(lines))
-
-
-def say_plan(job: Job, plan: Plan) -> None:
-    """What a dry run prints.
-
-    Raises:
-        SourceIncompleteError: a table could not be planned.
-    """
-    rows = [("table", "rows", "pages")]
-    rows += [
-        (table.table, "unknown" if table.total is None else f"{table.total:,}", f"{table.n_pages:,}")
-        for table in plan.tables
-    ]
-    say([f"Plan for {job.source.source}; nothing was written, not published.", *columns(rows)])
-    if plan.failed:
-        raise SourceIncompleteError("\n".join(f"{name}: {error}" for name, error in plan.failed.items()))
-
-
-def say_done(job: Job, run: Run) -> None:
-    """The summary of a run that went well: what happened, what to do next, where the docs are."""
-    rows = [["table", "rows landed", "rejected", "duplicate", "inserted", "updated", "deleted"]]
-    for table in run.tables.values():
-        copied = [table.rows_landed, table.rows_rejected, table.rows_duplicate]
-        counts = [*copied, table.rows_inserted, table.rows_updated, table.rows_deleted]
-        rows.append([table.table, *("-" if count is None else f"{count:,}" for count in counts)])
-    lines = ["", *columns(rows), ""]
-    lines += [
-        f"Not proved complete: {table.table} ({table.proof}{_because(table)}); none of its rows was marked as deleted."
-        for table in run.tables.values()
-        if table.proof in (UNPROVED, INCOMPLETE)
-    ]
-    for table in run.tables.values():
-        if table.new_columns:
-            lines.append(
-                f"Columns of {table.table} that are new to its contract: {', '.join(map(repr, table.new_columns))}."
-            )
-            if not all(is_column_name(name) for name in table.new_columns):
-                lines.append(
-                    "To take one whose name cannot be a column's: another name, with from: and its name in the JSON."
-                )
-        if table.rows_resolved:
-            lines.append(f"Rows of {table.table} that left quarantine: {table.rows_resolved:,}.")
-    if run.state == runs.PUBLISHED:
-        lines += [f"Run {run.run_id} is published.", *_accepted(job, run), *_checked(job, run)]
-        lines += [
-            f"Docs:    {job.layout.site / 'index.html'}  (open it in a browser)",
-            f"Tables:  {job.layout.published_json}  (README.md says how to read them)",
-        ]
-    else:
-        lines += [
-            f"Run {run.run_id} is merged and not published.",
-            f"Next:    ./spark-submit.sh sanity-check --source {job.source.source} --lake {quote(str(job.layout.root))}",
-        ]
-    say(lines)
-
-
-def _checked(job: Job, run: Run) -> list[str]:
-    """What came of its last check, in the words that its site and its docs have."""
-    checks = [one for one in checks_since(job.layout, run.number) if one.run_id == run.run_id]
-    return [f"Checks:  {Counts.recorded(one)}" for one in checks[:1]]
-
-
-def _because(table: TableRun) -> str:
-    return f": {table.unproved_because}" if table.unproved_because else ""
-
-
-def _accepted(job: Job, run: Run) -> list[str]:
-    """What was published in spite of, if this run's publication is current."""
-    publication = publications.current(job.layout)
-    if publication is None or publication.run_id != run.run_id:
-        return []
-    return [f"{one.expectation} failed, and was accepted by {one.by}: {one.reason}" for one in publication.accepted]

@@ -30,6 +30,12 @@ class TableState(StrEnum):
     KEPT = "kept"
 
 
+# How the copy of a table was proved complete, or why not: `lib/landing/prove.py` says what each means.
+COUNTED, REREAD, UNPROVED, INCOMPLETE = "counted", "reread", "unproved", "incomplete"
+# Only of these may a row that is not there be taken for one that was deleted.
+PROVED = (COUNTED, REREAD)
+
+
 class Step(StrEnum):
     """The steps that a run has to end before it can be checked, in their order."""
 

@@ -13,14 +13,14 @@ from lib.errors import SourceIncompleteError
 from lib.failpoints import reached
 from lib.lake.layout import Layout
 from lib.lake.runs import Run
-from lib.lake.states import Step, TableState
+from lib.lake.states import COUNTED, INCOMPLETE, PROVED, UNPROVED, Step, TableState
 from lib.landing import prove
 from lib.landing.bronze import MOST_NAMED, Bronze, land
 from lib.landing.budget import Budget
 from lib.landing.fetch import FetchPages, fetched, shared_out
 from lib.landing.parsed import Batch, Parsed, parse_tables
 from lib.landing.plan import PageRange, Plan, TablePlan, look_at_pages, note_plan, probe_first_pages, waves
-from lib.landing.prove import COUNTED, PROVED, UNPROVED, Case, Doubt, doubt_repeats, report, walk_again
+from lib.landing.prove import Case, Doubt, doubt_repeats, report, walk_again
 from lib.source.access import Access
 from lib.source.gate import Gate
 from lib.source.page import PageRow
@@ -210,7 +210,7 @@ def _judge(landing: Landing, cases: Sequence[Case], rounds: int | None) -> list[
             verdict = prove.judge(case, seen, closing)
             if isinstance(verdict, prove.Proof):
                 record.proof = verdict.level
-                is_proved = verdict.level in prove.PROVED
+                is_proved = verdict.level in PROVED
                 record.unproved_because = None if is_proved else verdict.why or record.unproved_because
                 record.to(TableState.LANDED)
             elif rounds is None:
@@ -226,7 +226,7 @@ def give_up(landing: Landing, table: str, why: str) -> None:
     """Fail the table; or go on with what has landed of it, where the operator chose to."""
     if landing.accept_incomplete:
         landing.progress.note(f"going on though incomplete: {why}")
-        landing.run.tables[table].proof = prove.INCOMPLETE
+        landing.run.tables[table].proof = INCOMPLETE
         landing.run.tables[table].to(TableState.LANDED)
     else:
         landing.run.fail(table, why)

@@ -14,13 +14,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from lib.errors import SourceIncompleteError
+from lib.lake.states import COUNTED, REREAD, UNPROVED
 from lib.landing.bronze import Seen
 from lib.landing.plan import MOST_EXTRA_PAGES, PageRange, TablePlan, plan_table
 from lib.source.page import PageRow
 
-COUNTED, REREAD, UNPROVED, INCOMPLETE = "counted", "reread", "unproved", "incomplete"
-# Only of these may a row that is not there be taken for one that was deleted.
-PROVED = (COUNTED, REREAD)
 SHOWN_PAGES = 20
 _LOOK_AT_FIRST = "Look at api.pagination.first, page_param and size_param: the source says that it gives other pages"
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from jobs.steps.declare import declared
+from jobs.steps.options import Job
 from jobs.steps.publish import check_and_publish, prepare_checks
 from lib.lake import runs
 from lib.lake.checks import all_checks
 from lib.lake.runs import Run, TableRun
+from lib.quality.implied import implied
 from tests.spark.served_table import DAY_0, Served
 
 FEW_DELETED = {
@@ -31,10 +32,12 @@ def earlier(number: int, keys: int | None, proof: str = "counted", **changes: An
     return replace(run, **changes)
 
 
+def implied_of(job: Job, known: list[Run]) -> list[dict[str, Any]]:
+    return list(implied(job.source, "things", known, job.now))
+
+
 def volume(things: Served, known: list[Run]) -> list[dict[str, Any]]:
-    counts = [
-        one for one in declared(things.job(), "things", known) if one["type"].startswith("expect_table_row_count")
-    ]
+    counts = [one for one in implied_of(things.job(), known) if one["type"].startswith("expect_table_row_count")]
     return [one["kwargs"] for one in counts if "max_value" in one["kwargs"]]
 
 

@@ -23,7 +23,6 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.steps.failures import key_of, write_failures
 from jobs.steps.options import Job
 from jobs.steps.publish import check_and_publish, prepare_checks
 from lib.config import Runtime, Source
@@ -32,6 +31,7 @@ from lib.errors import ChecksFailedError
 from lib.lake.layout import claim, lake_at
 from lib.lake.runs import Run, TableRun
 from lib.quality.declared import unique_key
+from lib.quality.failed_rows import CheckOf, key_of, write_failures
 from lib.quality.failing import NO_WAY, WHOLE_TABLE, WITH_CONDITION, Failing, failing_rows
 from lib.quality.names import rows_query
 from lib.quality.suites import build_suite
@@ -191,12 +191,17 @@ def job(source_of: Callable[[str], Source], tmp_path: Path) -> Job:
 RUN = Run("r1", "shop", AT, "", "", tables={"users": TableRun("users", version=7)})
 
 
+def write(spark: SparkSession, job: Job, docs_id: str, frames: dict[str, DataFrame], findings: Findings) -> None:
+    check = CheckOf(RUN, docs_id, job.now)
+    write_failures(spark, job.source, job.layout, lambda: job.key_hash(spark), check, frames, findings)
+
+
 @pytest.mark.parametrize("few", [10_000, 99])
 def test_all_failing_rows_are_written_by_key_without_personal_values(
     spark: SparkSession, job: Job, checked: Callable[..., Findings], few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # More than a few are written by Spark, and not by the driver.
-    monkeypatch.setattr("jobs.steps.failures.FEW", few)
+    monkeypatch.setattr("lib.quality.failed_rows.FEW", few)
     users = spark.range(1000).select(
         F.concat("id", F.lit("@example.org")).alias("mail"),
         (F.col("id") % 7).alias("day"),
@@ -209,7 +214,7 @@ def test_all_failing_rows_are_written_by_key_without_personal_values(
         unique_key(("mail", "day")),
         table="users",
     )
-    write_failures(spark, job, RUN, {"users": users}, findings, "r1.check2")
+    write(spark, job, "r1.check2", {"users": users}, findings)
 
     path = job.layout.failures
     keys = failures(path, rows_query("r1.check2", "users.column_values_to_not_be_null.age"))
@@ -247,7 +252,7 @@ def test_a_count_other_than_gx_is_said(spark: SparkSession, job: Job) -> None:
         unexpected=3,
         kwargs={"column": "age"},
     )
-    write_failures(spark, job, RUN, {"users": users}, Findings((wrong,), {"users": 2}), "r1")
+    write(spark, job, "r1", {"users": users}, Findings((wrong,), {"users": 2}))
     rows = failures(job.layout.failures, "SELECT key, note FROM failures ORDER BY key")
     assert rows[:2] == [('{"mail":"***","day":1}', None), ('{"mail":"***","day":2}', None)]
     assert rows[2:] == [(None, "2 rows are listed, Great Expectations counts 3")]
@@ -255,7 +260,7 @@ def test_a_count_other_than_gx_is_said(spark: SparkSession, job: Job) -> None:
 
 @pytest.mark.quick
 def test_nothing_failed_writes_nothing(spark: SparkSession, job: Job) -> None:
-    write_failures(spark, job, RUN, {}, Findings((), {}), "r1")
+    write(spark, job, "r1", {}, Findings((), {}))
     assert not job.layout.failures.exists()
 
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from lib.errors import SourceIncompleteError
+from lib.lake.states import COUNTED, REREAD
 from lib.landing.bronze import Seen
 from lib.landing.plan import TablePlan
-from lib.landing.prove import COUNTED, REREAD, Case, Doubt, Proof, doubt_repeats, judge, report
+from lib.landing.prove import Case, Doubt, Proof, doubt_repeats, judge, report
 from tests.first_page import first_page
 
 PLAN = TablePlan("t", "/t", first=1, last=10, given=100, total=1000)

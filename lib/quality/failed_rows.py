@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from typing import Any
@@ -12,9 +13,10 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.steps.options import Job
 from lib.config import DERIVATIONS, MASK, Source
 from lib.lake.failures import FEW, SCHEMA, add_few, add_many
+from lib.lake.key_hash import KeyHash
+from lib.lake.layout import Layout
 from lib.lake.runs import Run
 from lib.quality.failing import failing_rows
 from lib.quality.validate import Finding, Findings, live_rows
@@ -30,20 +32,38 @@ _LITERALS = {
 }
 
 
+@dataclass(frozen=True)
+class CheckOf:
+    """A check: of which run, by which docs, and when."""
+
+    run: Run
+    docs_id: str
+    at: datetime
+
+
 def write_failures(
-    spark: SparkSession, job: Job, run: Run, frames: dict[str, DataFrame], findings: Findings, docs_id: str
+    spark: SparkSession,
+    source: Source,
+    layout: Layout,
+    key_hash: Callable[[], KeyHash],
+    check: CheckOf,
+    frames: dict[str, DataFrame],
+    findings: Findings,
 ) -> None:
-    """Write the keys of all rows that fail an expectation of this check. Nothing failed: nothing is written, and no Spark job."""
+    """Write the keys of all rows that fail an expectation of this check. Nothing failed: nothing is written, and no Spark job.
+
+    `key_hash` gives the lake's, which is asked for only if a row failed.
+    """
     lists: list[DataFrame] = []
     notes: dict[str, str] = {}
-    about = {finding.name: _about(run, finding, docs_id, job.now) for finding in findings.failed}
+    about = {finding.name: _about(check, finding) for finding in findings.failed}
     for finding in findings.failed:
-        key, personal = key_of(job.source, finding.table)
+        key, personal = key_of(source, finding.table)
         failing = failing_rows(live_rows(frames[finding.table]), key, finding)
         if failing.rows is None:
             notes[finding.name] = f"no rows are listed: {failing.why}"
         else:
-            hashed = job.key_hash(spark)(key, within="")
+            hashed = key_hash()(key, within="")
             lists.append(failing.rows.select(*_literals(about[finding.name]), *_keyed(key, personal, hashed)))
     if not about:
         return
@@ -51,11 +71,11 @@ def write_failures(
         listed = reduce(DataFrame.unionByName, lists).persist()
         counts = {row["expectation"]: row["count"] for row in listed.groupBy("expectation").count().collect()}
         noted = spark.createDataFrame(pa.Table.from_pylist(_noted(about, notes, findings, counts), SCHEMA))
-        add_many(job.layout, listed.unionByName(noted))
+        add_many(layout, listed.unionByName(noted))
         listed.unpersist()
     else:
         few = reduce(DataFrame.unionByName, lists).toArrow().to_pylist() if lists else []
-        add_few(job.layout, [*few, *_noted(about, notes, findings, Counter(row["expectation"] for row in few))])
+        add_few(layout, [*few, *_noted(about, notes, findings, Counter(row["expectation"] for row in few))])
 
 
 def _noted(
@@ -80,8 +100,9 @@ def key_of(source: Source, table: str) -> tuple[tuple[str, ...], tuple[str, ...]
     return key, tuple(name for name in key if name in personal)
 
 
-def _about(run: Run, finding: Finding, docs_id: str, at: datetime) -> dict[str, Any]:
-    values = docs_id, run.run_id, at, finding.table, run.tables[finding.table].version, finding.name, finding.severity
+def _about(check: CheckOf, finding: Finding) -> dict[str, Any]:
+    run, version = check.run, check.run.tables[finding.table].version
+    values = check.docs_id, run.run_id, check.at, finding.table, version, finding.name, finding.severity
     return dict(zip(_LITERALS, values, strict=True))
 
 

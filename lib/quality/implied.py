@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from pyspark.sql import SparkSession
 
-from jobs.steps.options import Job
-from lib.config import DERIVATIONS
+from lib.config import DERIVATIONS, Source
 from lib.lake import runs
 from lib.lake.runs import Run
-from lib.lake.states import TableState
-from lib.landing.prove import PROVED
+from lib.lake.states import PROVED, TableState
 from lib.quality.declared import Declared, declared_by_key, declared_by_table
 from lib.quality.deleted import register_deleted
 from lib.quality.volume import plausible_volume
 
 
-def declared(job: Job, name: str, known: list[Run]) -> Declared:
-    """The expectations of one table that no suite needs to write. `known` are the lake's runs, oldest first."""
+def implied(source: Source, name: str, known: list[Run], at: datetime) -> Declared:
+    """The expectations of one table that no suite needs to write, for a check at that time. `known` are the runs, oldest first."""
     if name in DERIVATIONS:
         return declared_by_key(DERIVATIONS[name].key)
-    table = job.source.table(name)
+    table = source.table(name)
     # Where nothing is deleted, rows only add up, and their number says nothing of what the source gave.
     volume = plausible_volume(_rows_by_run(known, name)) if table.deletes == "soft" else []
-    return [*declared_by_table(table, job.now), *volume]
+    return [*declared_by_table(table, at), *volume]
 
 
 def _rows_by_run(known: list[Run], name: str) -> dict[str, int]:
@@ -39,9 +39,9 @@ def _rows_by_run(known: list[Run], name: str) -> dict[str, int]:
     }
 
 
-def register_deleted_rows(spark: SparkSession, job: Job, run: Run) -> None:
+def register_deleted_rows(spark: SparkSession, source: Source, run: Run) -> None:
     """Let suites ask how many rows each table with `deletes: soft` lost in this run. A table that was kept lost none."""
-    for table in job.source.tables:
+    for table in source.tables:
         if table.deletes == "soft" and table.name in run.tables:
             record = run.tables[table.name]
             found_again = (record.keys or 0) - (record.rows_inserted or 0)

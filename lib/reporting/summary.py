@@ -1,0 +1,88 @@
+"""What a run says at its end: what happened, what to do next, and where things are."""
+
+from __future__ import annotations
+
+from shlex import quote
+
+from lib.config import is_column_name
+from lib.console import columns, say
+from lib.errors import SourceIncompleteError
+from lib.lake import publications, runs
+from lib.lake.checks import checks_since
+from lib.lake.layout import Layout
+from lib.lake.runs import Run, TableRun
+from lib.lake.states import INCOMPLETE, UNPROVED
+from lib.landing.plan import Plan
+from lib.quality.counts import Counts
+
+
+def say_plan(source: str, plan: Plan) -> None:
+    """What a dry run prints.
+
+    Raises:
+        SourceIncompleteError: a table could not be planned.
+    """
+    rows = [("table", "rows", "pages")]
+    rows += [
+        (table.table, "unknown" if table.total is None else f"{table.total:,}", f"{table.n_pages:,}")
+        for table in plan.tables
+    ]
+    say([f"Plan for {source}; nothing was written, not published.", *columns(rows)])
+    if plan.failed:
+        raise SourceIncompleteError("\n".join(f"{name}: {error}" for name, error in plan.failed.items()))
+
+
+def say_done(layout: Layout, run: Run) -> None:
+    """The summary of a run that went well: what happened, what to do next, where the docs are."""
+    rows = [["table", "rows landed", "rejected", "duplicate", "inserted", "updated", "deleted"]]
+    for table in run.tables.values():
+        copied = [table.rows_landed, table.rows_rejected, table.rows_duplicate]
+        counts = [*copied, table.rows_inserted, table.rows_updated, table.rows_deleted]
+        rows.append([table.table, *("-" if count is None else f"{count:,}" for count in counts)])
+    lines = ["", *columns(rows), ""]
+    lines += [
+        f"Not proved complete: {table.table} ({table.proof}{_because(table)}); none of its rows was marked as deleted."
+        for table in run.tables.values()
+        if table.proof in (UNPROVED, INCOMPLETE)
+    ]
+    for table in run.tables.values():
+        if table.new_columns:
+            lines.append(
+                f"Columns of {table.table} that are new to its contract: {', '.join(map(repr, table.new_columns))}."
+            )
+            if not all(is_column_name(name) for name in table.new_columns):
+                lines.append(
+                    "To take one whose name cannot be a column's: another name, with from: and its name in the JSON."
+                )
+        if table.rows_resolved:
+            lines.append(f"Rows of {table.table} that left quarantine: {table.rows_resolved:,}.")
+    if run.state == runs.PUBLISHED:
+        lines += [f"Run {run.run_id} is published.", *_accepted(layout, run), *_checked(layout, run)]
+        lines += [
+            f"Docs:    {layout.site / 'index.html'}  (open it in a browser)",
+            f"Tables:  {layout.published_json}  (README.md says how to read them)",
+        ]
+    else:
+        lines += [
+            f"Run {run.run_id} is merged and not published.",
+            f"Next:    ./spark-submit.sh sanity-check --source {run.source} --lake {quote(str(layout.root))}",
+        ]
+    say(lines)
+
+
+def _checked(layout: Layout, run: Run) -> list[str]:
+    """What came of its last check, in the words that its site and its docs have."""
+    checks = [one for one in checks_since(layout, run.number) if one.run_id == run.run_id]
+    return [f"Checks:  {Counts.recorded(one)}" for one in checks[:1]]
+
+
+def _because(table: TableRun) -> str:
+    return f": {table.unproved_because}" if table.unproved_because else ""
+
+
+def _accepted(layout: Layout, run: Run) -> list[str]:
+    """What was published in spite of, if this run's publication is current."""
+    publication = publications.current(layout)
+    if publication is None or publication.run_id != run.run_id:
+        return []
+    return [f"{one.expectation} failed, and was accepted by {one.by}: {one.reason}" for one in publication.accepted]
