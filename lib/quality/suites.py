@@ -73,7 +73,7 @@ def check_personal(source: Source, suites: Mapping[str, Mapping[str, Any]]) -> N
     pii = {table.name: table.pii for table in source.tables}
     pii |= {name: derived.pii(source) for name, derived in derivations_of(source).items()}
     for table, columns in pii.items():
-        for entry in suites.get(table, {"expectations": []})["expectations"]:
+        for entry in suites[table]["expectations"]:
             about = {str(name) for value in entry.get("kwargs", {}).values() for name in _names(value)}
             personal = sorted(about & set(columns))
             if personal and entry["type"] not in _SAFE_FOR_PERSONAL:

@@ -12,6 +12,7 @@ from lib.lake.checks import ROLLED_BACK, Check, add_check, all_checks
 from lib.lake.layout import Layout
 from lib.lake.publications import Publication
 from lib.lake.quarantine import count_reasons
+from lib.lake.rollback import target
 from lib.lake.runs import Run
 from lib.observe.outcome import Outcome, RunSummary
 from lib.quality.validate import Findings
@@ -62,9 +63,7 @@ def _kept(of: Site, published: Sequence[Publication]) -> set[str]:
     newest_first = dict.fromkeys(by_id[docs_id].checked_as if docs_id in by_id else docs_id for docs_id in checks)
     kept = set(list(newest_first)[: of.source.site.keep_runs])
     if published:
-        checked = by_id[published[-1].checked_as]
-        before = by_id.get(checked.replaces or "")
-        kept |= {checked.publication_id, *([before.checked_as] if before else [])}
+        kept |= {one.publication_id for one in (by_id[published[-1].checked_as], target(published)) if one is not None}
     return kept
 
 
