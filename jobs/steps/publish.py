@@ -30,7 +30,7 @@ from lib.quality.docs import Checked, copy_assets, make_self_contained
 from lib.quality.failed_rows import CheckOf, write_failures
 from lib.quality.implied import implied, register_deleted_rows
 from lib.quality.names import rows_query
-from lib.quality.references import NOTHING, count_strays, register_strays, say_strays
+from lib.quality.references import NOTHING, count_unmatched, describe_unmatched, register_unmatched
 from lib.quality.suites import build_suite
 from lib.quality.validate import Finding, Findings, validate
 from lib.reporting.kept_page import keep_page
@@ -62,11 +62,11 @@ class Looking:
     """The source's tables at their versions, and the sentences on pointers that meet no live row, once those are found."""
 
     frames: dict[str, DataFrame]
-    strays: Future[list[str]]
+    unmatched: Future[list[str]]
 
 
 def look(spark: SparkSession, job: Job, run: Run, suites: Suites, background: ThreadPoolExecutor) -> Looking:
-    """Read the source's tables, and start to look for stray pointers. The first checks need not wait for those.
+    """Read the source's tables, and start to look for unmatched references. The first checks need not wait for those.
 
     That is done by a thread of `background`, whose owner waits for it before the lake's lock is given back. Derived tables are left
     out: they may be about to get another version.
@@ -200,7 +200,7 @@ def _read_at(spark: SparkSession, job: Job, versions: Mapping[str, tuple[str, in
 def _checked(
     job: Job, looking: Looking, frames: dict[str, DataFrame], suites: Suites, docs_id: str, docs: Path
 ) -> tuple[Findings, list[str]]:
-    """Check the tables, those that point at others last: their stray pointers are looked for meanwhile, and told in sentences."""
+    """Check the tables, those that point at others last: their unmatched references are counted meanwhile, for sentences."""
     pointing = {table.name for table in job.source.tables if table.references}
     findings = validate(
         {name: frames[name] for name in sorted(frames, key=lambda name: name in pointing)},
@@ -209,9 +209,9 @@ def _checked(
         at=job.now,
         docs=docs,
         title=job.source.source,
-        wait_for=lambda name: looking.strays.result() if name in pointing else None,
+        wait_for=lambda name: looking.unmatched.result() if name in pointing else None,
     )
-    return findings, looking.strays.result()
+    return findings, looking.unmatched.result()
 
 
 def _copy_site(job: Job) -> LakeError | None:
@@ -234,16 +234,16 @@ def _references(spark: SparkSession, job: Job, run: Run, frames: dict[str, DataF
     notes: list[str] = []
     hashed = job.key_hash(spark)
     for table in pointing:
-        found = count_strays(table, register_strays(table, frames[table.name], targets, hashed))
-        say_strays(suites[table.name], found)
-        orphans = {strays.reference.column: strays for strays in found if strays.meets == NOTHING}
+        found = count_unmatched(table, register_unmatched(table, frames[table.name], targets, hashed))
+        describe_unmatched(suites[table.name], found)
+        orphans = {unmatched.reference.column: unmatched for unmatched in found if unmatched.meets == NOTHING}
         run.tables[table.name].orphans = [
             {"reference": name, "pointers": orphans[name].pointers, "keys": orphans[name].keys}
             if name in orphans
             else {"reference": name, "pointers": 0, "keys": 0}
             for name in (reference.column for reference in table.references)
         ]
-        notes += [str(strays) for strays in found]
+        notes += [str(unmatched) for unmatched in found]
     return notes
 
 

@@ -75,7 +75,7 @@ class TableRun:
 
     `rows_missing` are {column, rows} for the declared columns that are null in a row as it arrived, good or bad, with how many.
     `newest_at` is the newest time in the column `newest_by` of the rows taken, unless that is personal. `orphans` are {reference,
-    pointers, keys}: how many of the checked version point at no row, and how many distinct keys these name.
+    pointers, keys}: how many of the checked version are orphaned, and how many distinct keys these name.
     `as_of` is the start of the run that fetched the pages, and `fetched_by` its number: those of the run itself unless it is a
     replay; set once it may merge. `made_from` are {table, version}: what a derived table was made from.
     `unproved_because` says what keeps a copy from being proved complete, as far as that is known.

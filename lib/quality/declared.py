@@ -20,9 +20,9 @@ _SPARK_TYPES = {
 }
 
 
-def strays_view(table: str) -> str:
+def unmatched_view(table: str) -> str:
     """The temporary view of the table's pointers that meet no live row (see `lib.quality.references`)."""
-    return f"stray_pointers_of_{table}"
+    return f"unmatched_references_of_{table}"
 
 
 def deleted_view(table: str) -> str:
@@ -139,7 +139,7 @@ def no_orphans(table: Table, reference: Reference) -> dict[str, Any]:
     """Every reference points at a row: a live one, a deleted one, or one in quarantine."""
     # GX wants {batch} in every query. The pointers were taken from that batch before, for all references in one pass.
     query = (
-        f"SELECT _reference FROM {strays_view(table.name)} /* of {{batch}} */ "
+        f"SELECT _reference FROM {unmatched_view(table.name)} /* of {{batch}} */ "
         f"WHERE _reference = '{reference.column}' AND _meets = 'nothing'"
     )
     description = (

@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lib.config import Reference, Table
-from lib.quality.declared import strays_view
+from lib.quality.declared import unmatched_view
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
@@ -20,13 +20,13 @@ NOTHING, DELETED, QUARANTINED = "nothing", "deleted", "quarantined"
 KeyHash = Callable[[Sequence[str], str], Column]
 
 
-def register_strays(
+def register_unmatched(
     table: Table,
     frame: DataFrame,
     targets: dict[str, tuple[Table, DataFrame, DataFrame | None]],
     key_hash: KeyHash,
 ) -> DataFrame:
-    """Make the view of the table's stray pointers: those of its live rows that meet no live row.
+    """Make the view of the table's unmatched references: those of its live rows that meet no live row.
 
     `targets` has for each table referred to its settings, its silver rows, and its quarantined rows if there are any. By
     `key_hash` these are found, as quarantine holds no key of a personal column: it takes names of columns and where they are,
@@ -35,14 +35,16 @@ def register_strays(
     makes it an orphan.
     """
     live = frame.where(F.col("_deleted_at").isNull())
-    strays = [_strays(table, live, reference, *targets[reference.to_table], key_hash) for reference in table.references]
-    found = reduce(DataFrame.unionByName, strays).persist()
-    found.createOrReplaceTempView(strays_view(table.name))
+    unmatched = [
+        _unmatched(table, live, reference, *targets[reference.to_table], key_hash) for reference in table.references
+    ]
+    found = reduce(DataFrame.unionByName, unmatched).persist()
+    found.createOrReplaceTempView(unmatched_view(table.name))
     return found
 
 
 @dataclass(frozen=True)
-class Strays:
+class Unmatched:
     """Pointers of one reference that meet no live row, all of one kind: how many, and how many distinct keys they name."""
 
     table: str
@@ -54,39 +56,40 @@ class Strays:
     def __str__(self) -> str:
         """A sentence for people, without any value."""
         keys = f"{self.keys:,} distinct key{'' if self.keys == 1 else 's'}"
-        if self.pointers == 1:
-            said = f"1 points at {'no' if self.meets == NOTHING else f'a {self.meets}'} row"
+        references = f"reference{'' if self.pointers == 1 else 's'} to"
+        if self.meets == NOTHING:
+            said = f"{self.pointers:,} orphaned {references}"
         else:
-            said = f"{self.pointers:,} point at {'no row' if self.meets == NOTHING else f'{self.meets} rows'}"
-        return f"{self.table}.{self.reference.column}: {said} of {self.reference.to_table} ({keys})."
+            said = f"{self.pointers:,} {references} {f'a {self.meets} row' if self.pointers == 1 else f'{self.meets} rows'} of"
+        return f"{self.table}.{self.reference.column}: {said} {self.reference.to_table} ({keys})."
 
 
-def count_strays(table: Table, strays: DataFrame) -> list[Strays]:
-    """Stray pointers by reference, in the YAML's order, and by what they meet. One pass, values are counted and not collected."""
-    counts = strays.groupBy("_reference", "_meets").agg(
+def count_unmatched(table: Table, unmatched: DataFrame) -> list[Unmatched]:
+    """How many there are by reference, in the YAML's order, and by what they meet. One pass; values are counted, not collected."""
+    counts = unmatched.groupBy("_reference", "_meets").agg(
         F.count("*").alias("pointers"), F.count_distinct("_pointer").alias("keys")
     )
     found = {(row["_reference"], row["_meets"]): (row["pointers"], row["keys"]) for row in counts.collect()}
     return [
-        Strays(table.name, reference, meets, *found[reference.column, meets])
+        Unmatched(table.name, reference, meets, *found[reference.column, meets])
         for reference in table.references
         for meets in (NOTHING, QUARANTINED, DELETED)
         if (reference.column, meets) in found
     ]
 
 
-def say_strays(suite: ExpectationSuite, strays: Sequence[Strays]) -> None:
+def describe_unmatched(suite: ExpectationSuite, unmatched: Sequence[Unmatched]) -> None:
     """Put the counts into the descriptions of the table's references, so that the docs and a failure say them.
 
     What GX itself says of a query is its number of rows alone.
     """
     for expectation in suite.expectations:
         reference = (expectation.meta or {}).get("reference")
-        if said := " ".join(str(one) for one in strays if one.reference.column == reference):
+        if said := " ".join(str(one) for one in unmatched if one.reference.column == reference):
             expectation.description = f"{expectation.description} Found: {said}"
 
 
-def _strays(
+def _unmatched(
     table: Table,
     live: DataFrame,
     reference: Reference,
@@ -100,15 +103,15 @@ def _strays(
     pointers = live.select(*table.key, pointer.alias("_key")).where(F.col("_key").isNotNull())
     key = target.key[0]
     held = silver.select(F.col(key).alias("_key"), F.col("_deleted_at").isNotNull().alias("_gone"))
-    strays = pointers.join(held, on="_key", how="left").where(F.coalesce("_gone", F.lit(True)))
+    unmatched = pointers.join(held, on="_key", how="left").where(F.coalesce("_gone", F.lit(True)))
     met = F.when(F.col("_gone"), F.lit(DELETED)).otherwise(F.lit(NOTHING))
     if quarantine is not None:
         rejected = quarantine.select(F.col("key_hash").alias("_hash"), F.lit(QUARANTINED).alias("_there")).distinct()
         # In a struct, for the pointing table may have a column that is named as the key.
-        named = strays.withColumn("_named", F.struct(F.col("_key").alias(key)))
-        strays = named.withColumn("_hash", key_hash((key,), "_named.")).join(rejected, on="_hash", how="left")
+        named = unmatched.withColumn("_named", F.struct(F.col("_key").alias(key)))
+        unmatched = named.withColumn("_hash", key_hash((key,), "_named.")).join(rejected, on="_hash", how="left")
         met = F.coalesce("_there", met)
-    return strays.select(
+    return unmatched.select(
         *table.key,
         F.lit(reference.column).alias("_reference"),
         F.col("_key").cast("string").alias("_pointer"),

@@ -235,9 +235,9 @@ def test_the_jobs_came_to_every_place_that_could_show_a_value(planted: Planted) 
         row["docs_id"] for row in lake.rows("ops/checks") if row["outcome"] in ("checks failed", "published")
     }:
         assert lake.rows("ops/failures", f"SELECT * FROM t WHERE docs_id = '{docs_id}'"), docs_id
-    assert "messages.sender: 1 points at no row of people (1 distinct key)." in planted.said
-    assert "messages.seen_by[]: 2 point at no row of people (1 distinct key)." in planted.said
-    assert "messages.seen_by[]: 2 point at quarantined rows of people (1 distinct key)." in planted.said
+    assert "messages.sender: 1 orphaned reference to people (1 distinct key)." in planted.said
+    assert "messages.seen_by[]: 2 orphaned references to people (1 distinct key)." in planted.said
+    assert "messages.seen_by[]: 2 references to quarantined rows of people (1 distinct key)." in planted.said
     assert len(list((planted.site / "runs").iterdir())) == 4
 
 

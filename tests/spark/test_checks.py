@@ -17,7 +17,7 @@ from lib.config import Source, Table, load_source
 from lib.quality.counts import Counts
 from lib.quality.declared import declared_by_table
 from lib.quality.deleted import register_deleted
-from lib.quality.references import count_strays, register_strays, say_strays
+from lib.quality.references import count_unmatched, describe_unmatched, register_unmatched
 from lib.quality.suites import build_suite, read_suite_files
 from lib.quality.validate import Finding, Findings, validate
 from lib.quality.volume import plausible_volume
@@ -62,14 +62,14 @@ def check(tmp_path: Path) -> Check:
         frames: dict[str, DataFrame],
         files: dict[str, dict[str, Any]] | None = None,
         more: dict[str, list[dict[str, Any]]] | None = None,
-        strays: dict[str, list[Any]] | None = None,
+        unmatched: dict[str, list[Any]] | None = None,
         at: datetime = NOW,
     ) -> Findings:
         suites = {}
         for name in frames:
             declared = [*declared_by_table(source.table(name), at), *(more or {}).get(name, [])]
             suites[name] = build_suite(source, name, (files or {}).get(name, NONE), declared)
-            say_strays(suites[name], (strays or {}).get(name, []))
+            describe_unmatched(suites[name], (unmatched or {}).get(name, []))
         return validate(frames, suites, docs_id="d", at=at, docs=tmp_path / "docs", title=source.source)
 
     return run
@@ -100,7 +100,7 @@ def music(spark: SparkSession, source: Source, rows: dict[str, list[dict[str, An
         name: (source.table(name), frames[name], quarantine(spark, source, source.table(name), rows[name]))
         for name in ("tracks", "users")
     }
-    register_strays(source.table("listen_history"), frames["listen_history"], targets, key_hash_for(spark))
+    register_unmatched(source.table("listen_history"), frames["listen_history"], targets, key_hash_for(spark))
     return frames
 
 
@@ -311,15 +311,15 @@ def test_orphans_are_counted_by_column_with_their_distinct_keys_and_never_shown(
     )
     table = source.table("visits")
     targets = {"users": (source.table("users"), users, None)}
-    found = count_strays(table, register_strays(table, visits, targets, key_hash_for(spark)))
+    found = count_unmatched(table, register_unmatched(table, visits, targets, key_hash_for(spark)))
     sentences = [
-        "visits.who: 1 points at no row of users (1 distinct key).",
-        "visits.who: 1 points at a deleted row of users (1 distinct key).",
+        "visits.who: 1 orphaned reference to users (1 distinct key).",
+        "visits.who: 1 reference to a deleted row of users (1 distinct key).",
         # Three times lost@x.org, once away@x.org.
-        "visits.also[]: 4 point at no row of users (2 distinct keys).",
+        "visits.also[]: 4 orphaned references to users (2 distinct keys).",
     ]
     assert [str(one) for one in found] == sentences
-    findings = check(source, {"visits": visits}, strays={"visits": found})
+    findings = check(source, {"visits": visits}, unmatched={"visits": found})
     messages = [str(finding) for finding in findings.gating]
     assert len(messages) == 2
     assert messages[0].endswith(f"Found: {sentences[0]} {sentences[1]}: observed 1")
@@ -367,18 +367,18 @@ def test_a_pointer_at_a_rejected_row_is_no_orphan_though_quarantine_masks_its_ke
             {"email": "held@x.org", "day": 2, "met": None},
         ],
     )
-    strays = register_strays(visits, pointing, {"users": (users, live, held)}, key_hash_for(spark))
-    found = count_strays(visits, strays)
+    unmatched = register_unmatched(visits, pointing, {"users": (users, live, held)}, key_hash_for(spark))
+    found = count_unmatched(visits, unmatched)
     assert [str(one) for one in found] == [
-        "visits.email: 2 point at quarantined rows of users (1 distinct key).",
-        "visits.met[]: 2 point at no row of users (2 distinct keys).",
-        "visits.met[]: 2 point at quarantined rows of users (1 distinct key).",
-        "visits.met[]: 1 points at a deleted row of users (1 distinct key).",
+        "visits.email: 2 references to quarantined rows of users (1 distinct key).",
+        "visits.met[]: 2 orphaned references to users (2 distinct keys).",
+        "visits.met[]: 2 references to quarantined rows of users (1 distinct key).",
+        "visits.met[]: 1 reference to a deleted row of users (1 distinct key).",
     ]
     # Each pointer is kept with the key of the row that it is in, though one of its columns is named as the target's key.
-    orphans = strays.where("_meets = 'nothing'").select("email", "day", "_pointer").orderBy("_pointer")
+    orphans = unmatched.where("_meets = 'nothing'").select("email", "day", "_pointer").orderBy("_pointer")
     assert [tuple(row) for row in orphans.collect()] == [("held@x.org", 1, "***"), ("here@x.org", 1, "lost@x.org")]
-    findings = check(source, {"visits": pointing}, strays={"visits": found})
+    findings = check(source, {"visits": pointing}, unmatched={"visits": found})
     assert [finding.name for finding in findings.gating] == ["visits.orphans.met[]"]
     assert "x.org" not in "".join(map(str, findings.all)) + docs()
 
