@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ settings.load_profile("pagelake")
 
 PART = pytest.StashKey[str]()
 LEFT_OUT = pytest.StashKey[int]()
+TOO_LATE = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -25,6 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
         # What is asked for by name is run, wherever it belongs.
         config.stash[PART] = "all" if is_named and suite_parts.PART == "quick" else suite_parts.PART
     config.stash[LEFT_OUT] = 0
+    config.stash[TOO_LATE] = []
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -48,10 +52,19 @@ def is_left_out(config: pytest.Config, item: pytest.Item) -> bool:
     return suite_parts.is_left_out(config.stash[PART], item.path.parent.name, marks)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+    if time.time() < suite_parts.UNTIL:
+        return None
+    item.config.stash[TOO_LATE].append(item.nodeid)
+    return True  # it is done with, and neither run nor reported
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
     if hasattr(config, "workeroutput"):
         config.workeroutput["pagelake_left_out"] = config.stash[LEFT_OUT]
+        config.workeroutput["pagelake_too_late"] = config.stash[TOO_LATE]
     elif (
         session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
         and suite_parts.PART == "rest"
@@ -62,15 +75,22 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    left_out = getattr(node, "workeroutput", {}).get("pagelake_left_out", 0)  # a process that died says nothing
-    node.config.stash[LEFT_OUT] = max(node.config.stash[LEFT_OUT], left_out)
+    said = getattr(node, "workeroutput", {})  # a process that died says nothing
+    node.config.stash[LEFT_OUT] = max(node.config.stash[LEFT_OUT], said.get("pagelake_left_out", 0))
+    node.config.stash[TOO_LATE] += said.get("pagelake_too_late", [])
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    left_out = config.stash.get(LEFT_OUT, 0)
-    if reporter is None or hasattr(config, "workerinput") or not left_out:
+    if reporter is None or hasattr(config, "workerinput"):
         return
-    others = {"quick": "make test-rest runs them, make test-all everything", "rest": "make test runs them"}
-    are = "1 test is" if left_out == 1 else f"{left_out:,} tests are"
-    reporter.write_line(f"{are} left out here: {others[config.stash[PART]]} (docs/testing.md)")
+    if left_out := config.stash.get(LEFT_OUT, 0):
+        others = {"quick": "make test-rest runs them, make test-all everything", "rest": "make test runs them"}
+        reporter.write_line(f"{_are(left_out)} left out here: {others[config.stash[PART]]} (docs/testing.md)")
+    if too_late := config.stash.get(TOO_LATE, []):
+        files = ", ".join(sorted({Path(name.partition("::")[0]).name for name in too_late}))
+        reporter.write_line(f"{_are(len(too_late))} not run, as the time was up, of {files}: make test-rest runs them")
+
+
+def _are(tests: int) -> str:
+    return "1 test is" if tests == 1 else f"{tests:,} tests are"

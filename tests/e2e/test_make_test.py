@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -58,10 +59,10 @@ def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def ran(suite: Path, part: str, *options: str) -> tuple[set[tuple[str, str]], list[str], int]:
+def ran(suite: Path, part: str, *options: str, **env: str) -> tuple[set[tuple[str, str]], list[str], int]:
     """What was run of the small suite, the last two lines, and the exit status."""
     words = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", *options]
-    ended = start(*words, cwd=suite, PAGELAKE_TESTS=part)
+    ended = start(*words, cwd=suite, PAGELAKE_TESTS=part, **env)
     return set(PYTEST.findall(ended.stdout)), ended.stdout.splitlines()[-2:], ended.returncode
 
 
@@ -80,6 +81,16 @@ def test_each_test_is_in_one_part_and_the_last_line_says_what_is_left_out(suite:
     everything, last, status = ran(suite, "all", "-n0")
     assert (everything, status) == (QUICK | REST, 0)
     assert "7 passed" in last[1]
+
+
+def test_when_the_time_is_up_no_test_starts_and_the_last_line_says_which(suite: Path) -> None:
+    for processes in ("-n0", "-n2"):
+        run, last, status = ran(suite, "all", processes, PAGELAKE_TESTS_UNTIL="1")
+        assert (run, status) == (set(), 0)
+        assert last[1] == (
+            "7 tests are not run, as the time was up, of test_a.py, test_b.py, test_c.py, test_d.py: make test-rest runs them"
+        )
+    assert ran(suite, "all", "-n2", PAGELAKE_TESTS_UNTIL=str(time.time() + 3600))[0::2] == (QUICK | REST, 0)
 
 
 def test_what_is_asked_for_by_name_is_run_wherever_it_belongs(suite: Path) -> None:
