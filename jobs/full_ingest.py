@@ -25,7 +25,8 @@ from lib.lake.runs import Run
 from lib.lake.states import Step
 from lib.landing.budget import Budget
 from lib.landing.budget_server import BudgetServer
-from lib.landing.land import Landing, land_complete
+from lib.landing.land import land_complete
+from lib.landing.landing import Landing
 from lib.landing.plan import note_plan
 from lib.reporting.summary import say_done, say_plan
 from lib.session import start_session

@@ -21,9 +21,10 @@ from jobs.steps import record
 from jobs.steps.options import Job
 from lib.lake.runs import Run
 from lib.lake.states import TableState
-from lib.landing import land
+from lib.landing import landing as landing_room
 from lib.landing.fetch import FetchPages
-from lib.landing.land import Landing, land_pages, prove_tables
+from lib.landing.land import land_pages, prove_tables
+from lib.landing.landing import Landing
 from lib.landing.parsed import Batch, Parsed
 from lib.landing.plan import Plan
 from tests.moving_server import Manners, MovingServer, MovingTable, Row, append_anew, rows_of
@@ -158,8 +159,8 @@ def land_without_spark(patch: pytest.MonkeyPatch) -> None:
         tasks = pa.RecordBatch.from_pydict({"id": list(range(len(fetch.parts)))})
         write_deltalake(path, pa.Table.from_batches(fetch([tasks])), mode="append", partition_by=["run_id", "table"])
 
-    patch.setattr(land, "land", write)
-    patch.setattr(land, "fetched", lambda _, fetch: fetch)
+    patch.setattr(landing_room, "land", write)
+    patch.setattr(landing_room, "fetched", lambda _, fetch: fetch)
 
 
 def by_number(rows: Iterable[Row]) -> list[Row]:

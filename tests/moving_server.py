@@ -24,8 +24,12 @@ class Manners:
 
     `cap` is the most rows on a page, whatever is asked for; `pages` a number claimed in place of the right one;
     `past_the_end` the status of a page without rows; a `deaf` table gives its first page whatever is asked for, a `stuck`
-    one its last page for ever.
+    one its last page for ever. `style` is how it is asked; a cursor names the row that the page before ended with. `names_next`
+    says where a page names the next one, and what it says on the last one.
     """
+
+    style: Literal["page", "offset", "cursor"] = "page"
+    names_next: Literal["null at the end", "absent at the end", "in a header", "never"] = "null at the end"
 
     cap: int = 1000
     first: int = 1
@@ -112,11 +116,14 @@ class MovingTable:
         if self.rows != self.states[-1]:
             self.states.append(list(self.rows))
 
-    def answer(self, page: int, size: int) -> tuple[int, Any]:
+    def answer(self, query: Mapping[str, str]) -> tuple[int, Any]:
         """Status and content for one request, and what follows from it."""
+        size = int(query["limit" if self.manners.style == "offset" else "size"])
+        start = self._start(query, min(size, self.manners.cap))
+        page = start // min(size, self.manners.cap) + self.manners.first
         self.asked[page] += 1
         waiting = self._faults.get(page)
-        given = self._answer(page, size, waiting.popleft() if waiting else None)
+        given = self._answer(page, size, start, waiting.popleft() if waiting else None)
         if given[0] == 200:
             self.log.append((page, len(self.states) - 1))
         self.change(
@@ -125,26 +132,46 @@ class MovingTable:
         )
         return given
 
-    def _answer(self, page: int, size: int, fault: Fault | None) -> tuple[int, Any]:
+    def _start(self, query: Mapping[str, str], size: int) -> int:
+        """The place of the first row that is asked for."""
+        if self.manners.style == "page":
+            return (int(query["page"]) - self.manners.first) * size
+        if self.manners.style == "offset":
+            return int(query["offset"])
+        if "cursor" not in query:
+            return 0
+        number = int(query["cursor"].removeprefix("behind "))
+        places = [place for place, row in enumerate(self.rows) if row["id"] == number]
+        # A row that is gone had its place among those with lower numbers.
+        return places[0] + 1 if places else sum(row["id"] < number for row in self.rows)
+
+    def _answer(self, page: int, size: int, start: int, fault: Fault | None) -> tuple[int, Any]:
         if isinstance(fault, Fails):
             return fault.status, {"detail": "out of order"}
         manners, size = self.manners, min(size, self.manners.cap)
         n_pages = -(-len(self.rows) // size)
         shown = fault.page if isinstance(fault, Another) else page
-        position = shown - manners.first
+        start += (shown - page) * size
         if manners.deaf:
-            position = 0
+            start = 0
         elif manners.stuck:
-            position = min(position, max(0, n_pages - 1))
-        items = self.rows[position * size : (position + 1) * size]
+            start = min(start, max(0, n_pages - 1) * size)
+        items = self.rows[start : start + size]
         if not items and manners.past_the_end != 200:
             return manners.past_the_end, {"detail": "no such page"}
         if isinstance(fault, Short):
             items = items[: len(items) - fault.by]
         if manners.bare:
             return 200, items
-        answer: Row = {"items": items, "size": fault.size if isinstance(fault, Sized) else size}
-        if manners.numbered:
+        said = fault.size if isinstance(fault, Sized) else size
+        answer: Row = {"items": items, "limit" if manners.style == "offset" else "size": said}
+        if manners.style == "offset":
+            answer["offset"] = start
+        elif manners.style == "cursor":
+            is_last = start + size >= len(self.rows) and not manners.stuck
+            if manners.names_next != "never" and not (is_last and manners.names_next == "absent at the end"):
+                answer["next_cursor"] = None if is_last else f"behind {items[-1]['id']}"
+        elif manners.numbered:
             answer["page"] = shown
         if manners.total == "null":
             answer["total"] = None
@@ -196,9 +223,12 @@ class _Handler(BaseHTTPRequestHandler):
         query = parse_qs(parts.query)
         with self.server.lock:
             table = self.server.tables[parts.path.removeprefix("/")]
-            status, content = table.answer(int(query["page"][0]), int(query["size"][0]))
+            status, content = table.answer({name: values[0] for name, values in query.items()})
+            in_header = content.pop("next_cursor", None) if table.manners.names_next == "in a header" else None
             body = json.dumps(content).encode()
         self.send_response(status)
+        if in_header:
+            self.send_header("X-Next", in_header)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

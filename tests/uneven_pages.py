@@ -27,7 +27,7 @@ class Cut(MovingTable):
     nothing: list[Row] | None = field(default_factory=list)
     more: dict[str, Any] = field(default_factory=dict)
 
-    def _answer(self, page: int, size: int, fault: Fault | None) -> tuple[int, Any]:
+    def _answer(self, page: int, size: int, start: int, fault: Fault | None) -> tuple[int, Any]:
         position = page - self.manners.first
         is_behind = position >= len(self.pages)
         if is_behind and self.past_the_end != 200:
@@ -47,7 +47,7 @@ class Endless(MovingTable):
         super().__init__([])
         self._same = same
 
-    def _answer(self, page: int, size: int, fault: Fault | None) -> tuple[int, Any]:
+    def _answer(self, page: int, size: int, start: int, fault: Fault | None) -> tuple[int, Any]:
         return 200, {"items": rows_of([1] if self._same else range(page * size, page * size + size))}
 
 

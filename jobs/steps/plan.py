@@ -8,8 +8,9 @@ from jobs.steps.options import Job
 from lib.lake.runs import Run
 from lib.landing.budget import Budget
 from lib.landing.plan import Plan, make_plan, plans_of
-from lib.source.access import Access, Paging
+from lib.source.access import Access
 from lib.source.page import total_instead
+from lib.source.paging import Paging
 
 
 def plan_tables(job: Job, access: Access, budget: Budget, run: Run) -> Plan:

@@ -9,7 +9,6 @@ from lib.config.api import (
     HeaderAuth,
     Limits,
     NoAuth,
-    Pagination,
     QueryAuth,
 )
 from lib.config.budget_address import (
@@ -25,6 +24,7 @@ from lib.config.ddl import Array, DataType, DdlError, Decimal, Scalar, Struct, p
 from lib.config.derivations import DERIVATIONS, Derivation, derivations_of, known_tables
 from lib.config.load import load_source
 from lib.config.metrics import CloudWatch, Metrics, Otlp, Pushgateway
+from lib.config.pagination import Pagination
 from lib.config.runs import check_run_id, new_run_id
 from lib.config.runtime import KEY_SECRET, REPO, Runtime, lake_address
 from lib.config.source import Demo, Faults, Source, parse_tables

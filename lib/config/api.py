@@ -21,10 +21,8 @@ from pydantic import (
 from lib.config.fixed import HEADER_CHARACTERS, FixedHeaders, FixedParams, check_query
 from lib.config.model import Problem, Settings, problems_error
 from lib.config.network import checked_host, pem_of
+from lib.config.pagination import PagePagination, Pagination
 from lib.config.secret import from_environment
-
-_DOTTED = re.compile(r"[^.\s]+(?:\.[^.\s]+)*")
-_TOTAL = re.compile(rf"header:{HEADER_CHARACTERS}|(?!header:){_DOTTED.pattern}")
 
 
 def _secret(value: object, info: ValidationInfo) -> object:
@@ -112,53 +110,6 @@ class Limits(Settings):
     max_pages: Annotated[int, Field(ge=1, le=2**40)] = 100_000
 
 
-class Pagination(Settings):
-    """How pages are asked for, and where the answer says what: dotted paths into its JSON, `$` for a bare list."""
-
-    style: Literal["page"] = "page"
-    page_param: Annotated[str, Field(min_length=1, max_length=200)] = "page"
-    size_param: Annotated[str, Field(min_length=1, max_length=200)] = "size"
-    size: Annotated[int, Field(ge=1)] = 100
-    first: Annotated[int, Field(ge=0)] = 1
-    items: str = "items"
-    total: str | None = "total"
-    pages: str | None = "pages"
-
-    @field_validator("style", mode="before")
-    @classmethod
-    def _only_page_yet(cls, style: object) -> object:
-        if style in ("offset", "next_url", "link_header", "cursor"):
-            raise ValueError("only 'page' works in this version")
-        return style
-
-    @field_validator("items")
-    @classmethod
-    def _items_is_a_path(cls, path: str) -> str:
-        if path != "$" and not _DOTTED.fullmatch(path):
-            raise ValueError('must be a dotted path into the answer (data.items) or "$" for a bare list')
-        return path
-
-    @field_validator("total")
-    @classmethod
-    def _total_is_a_path_or_header(cls, path: str | None) -> str | None:
-        if path is not None and not re.fullmatch(_TOTAL, path):
-            raise ValueError("must be a dotted path into the answer (meta.total), header:X-Total-Count or null")
-        return path
-
-    @field_validator("pages")
-    @classmethod
-    def _pages_is_a_path(cls, path: str | None) -> str | None:
-        if path is not None and (path.startswith("header:") or not _DOTTED.fullmatch(path)):
-            raise ValueError("must be a dotted path into the answer, such as meta.pages, or null")
-        return path
-
-    @model_validator(mode="after")
-    def _two_parameters(self) -> Pagination:
-        if self.page_param == self.size_param:
-            raise problems_error([Problem(("size_param",), "must not be the same parameter as page_param")])
-        return self
-
-
 def checked_url(url: str, *, with_query: bool = False) -> str:
     """Return the URL without the last slashes of its path.
 
@@ -198,7 +149,7 @@ class Api(Settings):
 
     url: str = ""
     auth: Auth = NoAuth()
-    pagination: Pagination = Pagination()
+    pagination: Pagination = PagePagination()
     limits: Limits = Limits()
     allowed_hosts: Annotated[tuple[Annotated[str, AfterValidator(checked_host)], ...], Field(strict=False)] = ()
     ca_file: str | None = None

@@ -117,8 +117,7 @@ def check_query(address: str) -> None:
 
 def fixed_problems(api: Api, tables: tuple[Table, ...]) -> Iterator[Problem]:
     """What does not go together: a parameter that is also one of the paging or the credentials, or stands at two places."""
-    paging = api.pagination
-    taken = {paging.page_param: "api.pagination.page_param", paging.size_param: "api.pagination.size_param"}
+    taken = dict(api.pagination.parameters)
     if api.auth.type == "query":
         taken[api.auth.name] = "api.auth"
     header = api.auth.name.lower() if api.auth.type == "header" else None

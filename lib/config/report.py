@@ -10,9 +10,8 @@ from typing import Any, TypeAlias, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from lib.config.api import AUTH_TYPES
 from lib.config.model import PROBLEMS, Problem, Settings, YamlPath
-from lib.config.schema import is_column, is_named_by_its_key, keys_at
+from lib.config.schema import CHOICES, is_column, is_named_by_its_key, keys_at
 from lib.config.suggest import closest, did_you_mean, one_of
 from lib.config.yaml_file import Document
 
@@ -44,7 +43,6 @@ _PLAIN: dict[str, str | Callable[[_Context], str]] = {
     "greater_than": lambda ctx: f"must be more than {_number(ctx['gt'])}",
     "less_than_equal": lambda ctx: f"must be at most {_number(ctx['le'])}",
     "value_error": lambda ctx: str(ctx["error"]),
-    "union_tag_not_found": f"missing: write one of {', '.join(AUTH_TYPES)}",
 }
 _PATTERNS = {
     "to": "must be written table.column, such as users.id",
@@ -115,8 +113,8 @@ def lines_of(problems: Iterable[Problem], document: Document, name: str, origins
 
 def yaml_path(loc: tuple[str | int, ...], data: Any) -> YamlPath:
     """Turn pydantic's location into a path of the YAML, where tables and columns are named and not counted."""
-    if loc[:2] == ("api", "auth") and len(loc) > 2 and loc[2] in AUTH_TYPES:
-        loc = (*loc[:2], *loc[3:])  # pydantic adds the type of a union's member
+    if loc[:2] in CHOICES and len(loc) > 2 and loc[2] in CHOICES[loc[:2]][1]:
+        loc = (*loc[:2], *loc[3:])  # pydantic adds the kind of a union's member
     path: YamlPath = ()
     node = data
     for part in loc:
@@ -151,8 +149,11 @@ def _problems(details: ErrorDetails, data: Any, keys: _Keys) -> Iterator[Problem
     elif kind == "extra_forbidden":
         yield _unknown_key(path, data, details["input"], keys)
     elif kind in ("union_tag_not_found", "union_tag_invalid"):
-        plain = f"must be {one_of(AUTH_TYPES)}{did_you_mean(str(context.get('tag', '')), AUTH_TYPES)}"
-        yield Problem((*path, "type"), plain if kind == "union_tag_invalid" else str(_PLAIN[kind]))
+        key, models = CHOICES[path]
+        plain = f"must be {one_of(models)}{did_you_mean(str(context.get('tag', '')), models)}"
+        yield Problem(
+            (*path, key), plain if kind == "union_tag_invalid" else f"missing: write one of {', '.join(models)}"
+        )
     elif kind == "literal_error":
         options = re.findall(r"'([^']*)'", context["expected"])
         value = details["input"]

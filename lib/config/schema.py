@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from lib.config.api import AUTH_TYPES, Api, Limits, Pagination
+from lib.config.api import AUTH_TYPES, Api, Limits
 from lib.config.columns import Column, Reference
 from lib.config.metrics import CloudWatch, Metrics, Otlp, Pushgateway
 from lib.config.model import Settings, YamlPath
+from lib.config.pagination import STYLES
 from lib.config.source import Demo, Faults, Site, Source
 from lib.config.tables import Table
+
+# Where one key says which others there may be: that key, and the settings of each of its values.
+CHOICES: Mapping[YamlPath, tuple[str, Mapping[str, type[Settings]]]] = {
+    ("api", "auth"): ("type", AUTH_TYPES),
+    ("api", "pagination"): ("style", STYLES),
+}
 
 
 def keys_at(path: YamlPath, data: Any = None) -> tuple[str, ...]:
     """Return the keys that a mapping at this path may have; none where names are free (tables, columns) and for values.
 
-    `data` is what the YAML says there: with it, `api.auth` has only the keys of its type.
+    `data` is what the YAML says there: with it, `api.auth` has only the keys of its type, `api.pagination` those of its style.
     """
     match path:
         case ():
             return _fields(Source)
         case ("api",):
             return _fields(Api)
-        case ("api", "auth"):
-            kind = data.get("type") if isinstance(data, dict) else None
-            if isinstance(kind, str) and kind in AUTH_TYPES:
-                return _fields(AUTH_TYPES[kind])
-            return tuple(dict.fromkeys(name for model in AUTH_TYPES.values() for name in _fields(model)))
-        case ("api", "pagination"):
-            return _fields(Pagination)
+        case ("api", "auth" | "pagination"):
+            kind, models = CHOICES[path]
+            chosen = data.get(kind) if isinstance(data, dict) else None
+            if isinstance(chosen, str) and chosen in models:
+                return _fields(models[chosen])
+            return tuple(dict.fromkeys(name for model in models.values() for name in _fields(model)))
         case ("api", "limits"):
             return _fields(Limits)
         case ("demo",):

@@ -79,6 +79,20 @@ def _last_read(pages: DataFrame, *, reread: bool) -> DataFrame:
 
 
 @dataclass(frozen=True)
+class Reached:
+    """How far a walk is: its last page, the cursor that this was asked for by, and that of the next page, if there is one.
+
+    `is_repeated`: that next cursor has been asked for before. `error` is that of the last page.
+    """
+
+    page: int
+    cursor: str | None
+    next_cursor: str | None
+    is_repeated: bool
+    error: str | None
+
+
+@dataclass(frozen=True)
 class LandedOf:
     """How much of a table one run has landed: pages that could be read, the number of the last page, and the highest round."""
 
@@ -126,6 +140,15 @@ class Bronze:
         )
         return None if row["round"] is None else (int(row["round"]), int(row["page"]))
 
+    def reached(self, table: str, since: int) -> Reached:
+        """How far the walk through a table is whose pages have landed from round `since` on."""
+        walk = f"""(SELECT page, cursor, next_cursor, error FROM pages
+            WHERE {self._run} AND "table" = '{table}' AND round >= {since})"""
+        [last] = self._rows(f"SELECT * FROM {walk} ORDER BY page DESC, error IS NULL DESC LIMIT 1")
+        [asked_before] = self._rows(f"""SELECT count(*) AS n FROM {walk} AS one JOIN {walk} AS last
+            ON one.cursor = last.next_cursor WHERE last.page = {last["page"]} AND one.page <= last.page AND one.error IS NULL""")
+        return Reached(**last, is_repeated=asked_before["n"] > 0)
+
     def end_of(self, plan: TablePlan) -> int | None:
         """Of a table walked to its end: its last page, if the end was met: an empty page, or the one before a 404, 410 or 416.
 
@@ -157,7 +180,7 @@ class Bronze:
         rest = (plan.total or 0) - plan.given * (end - plan.first)
         belong = f"CASE WHEN page < {end} THEN {plan.given} WHEN page = {end} THEN {rest} ELSE 0 END"
         another = f"n_items <> {belong}"
-        if plan.total is None:
+        if plan.total is None or plan.is_walk:
             # Nobody knows how many rows belong on a page, but those in the middle should be full.
             another = """n_items < (SELECT max(n_items) FROM reads WHERE back = 1)
                 AND page < (SELECT max(page) FROM reads WHERE back = 1 AND n_items > 0)"""

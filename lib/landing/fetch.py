@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, is_dataclass
 from datetime import datetime
@@ -16,12 +16,14 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from lib.landing.plan import PageRange, cut
+from lib.landing.plan import PageRange, Walk, cut
 from lib.source.access import Access
 from lib.source.client import SourceClient
 from lib.source.gate import OPEN_GATE, Gate
 from lib.source.page import PageRow, Small, fetch_page
+from lib.source.paging import Position
 
+Span = PageRange | Walk
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), datetime: pa.timestamp("us", tz="UTC")}
 
 
@@ -56,7 +58,7 @@ class FetchPages:
 
     access: Access
     run_id: str
-    parts: tuple[tuple[PageRange, ...], ...]
+    parts: tuple[tuple[Span, ...], ...]
     in_flight: int
     gate: Gate = field(default=OPEN_GATE, repr=False)
     here: tuple[PageRow, ...] = field(default=(), repr=False)
@@ -68,31 +70,33 @@ class FetchPages:
             for task in batch.column("id").to_pylist():
                 yield from _arrow(chain(self.here if task == 0 else (), self.fetch(self.parts[task])))
 
-    def fetch(self, ranges: Iterable[PageRange]) -> Iterator[PageRow]:
+    def fetch(self, spans: Iterable[Span]) -> Iterator[PageRow]:
         """The pages, in the order in which they come. At most `in_flight` of them are held at any time."""
         local = threading.local()
         clients: list[SourceClient] = []
 
-        def one(span: PageRange, page: int) -> PageRow:
+        def one(span: Span, position: Position) -> tuple[Span, PageRow]:
             if not hasattr(local, "client"):
                 local.client = SourceClient(self.access, self.gate)
                 clients.append(local.client)
-            return fetch_page(
-                local.client, run_id=self.run_id, table=span.table, path=span.path, page=page, round_=self.round_
-            )
+            asked = {"run_id": self.run_id, "table": span.table, "path": span.path}
+            return span, fetch_page(local.client, **asked, position=position, round_=self.round_)
 
-        pages = ((span, page) for span in ranges for page in range(span.first, span.last + 1))
-        flying: set[Future[PageRow]] = set()
+        pages = ((span, position) for span in spans for position in span.positions)
+        flying: set[Future[tuple[Span, PageRow]]] = set()
         try:
             with ThreadPoolExecutor(max_workers=self.in_flight) as pool:
                 try:
-                    flying = {pool.submit(one, *page) for page in islice(pages, self.in_flight)}
+                    flying = {pool.submit(one, *asked) for asked in islice(pages, self.in_flight)}
                     while flying:
                         done, flying = wait(flying, return_when=FIRST_COMPLETED)
                         while done:
-                            yield done.pop().result()
+                            span, page = done.pop().result()
+                            yield page
                             # Only now: a page that nobody has taken yet is held here, as one that is under way will be.
-                            flying |= {pool.submit(one, *page) for page in islice(pages, 1)}
+                            following = span.after(page)
+                            further = islice(pages, 1) if following is None else [(span, following)]
+                            flying |= {pool.submit(one, *asked) for asked in further}
                 finally:
                     for future in flying:
                         future.cancel()
@@ -108,18 +112,23 @@ def fetched(spark: SparkSession, fetch: FetchPages) -> DataFrame:
 
 
 def shared_out(
-    ranges: tuple[PageRange, ...], *, slots: int, concurrency: int
-) -> tuple[tuple[tuple[PageRange, ...], ...], int]:
+    ranges: tuple[PageRange, ...], walks: Sequence[Walk] = (), *, slots: int, concurrency: int
+) -> tuple[tuple[tuple[Span, ...], ...], int]:
     """One part a task slot, so that all run at once, and the requests that each task may have in flight.
+
+    A walk has one request in flight at a time, and begins before the ranges of its part.
 
     What all of them together may have is the gate's to say, so a task may have more than its share: it takes over what
     the tasks that have ended, or wait, leave. `SPARE` bounds by how much, as each is a thread with two connections.
     Fewer tasks than slots where the concurrency, or the number of pages, is smaller.
     """
-    n_pages = sum(span.n_pages for span in ranges)
-    parts = cut(ranges, max(1, min(slots, concurrency, n_pages)))
-    largest = max((sum(span.n_pages for span in part) for part in parts), default=0)
-    return parts, max(1, min(concurrency, largest, math.ceil(SPARE * concurrency / max(1, len(parts)))))
+    at_once = sum(span.n_pages for span in ranges) + len(walks)
+    n_parts = max(1, min(slots, concurrency, at_once))
+    own = [tuple(walks[number::n_parts]) for number in range(n_parts)]
+    shares = list(zip(own, cut(ranges, n_parts), strict=True))
+    parts = tuple[tuple[Span, ...], ...]((*walked, *addressed) for walked, addressed in shares)
+    largest = max(len(walked) + sum(span.n_pages for span in addressed) for walked, addressed in shares)
+    return parts, max(1, min(concurrency, largest, math.ceil(SPARE * concurrency / n_parts)))
 
 
 def _arrow(rows: Iterable[PageRow]) -> Iterator[pa.RecordBatch]:

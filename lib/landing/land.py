@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from pyspark.sql import SparkSession
-
-from lib.config import Source
-from lib.console import Steps
 from lib.errors import SourceIncompleteError
 from lib.failpoints import reached
-from lib.lake.layout import Layout
-from lib.lake.runs import Run
 from lib.lake.states import COUNTED, INCOMPLETE, PROVED, UNPROVED, Step, TableState
 from lib.landing import prove
-from lib.landing.bronze import MOST_NAMED, Bronze, land
-from lib.landing.budget import Budget
-from lib.landing.fetch import FetchPages, fetched, shared_out
+from lib.landing.bronze import MOST_NAMED
+from lib.landing.landing import Landing
 from lib.landing.parsed import Batch, Parsed, parse_tables
-from lib.landing.plan import PageRange, Plan, TablePlan, look_at_pages, note_plan, probe_first_pages, waves
+from lib.landing.plan import (
+    PageRange,
+    Plan,
+    look_at_pages,
+    note_plan,
+    probe_first_pages,
+)
 from lib.landing.prove import Case, Doubt, doubt_repeats, report, walk_again
-from lib.source.access import Access
-from lib.source.gate import Gate
-from lib.source.page import PageRow
+from lib.landing.walk import Begun, read_to_the_end, walk_begun, walk_from_the_start
 from lib.tables.newest import pages_sharing_keys
 
-# A source that tells no total is walked this many pages at a time for each request that may be open.
-PAGES_AHEAD = 4
 # So many pages in doubt are looked at by the driver; more of them are a round of their own.
 MOST_LOOKS = 32
 
@@ -36,46 +31,6 @@ REPEATS = (
     "the source fills its pages unevenly and repeats rows, which count towards its total: others may be missing. An order of rows "
     "that is the same for each page (by an id, if the source can be asked for it) helps"
 )
-
-
-@dataclass
-class Landing:
-    """The landing of one run: what lands pages, and how far each table is. `endless` says of tables that no end of them was met."""
-
-    spark: SparkSession
-    source: Source
-    layout: Layout
-    progress: Steps
-    access: Access
-    run: Run
-    budget: Budget
-    gate: Gate
-    accept_incomplete: bool
-    cases: dict[str, Case] = field(default_factory=dict)
-    endless: dict[str, str] = field(default_factory=dict)
-    answer_s: float = 0.0
-
-    def plan_of(self, table: str) -> TablePlan:
-        """The pages that belong to a table, as far as that is known by now."""
-        return self.cases[table].plan
-
-    @property
-    def bronze(self) -> Bronze:
-        """What has landed so far."""
-        return Bronze(str(self.layout.pages), self.run.run_id)
-
-    def land(self, ranges: Sequence[PageRange], round_: int, here: tuple[PageRow, ...] = ()) -> None:
-        """Land these pages in waves, and those that are here already with the first."""
-        limits = self.source.api.limits
-        with self.progress.counted("fetch and land", sum(span.n_pages for span in ranges) + len(here)) as done:
-            for wave in list(waves(ranges, limits.concurrency, self.answer_s)) or [()] * bool(here):
-                slots = self.spark.sparkContext.defaultParallelism
-                parts, in_flight = shared_out(wave, slots=slots, concurrency=limits.concurrency)
-                fetch = FetchPages(self.access, self.run.run_id, parts, in_flight, self.gate, here, round_)
-                land(fetched(self.spark, fetch), str(self.layout.pages))
-                done(sum(span.n_pages for span in wave) + len(here))
-                here = ()
-                reached("wave landed")
 
 
 def land_complete(landing: Landing, plan: Plan, batch: Batch) -> dict[str, Parsed]:
@@ -103,12 +58,16 @@ def land_pages(landing: Landing, plan: Plan) -> None:
     took = [probe.elapsed_ms or 0.0 for probe in plan.probes]
     landing.answer_s = sum(took) / len(took) / 1000 if took else 0.0
     ranges: list[PageRange] = []
+    begun: list[Begun] = []
     rounds = [0]
     for planned in plan.tables:
         table = planned
         probed = sum(1 for probe in plan.probes if probe.table == table.table)
         progress = landing.bronze.progress(table.table)
-        if progress is None:
+        if table.is_walk:
+            begun.append(walk_begun(landing, table, progress))
+            rounds.append(begun[-1].round_)
+        elif progress is None:
             ranges += table.pages(range(table.first + probed, table.last + 1))
         else:
             # A resumed run: what has landed well is not fetched again; once pages were in doubt, all of them are.
@@ -117,8 +76,10 @@ def land_pages(landing: Landing, plan: Plan) -> None:
             ranges += [table.whole] if last_round else table.pages(landing.bronze.missing(table))
             rounds.append(last_round + 1)
         landing.cases[table.table] = Case(table, landing.source.table(table.table).prove)
-    landing.land(ranges, max(rounds), plan.probes)
-    _walk_to_the_end(landing, [case.plan for case in landing.cases.values() if case.plan.total is None])
+    landing.land(ranges, max(rounds), plan.probes, [one.walk for one in begun if one.walk])
+    since = {one.table: one.since if one.since == 0 else max(rounds) for one in begun}
+    open_ended = [case.plan for case in landing.cases.values() if case.plan.total is None or case.plan.is_walk]
+    read_to_the_end(landing, open_ended, max(rounds), since)
 
 
 def prove_tables(landing: Landing, doubts: Sequence[Doubt] = ()) -> None:
@@ -151,7 +112,7 @@ def _settle_duplicates(landing: Landing, batch: Batch, parsed: dict[str, Parsed]
             if case.level == COUNTED and landing.run.tables[name].rows_duplicate and case.plan.n_pages > 1:
                 pages = one.rows.transform(pages_sharing_keys(one.table.key)).limit(MOST_NAMED).collect()
                 doubt = doubt_repeats(case, [row["page"] for row in pages])
-                if pages and moved_since(landing, doubt):
+                if pages and _may_have_moved(landing, doubt):
                     doubts.append(walk_again(case, f"{doubt.why}, and rows moved"))
         if not doubts:
             break
@@ -170,12 +131,21 @@ def _settle_duplicates(landing: Landing, batch: Batch, parsed: dict[str, Parsed]
 
 
 def _doubt_uneven_duplicates(landing: Landing) -> None:
-    """Where pages are filled unevenly only the sum of their rows is proof, and a duplicate may stand for a missing row."""
+    """Where pages may be filled unevenly, only the sum of their rows is proof. A duplicate may then stand for a missing row."""
     for name, case in landing.cases.items():
         record = landing.run.tables[name]
-        if record.proof in PROVED and record.rows_duplicate and landing.bronze.see(case.plan).odd:
+        is_uneven = case.plan.is_walk or landing.bronze.see(case.plan).odd
+        if record.proof in PROVED and record.rows_duplicate and is_uneven:
             record.proof, record.unproved_because = UNPROVED, REPEATS
             landing.progress.note(f"{name}: not proved complete: {REPEATS}")
+
+
+def _may_have_moved(landing: Landing, doubt: Doubt) -> bool:
+    """Whether pages with the same keys may be such as rows have moved between. Of a walk only another whole walk can tell."""
+    case = doubt.case
+    if case.plan.is_walk:
+        return case.walks < prove.WALKS_THAT_AGREE or landing.bronze.see(case.plan).n_moved > 0
+    return moved_since(landing, doubt)
 
 
 def moved_since(landing: Landing, doubt: Doubt) -> bool:
@@ -237,42 +207,12 @@ def _read_again(landing: Landing, doubts: Sequence[Doubt]) -> None:
     for doubt in doubts:
         plan = doubt.case.plan
         landing.cases[plan.table] = doubt.case.read_again(doubt.ranges)
-        landing.progress.note(f"{plan.table}: reading {sum(s.n_pages for s in doubt.ranges)} pages again: {doubt.why}")
-    last = max((landing.bronze.progress(doubt.case.plan.table) or (0, 0))[0] for doubt in doubts)
+        pages = "it" if plan.is_walk else f"{sum(span.n_pages for span in doubt.ranges)} pages"
+        landing.progress.note(f"{plan.table}: reading {pages} again: {doubt.why}")
+    round_ = 1 + max((landing.bronze.progress(doubt.case.plan.table) or (0, 0))[0] for doubt in doubts)
     note_plan(landing.layout, landing.run, [case.plan for case in landing.cases.values()])
-    landing.land([span for doubt in doubts for span in doubt.ranges], last + 1)
+    walked = [doubt.case.plan for doubt in doubts if doubt.case.plan.is_walk]
+    ranges = [span for doubt in doubts if not doubt.case.plan.is_walk for span in doubt.ranges]
+    landing.land(ranges, round_, walks=[walk_from_the_start(landing, plan) for plan in walked])
+    read_to_the_end(landing, walked, round_, {plan.table: round_ for plan in walked})
     reached("read again")
-
-
-def _walk_to_the_end(landing: Landing, tables: Sequence[TablePlan]) -> None:
-    """Fetch on and on, until each table has met its end. A source that gives the same page for ever is stopped by that."""
-    limits = landing.source.api.limits
-    ahead = PAGES_AHEAD * limits.concurrency
-    walking = list(tables)
-    while walking:
-        further, ranges = [], []
-        for plan in walking:
-            end = landing.bronze.end_of(plan)
-            seen = landing.bronze.see(plan)
-            if end is not None:
-                case = landing.cases[plan.table]
-                landing.cases[plan.table] = replace(case, plan=replace(plan, last=end))
-            elif seen.duplicates or any(page < plan.last for page in seen.failed):
-                landing.cases[plan.table] = replace(landing.cases[plan.table], plan=plan)
-            elif plan.n_pages >= limits.max_pages:
-                landing.cases[plan.table] = replace(landing.cases[plan.table], plan=plan)
-                landing.endless[plan.table] = _no_end(plan, limits.max_pages)
-            else:
-                last = min(plan.last + ahead, plan.first + limits.max_pages - 1)
-                ranges.append(PageRange(plan.table, plan.path, plan.last + 1, last))
-                further.append(replace(plan, last=last))
-        landing.land(ranges, 0)
-        walking = further
-
-
-def _no_end(plan: TablePlan, max_pages: int) -> str:
-    return (
-        f"{plan.table}: the source tells no total, and no end was met on {plan.n_pages:,} pages, as many as api.limits.max_pages "
-        f"({max_pages:,}) allows. If it has more, raise that setting and go on with --resume; if its pages never end, see whether "
-        "it takes api.pagination.page_param, and where its answers have a number of rows for api.pagination.total"
-    )

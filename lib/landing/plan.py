@@ -1,4 +1,7 @@
-"""The plan of a run: which pages of which table are to be fetched, from what the first page of each says."""
+"""The plan of a run: which pages of which table are to be fetched, from what the first page of each says.
+
+Pages of an addressable style are planned in ranges; a table of any other style is a walk, whose plan grows as it lands.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
 from lib.lake.layout import Layout
@@ -15,7 +18,8 @@ from lib.lake.states import Step
 from lib.source.access import Access
 from lib.source.client import SourceClient
 from lib.source.gate import Gate
-from lib.source.page import PageRow, fetch_page
+from lib.source.page import PageRow, check_next, fetch_page
+from lib.source.paging import STYLES, Position
 
 # A wave is one Spark job and one commit. It should take about this long, so that a killed run loses no more than that.
 WAVE_S = 30.0
@@ -47,7 +51,8 @@ def note_plan(layout: Layout, run: Run, plans: Iterable[TablePlan]) -> None:
 class TablePlan:
     """What is to be fetched of one table: pages `first` to `last`, `given` rows on each but the last, `total` rows.
 
-    A `total` of None is that of a source that tells none: it is walked to its end, and `last` is what is known so far.
+    `style` is a style of pagination. A `total` of None is that of a source that tells none: it is read to its end, as a walk is.
+    Until then `last` is what is known so far.
     """
 
     table: str
@@ -56,6 +61,17 @@ class TablePlan:
     last: int
     given: int
     total: int | None
+    style: str = "page"
+
+    @property
+    def is_walk(self) -> bool:
+        """Whether each page is named by the one before."""
+        return not STYLES[self.style].is_addressable
+
+    @property
+    def asks_by(self) -> str:
+        """The setting that names the parameter of a position."""
+        return STYLES[self.style].asks_by
 
     @property
     def n_pages(self) -> int:
@@ -70,26 +86,59 @@ class TablePlan:
     @property
     def whole(self) -> PageRange:
         """All of its pages."""
-        return PageRange(self.table, self.path, self.first, self.last)
+        return PageRange(self.table, self.path, self.first, self.last, self.given)
 
     def pages(self, numbers: Iterable[int]) -> tuple[PageRange, ...]:
         """Some of its pages, as ranges."""
-        return tuple(PageRange(self.table, self.path, first, last) for first, last in _runs(sorted(set(numbers))))
+        spans = _runs(sorted(set(numbers)))
+        return tuple(PageRange(self.table, self.path, first, last, self.given) for first, last in spans)
 
 
 @dataclass(frozen=True)
 class PageRange:
-    """A run of pages of one table, `first` and `last` included."""
+    """A run of pages of one table, `first` and `last` included, each `given` rows behind the one before."""
 
     table: str
     path: str
     first: int
     last: int
+    given: int = 0
 
     @property
     def n_pages(self) -> int:
         """Pages in the range."""
         return self.last - self.first + 1
+
+    @property
+    def positions(self) -> Iterator[Position]:
+        """What can be asked for at once: all of it."""
+        return (Position(number, self.given) for number in range(self.first, self.last + 1))
+
+    def after(self, page: PageRow) -> Position | None:
+        """What can be asked for only now that this page is there: nothing."""
+        return None
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A part of the walk through one table: from page `first`, which is named by `cursor`, to its end, or to page `last`."""
+
+    table: str
+    path: str
+    first: int
+    last: int
+    cursor: str | None
+
+    @property
+    def positions(self) -> Iterator[Position]:
+        """What can be asked for at once: one page."""
+        return iter([Position(self.first, cursor=self.cursor)])
+
+    def after(self, page: PageRow) -> Position | None:
+        """The page that this one names; None where it names none, or the part ends with it."""
+        if page.next_cursor is None or page.page >= self.last:
+            return None
+        return Position(page.page + 1, cursor=page.next_cursor)
 
 
 @dataclass(frozen=True)
@@ -121,7 +170,8 @@ def make_plan(access: Access, run_id: str, tables: Sequence[tuple[str, str]], ga
             failed[table] = page.error
             continue
         try:
-            planned.append(plan_table(path, page))
+            check_next(page, access.paging)
+            planned.append(plan_table(path, page, access.paging.style))
         except ValueError as error:
             failed[table] = f"{page.url}: {error}"
     return Plan(tuple(planned), failed, tuple(page for page in probes if page.table not in failed))
@@ -129,50 +179,51 @@ def make_plan(access: Access, run_id: str, tables: Sequence[tuple[str, str]], ga
 
 def probe_first_pages(access: Access, run_id: str, tables: Sequence[tuple[str, str]], gate: Gate) -> list[PageRow]:
     """The first page of each `(table, path)`, or the row that says why it could not be had."""
-    first = access.paging.first
+    first = access.paging.first_number
     return look_at_pages(access, run_id, [PageRange(table, path, first, first) for table, path in tables], gate)
 
 
 def look_at_pages(access: Access, run_id: str, ranges: Sequence[PageRange], gate: Gate) -> list[PageRow]:
     """A few pages, fetched by the driver itself."""
 
-    def look(span_and_page: tuple[PageRange, int]) -> PageRow:
-        span, page = span_and_page
+    def look(asked: tuple[PageRange, Position]) -> PageRow:
+        span, position = asked
         with SourceClient(access, gate) as client:
-            return fetch_page(client, run_id=run_id, table=span.table, path=span.path, page=page)
+            return fetch_page(client, run_id=run_id, table=span.table, path=span.path, position=position)
 
-    wanted = [(span, page) for span in ranges for page in range(span.first, span.last + 1)]
+    wanted = [(span, position) for span in ranges for position in span.positions]
     with ThreadPoolExecutor(max_workers=max(1, min(MOST_AT_ONCE, len(wanted)))) as pool:
         return list(pool.map(look, wanted))
 
 
-def plan_table(path: str, first: PageRow) -> TablePlan:
+def plan_table(path: str, first: PageRow, style: str = "page") -> TablePlan:
     """The pages that the first one announces. What the server gave on it counts, not the size that was asked for.
+
+    Of a walk no more than the first page is known.
 
     Raises:
         ValueError: its numbers cannot be true together.
     """
     total, given = first.total, first.n_items or 0
-    if total is None:
-        return TablePlan(first.table, path, first.page, first.page, given, None)
     if total and not given:
         message = f"the source claims {total} rows, and gives none on its first page"
         raise ValueError(message)
+    if total is None or not STYLES[style].is_addressable:
+        return TablePlan(first.table, path, first.page, first.page, given, total, style)
     n_pages = max(1, math.ceil(total / given) if given else 1)
     claimed = first.pages or 0
     if claimed > n_pages + MOST_EXTRA_PAGES:
         message = f"the source claims {claimed} pages for {total} rows, of which it gives {given} a page"
         raise ValueError(message)
     last = first.page + max(n_pages, claimed) - 1
-    return TablePlan(first.table, path, first.page, last, given, total)
+    return TablePlan(first.table, path, first.page, last, given, total, style)
 
 
-def waves(ranges: Sequence[PageRange], concurrency: int, answer_s: float) -> Iterator[tuple[PageRange, ...]]:
-    """The ranges, cut into waves of about 30 s when an answer takes `answer_s`. Nothing to fetch: no wave."""
+def waves(ranges: Sequence[PageRange], most: int) -> Iterator[tuple[PageRange, ...]]:
+    """The ranges, cut into waves of `most` pages at most. Nothing to fetch: no wave."""
     n_pages = sum(span.n_pages for span in ranges)
     if n_pages:
-        pages_a_wave = max(1, int(WAVE_S / max(LEAST_ANSWER_S, answer_s) * concurrency))
-        yield from cut(ranges, math.ceil(n_pages / pages_a_wave))
+        yield from cut(ranges, math.ceil(n_pages / most))
 
 
 def cut(ranges: Sequence[PageRange], parts: int) -> tuple[tuple[PageRange, ...], ...]:
@@ -185,9 +236,7 @@ def cut(ranges: Sequence[PageRange], parts: int) -> tuple[tuple[PageRange, ...],
         for span in ranges:
             start, end = max(low, offset), min(high, offset + span.n_pages)
             if start < end:
-                part.append(
-                    PageRange(span.table, span.path, span.first + start - offset, span.first + end - offset - 1)
-                )
+                part.append(replace(span, first=span.first + start - offset, last=span.first + end - offset - 1))
             offset += span.n_pages
         cuts.append(tuple(part))
     return tuple(cuts)

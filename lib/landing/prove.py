@@ -20,6 +20,8 @@ from lib.landing.plan import MOST_EXTRA_PAGES, PageRange, TablePlan, plan_table
 from lib.source.page import PageRow
 
 SHOWN_PAGES = 20
+WALKS_THAT_AGREE = 2
+NOT_YET_AGREED = "two whole walks must agree, and have not yet"
 _LOOK_AT_FIRST = "Look at api.pagination.first, page_param and size_param: the source says that it gives other pages"
 
 
@@ -90,12 +92,13 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
         return walk_again(case, f"{seen.n_retold} pages told another total than {plan.total}", is_moving=is_moving)
     if not case.whole and seen.n_moved > len(case.doubted & set(seen.moved)):
         return walk_again(case, f"{seen.n_moved} pages held other rows when they were read again")
+    if plan.is_walk:
+        return _judge_walk(case, seen)
     if seen.missing:
         return _ask(case, seen.missing, f"{_pages(seen.missing)} have not landed", around=False)
     if plan.total is None:
         if seen.duplicates:
-            message = f"{plan.table}: the same rows on {_pages(seen.duplicates)}: does the source take api.pagination.page_param?"
-            raise SourceIncompleteError(message)
+            raise _same_rows(plan, seen)
         if set(seen.odd) - case.doubted:
             return _ask(replace(case, doubted=frozenset(seen.odd)), seen.odd, _account(plan, seen), around=True)
         because = f"{_misnamed(seen)}. {_LOOK_AT_FIRST}" if seen.misnamed else None
@@ -108,10 +111,30 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
         again = replace(case, doubted=inner)
         return _ask(again, doubtful or range(plan.first, plan.last + 1), _account(plan, seen), around=True)
     if case.level == REREAD:
-        if case.walks < 2 or seen.n_moved or seen.n_reread + seen.n_behind < plan.n_pages:
-            return walk_again(case, "two whole walks must agree, and have not yet", is_moving=bool(seen.n_moved))
+        if case.walks < WALKS_THAT_AGREE or seen.n_moved or seen.n_reread + seen.n_behind < plan.n_pages:
+            return walk_again(case, NOT_YET_AGREED, is_moving=bool(seen.n_moved))
         return Proof(plan.table, REREAD, seen.n_items)
     return Proof(plan.table, COUNTED, seen.n_items)
+
+
+def _judge_walk(case: Case, seen: Seen) -> Proof | Doubt:
+    """What is known of a table after a walk, whose first page is as it was. Its pages may hold any number of rows."""
+    plan = case.plan
+    if seen.duplicates:
+        raise _same_rows(plan, seen)
+    if seen.missing or (plan.total is not None and seen.n_items != plan.total):
+        return walk_again(case, _account(plan, seen), is_moving=bool(seen.n_moved))
+    if plan.total is None:
+        return Proof(plan.table, UNPROVED, seen.n_items)
+    if case.level == REREAD and (case.walks < WALKS_THAT_AGREE or seen.n_moved or seen.n_reread < plan.n_pages):
+        return walk_again(case, NOT_YET_AGREED, is_moving=bool(seen.n_moved))
+    return Proof(plan.table, REREAD if case.level == REREAD else COUNTED, seen.n_items)
+
+
+def _same_rows(plan: TablePlan, seen: Seen) -> SourceIncompleteError:
+    return SourceIncompleteError(
+        f"{plan.table}: the same rows on {_pages(seen.duplicates)}: does the source take {plan.asks_by}?"
+    )
 
 
 def is_uneven(seen: Seen) -> bool:
@@ -160,14 +183,15 @@ def _advice(doubt: Doubt, seen: Seen) -> str:
             "The source gives the same rows at each reading, and other totals: look at what api.pagination.total names"
         )
     if seen.duplicates:
-        return "Name the parameter that the source takes for the number of a page in api.pagination.page_param"
+        return f"Name the parameter by which the source takes a position in {doubt.case.plan.asks_by}"
     if seen.misnamed:
         return _LOOK_AT_FIRST
     same = "The source gives the same rows at each reading"
     total = doubt.case.plan.total
     if total is not None and seen.n_items < total:
+        first = "" if doubt.case.plan.is_walk else "at api.pagination.first, "
         return (
-            f"{same}, fewer than it counts: look at what these credentials may see, at api.pagination.first, at a smaller "
+            f"{same}, fewer than it counts: look at what these credentials may see, {first}at a smaller "
             "api.pagination.size, and at whether api.pagination.total is the number of these rows"
         )
     if total is not None and seen.n_items > total:
@@ -181,12 +205,12 @@ def _account(plan: TablePlan, seen: Seen) -> str:
     difference = seen.n_items - (plan.total or 0)
     if plan.total is not None and difference:
         parts.append(f"{abs(difference)} {'missing' if difference < 0 else 'too many'}")
-    if seen.odd:
+    if seen.odd and not plan.is_walk:
         uneven = [page for page in seen.odd if page not in seen.misnamed]
         parts += [f"another number of rows than on the first page: {_pages(uneven)}"] if uneven else []
         parts += [_misnamed(seen)] if seen.misnamed else []
     if seen.duplicates:
-        parts.append(f"the same rows on {_pages(seen.duplicates)} (does the source take api.pagination.page_param?)")
+        parts.append(f"the same rows on {_pages(seen.duplicates)} (does the source take {plan.asks_by}?)")
     return "; ".join(parts)
 
 
@@ -207,7 +231,7 @@ def _planned_anew(plan: TablePlan, closing: PageRow) -> TablePlan:
         )
         raise SourceIncompleteError(message)
     try:
-        return plan_table(plan.path, closing)
+        return plan_table(plan.path, closing, plan.style)
     except ValueError as error:
         message = f"{plan.table}: {error}"
         raise SourceIncompleteError(message) from error

@@ -72,7 +72,12 @@ def _hits(asked: Asked, known: Sequence[Run], landed: Mapping[str, LandedOf]) ->
     pages = all_landed_pages(asked.spark, str(asked.layout.pages), table.name, reread=reread)
     for run in known:
         # Pages behind the last one were read when the source was longer, and did not count.
-        ends = [plan.last for plan in plans_of(run.plan) if plan.table == table.name and plan.total is not None]
+        # Where nobody knew the last one beforehand, the plan of a run that was stopped may not say it.
+        ends = [
+            plan.last
+            for plan in plans_of(run.plan)
+            if plan.table == table.name and (run.missing_step is None or not (plan.total is None or plan.is_walk))
+        ]
         if ends and run.run_id in landed and landed[run.run_id].last_page > ends[0]:
             pages = pages.where((F.col("run_id") != run.run_id) | (F.col("page") <= ends[0]))
     found = rows_with_key(table, asked.source.api.pagination.items, asked.is_row("row."))

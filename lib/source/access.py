@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from lib.config.fixed import query_of
+from lib.source.paging import PageNumbers, Paging, paging_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,19 +16,6 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from lib.config import Api, Table
-
-
-@dataclass(frozen=True)
-class Paging:
-    """How pages are asked for and where an answer keeps its rows and its counts."""
-
-    page_param: str = "page"
-    size_param: str = "size"
-    size: int = 100
-    first: int = 1
-    items: str = "items"
-    total: str | None = "total"
-    pages: str | None = "pages"
 
 
 Pairs = tuple[tuple[str, str], ...]
@@ -55,7 +43,7 @@ class Access:
     base_url: str
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     params: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    paging: Paging = Paging()
+    paging: Paging = field(default_factory=PageNumbers)
     timeout_s: float = 30.0
     attempts: int = 6
     max_wait_s: float = 120.0
@@ -91,20 +79,12 @@ class Access:
     def of(cls, api: Api, tables: Iterable[Table] = ()) -> Access:
         """The access that a source YAML's `api` section describes, with what goes with the requests for its tables."""
         headers, params = _credentials(api)
-        paging, limits = api.pagination, api.limits
+        limits = api.limits
         return cls(
             base_url=api.url.partition("?")[0],
             headers=headers,
             params=params,
-            paging=Paging(
-                page_param=paging.page_param,
-                size_param=paging.size_param,
-                size=paging.size,
-                first=paging.first,
-                items=paging.items,
-                total=paging.total,
-                pages=paging.pages,
-            ),
+            paging=paging_of(api.pagination),
             timeout_s=limits.timeout_s,
             attempts=limits.attempts,
             max_wait_s=limits.max_wait_s,

@@ -21,6 +21,7 @@ from lib.source.failures import NETWORK_ERRORS, failure_of
 from lib.source.gate import OPEN_GATE, Gate
 from lib.source.hosts import check_allowed, origin_of
 from lib.source.outline import outline
+from lib.source.paging import Params
 from lib.source.redact import holds, redacted, redacted_url
 from lib.source.retry import TryAgainError, asked_pause_s, check_asked_pause, exchange_retries, is_limit, is_retried
 from lib.source.tally import Tally
@@ -35,7 +36,6 @@ SHOWN_MESSAGE = 1000
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "pagelake/0.1"}
 
 T = TypeVar("T")
-Params = tuple[tuple[str, str], ...]
 _NOTHING = Fixed()
 
 
@@ -110,17 +110,20 @@ class SourceClient:
         """Close the connections."""
         self._transport.close()
 
-    def get(self, path: str, params: Params, read: Callable[[Reply], T], fixed: Fixed = _NOTHING) -> Answer[T]:
+    def get(
+        self, path: str, params: Params, read: Callable[[Reply], T], fixed: Fixed = _NOTHING, hidden: Params = ()
+    ) -> Answer[T]:
         """GET `path` below the source's address, and what `read` makes of it, with retries around all of it.
 
-        What is `fixed` goes with the request as long as it is one to the source's own address.
+        What is `fixed` goes with the request as long as it is one to the source's own address. `hidden` are parameters too, which
+        are never shown.
         `read` raises a TryAgainError for an answer that is worth another attempt, a SourceError for one that is not.
 
         Raises:
             ExchangeFailedError: no answer that can be used was to be had; the message is redacted.
         """
         url = self.access.base_url + path
-        shown = redacted_url(url, (*params, *fixed.params), (*fixed.secret_params, *self.access.params))
+        shown = redacted_url(url, (*params, *fixed.params), (*fixed.secret_params, *self.access.params, *hidden))
         tally = Tally(self._gate)
         message = "no attempt was made"
         try:
@@ -128,7 +131,7 @@ class SourceClient:
                 with attempt:
                     tally.attempts, tally.status = attempt.retry_state.attempt_number, None
                     with self._gate.permit(), tally.timed():
-                        reply = self._exchange(url, params, fixed, tally)
+                        reply = self._exchange(url, (*params, *hidden), fixed, tally)
                     fetched_at = datetime.now(UTC)
                     return Answer(read(reply), fetched_at, _tried(shown, tally))
         except SourceError as error:

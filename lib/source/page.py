@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,17 +11,15 @@ from typing import Annotated, cast
 import orjson
 
 from lib.errors import SourceError
-from lib.source.access import Paging
+from lib.source.answer import HEADER, at, count, is_null
 from lib.source.body import text_of
 from lib.source.client import ExchangeFailedError, Reply, SourceClient, Tried
 from lib.source.json_text import BrokenJsonError, Json, parsed
 from lib.source.outline import keys_of
+from lib.source.paging import Cursors, Paging, Position
 from lib.source.retry import TryAgainError
 from lib.source.rows import Apart, RowText, apart, may_be_too_long, place
 
-MAX_COUNT = 2**63 - 1
-_HEADER = "header:"
-_COUNT_TEXT = re.compile(r"[0-9]{1,19}(?:\.0{1,9})?", re.ASCII)
 _KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
 
 
@@ -65,6 +62,8 @@ class PageRow:
     own_number: int | None
     own_size: int | None
     rows: tuple[RowText, ...] | None = None
+    cursor: str | None = None
+    next_cursor: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,30 +80,35 @@ class PageShape:
     own_number: int | None
     own_size: int | None
     rows: tuple[RowText, ...] | None = None
+    next_cursor: str | None = None
 
 
-def fetch_page(client: SourceClient, *, run_id: str, table: str, path: str, page: int, round_: int = 0) -> PageRow:
+def fetch_page(
+    client: SourceClient, *, run_id: str, table: str, path: str, position: Position, round_: int = 0
+) -> PageRow:
     """The page, or a row that says why it could not be had. An error of the source raises nothing."""
     paging = client.access.paging
-    params = ((paging.page_param, str(page)), (paging.size_param, str(paging.size)))
+    fixed = client.access.fixed_for(table)
 
     def read(reply: Reply) -> tuple[str, PageShape]:
         body = text_of(reply.body, reply.headers.get("content-type", ""))
         if reply.is_empty:
-            return body, _no_rows(reply.headers, paging, page)
-        return body, look_at(body, paging, reply.headers, page)
+            return body, _no_rows(reply.headers, paging, position)
+        return body, look_at(body, paging, reply.headers, position)
 
     try:
-        answer = client.get(path.partition("?")[0], params, read, client.access.fixed_for(table))
+        answer = client.get(
+            path.partition("?")[0], paging.params(position), read, fixed, hidden=paging.hidden(position)
+        )
     except ExchangeFailedError as error:
-        return _row(run_id, table, page, round_, error.tried, datetime.now(UTC), error=str(error))
-    return _row(run_id, table, page, round_, answer.tried, answer.fetched_at, *answer.content)
+        return _row(run_id, table, position, round_, error.tried, datetime.now(UTC), error=str(error))
+    return _row(run_id, table, position, round_, answer.tried, answer.fetched_at, *answer.content)
 
 
-def look_at(body: str, paging: Paging, headers: Mapping[str, str], page: int | None = None) -> PageShape:
+def look_at(body: str, paging: Paging, headers: Mapping[str, str], position: Position | None = None) -> PageShape:
     """The shape of a page, from a strict reading of its JSON.
 
-    Rows that are null or absent are an empty page where there can be none: `total` is 0, or `page` is behind it. Where the
+    Rows that are null or absent are an empty page where there can be none: `total` is 0, or the position is behind it. Where the
     source tells no total, so are, behind the first page, rows that are null, and an answer of nothing but numbers of pages. A
     row that cannot be taken is one of the `rows`, with its reason, and keeps no other from being taken.
 
@@ -113,10 +117,11 @@ def look_at(body: str, paging: Paging, headers: Mapping[str, str], page: int | N
         SourceError: no list of rows, counts that are no whole numbers, a key twice in an object outside of the rows.
             The message names keys, and never shows a value.
     """
+    asked = position or Position(paging.first_number)
     answer, rows = _read(body, paging.items)
-    items = answer if paging.items == "$" else _at(answer, paging.items)
-    total = _count(answer, paging.total, headers, "total")
-    if items is None and _has_no_rows(answer, paging, total, page):
+    items = answer if paging.items == "$" else at(answer, paging.items)
+    total = count(answer, paging.total, headers, "total")
+    if items is None and _has_no_rows(answer, paging, total, asked):
         items = []
     if not isinstance(items, list):
         message = f"the answer has no list of rows at api.pagination.items: {paging.items} ({_outline(answer, items)})"
@@ -126,14 +131,16 @@ def look_at(body: str, paging: Paging, headers: Mapping[str, str], page: int | N
         rows = apart(body, paging.items)
     if rows is not None:
         content = _canonical(cast("Json", rows.content))
+    own_number, own_size = paging.own(answer, asked)
     return PageShape(
         n_items=len(items if rows is None else rows.rows),
         items_sha256=hashlib.sha256(content or b"").hexdigest(),
         total=total,
-        pages=_count(answer, paging.pages, headers, "pages"),
-        own_number=_whole(_at(answer, paging.page_param)),
-        own_size=_whole(_at(answer, paging.size_param)),
+        pages=count(answer, paging.pages, headers, "pages"),
+        own_number=own_number,
+        own_size=own_size,
         rows=rows.rows if rows is not None and rows.is_needed else None,
+        next_cursor=paging.follows(answer, headers),
     )
 
 
@@ -165,41 +172,49 @@ def _read(body: str, items: str) -> tuple[Json, Apart | None]:
 def total_instead(body: str, paging: Paging) -> str:
     """Why a first page tells no total, though `paging` names a place for it: what is there, without any value."""
     place = str(paging.total)
-    if place.startswith(_HEADER):
-        return f"the answer has no header {place.removeprefix(_HEADER).strip()}"
+    if place.startswith(HEADER):
+        return f"the answer has no header {place.removeprefix(HEADER).strip()}"
     answer = _read(body, paging.items)[0]
-    return f"{place} is {'null' if _is_null(answer, place) else 'nowhere'} in the answer ({_outline(answer, None)})"
+    return f"{place} is {'null' if is_null(answer, place) else 'nowhere'} in the answer ({_outline(answer, None)})"
 
 
-def _has_no_rows(answer: Json, paging: Paging, total: int | None, page: int | None) -> bool:
+def check_next(first: PageRow, paging: Paging) -> None:
+    """Hold a first page that names no other one against what it says of their number. Else one page is taken for all.
+
+    Raises:
+        ValueError: there must be more pages.
+    """
+    given, body = first.n_items or 0, first.body or ""
+    if not isinstance(paging, Cursors) or first.next_cursor is not None or not given:
+        return
+    if first.total is not None and first.total > given:
+        message = f"the source claims {first.total} rows, gives {given} on its first page, and names no page behind it"
+    elif first.total is None and given >= paging.size and not paging.next.startswith(HEADER):
+        if is_null(_read(body, paging.items)[0], paging.next):
+            return
+        message = f"the first page is full, and names no page behind it with a null at {paging.next}"
+    else:
+        return
+    keys = _outline(_read(body, paging.items)[0], None)
+    raise ValueError(f"{message} (api.pagination.next: {paging.next}; {keys})")
+
+
+def _has_no_rows(answer: Json, paging: Paging, total: int | None, position: Position) -> bool:
     """Whether rows that are null or absent are simply none."""
-    position = 0 if page is None else page - paging.first
+    before = position.number - paging.first_number
     if total is not None:
-        return total == 0 or (position > 0 and position * paging.size >= total)
-    if position <= 0 or not isinstance(answer, dict):
-        return position > 0 and answer is None and paging.items == "$"
-    places = (paging.page_param, paging.size_param, paging.total or "", paging.pages or "")
-    known = {key for place in places for key in (place, place.partition(".")[0])}
-    return _is_null(answer, paging.items) or answer.keys() <= known
+        return total == 0 or (before > 0 and before * (position.given or paging.size) >= total)
+    if before <= 0 or not isinstance(answer, dict):
+        return before > 0 and answer is None and paging.items == "$"
+    known = {key for place in paging.places for key in (place, place.partition(".")[0])}
+    return is_null(answer, paging.items) or answer.keys() <= known
 
 
-def _is_null(answer: Json, dotted: str) -> bool:
-    """Whether a dotted path ends in a null that is there, be it on the way."""
-    if not isinstance(answer, dict):
-        return False
-    parts = dotted.split(".")
-    for end in range(len(parts), 0, -1):
-        key, rest = ".".join(parts[:end]), ".".join(parts[end:])
-        if key in answer:
-            return answer[key] is None or (rest != "" and _is_null(answer[key], rest))
-    return False
-
-
-def _no_rows(headers: Mapping[str, str], paging: Paging, page: int) -> PageShape:
+def _no_rows(headers: Mapping[str, str], paging: Paging, position: Position) -> PageShape:
     """The shape of an answer without a body. As the first page it says that the source has no rows at all."""
-    in_header = paging.total if (paging.total or "").startswith(_HEADER) else None
-    total = _count(None, in_header, headers, "total")
-    if total is None and paging.total is not None and page == paging.first:
+    in_header = paging.total if (paging.total or "").startswith(HEADER) else None
+    total = count(None, in_header, headers, "total")
+    if total is None and paging.total is not None and position.number == paging.first_number:
         total = 0
     return PageShape(0, hashlib.sha256(b"[]").hexdigest(), total, None, None, None)
 
@@ -228,55 +243,10 @@ def _kind(value: Json) -> str:
     return _KINDS.get(type(value), "a number")
 
 
-def _at(answer: Json, dotted: str) -> Json:
-    """What is at a dotted path. A key that itself holds the dots goes before one that is nested, the longest first."""
-    if not isinstance(answer, dict) or dotted in answer:
-        return answer.get(dotted) if isinstance(answer, dict) else None
-    parts = dotted.split(".")
-    for end in range(len(parts) - 1, 0, -1):
-        found = _at(answer.get(".".join(parts[:end])), ".".join(parts[end:]))
-        if found is not None:
-            return found
-    return None
-
-
-def _count(answer: Json, place: str | None, headers: Mapping[str, str], what: str) -> int | None:
-    """A count that the source gives, or None where it gives none."""
-    if place is None:
-        return None
-    if place.startswith(_HEADER):
-        value: Json = headers.get(place.removeprefix(_HEADER).strip().lower())
-    else:
-        value = _at(answer, place)
-    if value is None:
-        return None
-    count = _number_of(value)
-    if count is None:
-        message = f"api.pagination.{what}: {place} is no whole number of rows or pages in the answer"
-        raise SourceError(message)
-    return count
-
-
-def _number_of(value: Json) -> int | None:
-    """A count as sources write it: 250, 250.0 or "250"."""
-    if isinstance(value, str):
-        text = value.strip()
-        return _whole(int(text.partition(".")[0])) if _COUNT_TEXT.fullmatch(text) else None
-    if isinstance(value, float):
-        return _whole(int(value)) if value.is_integer() else None
-    return _whole(value)
-
-
-def _whole(value: Json) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        return None
-    return value if 0 <= value <= MAX_COUNT else None
-
-
 def _row(
     run_id: str,
     table: str,
-    page: int,
+    position: Position,
     round_: int,
     tried: Tried,
     fetched_at: datetime,
@@ -288,7 +258,7 @@ def _row(
     return PageRow(
         run_id=run_id,
         table=table,
-        page=page,
+        page=position.number,
         url=tried.url,
         status=tried.status,
         fetched_at=fetched_at,
@@ -308,4 +278,6 @@ def _row(
         own_number=shape.own_number if shape else None,
         own_size=shape.own_size if shape else None,
         rows=shape.rows if shape else None,
+        cursor=position.cursor,
+        next_cursor=shape.next_cursor if shape else None,
     )

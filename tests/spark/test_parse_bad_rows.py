@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from lib.config import Column, Source, Table
-from lib.source.access import Paging
 from lib.source.page import look_at
+from lib.source.paging import PageNumbers
 from lib.tables.newest import ranked
 from lib.tables.parse import parse
 from lib.tables.reject import count_rows
@@ -53,7 +53,7 @@ def landed(spark: SparkSession, *bodies: str, items: str = "items") -> DataFrame
     schema = "run_id string, page bigint, body string, rows array<struct<json: string, shown: string, problems: array<string>>>"
     pages = []
     for number, body in enumerate(bodies, start=1):
-        rows = look_at(body, Paging(items=items), {}).rows
+        rows = look_at(body, PageNumbers(items=items), {}).rows
         kept = None if rows is None else [(row.json, row.shown, list(row.problems)) for row in rows]
         pages.append(("r1", number, body, kept))
     return spark.createDataFrame(pages, schema)

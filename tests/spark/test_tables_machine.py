@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 
 from jobs.steps import merge
 from lib.lake.runs import Run
-from lib.landing import land
+from lib.landing import land, landing
 from tests.moving_server import Row
 from tests.spark.served_table import Killed, Served, day, serving
 
@@ -154,6 +154,7 @@ def start(things: Served, rows: tuple[Row, ...], killed_at: str | None) -> bool:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(land, "reached", reached)
+        patch.setattr(landing, "reached", reached)
         patch.setattr(merge, "reached", reached)
         try:
             things.run(*rows)

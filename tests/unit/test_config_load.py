@@ -267,9 +267,30 @@ def test_the_demo_has_the_same_tables_and_no_url_until_its_server_runs() -> None
         ("auth: {type: none}", "auth: none", "4: api.auth: must be a mapping (key: value)"),
         (
             "auth: {type: none}",
-            "pagination: {style: cursor}",
-            "4: api.pagination.style: only 'page' works in this version",
+            "pagination: {style: curser}",
+            "4: api.pagination.style: must be 'page', 'offset' or 'cursor'; did you mean 'cursor'?",
         ),
+        (
+            "auth: {type: none}",
+            "pagination: {style: cursor, page_param: p}",
+            "4: api.pagination.page_param: unknown key; did you mean 'size_param'?",
+        ),
+        (
+            "auth: {type: none}",
+            "pagination: {style: offset, offset_param: limit}",
+            "4: api.pagination.size_param: must not be the same parameter as offset_param",
+        ),
+        (
+            "auth: {type: none}",
+            "pagination: {style: offset, first: 2}",
+            "4: api.pagination.first: must be at most 1",
+        ),
+        (
+            "auth: {type: none}",
+            "pagination: {style: cursor, next: 'a b'}",
+            "4: api.pagination.next: must be a dotted path into the answer (meta.next_cursor) or header:X-Next-Cursor",
+        ),
+        ("auth: {type: none}", "pagination: 3", "4: api.pagination: must be a mapping (key: value)"),
         (
             "auth: {type: none}",
             "pagination: {items: ''}",

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lib.landing import land, plan
+from lib.landing import land, landing, walk
 from tests.moving_copies import Landings, by_number
 from tests.moving_server import (
     Another,
@@ -288,7 +288,7 @@ def test_without_a_total_a_404_in_the_middle_stops_the_table(copies: Landings) -
 def test_a_source_that_repeats_its_last_page_for_ever_fails(copies: Landings) -> None:
     table = copies.serve(range(1, 11), Manners(total="absent", pages="absent", stuck=True, numbered=False))
     assert "the same rows on" in copies.failed(copies.run())
-    assert max(table.asked) <= 1 + land.PAGES_AHEAD
+    assert max(table.asked) <= 1 + walk.PAGES_AHEAD
     assert copies.version() is None
 
 
@@ -317,6 +317,7 @@ def test_a_run_that_is_killed_while_it_lands_asks_for_no_page_again_when_it_is_r
 
     with monkeypatch.context() as patch:
         patch.setattr(land, "reached", reached)
+        patch.setattr(landing, "reached", reached)
         with pytest.raises(Killed):
             copies.run()
     before = Counter(table.asked)
@@ -338,8 +339,8 @@ def test_a_run_that_is_killed_between_waves_fetches_only_the_pages_of_the_waves_
 ) -> None:
     table = copies.serve(range(1, 22))
     # Two pages a wave: (1, 2, 3), (4, 5), (6, 7), the first with the page of the plan.
-    monkeypatch.setattr(plan, "LEAST_ANSWER_S", 1000.0)
-    monkeypatch.setattr(plan, "WAVE_S", 2000.0)
+    monkeypatch.setattr(landing, "LEAST_ANSWER_S", 1000.0)
+    monkeypatch.setattr(landing, "WAVE_S", 2000.0)
     waves = 0
 
     def reached(name: str) -> None:
@@ -350,6 +351,7 @@ def test_a_run_that_is_killed_between_waves_fetches_only_the_pages_of_the_waves_
 
     with monkeypatch.context() as patch:
         patch.setattr(land, "reached", reached)
+        patch.setattr(landing, "reached", reached)
         with pytest.raises(Killed):
             copies.run()
     assert copies.landed() == {("things", page, 0): 1 for page in range(1, 6)}

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lib.landing.landing import Landing
 from lib.landing.plan import PageRange, TablePlan, cut, plan_table, waves
 from tests.first_page import first_page
 
@@ -67,11 +70,19 @@ def test_a_cut_keeps_every_page_once_and_differs_by_one_page_at_most(lengths: li
     assert max(sizes) - min(sizes) <= 1
 
 
-def test_a_wave_is_as_long_as_half_a_minute_of_answers() -> None:
-    # 30 s at 0.1 s an answer and 2 at once are 600 pages.
-    made = list(waves([PageRange("t", "/t", 1, 1500)], concurrency=2, answer_s=0.1))
+def test_waves_are_of_one_size_and_none_is_above_the_most() -> None:
+    made = list(waves([PageRange("t", "/t", 1, 1500)], 600))
     assert [sum(span.n_pages for span in wave) for wave in made] == [500, 500, 500]
 
 
+def test_a_wave_is_as_long_as_half_a_minute_of_answers() -> None:
+    nothing: Any = None
+    landing = Landing(nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing, accept_incomplete=False)
+    landing.answer_s = 0.1
+    assert landing.wave_pages == 300
+    landing.answer_s = 0.0  # answers that took no time at all are taken for 20 ms each
+    assert landing.wave_pages == 1500
+
+
 def test_nothing_to_fetch_is_no_wave() -> None:
-    assert list(waves([], concurrency=16, answer_s=0.1)) == []
+    assert list(waves([], 100)) == []

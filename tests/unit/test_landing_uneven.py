@@ -14,7 +14,7 @@ import pytest
 
 from jobs.steps.plan import plan_tables
 from lib.lake.runs import Run, TableRun
-from lib.landing import land
+from lib.landing import walk
 from lib.landing.budget import Budget
 from lib.landing.land import Landing, land_pages, prove_tables
 from lib.landing.plan import note_plan
@@ -185,8 +185,8 @@ def test_without_a_round_of_reading_again_uneven_pages_are_no_proof_and_more_rou
 
 def test_pages_that_always_tell_other_totals_are_no_proof_and_rest_is_not_advised(landed: Landed) -> None:
     class OwnTotals(Cut):
-        def _answer(self, page: int, size: int, fault: Fault | None) -> tuple[int, Any]:
-            status, answer = super()._answer(page, size, fault)
+        def _answer(self, page: int, size: int, start: int, fault: Fault | None) -> tuple[int, Any]:
+            status, answer = super()._answer(page, size, start, fault)
             return status, {**answer, "total": 250 if page == 1 else 249}
 
     told = landed(OwnTotals(pages=pages_of(100, 100, 50)))
@@ -273,7 +273,7 @@ def test_pages_without_an_end_that_are_all_the_same_are_stopped_by_that(landed: 
     told = landed(Endless(same=True), pagination__size=3)
     assert told.proof is None
     assert "the same rows on pages 1, 2" in told.error
-    assert max(told.asked) <= 1 + land.PAGES_AHEAD * 2
+    assert max(told.asked) <= 1 + walk.PAGES_AHEAD * 2
 
 
 def test_a_total_sets_its_own_end(landed: Landed) -> None:

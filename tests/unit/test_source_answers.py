@@ -13,9 +13,10 @@ from collections.abc import Iterator
 import pytest
 
 from lib.errors import SourceError
-from lib.source.access import Access, Paging
+from lib.source.access import Access
 from lib.source.client import SourceClient
 from lib.source.page import PageRow, fetch_page, look_at
+from lib.source.paging import PageNumbers, Position
 from tests.scripted_server import Behaviour, Endless, Raw, Reply, ScriptedServer
 
 TEXT = '{"items": [{"id": 1, "name": "Zoë €"}, {"id": 2, "name": null}], "total": 2, "pages": 1}'
@@ -33,7 +34,7 @@ def fetch(server: ScriptedServer, *behaviours: Behaviour, **limits: float) -> Pa
     server.play("/t", *behaviours)
     settings = {"timeout_s": 5.0, "attempts": 2, "max_wait_s": 0.01, **limits}
     with SourceClient(Access(base_url=server.url, **settings)) as client:
-        return fetch_page(client, run_id="r", table="t", path="/t", page=1)
+        return fetch_page(client, run_id="r", table="t", path="/t", position=Position(1))
 
 
 def error(server: ScriptedServer, *behaviours: Behaviour, attempts: int, **limits: float) -> str:
@@ -165,7 +166,7 @@ def test_a_count_beyond_two_to_the_53_is_exact(server: ScriptedServer) -> None:
     ("header", "total"), [("12", 12), ("1" * 5000, None), ("٣", None), ("-1", None), ("1.5", None)]
 )
 def test_a_count_in_a_header_is_a_plain_number_or_an_error(header: str, total: int | None) -> None:
-    paging = Paging(total="header:X-Total-Count", pages=None)
+    paging = PageNumbers(total="header:X-Total-Count", pages=None)
     if total is not None:
         assert look_at('{"items": []}', paging, {"x-total-count": header}).total == total
     else:
@@ -174,10 +175,10 @@ def test_a_count_in_a_header_is_a_plain_number_or_an_error(header: str, total: i
 
 
 def test_rows_are_found_below_a_dotted_path_or_as_a_bare_list() -> None:
-    assert look_at('{"data": {"rows": [{}, {}]}}', Paging(items="data.rows"), {}).n_items == 2
-    assert look_at("[{}, {}, {}]", Paging(items="$"), {}).n_items == 3
+    assert look_at('{"data": {"rows": [{}, {}]}}', PageNumbers(items="data.rows"), {}).n_items == 2
+    assert look_at("[{}, {}, {}]", PageNumbers(items="$"), {}).n_items == 3
     with pytest.raises(SourceError, match="no list of rows"):
-        look_at('{"data": [{"rows": []}]}', Paging(items="data.rows"), {})
+        look_at('{"data": [{"rows": []}]}', PageNumbers(items="data.rows"), {})
 
 
 @pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])

@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lib.errors import SourceError
-from lib.source.access import Access, Paging
+from lib.source.access import Access
 from lib.source.client import SourceClient
 from lib.source.page import fetch_page, look_at
+from lib.source.paging import PageNumbers, Position
 from tests.scripted_server import Behaviour, Raw, Reply, ScriptedServer
 from tests.suite_parts import examples
 
@@ -66,7 +67,7 @@ def check(server: ScriptedServer, behaviour: Behaviour) -> None:
     server.play("/t", behaviour)
     started = time.monotonic()
     with SourceClient(Access(base_url=server.url, timeout_s=0.3, attempts=2, max_wait_s=0.01)) as client:
-        row = fetch_page(client, run_id="r", table="t", path="/t", page=1)
+        row = fetch_page(client, run_id="r", table="t", path="/t", position=Position(1))
     assert time.monotonic() - started < 2
     assert (row.body is None) == (row.error is not None) == (row.n_items is None)
     if row.body is not None:
@@ -107,7 +108,7 @@ def test_any_labels_are_a_page_or_an_error(body: bytes, encoding: str, charset: 
 )
 def test_a_body_that_is_taken_has_the_same_rows_for_the_standard_library(text: str) -> None:
     try:
-        shape = look_at(text, Paging(), {})
+        shape = look_at(text, PageNumbers(), {})
     except SourceError:
         return
     answer = json.loads(text)
@@ -122,4 +123,4 @@ def test_a_body_that_is_taken_has_the_same_rows_for_the_standard_library(text: s
 )
 def test_a_page_of_objects_is_always_taken(items: list[dict[str, object]]) -> None:
     body = json.dumps({"items": items, "total": len(items)}, ensure_ascii=False)
-    assert look_at(body, Paging(), {}).n_items == len(items)
+    assert look_at(body, PageNumbers(), {}).n_items == len(items)

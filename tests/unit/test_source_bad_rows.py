@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from lib.source.access import Paging
 from lib.source.page import PageShape, look_at
+from lib.source.paging import PageNumbers
 from lib.source.retry import TryAgainError
 
 GOOD = '{"id":1,"price":1.10}'
@@ -15,7 +15,7 @@ GOOD = '{"id":1,"price":1.10}'
 
 def page_of(*rows: str, items: str = "items") -> PageShape:
     body = "[" + ",".join(rows) + "]" if items == "$" else '{"total":3,"items":[' + " , ".join(rows) + "]}"
-    return look_at(body, Paging(items=items), {})
+    return look_at(body, PageNumbers(items=items), {})
 
 
 @pytest.mark.parametrize(

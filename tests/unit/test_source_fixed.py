@@ -14,6 +14,7 @@ from lib.config.api import Api, QueryAuth
 from lib.source.access import Access
 from lib.source.client import SourceClient
 from lib.source.page import PageRow, fetch_page
+from lib.source.paging import Position
 from tests.scripted_server import Reply, ScriptedServer
 
 PAGE = b'{"items": [{"id": 1}], "total": 1}'
@@ -45,7 +46,9 @@ def access(server: ScriptedServer, **changed: object) -> Access:
 
 def fetch(access: Access, table: str = "orders") -> PageRow:
     with SourceClient(access) as client:
-        return fetch_page(client, run_id="r", table=table, path="/orders?state=all&filter[x]=a%20b", page=3)
+        return fetch_page(
+            client, run_id="r", table=table, path="/orders?state=all&filter[x]=a%20b", position=Position(3)
+        )
 
 
 def sent(target: str) -> dict[str, str]:

@@ -19,6 +19,7 @@ from lib.source.access import Access
 from lib.source.client import SourceClient
 from lib.source.hosts import Origin, check_allowed, is_never, origin_of
 from lib.source.page import PageRow, fetch_page
+from lib.source.paging import Position
 from tests.scripted_server import Reply, ScriptedServer
 
 PAGE = b'{"items": [{"id": 1}]}'
@@ -45,7 +46,7 @@ def to(location: str, status: int = 302) -> Reply:
 
 def fetch(access: Access) -> PageRow:
     with SourceClient(access) as client:
-        return fetch_page(client, run_id="r", table="t", path="/t", page=3)
+        return fetch_page(client, run_id="r", table="t", path="/t", position=Position(3))
 
 
 def access(server: ScriptedServer, **more: object) -> Access:
@@ -210,7 +211,7 @@ def test_a_name_that_leads_to_a_forbidden_address_gets_no_request(
     server.play("/t", Reply(PAGE))
     monkeypatch.setattr("lib.source.hosts.NEVER_NETWORKS", (ipaddress.ip_network("127.0.0.0/8"),))
     with SourceClient(Access(base_url=f"http://localhost:{server.port}", timeout_s=3, max_wait_s=0)) as client:
-        row = fetch_page(client, run_id="r", table="t", path="/t", page=3)
+        row = fetch_page(client, run_id="r", table="t", path="/t", position=Position(3))
     assert row.attempts == 1
     assert row.error is not None
     assert row.error.endswith(

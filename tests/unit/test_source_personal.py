@@ -15,6 +15,7 @@ from lib.source.access import Access
 from lib.source.client import ExchangeFailedError, SourceClient
 from lib.source.outline import outline
 from lib.source.page import fetch_page
+from lib.source.paging import Position
 from tests.scripted_server import Behaviour, Raw, Reply, ScriptedServer
 
 MAIL = "ada.lovelace@example.org"
@@ -75,7 +76,7 @@ def test_no_error_and_no_log_shows_what_an_answer_holds(
     api = Api.model_validate({"url": server.url, "pagination": {"total": "header:X-Total-Count"}})
     access = replace(Access.of(api), timeout_s=0.5, attempts=2, max_wait_s=0.01)
     with SourceClient(access) as client:
-        row = fetch_page(client, run_id="r", table="t", path="/t", page=1)
+        row = fetch_page(client, run_id="r", table="t", path="/t", position=Position(1))
         try:
             client.get("/t", (), lambda _: None)
             seen = ""

@@ -14,6 +14,7 @@ import pytest
 from lib.source.access import Access
 from lib.source.client import SourceClient
 from lib.source.page import PageRow, fetch_page
+from lib.source.paging import Position
 from lib.source.retry import retry_after_s
 from tests.scripted_server import Behaviour, Cut, Hang, Raw, Reply, Reset, ScriptedServer, Trickle
 
@@ -32,7 +33,7 @@ def fetch(server: ScriptedServer, *behaviours: Behaviour, **limits: float) -> Pa
     server.play("/t", *behaviours)
     settings = {"timeout_s": 5.0, "attempts": 3, "max_wait_s": 0.02, **limits}
     with SourceClient(Access(base_url=server.url, **settings)) as client:
-        return fetch_page(client, run_id="r", table="t", path="/t", page=1)
+        return fetch_page(client, run_id="r", table="t", path="/t", position=Position(1))
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 501, 502, 503, 504, 507, 520, 599])
@@ -136,7 +137,7 @@ def test_the_connection_is_kept_between_pages(server: ScriptedServer) -> None:
     server.play("/t", GOOD)
     with SourceClient(Access(base_url=server.url)) as client:
         for page in range(5):
-            assert fetch_page(client, run_id="r", table="t", path="/t", page=page).error is None
+            assert fetch_page(client, run_id="r", table="t", path="/t", position=Position(page)).error is None
     assert server.connections == 1
 
 
@@ -175,7 +176,7 @@ def fetch_through(gate: NotedGate, server: ScriptedServer, *behaviours: Behaviou
     server.play("/t", *behaviours)
     access = Access(base_url=server.url, attempts=attempts, max_wait_s=0.4)
     with SourceClient(access, gate) as client:
-        return fetch_page(client, run_id="r", table="t", path="/t", page=1)
+        return fetch_page(client, run_id="r", table="t", path="/t", position=Position(1))
 
 
 @pytest.mark.parametrize("status", [429, 503])

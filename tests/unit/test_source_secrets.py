@@ -21,6 +21,7 @@ from lib.source.access import Access
 from lib.source.client import ExchangeFailedError, SourceClient
 from lib.source.client import Reply as Got
 from lib.source.page import fetch_page
+from lib.source.paging import Position
 from lib.source.redact import redacted, redacted_url
 from tests.scripted_server import Behaviour, Cut, Hang, Raw, Reply, ScriptedServer
 
@@ -96,7 +97,7 @@ def test_no_failure_shows_the_key(
     server.play("/t", behaviour)
     access = access_of(kind, server)
     with SourceClient(access) as client:
-        row = fetch_page(client, run_id="r", table="t", path="/t", page=1)
+        row = fetch_page(client, run_id="r", table="t", path="/t", position=Position(1))
         with pytest.raises(ExchangeFailedError) as caught:
             client.get("/t", (), refuse)
     assert row.error is not None

@@ -11,9 +11,10 @@ from lib.errors import RetryableSourceError, SourceError
 from lib.landing import fetch as fetch_module
 from lib.landing.fetch import FetchPages
 from lib.landing.plan import PageRange
-from lib.source.access import Access, Paging
+from lib.source.access import Access
 from lib.source.client import SourceClient
 from lib.source.page import PageRow, fetch_page, look_at
+from lib.source.paging import PageNumbers, Position
 from lib.source.retry import TryAgainError, asked_pause_s, exchange_retries
 from tests.scripted_server import Behaviour, Reply, ScriptedServer
 
@@ -30,13 +31,13 @@ def server() -> Iterator[ScriptedServer]:
 def fetch(server: ScriptedServer, behaviour: Behaviour) -> PageRow:
     server.play("/rows", behaviour)
     with SourceClient(Access(base_url=server.url, attempts=1)) as client:
-        return fetch_page(client, run_id="r", table="rows", path="/rows", page=1)
+        return fetch_page(client, run_id="r", table="rows", path="/rows", position=Position(1))
 
 
 def fetch_twice(server: ScriptedServer, behaviour: Behaviour) -> PageRow:
     server.play("/rows", behaviour, Reply(b'{"items": [], "total": 0}'))
     with SourceClient(Access(base_url=server.url, attempts=2, max_wait_s=0.4)) as client:
-        return fetch_page(client, run_id="r", table="rows", path="/rows", page=1)
+        return fetch_page(client, run_id="r", table="rows", path="/rows", position=Position(1))
 
 
 @pytest.mark.parametrize("status", [200, 203, 206])
@@ -57,7 +58,7 @@ def test_an_answer_that_is_only_accepted_is_no_page(server: ScriptedServer) -> N
 
 @pytest.mark.parametrize("count", ["250", "250.0", "2.5e2", '"250"', '" 250 "', '"250.0"'])
 def test_a_count_is_read_however_it_is_written(count: str) -> None:
-    assert look_at(f'{{"items": [], "total": {count}}}', Paging(), {}).total == 250
+    assert look_at(f'{{"items": [], "total": {count}}}', PageNumbers(), {}).total == 250
 
 
 @pytest.mark.parametrize(
@@ -69,32 +70,34 @@ def test_a_count_is_read_however_it_is_written(count: str) -> None:
 )
 def test_what_is_no_count_is_an_error(count: str) -> None:
     with pytest.raises(SourceError, match=r"api\.pagination\.total"):
-        look_at(f'{{"items": [], "total": {count}}}', Paging(), {})
+        look_at(f'{{"items": [], "total": {count}}}', PageNumbers(), {})
 
 
 @pytest.mark.parametrize(("text", "total"), [("250", 250), (" 250 ", 250), ("250.0", 250), (None, None)])
 def test_a_count_in_a_header_is_read_in_the_same_way(text: str | None, total: int | None) -> None:
     headers = {} if text is None else {"x-total-count": text}
-    assert look_at("[]", Paging(items="$", total="header:X-Total-Count"), headers).total == total
+    assert look_at("[]", PageNumbers(items="$", total="header:X-Total-Count"), headers).total == total
 
 
 @pytest.mark.parametrize("text", ["250 rows", "1e3", "-5", "", "0-99/250"])
 def test_a_header_that_is_no_count_is_an_error(text: str) -> None:
     with pytest.raises(SourceError, match=r"api\.pagination\.total"):
-        look_at("[]", Paging(items="$", total="header:X-Total-Count"), {"x-total-count": text})
+        look_at("[]", PageNumbers(items="$", total="header:X-Total-Count"), {"x-total-count": text})
 
 
 def test_a_first_page_without_content_says_that_there_are_no_rows_at_all(server: ScriptedServer) -> None:
     server.play("/rows", Reply(b"", status=204))
     with SourceClient(Access(base_url=server.url, attempts=1)) as client:
-        totals = [fetch_page(client, run_id="r", table="rows", path="/rows", page=page).total for page in (1, 2)]
+        totals = [
+            fetch_page(client, run_id="r", table="rows", path="/rows", position=Position(page)).total for page in (1, 2)
+        ]
     assert totals == [0, None]
 
 
 def test_a_first_page_without_content_says_nothing_where_the_source_tells_no_total(server: ScriptedServer) -> None:
     server.play("/rows", Reply(b"", status=204))
-    with SourceClient(Access(base_url=server.url, attempts=1, paging=Paging(total=None))) as client:
-        assert fetch_page(client, run_id="r", table="rows", path="/rows", page=1).total is None
+    with SourceClient(Access(base_url=server.url, attempts=1, paging=PageNumbers(total=None))) as client:
+        assert fetch_page(client, run_id="r", table="rows", path="/rows", position=Position(1)).total is None
 
 
 @pytest.mark.parametrize(
@@ -107,9 +110,9 @@ def test_a_first_page_without_content_says_nothing_where_the_source_tells_no_tot
     ],
 )
 def test_without_a_total_no_rows_are_an_empty_page_behind_the_first_one_alone(body: str) -> None:
-    assert look_at(body, Paging(), {}, 4).n_items == 0
+    assert look_at(body, PageNumbers(), {}, Position(4)).n_items == 0
     with pytest.raises(SourceError, match="no list of rows"):
-        look_at(body, Paging(), {}, 1)
+        look_at(body, PageNumbers(), {}, Position(1))
 
 
 @pytest.mark.parametrize(
@@ -117,33 +120,33 @@ def test_without_a_total_no_rows_are_an_empty_page_behind_the_first_one_alone(bo
 )
 def test_without_a_total_what_may_be_something_else_is_no_empty_page(body: str) -> None:
     with pytest.raises(SourceError, match="no list of rows"):
-        look_at(body, Paging(), {}, 4)
+        look_at(body, PageNumbers(), {}, Position(4))
 
 
 def test_rows_at_a_path_that_ends_in_null_are_an_empty_page() -> None:
-    paging = Paging(items="data.rows")
-    assert look_at('{"data": {"rows": null}, "more": 1}', paging, {}, 4).n_items == 0
-    assert look_at('{"data": null, "more": 1}', paging, {}, 4).n_items == 0
-    assert look_at('{"data.rows": null, "more": 1}', paging, {}, 4).n_items == 0
+    paging = PageNumbers(items="data.rows")
+    assert look_at('{"data": {"rows": null}, "more": 1}', paging, {}, Position(4)).n_items == 0
+    assert look_at('{"data": null, "more": 1}', paging, {}, Position(4)).n_items == 0
+    assert look_at('{"data.rows": null, "more": 1}', paging, {}, Position(4)).n_items == 0
     with pytest.raises(SourceError, match="no list of rows"):
-        look_at('{"data": {"row": null}, "more": 1}', paging, {}, 4)
+        look_at('{"data": {"row": null}, "more": 1}', paging, {}, Position(4))
 
 
 def test_a_bare_null_behind_the_first_page_is_a_bare_list_without_rows() -> None:
-    assert look_at("null", Paging(items="$"), {}, 4).n_items == 0
+    assert look_at("null", PageNumbers(items="$"), {}, Position(4)).n_items == 0
     with pytest.raises(SourceError, match="no list of rows"):
-        look_at("null", Paging(items="$"), {}, 1)
+        look_at("null", PageNumbers(items="$"), {}, Position(1))
 
 
 @pytest.mark.parametrize("body", ['{"items": null, "total": 0}', '{"total": 0}', '{"total": "0"}'])
 def test_no_rows_where_the_total_is_zero_are_an_empty_page(body: str) -> None:
-    assert look_at(body, Paging(), {}, 1).n_items == 0
+    assert look_at(body, PageNumbers(), {}, Position(1)).n_items == 0
 
 
 def test_no_rows_are_an_empty_page_behind_the_end_alone() -> None:
-    assert look_at('{"items": null, "total": 250}', Paging(), {}, 4).n_items == 0
+    assert look_at('{"items": null, "total": 250}', PageNumbers(), {}, Position(4)).n_items == 0
     with pytest.raises(SourceError, match="no list of rows"):
-        look_at('{"items": null, "total": 250}', Paging(), {}, 3)
+        look_at('{"items": null, "total": 250}', PageNumbers(), {}, Position(3))
 
 
 @pytest.mark.parametrize(
@@ -158,7 +161,7 @@ def test_no_rows_are_an_empty_page_behind_the_end_alone() -> None:
     ],
 )
 def test_a_key_that_holds_dots_is_found_and_goes_before_a_path(total: str, body: str) -> None:
-    assert look_at(body, Paging(total=total), {}).total == 7
+    assert look_at(body, PageNumbers(total=total), {}).total == 7
 
 
 @pytest.mark.parametrize(
@@ -268,9 +271,9 @@ class CountedClient(SourceClient):
 def test_clients_are_closed_and_few_bodies_held_however_a_fetch_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
-    def page_of(client: SourceClient, *, page: int, **_: object) -> int:
-        asked.append(page)
-        return page
+    def page_of(client: SourceClient, *, position: Position, **_: object) -> int:
+        asked.append(position.number)
+        return position.number
 
     monkeypatch.setattr(fetch_module, "SourceClient", CountedClient)
     monkeypatch.setattr(fetch_module, "fetch_page", page_of)

@@ -1,0 +1,75 @@
+"""The landing of one run: what lands pages, wave by wave, and how far each table is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from pyspark.sql import SparkSession
+
+from lib.config import Source
+from lib.console import Steps
+from lib.failpoints import reached
+from lib.lake.layout import Layout
+from lib.lake.runs import Run
+from lib.landing.bronze import Bronze, land
+from lib.landing.budget import Budget
+from lib.landing.fetch import FetchPages, fetched, shared_out
+from lib.landing.plan import LEAST_ANSWER_S, WAVE_S, PageRange, TablePlan, Walk, waves
+from lib.landing.prove import Case
+from lib.source.access import Access
+from lib.source.gate import Gate
+from lib.source.page import PageRow
+
+
+@dataclass
+class Landing:
+    """The landing of one run: what lands pages, and how far each table is. `endless` says of tables that no end of them was met."""
+
+    spark: SparkSession
+    source: Source
+    layout: Layout
+    progress: Steps
+    access: Access
+    run: Run
+    budget: Budget
+    gate: Gate
+    accept_incomplete: bool
+    cases: dict[str, Case] = field(default_factory=dict)
+    endless: dict[str, str] = field(default_factory=dict)
+    answer_s: float = 0.0
+
+    def plan_of(self, table: str) -> TablePlan:
+        """The pages that belong to a table, as far as that is known by now."""
+        return self.cases[table].plan
+
+    @property
+    def bronze(self) -> Bronze:
+        """What has landed so far."""
+        return Bronze(str(self.layout.pages), self.run.run_id)
+
+    @property
+    def wave_pages(self) -> int:
+        """How many pages one request after the other brings in the time of a wave."""
+        return max(1, int(WAVE_S / max(LEAST_ANSWER_S, self.answer_s)))
+
+    def land(
+        self,
+        ranges: Sequence[PageRange],
+        round_: int,
+        here: tuple[PageRow, ...] = (),
+        walks: Sequence[Walk] = (),
+    ) -> None:
+        """Land these pages in waves; those that are here already, and the next part of these walks, with the first."""
+        limits = self.source.api.limits
+        n_pages = sum(span.n_pages for span in ranges) + len(here)
+        with self.progress.counted("fetch and land", 0 if walks else n_pages) as done:
+            per_wave = self.wave_pages * limits.concurrency
+            for wave in list(waves(ranges, per_wave)) or [()] * bool(here or walks):
+                slots = self.spark.sparkContext.defaultParallelism
+                parts, in_flight = shared_out(wave, walks, slots=slots, concurrency=limits.concurrency)
+                fetch = FetchPages(self.access, self.run.run_id, parts, in_flight, self.gate, here, round_)
+                land(fetched(self.spark, fetch), str(self.layout.pages))
+                done(sum(span.n_pages for span in wave) + len(here))
+                here, walks = (), ()
+                reached("wave landed")

@@ -1,0 +1,105 @@
+"""Tables whose number of pages nobody knows beforehand: read on and on, to their end.
+
+A walk is read one page after the other, in one task a table; pages that can be addressed are read ahead, many at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from lib.landing.landing import Landing
+from lib.landing.plan import PageRange, TablePlan, Walk
+
+# A source that tells no total is walked this many pages at a time for each request that may be open.
+PAGES_AHEAD = 4
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A walk at the start of landing: since which round its pages count, in which round it goes on, and with what, if known."""
+
+    table: str
+    since: int
+    round_: int
+    walk: Walk | None
+
+
+def walk_begun(landing: Landing, plan: TablePlan, progress: tuple[int, int] | None) -> Begun:
+    """Where the walk through a table begins. A resumed one goes on behind its last page; once it was in doubt, it begins anew."""
+    if progress is None:
+        return Begun(plan.table, 0, 0, None)  # the probe is its first page
+    last_round, _ = progress
+    if last_round:
+        return Begun(plan.table, last_round + 1, last_round + 1, walk_from_the_start(landing, plan))
+    at = landing.bronze.reached(plan.table, 0)
+    again = Walk(plan.table, plan.path, at.page, at.page + landing.wave_pages, at.cursor)
+    return Begun(plan.table, 0, 1, again if at.error else None)
+
+
+def walk_from_the_start(landing: Landing, plan: TablePlan) -> Walk:
+    """The first part of a walk that is begun anew."""
+    return Walk(plan.table, plan.path, plan.first, plan.first + landing.wave_pages, None)
+
+
+def read_to_the_end(landing: Landing, tables: Sequence[TablePlan], round_: int, since: Mapping[str, int]) -> None:
+    """Read on and on, until each table has met its end. A source that gives the same page for ever is stopped by that.
+
+    `since` says of each walk from which round on its pages count.
+    """
+    reading = list(tables)
+    while reading:
+        known = [
+            _walk_on(landing, plan, since[plan.table]) if plan.is_walk else _read_ahead(landing, plan)
+            for plan in reading
+        ]
+        reading = [plan for plan, further in known if further]
+        for plan, further in known:
+            if further is None:
+                landing.cases[plan.table] = replace(landing.cases[plan.table], plan=plan)
+        ranges = [further for _, further in known if isinstance(further, PageRange)]
+        walks = [further for _, further in known if isinstance(further, Walk)]
+        landing.land(ranges, round_, walks=walks)
+
+
+def _read_ahead(landing: Landing, plan: TablePlan) -> tuple[TablePlan, PageRange | None]:
+    """The plan of an addressable table without a total, as far as it is known, and the pages to read next: None at the end."""
+    limits = landing.source.api.limits
+    end, seen = landing.bronze.end_of(plan), landing.bronze.see(plan)
+    if end is not None:
+        return replace(plan, last=end), None
+    if seen.duplicates or any(page < plan.last for page in seen.failed):
+        return plan, None
+    if plan.n_pages >= limits.max_pages:
+        landing.endless[plan.table] = _no_end(plan, limits.max_pages)
+        return plan, None
+    last = min(plan.last + PAGES_AHEAD * limits.concurrency, plan.first + limits.max_pages - 1)
+    return replace(plan, last=last), PageRange(plan.table, plan.path, plan.last + 1, last, plan.given)
+
+
+def _walk_on(landing: Landing, plan: TablePlan, since: int) -> tuple[TablePlan, Walk | None]:
+    """The plan of a walk as far as it has come, and its next part: None at the end."""
+    limits = landing.source.api.limits
+    at = landing.bronze.reached(plan.table, since)
+    plan = replace(plan, last=at.page)
+    if at.error is not None or at.next_cursor is None:
+        return plan, None
+    if at.is_repeated:
+        landing.endless[plan.table] = (
+            f"{plan.table}: page {at.page} names as the next one a page that was read before, so the walk would never end: does "
+            f"the source take {plan.asks_by}?"
+        )
+        return plan, None
+    if plan.n_pages >= limits.max_pages:
+        landing.endless[plan.table] = _no_end(plan, limits.max_pages)
+        return plan, None
+    last = min(at.page + landing.wave_pages, plan.first + limits.max_pages - 1)
+    return plan, Walk(plan.table, plan.path, at.page + 1, last, at.next_cursor)
+
+
+def _no_end(plan: TablePlan, max_pages: int) -> str:
+    return (
+        f"{plan.table}: no end was met on {plan.n_pages:,} pages, as many as api.limits.max_pages ({max_pages:,}) allows. If it "
+        "has more, raise that setting and go on with --resume; if its pages never end, see whether it takes "
+        f"{plan.asks_by}, and where its answers have a number of rows for api.pagination.total"
+    )

@@ -1,0 +1,79 @@
+"""What every style of pagination answers: how to ask for a position, what an answer says of its own, which one follows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from lib.source.json_text import Json
+
+Params = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a page stands in its table. `number` counts the pages of a table in their order, from the style's `first` on.
+
+    `given` are the rows that the source gives a page (0: not known yet). `cursor` is what a page before this one named it by; None
+    for the first page, and for a style that asks by numbers.
+    """
+
+    number: int
+    given: int = 0
+    cursor: str | None = None
+
+
+@dataclass(frozen=True)
+class Paging(ABC):
+    """One style, with the places where an answer keeps its rows (`items`) and its count of them (`total`).
+
+    `style` is its name in a source YAML. `is_addressable`: a position is known before the page in front of it was read, so that
+    ranges of them are fetched in parallel. Otherwise a table is walked, page by page. `asks_by` is the setting that names the
+    parameter of a position.
+    """
+
+    size_param: str = "size"
+    size: int = 100
+    items: str = "items"
+    total: str | None = "total"
+
+    style: ClassVar[str]
+    is_addressable: ClassVar[bool]
+    asks_by: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def first_number(self) -> int:
+        """The number of the first page."""
+
+    @abstractmethod
+    def params(self, position: Position) -> Params:
+        """The query parameters that ask for a position."""
+
+    def hidden(self, position: Position) -> Params:
+        """Those that must not be shown: a source may make a cursor of what is in a row."""
+        return ()
+
+    def own(self, answer: Json, position: Position) -> tuple[int | None, int | None]:
+        """The number and the size that a page gives itself, as far as it does."""
+        return None, None
+
+    def follows(self, answer: Json, headers: Mapping[str, str]) -> str | None:
+        """The cursor of the page behind this one. None: there is none, or the style asks by numbers.
+
+        Raises:
+            SourceError: what is there can be no cursor.
+        """
+        return None
+
+    @property
+    def pages(self) -> str | None:
+        """Where the answer has the number of pages; None for nowhere."""
+        return None
+
+    @property
+    @abstractmethod
+    def places(self) -> tuple[str, ...]:
+        """Where an answer says something of the paging, and of no row."""

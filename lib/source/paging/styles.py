@@ -1,0 +1,19 @@
+"""The styles by their names in a source YAML."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lib.source.paging.addressed import Offsets, PageNumbers
+from lib.source.paging.style import Paging
+from lib.source.paging.walked import Cursors
+
+if TYPE_CHECKING:
+    from lib.config.pagination import Pagination
+
+STYLES: dict[str, type[Paging]] = {style.style: style for style in (PageNumbers, Offsets, Cursors)}
+
+
+def paging_of(settings: Pagination) -> Paging:
+    """What executors need of `api.pagination`: a class of this package has its settings as fields, under their names."""
+    return STYLES[settings.style](**settings.model_dump(exclude={"style"}))

@@ -1,0 +1,261 @@
+"""Styles of pagination from an API whose rows move to landed pages: offsets, which are planned, and cursors, which are walked.
+
+As in a run, but that delta-rs writes the pages and that nothing is merged.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lib.landing import landing
+from tests.moving_copies import Landings, by_number
+from tests.moving_server import (
+    Fails,
+    Manners,
+    MovingServer,
+    MovingTable,
+    append,
+    append_anew,
+    delete,
+    insert,
+    rows_of,
+)
+from tests.spark.served_table import Killed
+
+OFFSETS = {"style": "offset"}
+CURSORS = {"style": "cursor"}
+
+
+@pytest.fixture
+def copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Landings]:
+    """Landed pages of a table `things` that has no rows yet."""
+    with MovingServer({"things": MovingTable([])}) as server:
+        yield Landings.without_spark(tmp_path, server, monkeypatch)
+
+
+def by_offset(**manners: Any) -> Manners:
+    return Manners(style="offset", pages="absent", **manners)
+
+
+def by_cursor(**manners: Any) -> Manners:
+    return Manners(style="cursor", pages="absent", **manners)
+
+
+# Offsets
+
+
+def test_offsets_are_planned_and_counted_as_pages_are(copies: Landings) -> None:
+    copies.pagination = OFFSETS
+    table = copies.serve(range(1, 11), by_offset())
+    assert copies.proved(copies.run()) == ("counted", 0)
+    assert copies.silver() == rows_of(range(1, 11))
+    assert table.asked == {1: 2, 2: 1, 3: 1, 4: 1}
+    assert copies.landed() == {("things", page, 0): 1 for page in (1, 2, 3, 4)}
+
+
+def test_a_step_is_what_the_server_gives_and_not_what_it_was_asked_for(copies: Landings) -> None:
+    # Asked for 3 rows from 0, 3, 6 and 9 on, a server that gives 2 would leave out rows 3, 6 and 9.
+    copies.pagination = OFFSETS
+    copies.serve(range(1, 11), by_offset(cap=2))
+    assert copies.proved(copies.run()) == ("counted", 0)
+    assert copies.silver() == rows_of(range(1, 11))
+    assert copies.landed() == {("things", page, 0): 1 for page in range(1, 6)}
+
+
+def test_offsets_that_move_are_read_again_until_they_rest(copies: Landings) -> None:
+    copies.pagination = OFFSETS
+    table = copies.serve(range(1, 11), by_offset())
+    table.after(2, insert(0, 50), delete(10))
+    assert copies.proved(copies.run())[0] == "counted"
+    assert copies.silver() == by_number(table.rows)
+
+
+def test_offsets_without_a_total_are_read_to_an_empty_page(copies: Landings) -> None:
+    copies.pagination = OFFSETS
+    copies.serve(range(1, 11), by_offset(total="absent"))
+    assert copies.proved(copies.run())[0] == "unproved"
+    assert copies.silver() == rows_of(range(1, 11))
+
+
+def test_a_server_that_ignores_the_offset_fails_and_the_message_names_the_setting(copies: Landings) -> None:
+    copies.pagination = OFFSETS
+    copies.serve(range(1, 11), by_offset(deaf=True))
+    assert "api.pagination.offset_param" in copies.failed(copies.run())
+
+
+# Cursors
+
+
+def test_a_walk_whose_rows_are_as_many_as_the_total_is_counted(copies: Landings) -> None:
+    copies.pagination = CURSORS
+    table = copies.serve(range(1, 11), by_cursor())
+    assert copies.proved(copies.run()) == ("counted", 0)
+    assert copies.silver() == rows_of(range(1, 11))
+    assert table.asked == {1: 2, 2: 1, 3: 1, 4: 1}
+
+
+@pytest.mark.parametrize("names_next", ["absent at the end", "in a header"])
+def test_the_end_is_a_page_that_names_no_other(copies: Landings, names_next: Any) -> None:
+    copies.pagination = {**CURSORS, **({"next": "header:X-Next"} if names_next == "in a header" else {})}
+    copies.serve(range(1, 12), by_cursor(names_next=names_next))
+    assert copies.proved(copies.run()) == ("counted", 0)
+    assert copies.silver() == rows_of(range(1, 12))
+
+
+def test_a_walk_without_a_total_is_not_proved(copies: Landings) -> None:
+    copies.pagination = {**CURSORS, "total": "null"}
+    copies.serve(range(1, 11), by_cursor(total="absent"))
+    assert copies.proved(copies.run()) == ("unproved", 0)
+    assert copies.silver() == rows_of(range(1, 11))
+
+
+def test_a_page_of_a_walk_may_hold_any_number_of_rows(copies: Landings) -> None:
+    copies.pagination = CURSORS
+    table = copies.serve(range(1, 11), by_cursor())
+    # Behind the first page the server becomes meaner.
+    table.after(1, lambda _: setattr(table, "manners", by_cursor(cap=2)))
+    assert copies.proved(copies.run())[0] == "counted"
+    assert copies.silver() == rows_of(range(1, 11))
+
+
+MOVES = {
+    "a row is appended": [append(11)],
+    "a row behind the walk is deleted": [delete(2)],
+    "a row before the walk is deleted": [delete(9)],
+    "the row that the cursor names is deleted": [delete(3)],
+    "one at the front, and one more at the end": [insert(0, 50), append(51)],
+    "most rows go": [delete(4, 5, 6, 7, 8, 9, 10)],
+}
+
+
+@pytest.mark.parametrize("moves", MOVES)
+def test_rows_that_move_during_a_walk_are_walked_again(copies: Landings, moves: str) -> None:
+    copies.pagination = CURSORS
+    table = copies.serve(range(1, 11), by_cursor())
+    table.after(2, *MOVES[moves])
+    proof, rounds = copies.proved(copies.run())
+    assert proof == "counted"
+    assert (rounds or 0) > 0
+    assert copies.silver() == by_number(table.rows)
+
+
+def test_rows_that_never_rest_are_never_taken_for_counted(copies: Landings) -> None:
+    copies.pagination = CURSORS
+    table = copies.serve(range(1, 11), by_cursor())
+    table.every(1, append_anew())
+    assert "the source claimed" in copies.failed(copies.run())
+
+
+def test_reread_asks_for_two_walks_that_agree(copies: Landings) -> None:
+    copies.pagination, copies.prove = CURSORS, "reread"
+    table = copies.serve(range(1, 11), by_cursor())
+    assert copies.proved(copies.run()) == ("reread", 1)
+    assert table.asked == {1: 4, 2: 2, 3: 2, 4: 2}
+
+
+def test_a_cursor_that_the_server_ignores_is_met_again_and_the_message_names_the_setting(copies: Landings) -> None:
+    copies.pagination = CURSORS
+    table = copies.serve(range(1, 11), by_cursor(deaf=True))
+    told = copies.failed(copies.run())
+    assert "names as the next one a page that was read before" in told
+    assert "api.pagination.cursor_param" in told
+    assert table.n_asked < 2000
+
+
+def test_a_walk_that_never_ends_is_stopped_by_a_limit_that_has_a_name(copies: Landings) -> None:
+    copies.pagination, copies.limits = {**CURSORS, "total": "null"}, {"max_pages": 7}
+    table = copies.serve(range(1, 11), by_cursor(total="absent"))
+    table.every(1, lambda rows: rows.extend(rows_of(range(len(rows) + 1, len(rows) + 4))))
+    assert "api.limits.max_pages (7)" in copies.failed(copies.run())
+    assert table.n_asked == 8  # and one look at the first page
+
+
+@pytest.mark.parametrize("total", ["always", "absent"])
+def test_a_full_first_page_that_names_no_other_is_not_taken_for_all(copies: Landings, total: Any) -> None:
+    copies.pagination = CURSORS
+    copies.serve(range(1, 11), by_cursor(names_next="never", total=total))
+    told = copies.failed(copies.run())
+    assert "api.pagination.next: next_cursor; its keys are " in told
+
+
+def test_a_first_page_that_is_not_full_may_name_no_other(copies: Landings) -> None:
+    copies.pagination = {**CURSORS, "total": "null"}
+    copies.serve(range(1, 3), by_cursor(names_next="never", total="absent"))
+    assert copies.proved(copies.run()) == ("unproved", 0)
+    assert copies.silver() == rows_of(range(1, 3))
+
+
+def test_a_page_that_fails_fails_its_table_and_a_resumed_walk_asks_for_that_page_first(copies: Landings) -> None:
+    copies.pagination = CURSORS
+    table = copies.serve(range(1, 11), by_cursor())
+    table.once(3, Fails(500), Fails(500))
+    assert "page 3 of 3 failed" in copies.failed(copies.run())
+    before = Counter(table.asked)
+    assert copies.proved(copies.run(resume="run-1"))[0] == "counted"
+    assert copies.silver() == rows_of(range(1, 11))
+    assert table.asked - before == {1: 1, 3: 1, 4: 1}
+
+
+def test_a_walk_that_is_killed_goes_on_behind_its_last_landed_page(
+    copies: Landings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies.pagination = CURSORS
+    table = copies.serve(range(1, 22), by_cursor())
+    # Two pages a wave: (1), (2, 3), (4, 5), (6, 7).
+    monkeypatch.setattr(landing, "LEAST_ANSWER_S", 1000.0)
+    monkeypatch.setattr(landing, "WAVE_S", 2000.0)
+    waves = 0
+
+    def reached(name: str) -> None:
+        nonlocal waves
+        waves += name == "wave landed"
+        if waves == 3:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(landing, "reached", reached)
+        with pytest.raises(Killed):
+            copies.run()
+    assert copies.landed() == {("things", page, 0): 1 for page in range(1, 6)}
+    before = Counter(table.asked)
+    assert copies.proved(copies.run(resume="run-1"))[0] == "counted"
+    assert copies.silver() == rows_of(range(1, 22))
+    assert table.asked - before == {1: 1, 6: 1, 7: 1}
+
+
+def test_many_tables_walk_side_by_side_and_one_that_fails_takes_no_other_with_it(copies: Landings) -> None:
+    copies.pagination, copies.limits = CURSORS, {"concurrency": 3}
+    copies.server.tables = {
+        f"t{number}": MovingTable(rows_of(range(1, 5 + number)), by_cursor()) for number in range(8)
+    }
+    copies.server.tables["t4"].once(2, Fails(500), Fails(500))
+    run = copies.run()
+    assert set(run.failed) == {"t4"}
+    for name, table in copies.server.tables.items():
+        if name != "t4":
+            assert copies.proved(run, name) == ("counted", 0)
+            assert copies.silver(name) == by_number(table.rows)
+
+
+def test_an_empty_table_is_one_empty_page(copies: Landings) -> None:
+    for style, manners in ((CURSORS, by_cursor()), (OFFSETS, by_offset())):
+        copies.pagination = style
+        copies.serve([], manners)
+        assert copies.proved(copies.run()) == ("counted", 0)
+        assert copies.silver() == []
+
+
+def test_a_cursor_is_never_shown_where_its_page_fails(copies: Landings) -> None:
+    # A source may make a cursor of what is in a row.
+    copies.pagination = CURSORS
+    table = copies.serve(range(1, 11), by_cursor())
+    table.once(2, Fails(400))
+    told = copies.failed(copies.run())
+    assert "status 400" in told
+    assert "behind" not in told
+    assert "cursor=***" in told
