@@ -11,6 +11,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lib.lake import tables
+from lib.lake.change import is_written
 
 GONE_SINCE = "_gone_since"
 
@@ -92,7 +93,7 @@ def merge(
         .merge(source.alias("new"), _same_key(key))
         .whenMatchedUpdate(F.col("new._gone"), {**stamps, "_deleted_at": at})
         .whenMatchedUpdate(
-            _is_change(newest_by, is_behind=clock.is_behind),
+            is_written("held", "new", newest_by, is_behind=clock.is_behind),
             {**content, **stamps, "_deleted_at": F.col("held._deleted_at") if clock.is_behind else F.lit(None)},
         )
         .whenNotMatchedInsert(~F.col("new._gone"), {**content, **stamps, "_first_seen_at": at, "_deleted_at": since})
@@ -127,7 +128,7 @@ def _changed(held: DataFrame, rows: DataFrame, key: tuple[str, ...], newest_by: 
     """The rows that the merge will write. Found by a join of keys and hashes alone, so that MERGE has few rows to look for."""
     narrow = held.select(*{*key, *([newest_by] if newest_by else []), "_row_hash", "_deleted_at"}).alias("held")
     is_new = F.col(f"held.`{key[0]}`").isNull()
-    is_change = _is_change(newest_by, is_behind=clock.is_behind)
+    is_change = is_written("held", "new", newest_by, is_behind=clock.is_behind)
     return rows.alias("new").join(narrow, on=_same_key(key), how="left").where(is_new | is_change).select("new.*")
 
 
@@ -136,17 +137,6 @@ def _same_key(key: tuple[str, ...]) -> Column:
     for name in key:
         same = same & (F.col(f"held.`{name}`") == F.col(f"new.`{name}`"))
     return same
-
-
-def _is_change(newest_by: str | None, *, is_behind: bool) -> Column:
-    """The content differs and is not older; or the row was deleted and is back, whatever its age."""
-    differs = F.col("held._row_hash") != F.col("new._row_hash")
-    held, new = F.col(f"held.`{newest_by}`"), F.col(f"new.`{newest_by}`")
-    if is_behind:
-        return differs & F.coalesce(new > held, F.lit(False)) if newest_by else F.lit(False)
-    if newest_by is not None:
-        differs = differs & F.coalesce(new >= held, F.lit(True))
-    return differs | F.col("held._deleted_at").isNotNull()
 
 
 def replace_rows(spark: SparkSession, new: Path, old: Path, tag: str) -> Merged:

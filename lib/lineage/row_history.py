@@ -9,6 +9,7 @@ from typing import Any
 
 from lib.config import Table
 from lib.lake import runs
+from lib.lake.change import TAKEN, Age, Change, change
 from lib.lake.runs import Run
 
 STATES: dict[str, str] = {
@@ -72,16 +73,19 @@ def tell(
             is_missing = False
             why = [_rejected(hit, quarantined.get((hit.run_id, hit.page, hit.position))) for hit in own]
             first = _first([hit for hit, rejected in zip(own, why, strict=True) if rejected is None])
+            what = _change(table, first, held, is_late=is_late) if first is not None and held is not None else None
             for hit, rejected in zip(own, why, strict=True):
                 if rejected is not None:
                     word = rejected
                 elif first is not None and hit is not first:
                     word = _beaten(table, hit, first)
+                elif is_merged:
+                    word = "taken" if what is None or held is None else _in_words(table, what, held, is_late=is_late)
                 else:
-                    word = _taken(table, hit, held, is_late=is_late) if is_merged else _not_merged(table, record)
+                    word = _not_merged(table, record)
                 yield f"{named(run)}: {hit.place}: {word}"
-            if is_merged and first is not None and _is_taken(table, first, held, is_late=is_late):
-                held = Held(first.row_hash, first.newest)
+            if is_merged and first is not None and (what is None or what in TAKEN):
+                held = Held(first.row_hash, first.newest, is_gone=held is not None and is_late and held.is_gone)
         elif is_merged and held is not None and not held.is_gone:
             # A run with deleted rows found all that the source has, and this key was not among it.
             if record.rows_deleted:
@@ -146,34 +150,25 @@ def _first(good: Sequence[Hit]) -> Hit | None:
     return next(hit for hit in good if hit.row_hash == newest.row_hash)
 
 
-def _taken(table: Table, hit: Hit, held: Held | None, *, is_late: bool) -> str:
-    if held is None:
-        return "taken"
-    if is_late and not _is_taken(table, hit, held, is_late=True):
-        return f"not taken: {LATE}"
-    if _is_older(table, hit, held):
+def _change(table: Table, hit: Hit, held: Held, *, is_late: bool) -> Change:
+    """What the merge took the row for."""
+    age = Age.SAME
+    if table.newest_by is not None and None not in (hit.newest, held.newest):
+        age = Age((hit.newest > held.newest) - (hit.newest < held.newest))
+    return change(differs=hit.row_hash != held.row_hash, age=age, is_deleted=held.is_gone, is_behind=is_late)
+
+
+def _in_words(table: Table, what: Change, held: Held, *, is_late: bool) -> str:
+    if what is Change.OLDER:
         return f"not taken: the lake held a row whose {table.newest_by} is newer"
-    if held.is_gone:
-        return "taken: it was deleted, and is back"
-    return "taken: nothing had changed" if hit.row_hash == held.row_hash else "taken: its content had changed"
-
-
-def _is_taken(table: Table, hit: Hit, held: Held | None, *, is_late: bool) -> bool:
-    """As the merge has it. Of a run that is merged late a row is taken only if it is newer by newest_by, or the lake had none."""
-    if not is_late or held is None:
-        return not _is_older(table, hit, held)
-    if held.is_gone:
-        return False
-    if hit.row_hash == held.row_hash:
-        return True
-    return table.newest_by is not None and None not in (hit.newest, held.newest) and bool(hit.newest > held.newest)
-
-
-def _is_older(table: Table, hit: Hit, held: Held | None) -> bool:
-    """As the merge has it: an older row never replaces a newer one, unless that was deleted."""
-    if table.newest_by is None or held is None or held.is_gone or hit.row_hash == held.row_hash:
-        return False
-    return hit.newest is not None and held.newest is not None and bool(hit.newest < held.newest)
+    if what is Change.CHANGED and held.is_gone and is_late:
+        return "taken: its content had changed; it stays deleted"
+    return {
+        Change.NONE: "taken: nothing had changed",
+        Change.CHANGED: "taken: its content had changed",
+        Change.RETURNED: "taken: it was deleted, and is back",
+        Change.LATE: f"not taken: {LATE}",
+    }[what]
 
 
 def _not_merged(table: Table, record: runs.TableRun) -> str:

@@ -24,7 +24,11 @@ def say_plan(source: str, plan: Plan) -> None:
     """
     rows = [("table", "rows", "pages")]
     rows += [
-        (table.table, "unknown" if table.total is None else f"{table.total:,}", f"{table.n_pages:,}")
+        (
+            table.table,
+            "unknown" if table.total is None else f"{table.total:,}",
+            "unknown" if table.is_walk else f"{table.n_pages:,}",
+        )
         for table in plan.tables
     ]
     say([f"Plan for {source}; nothing was written, not published.", *columns(rows)])

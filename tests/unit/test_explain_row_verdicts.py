@@ -192,8 +192,11 @@ def test_a_row_that_was_deleted_since_stays_so_for_a_run_that_is_merged_late() -
     known = [run(1, left(0)), run(2, left(1, wrote=False)), run(3, left(1, deleted=1))]
     assert told(known, [hit(1), hit(2, content="b", at=9)])[-2:] == [
         "r3 on no page: marked as deleted",
-        "r2 page 1, row 1: not taken: a run that started later had been merged before",
+        "r2 page 1, row 1: taken: its content had changed; it stays deleted",
     ]
+    assert told(known, [hit(1), hit(2, content="b")])[-1] == (
+        "r2 page 1, row 1: not taken: a run that started later had been merged before"
+    )
 
 
 def test_what_a_run_that_is_merged_late_had_not_is_kept() -> None:
