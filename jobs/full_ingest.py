@@ -11,10 +11,9 @@ from pyspark.sql import SparkSession
 from jobs.steps import record
 from jobs.steps.derive import derive_tables
 from jobs.steps.fits import check_columns_held
-from jobs.steps.merge import batch_of, merge_parsed
 from jobs.steps.options import Choices, Job, common_options, full_ingest_options, open_job
 from jobs.steps.plan import plan_tables
-from jobs.steps.publish import Suites, check_and_publish, look, prepare_checks
+from jobs.steps.publish import check_and_publish, prepare_checks
 from jobs.steps.replay import landed_runs, replay
 from jobs.steps.serve import served
 from lib.config import BudgetAddress
@@ -27,7 +26,10 @@ from lib.landing.budget import Budget
 from lib.landing.budget_server import BudgetServer
 from lib.landing.land import land_complete
 from lib.landing.landing import Landing
+from lib.landing.merging import merge_parsed
+from lib.landing.parsed import Batch
 from lib.landing.plan import note_plan
+from lib.quality.checking import Suites, look
 from lib.reporting.summary import say_done, say_plan
 from lib.session import start_session
 from lib.source.access import Access
@@ -73,14 +75,10 @@ def ingest(job: Job, access: Access, budget: Budget, run: Run, choices: Choices)
     spark, suites = _start(job, run, plan.n_rows)
     at = BudgetAddress.of(dict(spark.sparkContext.getConf().getAll()))
     with BudgetServer(budget, host=at.host, bind=at.bind, port=at.port) as server:
-        landing = Landing(
-            spark, job.source, job.layout, job.steps, access, run, budget, server.gate, choices.accept_incomplete
-        )
+        copy = job.copy(spark, run)
+        landing = Landing(copy, access, budget, server.gate, choices.accept_incomplete)
         clock = Clock(run.run_id, run.started_at, number=run.number)
-        known = runs.all_runs(job.layout)
-        batch = batch_of(
-            spark, job, run, job.layout, clock, landing.plan_of, known, allow_deletes=choices.allow_deletes
-        )
+        batch = Batch(copy, job.layout, clock, landing.plan_of, runs.all_runs(job.layout), choices.allow_deletes)
         parsed = land_complete(landing, plan, batch)
     merge_parsed(batch, parsed)
     run.ended(Step.MERGE)
@@ -109,7 +107,7 @@ def _finish(spark: SparkSession, job: Job, run: Run, suites: Suites, choices: Ch
     checks = not (run.failed or choices.no_check)
     with ThreadPoolExecutor(max_workers=2) as background:
         # What derive reads, and does not write, the checks can read meanwhile.
-        looking = background.submit(look, spark, job, run, suites, background) if checks else None
+        looking = background.submit(look, job.copy(spark, run), suites, background) if checks else None
         derive_tables(spark, job, run)
         record.note_merged(job, run)
         record.stop_on_failed_tables(run)

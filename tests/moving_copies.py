@@ -146,7 +146,7 @@ class Landings(Copies):
         plan = self.landing.cases[table].plan
         sql = f"""SELECT body FROM (
             SELECT body, row_number() OVER (PARTITION BY page ORDER BY round DESC) AS back FROM t
-            WHERE "table" = '{table}' AND run_id = '{self.landing.run.run_id}' AND page BETWEEN {plan.first} AND {plan.last}
+            WHERE "table" = '{table}' AND run_id = '{self.landing.copy.run.run_id}' AND page BETWEEN {plan.first} AND {plan.last}
         ) WHERE back = 1"""
         bodies = [json.loads(row["body"]) for row in self.query(self.folder / "lake" / "bronze" / "pages", sql)]
         return by_number(row for body in bodies for row in (body if isinstance(body, list) else body["items"]))

@@ -25,8 +25,10 @@ from lib.config import (
 )
 from lib.console import Steps
 from lib.errors import ConfigError
+from lib.lake.copying import Copy
 from lib.lake.key_hash import KeyHash, key_hash_of
 from lib.lake.layout import Layout, check_owner, lake_at
+from lib.lake.runs import Run
 from lib.logs import set_up_logs
 from lib.observe.alerting import Notifier
 from lib.observe.outcome import Outcome
@@ -163,6 +165,10 @@ class Job:
     def notifier(self) -> Notifier | None:
         """Who tells of its runs; None without rules."""
         return None if self.alerts is None else Notifier.of(self.source, self.layout, self.alerts)
+
+    def copy(self, spark: SparkSession, run: Run) -> Copy:
+        """What each step of copying works with."""
+        return Copy(spark, self.source, self.layout, self.runtime.key_secret, self.steps, run)
 
     def key_hash(self, spark: SparkSession) -> KeyHash:
         """By what the lake finds a row again without holding its key."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from jobs.steps.accept import not_accepted
 from jobs.steps.observe import copy_site
@@ -22,26 +19,19 @@ from lib.lake import site_folder as site
 from lib.lake.checks import Check, add_check, all_checks
 from lib.lake.complete import CompleteSet
 from lib.lake.publications import Accepted, publish
-from lib.lake.quarantine import quarantined
-from lib.lake.read import at_version
 from lib.lake.runs import Run
 from lib.lake.states import RunState
+from lib.quality.checking import Looking, Suites, check, look
 from lib.quality.docs import Checked, copy_assets, make_self_contained
 from lib.quality.failed_rows import CheckOf, write_failures
-from lib.quality.implied import implied, register_deleted_rows
+from lib.quality.implied import implied
 from lib.quality.names import rows_query
-from lib.quality.references import NOTHING, count_unmatched, describe_unmatched, register_unmatched
 from lib.quality.suites import build_suite
-from lib.quality.validate import Finding, Findings, validate
+from lib.quality.validate import Finding, Findings
 from lib.reporting.kept_page import keep_page
 from lib.reporting.site import checked_page, write_index
 
-if TYPE_CHECKING:
-    from great_expectations import ExpectationSuite
-
-
 ROWS_NOTE = "Some expectations only warn, and failed. The keys of the rows concerned are in ops/failures:"
-Suites = dict[str, "ExpectationSuite"]
 
 
 def prepare_checks(job: Job) -> Suites:
@@ -55,28 +45,6 @@ def prepare_checks(job: Job) -> Suites:
         name: build_suite(job.source, name, file, implied(job.source, name, known, job.now))
         for name, file in job.suites.items()
     }
-
-
-@dataclass(frozen=True)
-class Looking:
-    """The source's tables at their versions, and the sentences on pointers that meet no live row, once those are found."""
-
-    frames: dict[str, DataFrame]
-    unmatched: Future[list[str]]
-
-
-def look(spark: SparkSession, job: Job, run: Run, suites: Suites, background: ThreadPoolExecutor) -> Looking:
-    """Read the source's tables, and start to look for unmatched references. The first checks need not wait for those.
-
-    That is done by a thread of `background`, whose owner waits for it before the lake's lock is given back. Derived tables are left
-    out: they may be about to get another version.
-    """
-    held = {table.name: run.tables[table.name] for table in job.source.tables if table.name in run.tables}
-    versions = {
-        name: (one.path, one.version) for name, one in held.items() if one.path is not None and one.version is not None
-    }
-    frames = _read_at(spark, job, versions)
-    return Looking(frames, background.submit(_references, spark, job, run, frames, suites))
 
 
 def check_and_publish(
@@ -120,12 +88,11 @@ def _check_and_publish(
     docs_id = site.free_docs_id(job.layout.site, run.run_id, [check.docs_id for check in all_checks(job.layout)])
     site.remove_leftovers(job.layout.site, job.now)
     with job.steps.step("check"):
-        looking = looking or look(spark, job, run, suites, background)
-        derived = {name: at for name, at in whole.tables.items() if name not in looking.frames}
-        frames = looking.frames | _read_at(spark, job, derived)
-        register_deleted_rows(spark, job.source, run)
+        copy = job.copy(spark, run)
+        looking = looking or look(copy, suites, background)
         staged = site.staging_folder(job.layout.site, docs_id)
-        findings, notes = _checked(job, looking, frames, suites, docs_id, staged)
+        found = check(copy, looking, whole.tables, suites, docs_id=docs_id, docs=staged, at=job.now)
+        findings, notes = found.findings, found.notes
         broken = (*not_accepted(findings, accepted), *findings.unchecked)
         reached("checked")
     with job.steps.step("publish"):
@@ -139,8 +106,8 @@ def _check_and_publish(
         site.publish_run_docs(staged, job.layout.site, docs_id)
         reached("docs moved in")
         # Only now is the docs' id taken for good: a check that was killed before leaves no rows that the next one would repeat.
-        check = CheckOf(run, docs_id, job.now)
-        write_failures(spark, job.source, job.layout, lambda: job.key_hash(spark), check, frames, findings)
+        one = CheckOf(run, docs_id, job.now)
+        write_failures(spark, job.source, job.layout, lambda: job.key_hash(spark), one, found.frames, findings)
         # Not only the tables: the orphaned references are cached, too. At each commit to a table, Spark plans again every cached
         # query that reads it, which the next run in this process would pay for.
         spark.catalog.clearCache()
@@ -190,30 +157,6 @@ def _why_not(job: Job, docs_id: str, findings: Findings, broken: Sequence[Findin
     return "\n".join(lines)
 
 
-def _read_at(spark: SparkSession, job: Job, versions: Mapping[str, tuple[str, int]]) -> dict[str, DataFrame]:
-    """The tables at these versions, read once for the references and for GX. Delta looks at all of their logs at once."""
-    with ThreadPoolExecutor() as pool:
-        read = pool.map(lambda version: at_version(spark, job.layout, *version).persist(), versions.values())
-        return dict(zip(versions, read, strict=True))
-
-
-def _checked(
-    job: Job, looking: Looking, frames: dict[str, DataFrame], suites: Suites, docs_id: str, docs: Path
-) -> tuple[Findings, list[str]]:
-    """Check the tables, those that point at others last: their unmatched references are counted meanwhile, for sentences."""
-    pointing = {table.name for table in job.source.tables if table.references}
-    findings = validate(
-        {name: frames[name] for name in sorted(frames, key=lambda name: name in pointing)},
-        suites,
-        docs_id=docs_id,
-        at=job.now,
-        docs=docs,
-        title=job.source.source,
-        wait_for=lambda name: looking.unmatched.result() if name in pointing else None,
-    )
-    return findings, looking.unmatched.result()
-
-
 def _copy_site(job: Job) -> LakeError | None:
     """Copy the site. What went wrong with that is told after what was found in the data."""
     try:
@@ -221,30 +164,6 @@ def _copy_site(job: Job) -> LakeError | None:
     except LakeError as error:
         return error
     return None
-
-
-def _references(spark: SparkSession, job: Job, run: Run, frames: dict[str, DataFrame], suites: Suites) -> list[str]:
-    """Find the pointers that meet no live row, for GX to look at; say how many there are and what they meet."""
-    earlier = runs.all_runs(job.layout)
-    pointing = [table for table in job.source.tables if table.references]
-    targets = {}
-    for name in {reference.to_table for table in pointing for reference in table.references}:
-        rejected = quarantined(spark, job.layout, name, runs.merged_by(earlier, run, name))
-        targets[name] = (job.source.table(name), frames[name], rejected)
-    notes: list[str] = []
-    hashed = job.key_hash(spark)
-    for table in pointing:
-        found = count_unmatched(table, register_unmatched(table, frames[table.name], targets, hashed))
-        describe_unmatched(suites[table.name], found)
-        orphans = {unmatched.reference.column: unmatched for unmatched in found if unmatched.meets == NOTHING}
-        run.tables[table.name].orphans = [
-            {"reference": name, "pointers": orphans[name].pointers, "keys": orphans[name].keys}
-            if name in orphans
-            else {"reference": name, "pointers": 0, "keys": 0}
-            for name in (reference.column for reference in table.references)
-        ]
-        notes += [str(unmatched) for unmatched in found]
-    return notes
 
 
 def _check(job: Job, run: Run, docs_id: str, findings: Findings, accepted: Accepted | None) -> Check:

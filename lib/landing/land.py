@@ -38,17 +38,17 @@ def land_complete(landing: Landing, plan: Plan, batch: Batch) -> dict[str, Parse
 
     Returns the tables that came through, parsed. What belongs to each is known only at the end; the run's record then says it.
     """
-    run = landing.run
+    run = landing.copy.run
     land_pages(landing, plan)
     prove_tables(landing)
     run.ended(Step.PROVE)
     reached("proved")
-    with landing.progress.step("parse"):
+    with landing.copy.progress.step("parse"):
         parsed = parse_tables(batch, list(run.tables))
         parsed |= _settle_duplicates(landing, batch, parsed)
         _doubt_uneven_duplicates(landing)
         run.ended(Step.PARSE)
-        note_plan(landing.layout, run, [case.plan for case in landing.cases.values()])
+        note_plan(landing.copy.lake, run, [case.plan for case in landing.cases.values()])
         reached("parsed")
     return parsed
 
@@ -75,7 +75,7 @@ def land_pages(landing: Landing, plan: Plan) -> None:
             table = table if table.total is not None else replace(table, last=last_page)
             ranges += [table.whole] if last_round else table.pages(landing.bronze.missing(table))
             rounds.append(last_round + 1)
-        landing.cases[table.table] = Case(table, landing.source.table(table.table).prove)
+        landing.cases[table.table] = Case(table, landing.copy.source.table(table.table).prove)
     landing.land(ranges, max(rounds), plan.probes, [one.walk for one in begun if one.walk])
     since = {one.table: one.since if one.since == 0 else max(rounds) for one in begun}
     open_ended = [case.plan for case in landing.cases.values() if case.plan.total is None or case.plan.is_walk]
@@ -87,7 +87,7 @@ def prove_tables(landing: Landing, doubts: Sequence[Doubt] = ()) -> None:
 
     Starts from `doubts`, if there are any: then only their tables are looked at.
     """
-    rounds, run = landing.source.api.limits.proof_rounds, landing.run
+    rounds, run = landing.copy.source.api.limits.proof_rounds, landing.copy.run
     again = list(doubts)
     asked = [doubt.case.plan.table for doubt in doubts] or list(landing.cases)
     for number in range(rounds + 1):
@@ -95,7 +95,7 @@ def prove_tables(landing: Landing, doubts: Sequence[Doubt] = ()) -> None:
             _read_again(landing, again)
             asked = [doubt.case.plan.table for doubt in again]
         open_cases = [landing.cases[name] for name in asked if name not in run.failed]
-        with landing.progress.step("prove"):
+        with landing.copy.progress.step("prove"):
             again = _judge(landing, open_cases, rounds if number == rounds else None)
         if not again:
             break
@@ -104,12 +104,12 @@ def prove_tables(landing: Landing, doubts: Sequence[Doubt] = ()) -> None:
 def _settle_duplicates(landing: Landing, batch: Batch, parsed: dict[str, Parsed]) -> dict[str, Parsed]:
     """Look again at pages that share a key. Where they moved, the table is read anew; else the source itself repeats a row."""
     open_tables, newer = dict(parsed), dict[str, Parsed]()
-    rounds = landing.source.api.limits.proof_rounds
+    rounds = landing.copy.source.api.limits.proof_rounds
     for number in range(rounds + 1):
         doubts = []
         for name, one in open_tables.items():
             case = landing.cases[name]
-            if case.level == COUNTED and landing.run.tables[name].rows_duplicate and case.plan.n_pages > 1:
+            if case.level == COUNTED and landing.copy.run.tables[name].rows_duplicate and case.plan.n_pages > 1:
                 pages = one.rows.transform(pages_sharing_keys(one.table.key)).limit(MOST_NAMED).collect()
                 doubt = doubt_repeats(case, [row["page"] for row in pages])
                 if pages and _may_have_moved(landing, doubt):
@@ -133,11 +133,11 @@ def _settle_duplicates(landing: Landing, batch: Batch, parsed: dict[str, Parsed]
 def _doubt_uneven_duplicates(landing: Landing) -> None:
     """Where pages may be filled unevenly, only the sum of their rows is proof. A duplicate may then stand for a missing row."""
     for name, case in landing.cases.items():
-        record = landing.run.tables[name]
+        record = landing.copy.run.tables[name]
         is_uneven = case.plan.is_walk or landing.bronze.see(case.plan).odd
         if record.proof in PROVED and record.rows_duplicate and is_uneven:
             record.proof, record.unproved_because = UNPROVED, REPEATS
-            landing.progress.note(f"{name}: not proved complete: {REPEATS}")
+            landing.copy.progress.note(f"{name}: not proved complete: {REPEATS}")
 
 
 def _may_have_moved(landing: Landing, doubt: Doubt) -> bool:
@@ -157,9 +157,9 @@ def moved_since(landing: Landing, doubt: Doubt) -> bool:
     pages = [page for span in doubt.ranges for page in range(span.first, span.last + 1)]
     if len(pages) > MOST_LOOKS:
         return True
-    landing.progress.note(f"{plan.table}: {doubt.why}; looking at {len(pages)} pages again")
+    landing.copy.progress.note(f"{plan.table}: {doubt.why}; looking at {len(pages)} pages again")
     landed = landing.bronze.rows_hashes(plan, pages)
-    now = look_at_pages(landing.access, landing.run.run_id, doubt.ranges, landing.budget)
+    now = look_at_pages(landing.access, landing.copy.run.run_id, doubt.ranges, landing.budget)
     return {page.page: page.items_sha256 for page in now} != landed
 
 
@@ -168,10 +168,10 @@ def _judge(landing: Landing, cases: Sequence[Case], rounds: int | None) -> list[
     paths = [(case.plan.table, case.plan.path) for case in cases]
     doubts = []
     for case, closing in zip(
-        cases, probe_first_pages(landing.access, landing.run.run_id, paths, landing.budget), strict=True
+        cases, probe_first_pages(landing.access, landing.copy.run.run_id, paths, landing.budget), strict=True
     ):
         name = case.plan.table
-        record, seen = landing.run.tables[name], landing.bronze.see(case.plan)
+        record, seen = landing.copy.run.tables[name], landing.bronze.see(case.plan)
         record.pages, record.rows_landed, record.rounds = seen.n_pages, seen.n_items, seen.last_round
         if name in landing.endless:
             give_up(landing, name, landing.endless[name])
@@ -195,11 +195,11 @@ def _judge(landing: Landing, cases: Sequence[Case], rounds: int | None) -> list[
 def give_up(landing: Landing, table: str, why: str) -> None:
     """Fail the table; or go on with what has landed of it, where the operator chose to."""
     if landing.accept_incomplete:
-        landing.progress.note(f"going on though incomplete: {why}")
-        landing.run.tables[table].proof = INCOMPLETE
-        landing.run.tables[table].to(TableState.LANDED)
+        landing.copy.progress.note(f"going on though incomplete: {why}")
+        landing.copy.run.tables[table].proof = INCOMPLETE
+        landing.copy.run.tables[table].to(TableState.LANDED)
     else:
-        landing.run.fail(table, why)
+        landing.copy.run.fail(table, why)
 
 
 def _read_again(landing: Landing, doubts: Sequence[Doubt]) -> None:
@@ -208,9 +208,9 @@ def _read_again(landing: Landing, doubts: Sequence[Doubt]) -> None:
         plan = doubt.case.plan
         landing.cases[plan.table] = doubt.case.read_again(doubt.ranges)
         pages = "it" if plan.is_walk else f"{sum(span.n_pages for span in doubt.ranges)} pages"
-        landing.progress.note(f"{plan.table}: reading {pages} again: {doubt.why}")
+        landing.copy.progress.note(f"{plan.table}: reading {pages} again: {doubt.why}")
     round_ = 1 + max((landing.bronze.progress(doubt.case.plan.table) or (0, 0))[0] for doubt in doubts)
-    note_plan(landing.layout, landing.run, [case.plan for case in landing.cases.values()])
+    note_plan(landing.copy.lake, landing.copy.run, [case.plan for case in landing.cases.values()])
     walked = [doubt.case.plan for doubt in doubts if doubt.case.plan.is_walk]
     ranges = [span for doubt in doubts if not doubt.case.plan.is_walk for span in doubt.ranges]
     landing.land(ranges, round_, walks=[walk_from_the_start(landing, plan) for plan in walked])

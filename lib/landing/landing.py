@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pyspark.sql import SparkSession
-
-from lib.config import Source
-from lib.console import Steps
 from lib.failpoints import reached
-from lib.lake.layout import Layout
-from lib.lake.runs import Run
+from lib.lake.copying import Copy
 from lib.landing.bronze import Bronze, land
 from lib.landing.budget import Budget
 from lib.landing.fetch import FetchPages, fetched, shared_out
@@ -26,12 +21,8 @@ from lib.source.page import PageRow
 class Landing:
     """The landing of one run: what lands pages, and how far each table is. `endless` says of tables that no end of them was met."""
 
-    spark: SparkSession
-    source: Source
-    layout: Layout
-    progress: Steps
+    copy: Copy
     access: Access
-    run: Run
     budget: Budget
     gate: Gate
     accept_incomplete: bool
@@ -46,7 +37,7 @@ class Landing:
     @property
     def bronze(self) -> Bronze:
         """What has landed so far."""
-        return Bronze(str(self.layout.pages), self.run.run_id)
+        return Bronze(str(self.copy.lake.pages), self.copy.run.run_id)
 
     @property
     def wave_pages(self) -> int:
@@ -61,15 +52,15 @@ class Landing:
         walks: Sequence[Walk] = (),
     ) -> None:
         """Land these pages in waves; those that are here already, and the next part of these walks, with the first."""
-        limits = self.source.api.limits
+        limits = self.copy.source.api.limits
         n_pages = sum(span.n_pages for span in ranges) + len(here)
-        with self.progress.counted("fetch and land", 0 if walks else n_pages) as done:
+        with self.copy.progress.counted("fetch and land", 0 if walks else n_pages) as done:
             per_wave = self.wave_pages * limits.concurrency
             for wave in list(waves(ranges, per_wave)) or [()] * bool(here or walks):
-                slots = self.spark.sparkContext.defaultParallelism
+                slots = self.copy.spark.sparkContext.defaultParallelism
                 parts, in_flight = shared_out(wave, walks, slots=slots, concurrency=limits.concurrency)
-                fetch = FetchPages(self.access, self.run.run_id, parts, in_flight, self.gate, here, round_)
-                land(fetched(self.spark, fetch), str(self.layout.pages))
+                fetch = FetchPages(self.access, self.copy.run.run_id, parts, in_flight, self.gate, here, round_)
+                land(fetched(self.copy.spark, fetch), str(self.copy.lake.pages))
                 done(sum(span.n_pages for span in wave) + len(here))
                 here, walks = (), ()
                 reached("wave landed")

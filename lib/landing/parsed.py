@@ -7,15 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
-from lib.config import MASK, Source, Table
+from lib.config import MASK, Table
 from lib.config.names import is_name
-from lib.console import Steps
 from lib.errors import ContractError, SourceError
 from lib.lake.columns import held_columns
-from lib.lake.key_hash import KeyHash, key_hash_of
+from lib.lake.copying import Copy
 from lib.lake.layout import Layout
 from lib.lake.merge import Clock
 from lib.lake.runs import Run
@@ -35,28 +34,18 @@ MOST_NEW = 100
 
 @dataclass(frozen=True)
 class Batch:
-    """The landed pages of the run of `clock`, on their way into the tables of `layout`; `run` is the record that is kept of it.
+    """The landed pages of the run of `clock`, on their way into the tables of `layout`.
 
-    They are in the `lake`, which also has the secret of keys (unless `secret` is given). `layout` is that of the lake, or of tables
-    that are made anew. `plan` gives the pages that belong to a table. `known` are the runs of the lake, for what was merged before.
+    `layout` is that of the lake, or of tables that are made anew; the pages are in the lake of `copy` in any case. `plan` gives the
+    pages that belong to a table. `known` are the runs of the lake, for what was merged before.
     """
 
-    spark: SparkSession
-    source: Source
-    lake: Layout
-    secret: str | None
-    progress: Steps
-    run: Run
+    copy: Copy
     layout: Layout
     clock: Clock
     plan: Callable[[str], TablePlan]
     known: list[Run]
     allow_deletes: bool
-
-    @property
-    def key_hash(self) -> KeyHash:
-        """By what the lake finds a row in quarantine again; of tables that are made anew too."""
-        return key_hash_of(self.spark, self.lake, self.secret)
 
 
 @dataclass(frozen=True)
@@ -70,14 +59,14 @@ class Parsed:
 
 def parse_tables(batch: Batch, names: Iterable[str]) -> dict[str, Parsed]:
     """Parse those of the tables that have landed. One that breaks its contract fails, and takes no other with it."""
-    run = batch.run
+    run = batch.copy.run
     tables = [
         table
-        for table in batch.source.tables
+        for table in batch.copy.source.tables
         if table.name in names and run.tables[table.name].state == TableState.LANDED
     ]
     reread = any(record.rounds for record in run.tables.values())
-    pages = landed_pages(batch.spark, str(batch.lake.pages), batch.clock.run_id, reread=reread)
+    pages = landed_pages(batch.copy.spark, str(batch.copy.lake.pages), batch.clock.run_id, reread=reread)
     done = side_by_side(run, tables, lambda table: _parse(batch, pages, table))
     return {one.table.name: one for one in done}
 
@@ -98,7 +87,7 @@ def side_by_side(run: Run, tables: Iterable[Table], step: Callable[[Table], Pars
 
 
 def _parse(batch: Batch, pages: DataFrame, declared: Table) -> Parsed:
-    record, plan = batch.run.tables[declared.name], batch.plan(declared.name)
+    record, plan = batch.copy.run.tables[declared.name], batch.plan(declared.name)
     # Pages behind the last one were read when the source was longer, or when its end was looked for.
     own = pages.where((F.col("table") == declared.name) & F.col("page").between(plan.first, plan.last))
     held = held_columns(batch.layout.silver(declared.name)) or {}
@@ -107,7 +96,7 @@ def _parse(batch: Batch, pages: DataFrame, declared: Table) -> Parsed:
     if counts["n_parsed"] != record.rows_landed:
         message = (
             f"{table.name}: {record.rows_landed} rows landed, {counts['n_parsed']} could be read from the landed pages; "
-            f"look at the pages of this run in {batch.lake.pages}"
+            f"look at the pages of this run in {batch.copy.lake.pages}"
         )
         raise ContractError(message)
     seen = columns_seen(counts["shapes"])
@@ -134,7 +123,7 @@ def _parse(batch: Batch, pages: DataFrame, declared: Table) -> Parsed:
 
 
 def _counted(batch: Batch, pages: DataFrame, table: Table) -> tuple[DataFrame, Row]:
-    items = batch.source.api.pagination.items
+    items = batch.copy.source.api.pagination.items
     rows = pages.transform(parse(table, items)).transform(ranked(table)).persist()
     return rows, rows.transform(lambda frame: count_rows(frame, table.key, _told(table))).collect()[0]
 

@@ -64,7 +64,7 @@ def read_to_the_end(landing: Landing, tables: Sequence[TablePlan], round_: int, 
 
 def _read_ahead(landing: Landing, plan: TablePlan) -> tuple[TablePlan, PageRange | None]:
     """The plan of an addressable table without a total, as far as it is known, and the pages to read next: None at the end."""
-    limits = landing.source.api.limits
+    limits = landing.copy.source.api.limits
     end, seen = landing.bronze.end_of(plan), landing.bronze.see(plan)
     if end is not None:
         return replace(plan, last=end), None
@@ -79,7 +79,7 @@ def _read_ahead(landing: Landing, plan: TablePlan) -> tuple[TablePlan, PageRange
 
 def _walk_on(landing: Landing, plan: TablePlan, since: int) -> tuple[TablePlan, Walk | None]:
     """The plan of a walk as far as it has come, and its next part: None at the end."""
-    limits = landing.source.api.limits
+    limits = landing.copy.source.api.limits
     at = landing.bronze.reached(plan.table, since)
     plan = replace(plan, last=at.page)
     if at.error is not None or at.next_cursor is None:

@@ -148,7 +148,7 @@ _TABLES = (
     _spark("personal-values-shown-to-readers", "Personal columns come masked", "lib/lake/personal.py", "hidden = set(personal.among(table, names)) - set(asked)", "hidden: set[str] = set()", "test_personal.py::test_text_is_masked_anything_else_is_null_and_what_is_missing_is_seen_to_be_missing"),
     _spark("accepting-one-accepts-all", "One failure is accepted by name", "jobs/steps/accept.py", "return tuple(finding for finding in failed if finding.name != accepted.expectation)", "return ()", "test_accept.py::test_one_accepted_failure_does_not_let_another_one_through"),
     _spark("gone-by-an-unproved-copy", "A copy that is not proved takes no rejected row for gone", "lib/lake/quarantine.py", "earlier & F.col(\"held.table\").isin(list(complete)), _resolved", "earlier, _resolved", "test_replay.py::test_a_run_that_was_not_proved_complete_takes_no_rejected_row_for_gone"),
-    _spark("half-a-rebuild-taken", "A rebuild that lacks a table replaces nothing", "jobs/steps/replay.py", "    if run.failed:\n", "    if False:\n", "test_replay.py::test_a_rebuild_that_cannot_take_what_was_merged_replaces_nothing"),
+    _spark("half-a-rebuild-taken", "A rebuild that lacks a table replaces nothing", "lib/landing/replay.py", "    if not run.failed:\n", "    if True:\n", "test_replay.py::test_a_rebuild_that_cannot_take_what_was_merged_replaces_nothing"),
 )
 # fmt: on
 FAULTS: tuple[Fault, ...] = (

@@ -9,8 +9,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from jobs.steps import merge
-from lib.landing import land, landing
+from lib.landing import land, landing, merging
 from tests.moving_copies import Copies, by_number
 from tests.moving_server import (
     Another,
@@ -116,7 +115,7 @@ def once_killed(copies: Copies, place: str | None) -> str | None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(land, "reached", reached)
         patch.setattr(landing, "reached", reached)
-        patch.setattr(merge, "reached", reached)
+        patch.setattr(merging, "reached", reached)
         try:
             run = copies.run()
         except Killed:

@@ -11,12 +11,12 @@ import pytest
 from delta.exceptions import ConcurrentAppendException
 from pyspark.sql import SparkSession
 
-from jobs.steps import merge as merge_step
-from jobs.steps import replay as replay_step
 from lib.errors import ConfigError, LakeError
 from lib.lake import merge
 from lib.lake.lock import writing
 from lib.lake.runs import all_runs
+from lib.landing import merging as merge_step
+from lib.landing import replay as replay_step
 from lib.lineage.explain import Asked, explain
 from lib.lineage.key import read_key
 from tests.moving_server import Manners, Row

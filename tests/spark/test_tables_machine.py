@@ -10,9 +10,8 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from jobs.steps import merge
 from lib.lake.runs import Run
-from lib.landing import land, landing
+from lib.landing import land, landing, merging
 from tests.moving_server import Row
 from tests.spark.served_table import Killed, Served, day, serving
 
@@ -155,7 +154,7 @@ def start(things: Served, rows: tuple[Row, ...], killed_at: str | None) -> bool:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(land, "reached", reached)
         patch.setattr(landing, "reached", reached)
-        patch.setattr(merge, "reached", reached)
+        patch.setattr(merging, "reached", reached)
         try:
             things.run(*rows)
         except Killed:

@@ -23,7 +23,7 @@ OLDER, SAME, NEWER = Age.OLDER, Age.SAME, Age.NEWER
         (True, NEWER, True, Change.RETURNED),
     ],
 )
-def test_a_row_of_the_latest_run(differs: bool, age: Age, is_deleted: bool, expected: Change) -> None:
+def test_a_row_of_the_latest_run(*, differs: bool, age: Age, is_deleted: bool, expected: Change) -> None:
     assert change(differs=differs, age=age, is_deleted=is_deleted, is_behind=False) is expected
 
 
@@ -41,6 +41,6 @@ def test_a_row_of_the_latest_run(differs: bool, age: Age, is_deleted: bool, expe
     ],
 )
 def test_a_row_of_a_run_that_is_merged_after_a_later_one(
-    differs: bool, age: Age, is_deleted: bool, expected: Change
+    *, differs: bool, age: Age, is_deleted: bool, expected: Change
 ) -> None:
     assert change(differs=differs, age=age, is_deleted=is_deleted, is_behind=True) is expected

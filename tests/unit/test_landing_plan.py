@@ -77,7 +77,7 @@ def test_waves_are_of_one_size_and_none_is_above_the_most() -> None:
 
 def test_a_wave_is_as_long_as_half_a_minute_of_answers() -> None:
     nothing: Any = None
-    landing = Landing(nothing, nothing, nothing, nothing, nothing, nothing, nothing, nothing, accept_incomplete=False)
+    landing = Landing(nothing, nothing, nothing, nothing, accept_incomplete=False)
     landing.answer_s = 0.1
     assert landing.wave_pages == 300
     landing.answer_s = 0.0  # answers that took no time at all are taken for 20 ms each

@@ -65,7 +65,7 @@ def landed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCa
             plan = plan_tables(job, access, budget, found)
             note_plan(job.layout, found, plan.tables)
             spark = cast("Any", SimpleNamespace(sparkContext=SimpleNamespace(defaultParallelism=2)))
-            landing = Landing(spark, job.source, job.layout, job.steps, access, found, budget, OPEN_GATE, accept)
+            landing = Landing(job.copy(spark, found), access, budget, OPEN_GATE, accept)
             land_pages(landing, plan)
             prove_tables(landing)
         record = found.tables["things"]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.steps.options import Job
 from lib.config import Table
 from lib.failpoints import reached
 from lib.lake import merge as lake
@@ -17,45 +16,26 @@ from lib.lake import quarantine, runs
 from lib.lake.columns import add_columns, held_columns, widen_columns
 from lib.lake.conflicts import from_a_fresh_snapshot
 from lib.lake.key_hash import KeyHash
-from lib.lake.layout import Layout
-from lib.lake.merge import Clock
-from lib.lake.runs import Run, TableRun
+from lib.lake.runs import TableRun
 from lib.lake.states import PROVED, TableState
 from lib.landing.parsed import Batch, Parsed, side_by_side
-from lib.landing.plan import TablePlan
 from lib.tables.compare import check_deleted, check_rejected, deleted, seen_keys
 from lib.tables.fit import fit
 from lib.tables.newest import newest, rehashed
 from lib.tables.reject import rejected
 
 
-def batch_of(
-    spark: SparkSession,
-    job: Job,
-    run: Run,
-    layout: Layout,
-    clock: Clock,
-    plan: Callable[[str], TablePlan],
-    known: list[Run],
-    *,
-    allow_deletes: bool,
-) -> Batch:
-    """What the job has for a batch."""
-    secret = job.runtime.key_secret
-    return Batch(spark, job.source, job.layout, secret, job.steps, run, layout, clock, plan, known, allow_deletes)
-
-
 def merge_parsed(batch: Batch, parsed: dict[str, Parsed]) -> None:
     """Put bad rows into quarantine and good ones into silver, and see what became of those that were in quarantine before."""
-    run = batch.run
-    with batch.progress.step("quarantine"):
+    run = batch.copy.run
+    with batch.copy.progress.step("quarantine"):
         _write_quarantine(batch, list(parsed.values()))
-    with batch.progress.step("merge"):
+    with batch.copy.progress.step("merge"):
         good = [one.table for name, one in parsed.items() if name not in run.failed]
         side_by_side(run, good, lambda table: _merge(batch, parsed[table.name]))
     merged = [one for name, one in parsed.items() if run.tables[name].state == TableState.MERGED]
     if still_open := quarantine.open_earlier(batch.layout, batch.clock) & {one.table.name for one in merged}:
-        with batch.progress.step("resolve"):
+        with batch.copy.progress.step("resolve"):
             _resolve(batch, [one for one in merged if one.table.name in still_open])
             reached("resolved")
     for one in parsed.values():
@@ -66,40 +46,40 @@ def merge_parsed(batch: Batch, parsed: dict[str, Parsed]) -> None:
 
 def _write_quarantine(batch: Batch, parsed: Sequence[Parsed]) -> None:
     """Write the rejected rows, if there are any now or were when these pages were read before."""
-    records = batch.run.tables
+    records = batch.copy.run.tables
     before = quarantine.count_rejected(batch.layout, batch.clock.run_id)
     concerned = [one for one in parsed if records[one.table.name].rows_rejected or before.get(one.table.name)]
     if concerned:
-        hashed = batch.key_hash
+        hashed = batch.copy.key_hash
         rows = [one.rows.transform(rejected(one.table.name, one.table.key, hashed)) for one in concerned]
         names = [one.table.name for one in concerned]
         for attempt in from_a_fresh_snapshot():
             with attempt:
                 quarantine.write_quarantine(
-                    batch.spark,
+                    batch.copy.spark,
                     reduce(DataFrame.unionByName, rows),
                     batch.layout,
                     batch.clock,
                     names,
-                    by=batch.run.run_id,
+                    by=batch.copy.run.run_id,
                 )
         reached("rejected")
 
 
 def _resolve(batch: Batch, merged: Sequence[Parsed]) -> None:
     """Say of rows that earlier runs rejected what this one found of them."""
-    hashed = batch.key_hash
+    hashed = batch.copy.key_hash
     found = [_found(one, hashed) for one in merged]
-    complete = [one.table.name for one in merged if batch.run.tables[one.table.name].proof in PROVED]
+    complete = [one.table.name for one in merged if batch.copy.run.tables[one.table.name].proof in PROVED]
     for attempt in from_a_fresh_snapshot():
         with attempt:
             quarantine.resolve(
-                batch.spark,
+                batch.copy.spark,
                 batch.layout,
                 reduce(DataFrame.unionByName, found),
                 complete,
                 batch.clock,
-                by=batch.run.run_id,
+                by=batch.copy.run.run_id,
             )
 
 
@@ -112,7 +92,7 @@ def _found(one: Parsed, hashed: KeyHash) -> DataFrame:
 
 
 def _merge(batch: Batch, one: Parsed) -> None:
-    table, record = one.table, batch.run.tables[one.table.name]
+    table, record = one.table, batch.copy.run.tables[one.table.name]
     check_rejected(table, record.rows_rejected or 0, record.rows_landed or 0)
     for attempt in from_a_fresh_snapshot():
         with attempt:
@@ -125,7 +105,7 @@ def _merge(batch: Batch, one: Parsed) -> None:
 
 
 def _merged(batch: Batch, one: Parsed) -> lake.Merged:
-    spark, table, record = batch.spark, one.table, batch.run.tables[one.table.name]
+    spark, table, record = batch.copy.spark, one.table, batch.copy.run.tables[one.table.name]
     path = batch.layout.silver(table.name)
     rows = one.rows.transform(newest(table))
     _fit(batch, table, rows)
@@ -156,15 +136,15 @@ def _fit(batch: Batch, table: Table, rows: DataFrame) -> None:
     fitted = fit(table, held)
     if fitted.widened:
         hashed = rehashed((*(column.name for column in table.columns if column.name in held),))
-        widen_columns(batch.spark, path, fitted.widened, hashed, batch.clock.run_id)
+        widen_columns(batch.copy.spark, path, fitted.widened, hashed, batch.clock.run_id)
     if fitted.added:
-        add_columns(batch.spark, path, rows, batch.clock.run_id)
+        add_columns(batch.copy.spark, path, rows, batch.clock.run_id)
 
 
 def _with_gone_since(batch: Batch, table: Table, rows: DataFrame, last: TableRun) -> DataFrame:
     """Rows of a run that is behind: those that the table does not know were deleted since, unless they are in quarantine now."""
     since = F.lit(last.as_of or batch.clock.at).cast("timestamp")
-    there = quarantine.quarantined(batch.spark, batch.layout, table.name, batch.clock.run_id)
+    there = quarantine.quarantined(batch.copy.spark, batch.layout, table.name, batch.clock.run_id)
     if there is None:
         return rows.withColumn(lake.GONE_SINCE, since)
     later = there.where(F.col("number") > batch.clock.number)
@@ -172,7 +152,7 @@ def _with_gone_since(batch: Batch, table: Table, rows: DataFrame, last: TableRun
         ["_key_hash"]
     )
     return (
-        rows.withColumn("_key_hash", batch.key_hash(table.key, within=""))
+        rows.withColumn("_key_hash", batch.copy.key_hash(table.key, within=""))
         .join(hashes, on="_key_hash", how="left")
         .withColumn(lake.GONE_SINCE, F.when(F.col("_is_there").isNull(), since))
         .drop("_key_hash", "_is_there")

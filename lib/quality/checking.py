@@ -1,0 +1,118 @@
+"""The check of a run: every table at its version against its suite, and the references between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyspark.sql import DataFrame
+
+from lib.lake import runs
+from lib.lake.copying import Copy
+from lib.lake.quarantine import quarantined
+from lib.lake.read import at_version
+from lib.quality.implied import register_deleted_rows
+from lib.quality.references import NOTHING, count_unmatched, describe_unmatched, register_unmatched
+from lib.quality.validate import Findings, validate
+
+if TYPE_CHECKING:
+    from great_expectations import ExpectationSuite
+
+Suites = dict[str, "ExpectationSuite"]
+
+
+@dataclass(frozen=True)
+class Looking:
+    """The source's tables at their versions, and the sentences on pointers that meet no live row, once those are found."""
+
+    frames: dict[str, DataFrame]
+    unmatched: Future[list[str]]
+
+
+def look(copy: Copy, suites: Suites, background: ThreadPoolExecutor) -> Looking:
+    """Read the source's tables, and start to look for unmatched references. The first checks need not wait for those.
+
+    That is done by a thread of `background`, whose owner waits for it before the lake's lock is given back. Derived tables are left
+    out: they may be about to get another version.
+    """
+    records = copy.run.tables
+    held = {table.name: records[table.name] for table in copy.source.tables if table.name in records}
+    versions = {
+        name: (one.path, one.version) for name, one in held.items() if one.path is not None and one.version is not None
+    }
+    frames = _read_at(copy, versions)
+    return Looking(frames, background.submit(_references, copy, frames, suites))
+
+
+@dataclass(frozen=True)
+class Checking:
+    """What a check came to: the tables as they were checked, what was found of each, and sentences on unmatched references."""
+
+    frames: dict[str, DataFrame]
+    findings: Findings
+    notes: list[str]
+
+
+def check(
+    copy: Copy,
+    looking: Looking,
+    versions: Mapping[str, tuple[str, int]],
+    suites: Suites,
+    *,
+    docs_id: str,
+    docs: Path,
+    at: datetime,
+) -> Checking:
+    """Check the tables at these versions, and write their data docs into a folder.
+
+    Those that point at others come last: their unmatched references are counted meanwhile, for sentences.
+    """
+    further = {name: version for name, version in versions.items() if name not in looking.frames}
+    frames = looking.frames | _read_at(copy, further)
+    register_deleted_rows(copy.spark, copy.source, copy.run)
+    pointing = {table.name for table in copy.source.tables if table.references}
+    findings = validate(
+        {name: frames[name] for name in sorted(frames, key=lambda name: name in pointing)},
+        suites,
+        docs_id=docs_id,
+        at=at,
+        docs=docs,
+        title=copy.source.source,
+        wait_for=lambda name: looking.unmatched.result() if name in pointing else None,
+    )
+    return Checking(frames, findings, looking.unmatched.result())
+
+
+def _read_at(copy: Copy, versions: Mapping[str, tuple[str, int]]) -> dict[str, DataFrame]:
+    """The tables at these versions, read once for the references and for GX. Delta looks at all of their logs at once."""
+    with ThreadPoolExecutor() as pool:
+        read = pool.map(lambda version: at_version(copy.spark, copy.lake, *version).persist(), versions.values())
+        return dict(zip(versions, read, strict=True))
+
+
+def _references(copy: Copy, frames: dict[str, DataFrame], suites: Suites) -> list[str]:
+    """Find the pointers that meet no live row, for GX to look at; say how many there are and what they meet."""
+    earlier = runs.all_runs(copy.lake)
+    pointing = [table for table in copy.source.tables if table.references]
+    targets = {}
+    for name in {reference.to_table for table in pointing for reference in table.references}:
+        rejected = quarantined(copy.spark, copy.lake, name, runs.merged_by(earlier, copy.run, name))
+        targets[name] = (copy.source.table(name), frames[name], rejected)
+    notes: list[str] = []
+    hashed = copy.key_hash
+    for table in pointing:
+        found = count_unmatched(table, register_unmatched(table, frames[table.name], targets, hashed))
+        describe_unmatched(suites[table.name], found)
+        orphans = {unmatched.reference.column: unmatched for unmatched in found if unmatched.meets == NOTHING}
+        copy.run.tables[table.name].orphans = [
+            {"reference": name, "pointers": orphans[name].pointers, "keys": orphans[name].keys}
+            if name in orphans
+            else {"reference": name, "pointers": 0, "keys": 0}
+            for name in (reference.column for reference in table.references)
+        ]
+        notes += [str(unmatched) for unmatched in found]
+    return notes
