@@ -9,8 +9,6 @@ import click
 from pyspark.sql import SparkSession
 
 from jobs.steps import record
-from jobs.steps.derive import derive_tables
-from jobs.steps.fits import check_columns_held
 from jobs.steps.options import Choices, Job, common_options, full_ingest_options, open_job
 from jobs.steps.plan import plan_tables
 from jobs.steps.publish import check_and_publish, prepare_checks
@@ -18,6 +16,7 @@ from jobs.steps.replay import landed_runs, replay
 from jobs.steps.serve import served
 from lib.config import BudgetAddress
 from lib.failpoints import reached
+from lib.gold.derive import derive_tables
 from lib.lake import runs
 from lib.lake.merge import Clock
 from lib.lake.runs import Run
@@ -26,7 +25,7 @@ from lib.landing.budget import Budget
 from lib.landing.budget_server import BudgetServer
 from lib.landing.land import land_complete
 from lib.landing.landing import Landing
-from lib.landing.merging import merge_parsed
+from lib.landing.merging import check_columns_held, merge_parsed
 from lib.landing.parsed import Batch
 from lib.landing.plan import note_plan
 from lib.quality.checking import Suites, look
@@ -46,7 +45,8 @@ def command(*, dry_run: bool, from_landed: str | None, choices: Choices, **optio
     publishes = not (choices.no_check or dry_run)
     resume, or_start = choices.resume, choices.resume_or_start
     run = record.open_run(job, publishes=publishes, resume=resume, or_start=or_start, replay_of=from_landed)
-    check_columns_held(job, run)
+    if run.replay_of != runs.ALL:
+        check_columns_held(job.source, job.layout, job.tables)
     if run.replay_of is not None and run.state != runs.PUBLISHED:
         landed = landed_runs(job, run.replay_of)
         with record.recorded(job, run, NAME):
@@ -108,7 +108,7 @@ def _finish(spark: SparkSession, job: Job, run: Run, suites: Suites, choices: Ch
     with ThreadPoolExecutor(max_workers=2) as background:
         # What derive reads, and does not write, the checks can read meanwhile.
         looking = background.submit(look, job.copy(spark, run), suites, background) if checks else None
-        derive_tables(spark, job, run)
+        derive_tables(job.copy(spark, run))
         record.note_merged(job, run)
         record.stop_on_failed_tables(run)
         if looking:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
 
-from jobs.steps.options import common_options, open_settings
-from jobs.steps.task import alert_without_settings, record_end
-from lib.config import check_dag_name, check_dag_run, check_run_id
+from jobs.steps.named import near_lake
+from jobs.steps.options import common_options, open_settings, read_alerts
+from lib.config import Runtime, check_dag_name, check_dag_run, check_run_id
 from lib.console import say
 from lib.errors import ConfigError
-from lib.observe.tasks import State, TaskEnd
+from lib.observe.alerting import Notifier, Subject, evaluate
+from lib.observe.tasks import State, TaskEnd, measured
+from lib.observe.verdicts import clean
+from lib.reporting.task_record import record_end
 
 
 @click.command(
@@ -43,9 +49,9 @@ def command(**options: Any) -> int:
     try:
         job = open_settings(**options)
     except ConfigError:
-        alert_without_settings(options["name"], end)
+        _alert_without_settings(options["name"], end)
         raise
-    lines, problems = record_end(job, end)
+    lines, problems = record_end(job.watch, end, hint=near_lake(job.layout))
     say([*lines, *(f"Not done: {problem}" for problem in problems)])
     return 1 if problems else 0
 
@@ -76,3 +82,28 @@ def _end(
         ended_at=datetime.now(UTC),
         run_id=None if run_id is None else check_run_id(run_id),
     )
+
+
+def _alert_without_settings(name: str, end: TaskEnd) -> None:
+    """Tell of a task where the settings of the source are wrong, which may be why it failed. No lake keeps it in mind."""
+    runtime = Runtime.of(os.environ)
+    try:
+        alerts = read_alerts(runtime, _AnyTable())
+    except ConfigError:
+        return  # it is what is wrong, and is told by the job
+    if alerts is not None:
+        notifier = Notifier(clean(Path(name).stem), (), alerts, None)
+        evaluate(notifier, Subject(measured=measured(end), story=end.story), end.ended_at)
+
+
+class _AnyTable(Collection[str]):
+    """Every name there is: rules may name tables of a source that cannot be read."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0

@@ -34,6 +34,7 @@ from lib.observe.alerting import Notifier
 from lib.observe.outcome import Outcome
 from lib.observe.verdicts import metric_shapes
 from lib.quality.suites import check_personal, read_suite_files
+from lib.reporting.observe import Watch
 from lib.reporting.pages import Site
 
 _OPTIONS = (
@@ -165,6 +166,11 @@ class Job:
     def notifier(self) -> Notifier | None:
         """Who tells of its runs; None without rules."""
         return None if self.alerts is None else Notifier.of(self.source, self.layout, self.alerts)
+
+    @property
+    def watch(self) -> Watch:
+        """Who is to know how its runs end."""
+        return Watch(self.site, self.notifier, self.steps)
 
     def copy(self, spark: SparkSession, run: Run) -> Copy:
         """What each step of copying works with."""

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pyspark.sql import SparkSession
 
 from jobs.steps.accept import not_accepted
-from jobs.steps.observe import copy_site
 from jobs.steps.options import Job
 from jobs.steps.record import complete
 from lib.errors import ChecksFailedError, CouldNotCheckError, LakeError
@@ -29,6 +28,7 @@ from lib.quality.names import rows_query
 from lib.quality.suites import build_suite
 from lib.quality.validate import Finding, Findings
 from lib.reporting.kept_page import keep_page
+from lib.reporting.observe import copy_site
 from lib.reporting.site import checked_page, write_index
 
 ROWS_NOTE = "Some expectations only warn, and failed. The keys of the rows concerned are in ops/failures:"
@@ -160,7 +160,7 @@ def _why_not(job: Job, docs_id: str, findings: Findings, broken: Sequence[Findin
 def _copy_site(job: Job) -> LakeError | None:
     """Copy the site. What went wrong with that is told after what was found in the data."""
     try:
-        copy_site(job)
+        copy_site(job.watch)
     except LakeError as error:
         return error
     return None

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pyspark.sql import SparkSession
 
 from jobs.steps.named import unknown_run
-from jobs.steps.observe import close_killed, observe
 from jobs.steps.options import Job
 from lib.config import derivations_of, new_run_id
 from lib.console import say
@@ -25,6 +24,7 @@ from lib.lake.publications import Publication
 from lib.lake.runs import Run, TableRun, new_run
 from lib.lake.states import RunState, Step, TableState
 from lib.observe.measure import Work
+from lib.reporting.observe import close_killed, observe
 from lib.reporting.site import heal_site
 
 
@@ -153,7 +153,7 @@ def recorded(job: Job, run: Run, name: str) -> Iterator[None]:
         remove_rebuilds(job.layout)
         publications.heal(job.layout)
         heal_site(job.site)
-        close_killed(job, run)
+        close_killed(job.watch, run)
         runs.begin(job.layout, run)
         with _observed(job, run, name), _ended(job, run):
             yield
@@ -180,7 +180,7 @@ def _observed(job: Job, run: Run, name: str) -> Iterator[None]:
             spark = None if is_stopped else SparkSession.getActiveSession()
             work = Work(job.now, run.ended_at, name, dict(job.steps.seconds), spark)
             with job.steps.step("observe"):
-                observe(job, run, work)
+                observe(job.watch, run, work)
 
 
 @contextmanager

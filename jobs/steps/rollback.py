@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from jobs.steps.named import near_lake
-from jobs.steps.observe import copy_site
 from jobs.steps.options import Job
 from lib.console import columns, say
 from lib.errors import ConfigError
@@ -15,6 +14,7 @@ from lib.lake.layout import remove_rebuilds
 from lib.lake.lock import left_by, writing
 from lib.lake.publications import Publication
 from lib.lake.rollback import restored
+from lib.reporting.observe import copy_site
 from lib.reporting.site import heal_site, note_rollback, write_site
 
 
@@ -44,7 +44,7 @@ def roll_back(job: Job) -> None:
             reached("published")
             note_rollback(job.site, publication)
         write_site(job.site)
-        copy_site(job)
+        copy_site(job.watch)
     _say_done(job, publication)
 
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import reduce
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lib.config import Table
+from lib.config import Source, Table
+from lib.errors import ConfigError
 from lib.failpoints import reached
 from lib.lake import merge as lake
 from lib.lake import quarantine, runs
 from lib.lake.columns import add_columns, held_columns, widen_columns
 from lib.lake.conflicts import from_a_fresh_snapshot
 from lib.lake.key_hash import KeyHash
+from lib.lake.layout import Layout
 from lib.lake.runs import TableRun
 from lib.lake.states import PROVED, TableState
 from lib.landing.parsed import Batch, Parsed, side_by_side
@@ -23,6 +25,20 @@ from lib.tables.compare import check_deleted, check_rejected, deleted, seen_keys
 from lib.tables.fit import fit
 from lib.tables.newest import newest, rehashed
 from lib.tables.reject import rejected
+
+
+def check_columns_held(source: Source, layout: Layout, names: Iterable[str]) -> None:
+    """Check that what these tables declare can be merged into what the lake holds, before anything is touched.
+
+    Raises:
+        ConfigError: a column became narrower, or is no longer declared.
+    """
+    problems: list[str] = []
+    for name in names:
+        held = held_columns(layout.silver(name))
+        problems += fit(source.table(name), held).problems if held is not None else ()
+    if problems:
+        raise ConfigError("\n".join(problems))
 
 
 def merge_parsed(batch: Batch, parsed: dict[str, Parsed]) -> None:

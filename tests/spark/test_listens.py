@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -18,13 +17,12 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.steps import derive
-from jobs.steps.derive import derive_tables
-from jobs.steps.options import Job
-from lib.config import Runtime, load_source
+from lib.config import load_source
 from lib.console import Steps
-from lib.gold import refresh
+from lib.gold import derive, refresh
+from lib.gold.derive import derive_tables
 from lib.gold.listens import listens
+from lib.lake.copying import Copy
 from lib.lake.derived import Base, made_from
 from lib.lake.layout import lake_at
 from lib.lake.merge import Clock, merge
@@ -92,8 +90,7 @@ class Lake:
         run.tables["listen_history"] = TableRun(
             "listen_history", "merged", path="silver/listen_history", version=version
         )
-        job = Job(self.source, self.layout, ("listen_history",), None, {}, Runtime.of(os.environ), DAY_0, Steps())
-        derive_tables(self.spark, job, run)
+        derive_tables(Copy(self.spark, self.source, self.layout, None, Steps(), run))
         return run.tables["listens"]
 
     def run(self, sessions: dict[Session, Tracks], *, gone: Iterable[Session] = ()) -> TableRun:

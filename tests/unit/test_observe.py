@@ -11,8 +11,6 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from jobs.steps import observe as observing
-from jobs.steps.observe import close_killed, observe
 from jobs.steps.options import Job
 from lib.lake import alerts as told
 from lib.lake import metrics, runs
@@ -24,6 +22,8 @@ from lib.observe.measure import Work, measure
 from lib.observe.metrics import Metric, from_record
 from lib.observe.outcome import Outcome
 from lib.observe.summaries import summaries
+from lib.reporting import observe as observing
+from lib.reporting.observe import close_killed, observe
 from tests.alert_rules import alerts
 from tests.made_up_runs import DAY_0, job_at
 
@@ -116,7 +116,7 @@ def test_the_landing_is_fetching_while_a_request_is_open_and_landing_after_that(
     work = Work(DAY_0, DAY_0 + timedelta(seconds=20), "full-ingest", {"plan": 0.25, "fetch and land": 6.0})
     run = a_run(state=runs.PUBLISHED, exit_status=0, ended_at=work.ended_at, tables={"users": TableRun("users")})
     run.save(job.layout)
-    observe(job, run, work)
+    observe(job.watch, run, work)
     found = recorded(job, "r1")
     assert found[Metric.STEP_SECONDS] == {(None, "plan"): 0.25, (None, "fetch"): 1.5, (None, "land"): 4.5}
     assert found[Metric.SECONDS] == {(None, "full-ingest"): 20}
@@ -128,7 +128,7 @@ def test_the_landing_is_fetching_while_a_request_is_open_and_landing_after_that(
 def test_what_could_not_be_checked_is_told_apart_from_what_failed(job: Job) -> None:
     for run_id, outcome, unchecked in (("r1", "checks failed", 0), ("r2", "could not check", 2)):
         add_check(job.layout, Check(run_id, run_id, DAY_0, outcome, 9, 3, 1, 100, None, unchecked))
-        observe(job, a_run(run_id, state=runs.CHECKS_FAILED, exit_status=3, ended_at=DAY_0), Work(DAY_0))
+        observe(job.watch, a_run(run_id, state=runs.CHECKS_FAILED, exit_status=3, ended_at=DAY_0), Work(DAY_0))
     counts = [Metric.CHECKS_FAILED, Metric.CHECKS_UNDONE, Metric.CHECKS_WARNED]
     assert [recorded(job, "r1")[metric][None, None] for metric in counts] == [3, 0, 1]
     assert [recorded(job, "r2")[metric][None, None] for metric in counts] == [3, 2, 1]
@@ -136,10 +136,10 @@ def test_what_could_not_be_checked_is_told_apart_from_what_failed(job: Job) -> N
 
 def test_two_processes_of_one_run_add_up(job: Job) -> None:
     run = a_run(state=runs.MERGED, exit_status=0, ended_at=DAY_0)
-    observe(job, run, Work(DAY_0, DAY_0 + timedelta(seconds=30), "full-ingest", {"parse": 3.0, "derive": 1.0}))
+    observe(job.watch, run, Work(DAY_0, DAY_0 + timedelta(seconds=30), "full-ingest", {"parse": 3.0, "derive": 1.0}))
     run.state = runs.PUBLISHED
     later = DAY_0 + timedelta(hours=1)
-    observe(job, run, Work(later, later + timedelta(seconds=9), "sanity-check", {"check": 5.0, "parse": 4.0}))
+    observe(job.watch, run, Work(later, later + timedelta(seconds=9), "sanity-check", {"check": 5.0, "parse": 4.0}))
     found = recorded(job, "r1")
     assert found[Metric.SECONDS] == {(None, "full-ingest"): 30, (None, "sanity-check"): 9}
     assert found[Metric.STEP_SECONDS] == {(None, "derive"): 1, (None, "check"): 5, (None, "parse"): 4}
@@ -155,7 +155,7 @@ def test_a_killed_run_is_closed_measured_and_told_by_the_next_one(job: Job, capl
     for run in (killed, ended):
         run.save(job.layout)
     land(job, "killed", 1.0, 2.0)
-    close_killed(job, a_run("next"))
+    close_killed(job.watch, a_run("next"))
     one = {run.run_id: run for run in runs.all_runs(job.layout)}["killed"]
     assert (one.state, one.exit_status, one.message) == (runs.FAILED, None, observing.KILLED)
     assert one.ended_at is not None
@@ -172,13 +172,13 @@ def test_a_killed_run_is_closed_measured_and_told_by_the_next_one(job: Job, capl
         ("late", "killed"),
     ]
     assert "killed" in (job.layout.site / "runs.html").read_text("utf-8")
-    close_killed(job, a_run("next"))
+    close_killed(job.watch, a_run("next"))
     assert len([record for record in caplog.records if "run killed was killed" in record.getMessage()]) == 1
 
 
 def test_a_run_that_goes_on_is_not_closed_by_itself(job: Job) -> None:
     a_run("r1").save(job.layout)
-    close_killed(job, a_run("r1"))
+    close_killed(job.watch, a_run("r1"))
     assert runs.all_runs(job.layout)[0].ended_at is None
 
 
@@ -189,7 +189,7 @@ def test_what_cannot_be_measured_keeps_no_alert_back(
         raise ValueError("ada@example.org")
 
     monkeypatch.setattr(observing, "measure", broken)
-    observe(job, a_run(state=runs.FAILED, exit_status=1, ended_at=DAY_0), Work(DAY_0))
+    observe(job.watch, a_run(state=runs.FAILED, exit_status=1, ended_at=DAY_0), Work(DAY_0))
     assert [one["rule"] for one in told.latest(job.layout)] == ["failed"]
     assert "measuring the run failed (ValueError)" in caplog.text
     assert "ada@example.org" not in caplog.text
@@ -200,7 +200,7 @@ def test_checks_that_cannot_be_read_keep_no_alert_back(job: Job, caplog: pytest.
     add_check(job.layout, Check("r1", "r1", DAY_0, "checks failed", 9, 3, 1, 100, None, 0))
     for part in (job.layout.root / "ops" / "checks").glob("*.parquet"):
         part.write_bytes(b"no parquet")
-    observe(job, a_run(state=runs.FAILED, exit_status=1, ended_at=DAY_0), Work(DAY_0))
+    observe(job.watch, a_run(state=runs.FAILED, exit_status=1, ended_at=DAY_0), Work(DAY_0))
     assert [one["rule"] for one in told.latest(job.layout)] == ["failed"]
     assert "looking for the run's docs failed" in caplog.text
 
@@ -211,7 +211,7 @@ def test_a_measurement_is_judged_by_the_runs_before_it(job: Job) -> None:
         users = TableRun("users", keys=500 if day == 14 else 1000)
         run = a_run(f"r{day}", started_at=at, state=runs.PUBLISHED, exit_status=0, ended_at=at, tables={"users": users})
         run.save(job.layout)
-        observe(job, run, Work(at))
+        observe(job.watch, run, Work(at))
     judged = {
         record["run_id"]: (record["low"], record["high"], record["is_anomaly"])
         for record in metrics.since(job.layout, LONG_AGO)

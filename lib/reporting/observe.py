@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from jobs.steps.options import Job
+from lib.console import Steps
 from lib.lake import metrics, runs
 from lib.lake.runs import Run
 from lib.lake.states import RunState
 from lib.logs import LOGGER
-from lib.observe.alerting import send_alerts
+from lib.observe.alerting import Notifier, send_alerts
 from lib.observe.anomalies import Past, judged
 from lib.observe.export import export_run
 from lib.observe.measure import Work, measure
@@ -20,6 +21,7 @@ from lib.observe.metrics import Measurement, from_record, to_record
 from lib.observe.outcome import RunSummary
 from lib.observe.summaries import docs_of, measurements, summaries, summary_of
 from lib.reporting.mirror import mirror
+from lib.reporting.pages import Site
 from lib.reporting.site import write_site
 from lib.reporting.traced import traced
 
@@ -30,38 +32,49 @@ HISTORY = 60
 KILLED = "was killed, or its machine went down: it left no end"
 
 
-def observe(job: Job, run: Run, work: Work) -> None:
+@dataclass(frozen=True)
+class Watch:
+    """Who is to know how the runs of a lake end: its site, a notifier (None without rules), and who follows this process."""
+
+    site: Site
+    notifier: Notifier | None
+    steps: Steps
+
+
+def observe(watch: Watch, run: Run, work: Work) -> None:
     """Tell everyone who wants to know how a run ended. What fails of that is logged, and changes nothing else."""
-    summary = summary_of(run, _tried("looking for the run's docs", lambda: docs_of(job.layout, run)))
-    measured = _tried("measuring the run", lambda: _measured(job, run, work, succeeded=summary.outcome.is_good))
-    _tried("exporting metrics", lambda: export_run(job.source.metrics, job.layout, summary, measured or []))
-    _tried("sending alerts", lambda: send_alerts(job.notifier, summary, measured or [], datetime.now(UTC)))
-    _tried("writing the site's pages", lambda: write_site(job.site))
-    _tried("copying the site", lambda: copy_site(job))
+    source, layout = watch.site.source, watch.site.layout
+    summary = summary_of(run, _tried("looking for the run's docs", lambda: docs_of(layout, run)))
+    measured = _tried("measuring the run", lambda: _measured(watch, run, work, succeeded=summary.outcome.is_good))
+    _tried("exporting metrics", lambda: export_run(source.metrics, layout, summary, measured or []))
+    _tried("sending alerts", lambda: send_alerts(watch.notifier, summary, measured or [], datetime.now(UTC)))
+    _tried("writing the site's pages", lambda: write_site(watch.site))
+    _tried("copying the site", lambda: copy_site(watch))
 
 
-def close_killed(job: Job, run: Run) -> None:
+def close_killed(watch: Watch, run: Run) -> None:
     """Give an end to every run that was killed. Nobody else is at work on the lake, and `run` is about to start."""
-    for known in runs.without_end(job.layout):
+    layout = watch.site.layout
+    for known in runs.without_end(layout):
         if known.run_id != run.run_id:
             known.ended_at, known.message = datetime.now(UTC), KILLED
             if known.state == runs.RUNNING:
                 known.to(RunState.FAILED)
-            known.save(job.layout)
-            job.steps.note(f"run {known.run_id} {KILLED}")
-            observe(job, known, Work(known.started_at))
+            known.save(layout)
+            watch.steps.note(f"run {known.run_id} {KILLED}")
+            observe(watch, known, Work(known.started_at))
 
 
-def _measured(job: Job, run: Run, work: Work, *, succeeded: bool) -> list[Measurement]:
+def _measured(watch: Watch, run: Run, work: Work, *, succeeded: bool) -> list[Measurement]:
     """What was measured of the run, judged by the runs before it, and recorded.
 
     What an earlier process measured of the same run (one that was resumed, or is checked apart) stays, unless it is measured anew.
     """
-    layout = job.layout
+    layout = watch.site.layout
     before = summaries(layout, HISTORY)
     known = measurements(layout, before)
     mine = [from_record(record) for record in metrics.of_run(layout, run.run_id)]
-    anew = measure(job.source, layout, run, work, succeeded=succeeded)
+    anew = measure(watch.site.source, layout, run, work, succeeded=succeeded)
     series = {one.series for one in anew}
     kept = [one for one in mine if one is not None and one.series not in series]
     history = [Past(past.started_at, known[past.run_id]) for past in _before(before, run)]
@@ -70,15 +83,16 @@ def _measured(job: Job, run: Run, work: Work, *, succeeded: bool) -> list[Measur
     return found
 
 
-def copy_site(job: Job) -> None:
+def copy_site(watch: Watch) -> None:
     """Bring the copy of the site up to date, where the source YAML asks for one.
 
     Raises:
         LakeError: it could not be written.
     """
-    if job.source.site.publish_to is not None:
-        with job.steps.step("copy site"):
-            mirror(job.layout.site, job.source.site.publish_to)
+    publish_to = watch.site.source.site.publish_to
+    if publish_to is not None:
+        with watch.steps.step("copy site"):
+            mirror(watch.site.layout.site, publish_to)
 
 
 def _before(summaries: Sequence[RunSummary], run: Run) -> list[RunSummary]:

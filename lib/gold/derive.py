@@ -4,30 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pyspark.sql import SparkSession
-
-from jobs.steps.options import Job
 from lib.failpoints import reached
 from lib.gold.refresh import refresh
 from lib.gold.registry import tables_of
+from lib.lake.copying import Copy
 from lib.lake.derived import Base
 from lib.lake.layout import Layout
 from lib.lake.runs import Run, TableRun
 from lib.lake.states import TableState
 
 
-def derive_tables(spark: SparkSession, job: Job, run: Run) -> None:
+def derive_tables(copy: Copy) -> None:
     """Make every derived table what the run's versions of its bases say. One of which a base is missing stays as it is."""
-    found = ((table, _bases(job.layout, run, table.declared.bases)) for table in tables_of(job.source))
+    layout, run = copy.lake, copy.run
+    found = ((table, _bases(layout, run, table.declared.bases)) for table in tables_of(copy.source))
     ready = [(table, bases) for table, bases in found if bases]
     if not ready:
         return
-    with job.steps.step("derive"):
+    with copy.progress.step("derive"):
         reached("derive started")
         for table, bases in ready:
             name = table.declared.name
-            built = refresh(spark, job.layout, job.source, table, bases)
-            path = job.layout.relative(job.layout.gold(name))
+            built = refresh(copy.spark, layout, copy.source, table, bases)
+            path = layout.relative(layout.gold(name))
             record = TableRun(name, TableState.BUILT, path=path, version=built.version)
             record.made_from = [{"table": base.name, "version": base.version} for base in bases]
             record.rows_inserted, record.rows_updated, record.rows_deleted = (

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Collection, Iterator
-from pathlib import Path
 
 import pyarrow as pa
 from deltalake.exceptions import DeltaError
 
-from jobs.steps.named import near_lake
-from jobs.steps.options import Job, read_alerts
-from lib.config import Runtime
-from lib.errors import ConfigError
 from lib.lake import metrics
 from lib.lake.layout import Layout
 from lib.lake.metrics import DagRecord
 from lib.logs import LOGGER
-from lib.observe.alerting import Notifier, Subject, evaluate, last_run
+from lib.observe.alerting import Subject, evaluate, last_run
 from lib.observe.anomalies import Past, judged
 from lib.observe.export import export_task
 from lib.observe.failing_tasks import LONGEST
 from lib.observe.metrics import Measurement, Metric, from_record, to_record
 from lib.observe.outcome import RunSummary
 from lib.observe.tasks import State, TaskEnd, measured
-from lib.observe.verdicts import clean
+from lib.reporting.observe import Watch
 from lib.reporting.traced import traced
 
 log = logging.getLogger(LOGGER)
@@ -34,54 +27,29 @@ HISTORY = 60
 _TROUBLE = (DeltaError, pa.ArrowException, OSError)
 
 
-class _AnyTable(Collection[str]):
-    """Every name there is: rules may name tables of a source that cannot be read."""
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
-
-
-def record_end(job: Job, end: TaskEnd) -> tuple[list[str], list[str]]:
-    """Record an end. Returns what to say, and what could not be written or sent."""
+def record_end(watch: Watch, end: TaskEnd, *, hint: str) -> tuple[list[str], list[str]]:
+    """Record an end. Returns what to say, and what could not be written or sent. `hint` is said where there is no lake."""
+    source, layout = watch.site.source, watch.site.layout
     found = measured(end)
     lines = [f"Recorded: {end}"]
     problems = []
     as_it_was: list[Measurement] = []
     gone: tuple[str, ...] = ()
-    if job.layout.lake_json.exists():
+    if layout.lake_json.exists():
         try:
-            found = judged(found, end.started_at, _history(job.layout, end))
-            _save(job.layout, end, found)
-            as_it_was, gone = _as_it_was(job.layout, end), _gone(job.layout, end)
+            found = judged(found, end.started_at, _history(layout, end))
+            _save(layout, end, found)
+            as_it_was, gone = _as_it_was(layout, end), _gone(layout, end)
         except _TROUBLE as error:
             log.debug("%s", "\n".join(["ops/metrics", *traced(error)]))
-            problems.append(f"{job.layout.metrics} cannot be written ({type(error).__name__})")
+            problems.append(f"{layout.metrics} cannot be written ({type(error).__name__})")
     else:
-        hint = near_lake(job.layout)
-        lines.append(f"There is no lake at {job.layout.root} yet: nothing was written to it{hint or '.'}")
-    problems += export_task(job.source.metrics, job.source.source, end, [*found, *as_it_was])
-    if job.notifier is not None:
-        subject = Subject(_its_run(job.layout, end), found, end.story, gone)
-        problems += evaluate(job.notifier, subject, end.ended_at).problems
+        lines.append(f"There is no lake at {layout.root} yet: nothing was written to it{hint or '.'}")
+    problems += export_task(source.metrics, source.source, end, [*found, *as_it_was])
+    if watch.notifier is not None:
+        subject = Subject(_its_run(layout, end), found, end.story, gone)
+        problems += evaluate(watch.notifier, subject, end.ended_at).problems
     return lines, problems
-
-
-def alert_without_settings(name: str, end: TaskEnd) -> None:
-    """Tell of a task where the settings of the source are wrong, which may be why it failed. No lake keeps it in mind."""
-    runtime = Runtime.of(os.environ)
-    try:
-        alerts = read_alerts(runtime, _AnyTable())
-    except ConfigError:
-        return  # it is what is wrong, and is told by the job
-    if alerts is not None:
-        notifier = Notifier(clean(Path(name).stem), (), alerts, None)
-        evaluate(notifier, Subject(measured=measured(end), story=end.story), end.ended_at)
 
 
 def _history(layout: Layout, end: TaskEnd) -> list[Past]:
