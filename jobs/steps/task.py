@@ -14,7 +14,7 @@ from jobs.steps.named import near_lake
 from jobs.steps.options import Job, read_alerts
 from lib.config import Runtime
 from lib.errors import ConfigError
-from lib.lake import metrics
+from lib.lake import metrics, storage
 from lib.lake.layout import Layout
 from lib.lake.metrics import DagRecord
 from lib.logs import LOGGER
@@ -54,7 +54,7 @@ def record_end(job: Job, end: TaskEnd) -> tuple[list[str], list[str]]:
     problems = []
     as_it_was: list[Measurement] = []
     gone: tuple[str, ...] = ()
-    if job.layout.lake_json.exists():
+    if storage.is_file(job.layout.lake_json):
         try:
             found = judged(found, end.started_at, _history(job.layout, end))
             _save(job.layout, end, found)
@@ -120,5 +120,5 @@ def _gone(layout: Layout, end: TaskEnd) -> tuple[str, ...]:
 
 def _its_run(layout: Layout, end: TaskEnd) -> RunSummary | None:
     """The run that the task worked on, if it is the last one of the lake."""
-    last = last_run(layout) if end.run_id is not None and layout.lake_json.exists() else None
+    last = last_run(layout) if end.run_id is not None and storage.is_file(layout.lake_json) else None
     return last if last is not None and last.run_id == end.run_id else None

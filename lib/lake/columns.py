@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from deltalake import DeltaTable
@@ -16,11 +15,12 @@ from lib.config.suggest import did_you_mean
 from lib.errors import ConfigError
 from lib.lake import runs, tables
 from lib.lake.layout import Layout
+from lib.lake.storage import Address
 
 _NAMES = {"integer": "int", "long": "bigint"}
 
 
-def held_columns(path: Path) -> dict[str, str] | None:
+def held_columns(path: Address) -> dict[str, str] | None:
     """Names and Spark DDL of a silver table's columns, Pagelake's own left out; None where there is no table. Needs no Spark."""
     if not tables.exists(path):
         return None
@@ -48,7 +48,7 @@ def key_types(layout: Layout, table: str) -> tuple[tuple[str, ...], dict[str, st
     return key, {name: held[name] for name in key}
 
 
-def add_columns(spark: SparkSession, path: Path, rows: DataFrame, tag: str) -> None:
+def add_columns(spark: SparkSession, path: Address, rows: DataFrame, tag: str) -> None:
     """Give the table the columns that `rows` has and it has not, null in all of its rows."""
     (
         spark.createDataFrame([], rows.schema)
@@ -62,7 +62,7 @@ def add_columns(spark: SparkSession, path: Path, rows: DataFrame, tag: str) -> N
 
 def widen_columns(
     spark: SparkSession,
-    path: Path,
+    path: Address,
     widened: Mapping[str, str],
     rehashed: Callable[[DataFrame], DataFrame],
     tag: str,

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import stat
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 from lib.files import replace_text
 
@@ -80,3 +85,48 @@ class LocalFiles:
             if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path) from error
             raise
+
+    @contextmanager
+    def lease(self, path: str, text: str, patience_s: float) -> Iterator[bool]:
+        """The kernel's lock on a file, which ends with the process. The text is what the file holds meanwhile."""
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with Path(path).open("a+", encoding="utf-8") as file:
+            if not _is_locked(file, patience_s):
+                yield False
+                return
+            file.truncate(0)
+            file.write(text)
+            file.flush()
+            try:
+                yield True
+            finally:
+                file.truncate(0)
+
+    def lease_text(self, path: str) -> str:
+        """What the file holds."""
+        return Path(path).read_text("utf-8") if Path(path).exists() else ""
+
+    def is_leased(self, path: str) -> bool:
+        """Whether the file is locked."""
+        if not Path(path).exists():
+            return False
+        with Path(path).open(encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+
+def _is_locked(file: IO[str], patience_s: float) -> bool:
+    """Lock the file, if it is free within so many seconds."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.1)
+        else:
+            return True

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from lib.lake.lease import Lease, said
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
@@ -90,6 +93,30 @@ class Objects:
             for file in sorted(written, key=lambda file: (file == folder / _LAST, file)):
                 self._store.put(f"{_key(path)}/{file.relative_to(folder).as_posix()}", file)
         shutil.rmtree(folder)
+
+    @contextmanager
+    def lease(self, path: str, text: str, patience_s: float) -> Iterator[bool]:
+        """A lease that a thread renews."""
+        deadline = time.monotonic() + patience_s
+        mine = Lease(self._store, _key(path), text)
+        with _as_os_errors(path):
+            while not (is_mine := mine.take()) and time.monotonic() < deadline:
+                time.sleep(0.1)
+        try:
+            yield is_mine
+        finally:
+            if is_mine:
+                mine.give_back()
+
+    def lease_text(self, path: str) -> str:
+        """What the lease says."""
+        with _as_os_errors(path):
+            return said(self._store, _key(path))[0].text
+
+    def is_leased(self, path: str) -> bool:
+        """Whether the lease has not ended."""
+        with _as_os_errors(path):
+            return said(self._store, _key(path))[0].until > time.time()
 
     def _below(self, path: str) -> list[ObjectMeta]:
         return [one for some in self._store.list(_key(path)) for one in some]

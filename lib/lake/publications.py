@@ -11,8 +11,7 @@ from typing import Any
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from lib.files import replace_text
-from lib.lake import records
+from lib.lake import records, storage
 from lib.lake.layout import Layout
 
 SCHEMA = pa.schema(
@@ -123,10 +122,10 @@ def heal(layout: Layout) -> bool:
 
 def _told(layout: Layout) -> str | None:
     """The publication that `published.json` names."""
-    if not layout.published_json.exists():
+    if not storage.is_file(layout.published_json):
         return None
     try:
-        return str(json.loads(layout.published_json.read_text("utf-8"))["publication_id"])
+        return str(json.loads(storage.read_text(layout.published_json))["publication_id"])
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -147,7 +146,7 @@ def write_published_json(layout: Layout, publication: Publication) -> None:
         content["restores"] = publication.restores
     if publication.accepted:
         content["accepted"] = [vars(one) for one in publication.accepted]
-    replace_text(layout.published_json, json.dumps(content, indent=2) + "\n")
+    storage.replace_text(layout.published_json, json.dumps(content, indent=2) + "\n")
 
 
 def _publication(rows: Sequence[dict[str, Any]]) -> Publication:

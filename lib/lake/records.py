@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +15,7 @@ from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import CommitFailedError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from lib.lake.storage import Address
 from lib.session import RETENTION
 
 Record = Mapping[str, Any]
@@ -28,12 +28,12 @@ _again = retry(
 )
 
 
-def make(path: Path, schema: pa.Schema) -> DeltaTable:
+def make(path: Address, schema: pa.Schema) -> DeltaTable:
     """The table, made if it is not there."""
     return DeltaTable.create(str(path), schema, mode="ignore", configuration=dict(RETENTION))
 
 
-def append(path: Path, schema: pa.Schema, records: Sequence[Record]) -> None:
+def append(path: Address, schema: pa.Schema, records: Sequence[Record]) -> None:
     """Add the records in one commit; the table is made if it is not there."""
     from deltalake import write_deltalake
 
@@ -46,7 +46,7 @@ def append(path: Path, schema: pa.Schema, records: Sequence[Record]) -> None:
 
 
 @_again
-def replace(path: Path, schema: pa.Schema, records: Sequence[Record], which: str) -> None:
+def replace(path: Address, schema: pa.Schema, records: Sequence[Record], which: str) -> None:
     """Put the records in the place of those for which the SQL condition `which` holds, in one commit."""
     from deltalake import write_deltalake
 
@@ -59,12 +59,12 @@ def replace(path: Path, schema: pa.Schema, records: Sequence[Record], which: str
     )
 
 
-def read(path: Path) -> list[dict[str, Any]]:
+def read(path: Address) -> list[dict[str, Any]]:
     """All records of the table, or none if it is not there."""
     return query(path, "records", "SELECT * FROM records") if DeltaTable.is_deltatable(str(path)) else []
 
 
-def last_number(path: Path) -> int:
+def last_number(path: Address) -> int:
     """The greatest number in the column `number`; 0 where nothing has one yet. Told by the log, where it says so."""
     if not DeltaTable.is_deltatable(str(path)):
         return 0
@@ -75,7 +75,7 @@ def last_number(path: Path) -> int:
     return int(found["number"] or 0)
 
 
-def newest(path: Path, by: tuple[str, str], last: int) -> list[dict[str, Any]]:
+def newest(path: Address, by: tuple[str, str], last: int) -> list[dict[str, Any]]:
     """The `last` records by a number and, where that is the same, a time (`by` are both columns); none if there is no table.
 
     Only files that can hold one of them are read: the cost is that of `last` records, and of the table's log.
@@ -117,7 +117,7 @@ def _bound(table: DeltaTable, by: tuple[str, str], last: int) -> tuple[int, date
     return None
 
 
-def query(path: Path, name: str, sql: str) -> list[dict[str, Any]]:
+def query(path: Address, name: str, sql: str) -> list[dict[str, Any]]:
     """The rows of a query on one table, which it calls `name`."""
     rows: list[dict[str, Any]] = pa.table(QueryBuilder().register(name, DeltaTable(str(path))).execute(sql)).to_pylist()
     return rows

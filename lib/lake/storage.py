@@ -6,6 +6,8 @@ way is in `local_files` (this machine) and `objects` (object stores), method by 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -157,3 +159,29 @@ def move_in(folder: Path, at: Address) -> None:
         OSError: FileExistsError where something is there already. Nothing was changed then.
     """
     _store(at.store).move_in(folder, at.path)
+
+
+@contextmanager
+def lease(at: Address, text: str, *, patience_s: float) -> Iterator[bool]:
+    """Hold the lease at an address meanwhile; `text` tells others whose it is. False: another one held it for all of `patience_s`.
+
+    It ends with the process, however that ends: on this machine at once, in an object store a minute later.
+
+    Raises:
+        OSError: the store cannot be written.
+    """
+    with _store(at.store).lease(at.path, text, patience_s) as is_mine:
+        yield is_mine
+
+
+def lease_text(at: Address) -> str:
+    """Who holds the lease, or held it last and never gave it back; nothing where it was given back."""
+    return _store(at.store).lease_text(at.path)
+
+
+def is_leased(at: Address) -> bool:
+    """Whether somebody holds the lease.
+
+    On this machine it looks by taking it for an instant, for which another one should wait.
+    """
+    return _store(at.store).is_leased(at.path)

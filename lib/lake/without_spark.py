@@ -12,6 +12,7 @@ from deltalake import DeltaTable, QueryBuilder
 from lib.config import MASK, lake_address
 from lib.config.suggest import did_you_mean
 from lib.errors import ConfigError
+from lib.lake import storage
 from lib.lake.layout import Layout
 from lib.lake.personal import Personal, personal_columns
 from lib.lake.publications import Publication
@@ -27,7 +28,7 @@ def read_published(lake: str | None = None) -> tuple[str, dict[str, Any]]:
         ConfigError: there is no lake, or nothing is published in it.
     """
     layout, _ = _published(lake)
-    return str(layout.root), json.loads(layout.published_json.read_text("utf-8"))
+    return str(layout.root), json.loads(storage.read_text(layout.published_json))
 
 
 @overload

@@ -37,6 +37,7 @@ from lib.quality.names import rows_query
 from lib.quality.suites import build_suite
 from lib.quality.validate import Finding, Findings, validate
 from lib.reporting.site import write_site
+from tests.on_disk import on_disk
 from tests.spark.served_table import REPO, Served
 
 # Of these `make test` runs those that are marked quick.
@@ -166,7 +167,7 @@ PERSONAL = """\
 """
 
 
-def failures(path: Path, sql: str) -> list[tuple[Any, ...]]:
+def failures(path: object, sql: str) -> list[tuple[Any, ...]]:
     """The rows of a documented query, as people ask it without Spark."""
     found = pa.table(QueryBuilder().register("failures", DeltaTable(str(path))).execute(sql)).to_pylist()
     return [tuple(row.values()) for row in found]
@@ -261,7 +262,7 @@ def test_a_count_other_than_gx_is_said(spark: SparkSession, job: Job) -> None:
 @pytest.mark.quick
 def test_nothing_failed_writes_nothing(spark: SparkSession, job: Job) -> None:
     write(spark, job, "r1", {}, Findings((), {}))
-    assert not job.layout.failures.exists()
+    assert not on_disk(job.layout.failures).exists()
 
 
 def test_the_key_of_listens_is_personal_where_that_of_its_sessions_is(source_of: Callable[[str], Source]) -> None:
@@ -291,11 +292,11 @@ def test_a_failed_check_names_the_query_in_its_summary_and_in_the_docs(things: S
     assert sorted(failures(things.layout.failures, query)) == [('{"id":2}',), ('{"id":4}',)]
     other = rows_query("run-1", "things.column_value_lengths_to_equal.name")
     assert failures(things.layout.failures, other) == [('{"id":3}',)]
-    pages = list((things.layout.site / "runs" / "run-1").rglob("*.html"))
+    pages = list((on_disk(things.layout.site) / "runs" / "run-1").rglob("*.html"))
     assert pages
     assert all(escape(query) in page.read_text("utf-8") for page in pages)
     write_site(job.site)
-    assert escape(rows_query("run-1")) in (things.layout.site / "runs.html").read_text("utf-8").replace(
+    assert escape(rows_query("run-1")) in (on_disk(things.layout.site) / "runs.html").read_text("utf-8").replace(
         "&#39;", "&#x27;"
     )
     # What docs/troubleshooting.md says to type.
