@@ -6,14 +6,13 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lib.config import DERIVATIONS, SYSTEM_COLUMNS
 from lib.config.suggest import did_you_mean
 from lib.errors import ConfigError
-from lib.lake import runs, tables
+from lib.lake import runs, storage, tables
 from lib.lake.layout import Layout
 from lib.lake.storage import Address
 
@@ -24,7 +23,7 @@ def held_columns(path: Address) -> dict[str, str] | None:
     """Names and Spark DDL of a silver table's columns, Pagelake's own left out; None where there is no table. Needs no Spark."""
     if not tables.exists(path):
         return None
-    fields = json.loads(DeltaTable(str(path)).schema().to_json())["fields"]
+    fields = json.loads(storage.table(path).schema().to_json())["fields"]
     return {field["name"]: _ddl(field["type"]) for field in fields if field["name"] not in SYSTEM_COLUMNS}
 
 

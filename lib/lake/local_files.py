@@ -19,7 +19,12 @@ from lib.files import replace_text
 
 
 class LocalFiles:
-    """Files and folders by their absolute paths. `lib.lake.storage` says what each method does."""
+    """Files and folders by their absolute paths. `lib.lake.storage` says what each method does.
+
+    `options` are what delta-rs needs beside a path: nothing.
+    """
+
+    options: dict[str, str] | None = None
 
     def read(self, path: str) -> bytes:
         """What a file holds."""

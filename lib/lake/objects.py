@@ -22,10 +22,13 @@ _LAST = "index.html"
 
 
 class Objects:
-    """The objects of one store. `lib.lake.storage` says what each method does."""
+    """The objects of one store. `lib.lake.storage` says what each method does.
 
-    def __init__(self, store: ObjectStore) -> None:
-        self._store = store
+    `options` are what delta-rs needs beside a URI to open a table in the same store.
+    """
+
+    def __init__(self, store: ObjectStore, options: dict[str, str] | None = None) -> None:
+        self._store, self.options = store, options
 
     def read(self, path: str) -> bytes:
         """What an object holds."""

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
-from deltalake import DeltaTable
 
 from lib.lake import records, storage
 from lib.lake.layout import Layout
@@ -105,7 +104,7 @@ def current(layout: Layout) -> Publication | None:
 
 def restorations(layout: Layout) -> dict[str, str]:
     """Of each rollback, the publication that it restored."""
-    if not DeltaTable.is_deltatable(str(layout.publications)):
+    if not storage.is_table(layout.publications):
         return {}
     sql = "SELECT DISTINCT publication_id, restores FROM publications WHERE restores IS NOT NULL"
     return {row["publication_id"]: row["restores"] for row in records.query(layout.publications, "publications", sql)}

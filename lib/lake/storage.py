@@ -13,6 +13,9 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
+import pyarrow as pa
+from deltalake import DeltaTable, QueryBuilder, write_deltalake
+
 from lib.lake.local_files import LocalFiles
 from lib.lake.objects import Objects
 
@@ -185,3 +188,39 @@ def is_leased(at: Address) -> bool:
     On this machine it looks by taking it for an instant, for which another one should wait.
     """
     return _store(at.store).is_leased(at.path)
+
+
+def is_table(at: Address) -> bool:
+    """Whether there is a Delta table at the address."""
+    return DeltaTable.is_deltatable(str(at), storage_options=_store(at.store).options)
+
+
+def table(at: Address, version: int | None = None) -> DeltaTable:
+    """The table of delta-rs at the address, as it is now or as it was in a version.
+
+    Raises:
+        TableNotFoundError: there is none.
+    """
+    return DeltaTable(str(at), version=version, storage_options=_store(at.store).options)
+
+
+def create_table(at: Address, schema: pa.Schema, configuration: dict[str, str]) -> DeltaTable:
+    """The table, made if it is not there."""
+    return DeltaTable.create(
+        str(at), schema, mode="ignore", configuration=dict(configuration), storage_options=_store(at.store).options
+    )
+
+
+def append_rows(to: DeltaTable, rows: pa.Table | pa.RecordBatchReader) -> None:
+    """Add rows in one commit, and with them the columns that the table lacks."""
+    write_deltalake(to, rows, mode="append", schema_mode="merge")
+
+
+def replace_rows(to: DeltaTable, rows: pa.Table, which: str) -> None:
+    """Put rows in the place of those for which the SQL condition `which` holds, in one commit."""
+    write_deltalake(to, rows, mode="overwrite", predicate=which, schema_mode="merge")
+
+
+def asking(name: str, of: DeltaTable) -> QueryBuilder:
+    """What answers SQL on a table, which it calls `name`. It knows deletion vectors, which `to_pyarrow_table` refuses."""
+    return QueryBuilder().register(name, of)
