@@ -6,18 +6,20 @@ docs/adr/0003-ops-tables-by-delta-rs.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from lib.lake import storage
 from lib.lake.storage import Address
 from lib.session import RETENTION
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 Record = Mapping[str, Any]
 # A run and the scheduler's callbacks may write one table at the same time.
@@ -37,6 +39,11 @@ def make(path: Address, schema: pa.Schema) -> DeltaTable:
 def append(path: Address, schema: pa.Schema, records: Sequence[Record]) -> None:
     """Add the records in one commit; the table is made if it is not there."""
     storage.append_rows(make(path, schema), _rows(schema, records))
+
+
+def append_batches(path: Address, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+    """Add records of any number in one commit, of which a few batches are in memory at a time."""
+    storage.append_rows(make(path, schema), pa.RecordBatchReader.from_batches(schema, batches))
 
 
 @_again
