@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from lib.errors import ConfigError, LakeError
 from lib.lake import storage
 from lib.lake.layout import Layout
 from lib.lake.publications import Publication, all_publications
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 
 def restored(layout: Layout, now: datetime) -> Publication:
