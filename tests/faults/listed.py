@@ -23,6 +23,7 @@ RETRY, HOSTS, TRANSPORT, BODY = (
     "lib/source/body.py",
 )
 PUBLICATIONS, ROLLBACK, SITE = "lib/lake/publications.py", "lib/lake/rollback.py", "lib/lake/site_folder.py"
+LEASE = "lib/lake/lease.py"
 ALERTS, ANOMALIES, MERGE = "lib/observe/alerts.py", "lib/observe/anomalies.py", "lib/lake/merge.py"
 COMPARE, PARSE, NEWEST = "lib/tables/compare.py", "lib/tables/parse.py", "lib/tables/newest.py"
 
@@ -80,6 +81,9 @@ _SAFETY = (
 )
 _PUBLICATION = (
     _unit("lock-not-taken", "One run at a time writes a lake", "lib/lake/lock.py", "        if not is_mine:", "        if False:", "test_rollback.py::test_a_rollback_keeps_out_of_a_lake_that_a_run_is_writing"),
+    _unit("held-lease-taken", "One run at a time writes a lake in an object store", LEASE, "if now.until > self._clock() or not self._put(e_tag):", "if not self._put(e_tag):", "test_lease.py::test_one_run_at_a_time_writes_and_says_who_it_is"),
+    _unit("lost-lease-kept", "A holder that could not renew its lease in time has lost it", LEASE, "return self._until > self._clock()", "return True", "test_lease.py::test_a_store_that_does_not_answer_ends_a_lease_no_earlier_than_its_time"),
+    _unit("index-written-first", "What leads to docs in an object store is written last", "lib/lake/objects.py", "key=lambda file: (file == folder / _LAST, file)", "key=lambda file: (file != folder / _LAST, file)", "test_storage.py::test_an_object_store_has_what_leads_to_the_rest_last"),
     _unit("file-not-fixed", "A kill between commit and published.json is fixed", PUBLICATIONS, "if publication is None or _told(layout) == publication.publication_id:", "if True:", "test_publications.py::test_a_kill_between_the_commit_and_the_file_is_fixed_by_the_next_start"),
     _unit("version-not-pinned", "published.json pins the version of each table", PUBLICATIONS, "{\"path\": table.path, \"version\": table.version, \"rows\": table.rows}", "{\"path\": table.path, \"version\": None, \"rows\": table.rows}", "test_publications.py::test_a_kill_between_the_commit_and_the_file_is_fixed_by_the_next_start", "test_rollback.py::test_a_rollback_puts_the_tables_back_that_the_current_publication_has_replaced"),
     _unit("publications-by-the-clock", "The order of publications is the lake's, not the clock's", PUBLICATIONS, "key=lambda one: (one.number, one.published_at, one.publication_id)", "key=lambda one: (one.published_at, one.publication_id)", "test_publications.py::test_a_publication_comes_into_force_whatever_the_clock_said_at_the_one_before"),
