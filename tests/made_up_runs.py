@@ -11,7 +11,7 @@ from jobs.steps.options import Job
 from lib.config import Runtime, load_source
 from lib.console import Steps
 from lib.lake import checks, metrics, records, runs
-from lib.lake.layout import Layout, claim
+from lib.lake.layout import claim, lake_at
 from lib.lake.runs import Run
 from lib.observe.metrics import Measurement, Metric, Series, to_record
 
@@ -46,7 +46,7 @@ SPECIAL: dict[int, tuple[str, int | None, str | None, str | None]] = {
 def job_at(folder: Path) -> Job:
     """A job of the demo source on a lake in that folder."""
     source = load_source("demo", conf_dir=REPO / "conf", env={})
-    return Job(source, Layout(folder), (), None, {}, Runtime.of(os.environ), DAY_0, Steps())
+    return Job(source, lake_at(str(folder)), (), None, {}, Runtime.of(os.environ), DAY_0, Steps())
 
 
 def make_runs(job: Job, n_runs: int) -> None:

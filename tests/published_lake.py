@@ -18,12 +18,13 @@ from lib.config.runtime import REPO
 from lib.console import Steps
 from lib.lake import publications
 from lib.lake.checks import Check, add_check
-from lib.lake.layout import Layout, claim
+from lib.lake.layout import Layout, claim, lake_at
 from lib.lake.publications import Accepted, Publication, PublishedTable, all_publications
 from lib.quality.counts import Counts
 from lib.reporting import site as pages_of
 from lib.reporting.kept_page import keep_page
 from lib.reporting.pages import IndexPage, TableLine
+from tests.on_disk import on_disk
 
 DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -32,7 +33,7 @@ class PublishedLake:
     """A lake in which a test publishes run after run, a day each."""
 
     def __init__(self, folder: Path) -> None:
-        self.layout = Layout(folder / "a lake")
+        self.layout = lake_at(f"{folder}/a lake")
         self.days = 0
         source = load_source("demo", conf_dir=REPO / "conf", env={})
         self.job = Job(source, self.layout, (), None, {}, Runtime.of(os.environ), DAY_0, Steps())
@@ -41,7 +42,7 @@ class PublishedLake:
     def write(self) -> int:
         """One more version, with one more row."""
         path, rows = self.layout.silver("tracks"), self.days + 1
-        path.parent.mkdir(exist_ok=True)
+        on_disk(path).parent.mkdir(exist_ok=True)
         write_deltalake(str(path), pa.table({"id": list(range(rows))}), mode="overwrite")
         return DeltaTable(str(path)).version()
 
@@ -53,7 +54,7 @@ class PublishedLake:
         line = TableLine(
             "tracks", table.rows, version, 1, table.rows, 0, 0, 1, 0, 0, "counted", Counts(0, 0, 0, 9), docs
         )
-        folder = self.layout.site / "runs" / name
+        folder = on_disk(self.layout.site) / "runs" / name
         folder.mkdir(parents=True)
         keep_page(folder, IndexPage("demo", name, name, at, docs, (line,), (), (f"A note on {name}.",)))
         publications.publish(self.layout, Publication(name, name, at, {"tracks": table}, accepted=accepted))
@@ -70,15 +71,15 @@ class PublishedLake:
 
     @staticmethod
     def told_by(layout: Layout) -> Any:
-        return json.loads(layout.published_json.read_text("utf-8"))
+        return json.loads(on_disk(layout.published_json).read_text("utf-8"))
 
     def page(self, name: str = "index.html") -> str:
-        return " ".join((self.layout.site / name).read_text("utf-8").split())
+        return " ".join((on_disk(self.layout.site) / name).read_text("utf-8").split())
 
     @property
     def chain(self) -> list[tuple[str, str | None, str | None]]:
         return [(one.publication_id, one.replaces, one.restores) for one in all_publications(self.layout)]
 
     def footprint(self) -> dict[Path, tuple[int, int]]:
-        found = [path for path in self.layout.root.rglob("*") if path.is_file() and path != self.layout.lock]
+        found = [path for path in on_disk(self.layout.root).rglob("*") if path.is_file() and path.name != ".lock"]
         return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in found}

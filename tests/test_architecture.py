@@ -14,6 +14,51 @@ REPO = Path(__file__).parents[1]
 MOST_LINES = 400
 # Where the lake to open is named by the environment, if by nobody else.
 _OPENERS = ("lib/lake/read.py", "lib/lake/without_spark.py", "lib/failpoints.py")
+# Who opens what a lake holds.
+_STORAGE = {
+    "lib/lake/storage.py",
+    "lib/lake/local_files.py",
+    "lib/lake/objects.py",
+    "lib/lake/lease.py",
+    "lib/files.py",
+}
+# Who opens other files, all of this machine.
+_NOT_OF_A_LAKE = {
+    "lib/lake/place.py": "whether there can be a folder where --lake says",
+    "lib/lake/site_folder.py": "names the folder in which docs are made, and opens nothing",
+    "lib/config/alerts.py": "conf/alerts.yml",
+    "lib/config/load.py": "conf/sources/",
+    "lib/config/network.py": "a file of certificates",
+    "lib/config/runtime.py": "the repo's files and the jars",
+    "lib/config/yaml_file.py": "YAML of conf/",
+    "lib/observe/export/fan_out.py": "names the file of a line of code, and opens nothing",
+    "lib/quality/docs.py": "docs in the making, the assets of the set-up",
+    "lib/quality/project.py": "the folder in which GX makes docs",
+    "lib/quality/suites.py": "expectations/",
+    "lib/quality/trial.py": "docs that are thrown away, expectations/",
+    "lib/quality/validate.py": "docs in the making",
+    "lib/reporting/kept_page.py": "docs in the making",
+    "lib/reporting/mirror.py": "the copy of the site, which is in no lake",
+    "lib/reporting/pages.py": "names the folder of the set-up's assets, and opens nothing",
+    "lib/reporting/runs_page.py": "names the folder of the set-up's assets, and opens nothing",
+    "jobs/cli.py": "Spark's properties",
+    "jobs/steps/publish.py": "names the folder in which docs are made, and opens nothing",
+    "jobs/steps/task.py": "the name of a source's file, and opens nothing",
+}
+_OF_FILES = {
+    "glob",
+    "fcntl",
+    "fsspec",
+    "obstore",
+    "pathlib.Path",
+    "pyarrow.fs",
+    "pyarrow.parquet",
+    "shutil",
+    "tempfile",
+}
+_OF_TABLES = {"deltalake.DeltaTable", "deltalake.QueryBuilder", "deltalake.write_deltalake"}
+# Functions of os that touch no file.
+_OF_OS = {"cpu_count", "environ", "environ.get", "environ.update", "getpid", "getuid", "kill", "path.join"}
 # What a package of lib may import of lib: those on the floors below its own. Packages of one floor are joined by a job.
 _GROUND = {"config", "console", "errors", "failpoints", "files", "logs", "session"}
 _FIRST = {"lake", "source", "tables"} | _GROUND
@@ -62,6 +107,36 @@ def test_imports_point_one_way(path: Path) -> None:
         assert not any(name == "jobs" or name.startswith("jobs.") for name in imports)
     if package == "demo":
         assert not any(name.split(".")[0] in ("lib", "jobs") for name in imports)
+
+
+def opened_with(path: Path) -> set[str]:
+    """What a module can open files and Delta tables with. Names that are there for type hints alone open nothing."""
+    tree = ast.parse(path.read_text("utf-8"))
+    hints = [node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    in_hints = {id(node) for block in hints for node in ast.walk(block)}
+    found = set()
+    for node in ast.walk(tree):
+        if id(node) in in_hints:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, node.module.split(".")[0], *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("open", "io.open"):
+            found.add("open")
+        elif isinstance(node, ast.Attribute) and ast.unparse(node).startswith("os."):
+            found.add(ast.unparse(node))
+    of_os = {name for name in found if name.startswith("os.") and name != "os.path"}
+    return found & (_OF_FILES | _OF_TABLES | {"open"}) | {name for name in of_os if name[3:] not in _OF_OS}
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if name_of(path).startswith(("lib/", "jobs/"))], ids=name_of)
+def test_what_a_lake_holds_is_opened_by_storage_alone(path: Path) -> None:
+    opened, name = opened_with(path), name_of(path)
+    if name in _STORAGE:
+        return
+    assert not opened & _OF_TABLES
+    assert bool(opened) == (name in _NOT_OF_A_LAKE), opened
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

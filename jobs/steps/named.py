@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from jobs.steps.options import Job
 from lib.config.suggest import closest, did_you_mean
 from lib.errors import ConfigError
-from lib.lake import runs
+from lib.lake import runs, storage
 from lib.lake.checks import ROLLED_BACK, checks_since
 from lib.lake.layout import Layout
 from lib.lake.publications import Accepted
@@ -23,19 +23,20 @@ def check_lake(job: Job) -> None:
         ConfigError: there is none; names the nearest one beside it.
     """
     root = job.layout.root
-    if not job.layout.lake_json.exists():
+    if not storage.is_file(job.layout.lake_json):
         message = f"{root}: there is no lake; run ./spark-submit.sh full-ingest first, or give another --lake"
         raise ConfigError(message + near_lake(job.layout))
 
 
 def near_lake(layout: Layout) -> str:
     """`"; did you mean 'x'?"` where a lake beside this folder has a name much like it, else nothing."""
+    beside = layout.root.parent
     try:
-        names = [path.name for path in layout.root.parent.iterdir() if (path / layout.lake_json.name).is_file()]
+        names = [name for name in storage.names(beside) if storage.is_file(beside / name / layout.lake_json.name)]
     except OSError:  # no such folder, or one that this user may not list
         return ""
     found = closest(layout.root.name, names)
-    return f"; did you mean {str(layout.root.with_name(found))!r}?" if found else ""
+    return f"; did you mean {str(beside / found)!r}?" if found else ""
 
 
 def check_run_known(job: Job) -> None:
@@ -60,7 +61,7 @@ def unknown_run(
     names = list(known)
     if not names:
         message = f"{option} {run_id}: {layout.root} has no {which} yet; run ./spark-submit.sh full-ingest first"
-        return ConfigError(message if layout.lake_json.exists() else message + near_lake(layout))
+        return ConfigError(message if storage.is_file(layout.lake_json) else message + near_lake(layout))
     # Newest first: of ids that are equally near, the last run is meant.
     hint = did_you_mean(run_id, [*words, *reversed(names)]) or f"; the last one is {names[-1]!r}"
     return ConfigError(f"{option} {run_id}: {layout.root} has no {which} of that name{hint}")

@@ -9,7 +9,7 @@ from jobs.steps.options import Job
 from lib.console import columns, say
 from lib.errors import ConfigError
 from lib.failpoints import reached
-from lib.lake import publications
+from lib.lake import publications, storage
 from lib.lake.layout import remove_rebuilds
 from lib.lake.lock import left_by, writing
 from lib.lake.publications import Publication
@@ -27,7 +27,7 @@ def roll_back(job: Job) -> None:
         ConfigError: there is no previous publication.
         LakeError: a version cannot be read any more, or a run is at work on this lake. Nothing was changed.
     """
-    if not job.layout.lake_json.exists():
+    if not storage.is_file(job.layout.lake_json):
         message = f"{job.layout.root}: there is no lake, so there is nothing to roll back; give another one with --lake"
         raise ConfigError(message + near_lake(job.layout))
     # However far it came: when all else is written, docs may be yet to be removed or copied.

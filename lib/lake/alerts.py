@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
-from deltalake import DeltaTable
 
-from lib.lake import records
+from lib.lake import records, storage
 from lib.lake.layout import Layout
 
 SCHEMA = pa.schema(
@@ -52,7 +51,7 @@ def add(layout: Layout, events: Sequence[records.Record]) -> None:
 
 def latest(layout: Layout) -> list[dict[str, Any]]:
     """The last attempt and the last arrival of each alert and channel: enough to tell the state of every alert."""
-    if not DeltaTable.is_deltatable(str(layout.alerts)):
+    if not storage.is_table(layout.alerts):
         return []
     found = records.query(layout.alerts, "alerts", _LATEST)
     return [{name: record[name] for name in SCHEMA.names} for record in found]

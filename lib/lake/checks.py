@@ -7,9 +7,8 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
-from deltalake import DeltaTable
 
-from lib.lake import records
+from lib.lake import records, storage
 from lib.lake.layout import Layout
 
 # The outcome of a line that is no check: the previous publication was made current again.
@@ -70,7 +69,7 @@ def all_checks(layout: Layout) -> list[Check]:
 def checks_since(layout: Layout, number: int) -> list[Check]:
     """The checks and rollbacks since the run of that number began, the last one first; all of them for 0."""
     path = layout.root / "ops" / "checks"
-    if not DeltaTable.is_deltatable(str(path)):
+    if not storage.is_table(path):
         return []
     which = f"WHERE last_run >= {number}" if number else ""
     return _in_order(records.query(path, "checks", f"SELECT * FROM checks {which}"))

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
-from deltalake import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lib.config import DERIVATIONS, SYSTEM_COLUMNS
 from lib.config.suggest import did_you_mean
 from lib.errors import ConfigError
-from lib.lake import runs, tables
+from lib.lake import runs, storage, tables
 from lib.lake.layout import Layout
+from lib.lake.storage import Address
 
 _NAMES = {"integer": "int", "long": "bigint"}
 
 
-def held_columns(path: Path) -> dict[str, str] | None:
+def held_columns(path: Address) -> dict[str, str] | None:
     """Names and Spark DDL of a silver table's columns, Pagelake's own left out; None where there is no table. Needs no Spark."""
     if not tables.exists(path):
         return None
-    fields = json.loads(DeltaTable(str(path)).schema().to_json())["fields"]
+    fields = json.loads(storage.table(path).schema().to_json())["fields"]
     return {field["name"]: _ddl(field["type"]) for field in fields if field["name"] not in SYSTEM_COLUMNS}
 
 
@@ -48,7 +47,7 @@ def key_types(layout: Layout, table: str) -> tuple[tuple[str, ...], dict[str, st
     return key, {name: held[name] for name in key}
 
 
-def add_columns(spark: SparkSession, path: Path, rows: DataFrame, tag: str) -> None:
+def add_columns(spark: SparkSession, path: Address, rows: DataFrame, tag: str) -> None:
     """Give the table the columns that `rows` has and it has not, null in all of its rows."""
     (
         spark.createDataFrame([], rows.schema)
@@ -62,7 +61,7 @@ def add_columns(spark: SparkSession, path: Path, rows: DataFrame, tag: str) -> N
 
 def widen_columns(
     spark: SparkSession,
-    path: Path,
+    path: Address,
     widened: Mapping[str, str],
     rehashed: Callable[[DataFrame], DataFrame],
     tag: str,

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from delta.tables import DeltaTable
 from py4j.protocol import Py4JJavaError
@@ -15,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lib.lake import tables
+from lib.lake.storage import Address
 
 IS_GONE = "is_gone"
 _TAG = "spark.databricks.delta.commitInfo.userMetadata"
@@ -27,7 +27,7 @@ class Base:
     """The version of a table that another one is made from."""
 
     name: str
-    path: Path
+    path: Address
     version: int
 
     @property
@@ -51,7 +51,7 @@ def tag_of(bases: Sequence[Base]) -> str:
     return ", ".join(base.tag for base in bases)
 
 
-def made_from(path: Path, bases: Sequence[Base]) -> dict[str, int] | None:
+def made_from(path: Address, bases: Sequence[Base]) -> dict[str, int] | None:
     """The version of each base that the derived table was made from; None where there is no telling.
 
     That is: no table, a newest version that does not say, or a base that was itself made anew since.
@@ -64,12 +64,12 @@ def made_from(path: Path, bases: Sequence[Base]) -> dict[str, int] | None:
     return {base.name: int(version) for base, version in zip(bases, match.groups()[::2], strict=True)}
 
 
-def unchanged(path: Path) -> Derived:
+def unchanged(path: Address) -> Derived:
     """The newest version, to which nothing was done."""
     return Derived(tables.newest(path).version, 0, 0, 0)
 
 
-def overwrite(path: Path, rows: DataFrame, tag: str) -> Derived:
+def overwrite(path: Address, rows: DataFrame, tag: str) -> Derived:
     """Write a derived table anew, as a whole."""
     rows.write.format("delta").mode("overwrite").option("userMetadata", tag).save(str(path))
     done = tables.newest(path)
@@ -95,7 +95,7 @@ def changes_after(
     return digested
 
 
-def merge_changes(spark: SparkSession, path: Path, changes: DataFrame, *, key: tuple[str, ...], tag: str) -> Derived:
+def merge_changes(spark: SparkSession, path: Address, changes: DataFrame, *, key: tuple[str, ...], tag: str) -> Derived:
     """Bring a derived table up to date in one commit, or in none if the changes make no difference to it.
 
     `changes` has a row per key, with the table's columns, and `is_gone` where the key's row is to be deleted.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -40,6 +41,14 @@ def add_few(layout: Layout, rows: Sequence[records.Record]) -> None:
 
 
 def add_many(layout: Layout, rows: DataFrame) -> None:
-    """Add the failures of one check, of any number, in one commit. Grain as in `add_few`."""
-    records.make(layout.failures, SCHEMA)
-    rows.orderBy(*ORDER).write.format("delta").mode("append").save(str(layout.failures))
+    """Add the failures of one check, of any number, in one commit. Grain as in `add_few`.
+
+    They go through the driver, `FEW` of them at a time: a table that two engines write is not safe in an object store.
+    """
+    records.append_batches(layout.failures, SCHEMA, _batches(rows.select(*SCHEMA.names).orderBy(*ORDER)))
+
+
+def _batches(rows: DataFrame) -> Iterator[pa.RecordBatch]:
+    found = rows.toLocalIterator()
+    while some := [row.asDict() for row in islice(found, FEW)]:
+        yield pa.RecordBatch.from_pylist(some, SCHEMA)

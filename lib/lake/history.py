@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
-from pathlib import Path
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
@@ -18,6 +17,7 @@ from lib.lake.keys import KeyValue
 from lib.lake.layout import Layout
 from lib.lake.publications import Publication, all_publications
 from lib.lake.runs import Run
+from lib.lake.storage import Address
 
 # Before the first version of a table.
 NO_VERSION = -1
@@ -133,7 +133,7 @@ def row_history(spark: SparkSession, layout: Layout, table: str, key: Mapping[st
     )
 
 
-def _silver(layout: Layout, known: Sequence[Run], table: str) -> tuple[Path, tuple[str, ...]]:
+def _silver(layout: Layout, known: Sequence[Run], table: str) -> tuple[Address, tuple[str, ...]]:
     """A silver table's path, and its key as the settings of the newest run have it."""
     declared: dict[str, tuple[str, ...]] = {}
     for run in known:
@@ -146,7 +146,7 @@ def _silver(layout: Layout, known: Sequence[Run], table: str) -> tuple[Path, tup
     return path, declared[table]
 
 
-def _versions(layout: Layout, table: str, run_from: str, run_to: str) -> tuple[Path, int, int]:
+def _versions(layout: Layout, table: str, run_from: str, run_to: str) -> tuple[Address, int, int]:
     """A silver table's path, and its versions after two runs."""
     known = runs.all_runs(layout)
     path, _ = _silver(layout, known, table)
@@ -181,7 +181,7 @@ def _version_after(layout: Layout, known: Sequence[Run], run_id: str, table: str
     return max(merged, default=NO_VERSION)
 
 
-def _feed(spark: SparkSession, path: Path, first: int, last: int | None) -> DataFrame:
+def _feed(spark: SparkSession, path: Address, first: int, last: int | None) -> DataFrame:
     """Delta's change feed of some versions, with `_is_before` for the images of rows before a change."""
     reader = spark.read.format("delta").option("readChangeFeed", "true").option("startingVersion", first)
     feed = (reader if last is None else reader.option("endingVersion", last)).load(str(path))

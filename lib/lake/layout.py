@@ -5,16 +5,15 @@ from __future__ import annotations
 import hmac
 import json
 import secrets
-import shutil
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from lib.config import KEY_SECRET
 from lib.errors import ConfigError
-from lib.files import replace_text
+from lib.lake import storage
 from lib.lake.place import place_of
 from lib.lake.secret import check_of, checked_secret, secret_in
+from lib.lake.storage import Address
 
 # 2: times in all files as microseconds; hashes of keys made with a secret.
 FORMAT_VERSION = 3
@@ -25,75 +24,75 @@ _HIGHEST_FORMAT = 1_000_000
 class Layout:
     """The folders of a lake. All but `site` and the two JSON files are Delta tables that any engine can open by path."""
 
-    root: Path
+    root: Address
 
     @property
-    def pages(self) -> Path:
+    def pages(self) -> Address:
         """Bronze: every page as it came."""
         return self.root / "bronze" / "pages"
 
     @property
-    def quarantine(self) -> Path:
+    def quarantine(self) -> Address:
         """Rejected rows of all tables."""
         return self.root / "quarantine" / "rows"
 
     @property
-    def runs(self) -> Path:
+    def runs(self) -> Address:
         """A row per run."""
         return self.root / "ops" / "runs"
 
     @property
-    def publications(self) -> Path:
+    def publications(self) -> Address:
         """A row per publication and table."""
         return self.root / "ops" / "publications"
 
     @property
-    def failures(self) -> Path:
+    def failures(self) -> Address:
         """A row per row that failed an expectation."""
         return self.root / "ops" / "failures"
 
     @property
-    def metrics(self) -> Path:
+    def metrics(self) -> Address:
         """A row per measurement of a run."""
         return self.root / "ops" / "metrics"
 
     @property
-    def alerts(self) -> Path:
+    def alerts(self) -> Address:
         """A row per message about an alert and channel."""
         return self.root / "ops" / "alerts"
 
     @property
-    def site(self) -> Path:
+    def site(self) -> Address:
         """The pages that people look at."""
         return self.root / "site"
 
     @property
-    def published_json(self) -> Path:
+    def published_json(self) -> Address:
         """The current publication, for readers without Spark."""
         return self.root / "published.json"
 
     @property
-    def lake_json(self) -> Path:
+    def lake_json(self) -> Address:
         """The lake's source and format."""
         return self.root / "lake.json"
 
     @property
-    def lock(self) -> Path:
+    def lock(self) -> Address:
         """Held by the run that writes."""
         return self.root / ".lock"
 
     @property
-    def alerts_lock(self) -> Path:
+    def alerts_lock(self) -> Address:
         """Held while alerts are sent."""
         return self.root / ".alerts.lock"
 
     @property
-    def rebuilds(self) -> Path:
+    def rebuilds(self) -> Address:
         """What rebuilds have in the making. There only while one is at work, or after it was killed."""
         return self.root / "rebuild"
 
     @property
-    def key_file(self) -> Path:
+    def key_file(self) -> Address:
         """The secret that hashes of keys are made with; not there where the environment has it."""
         return self.root / ".key"
 
@@ -101,17 +100,17 @@ class Layout:
         """The tables that a rebuild makes before they replace those of the lake."""
         return Layout(self.rebuilds / run_id)
 
-    def silver(self, table: str) -> Path:
+    def silver(self, table: str) -> Address:
         """Typed rows of one source table."""
         return self.root / "silver" / table
 
-    def gold(self, name: str) -> Path:
+    def gold(self, name: str) -> Address:
         """A derived table."""
         return self.root / "gold" / name
 
-    def relative(self, path: Path) -> str:
+    def relative(self, path: Address) -> str:
         """The path as it stands in a publication: relative to the lake, with forward slashes."""
-        return path.relative_to(self.root).as_posix()
+        return path.below(self.root)
 
 
 def lake_at(text: str) -> Layout:
@@ -120,7 +119,7 @@ def lake_at(text: str) -> Layout:
     Raises:
         ConfigError: not a local folder, or a path that an engine cannot open.
     """
-    return Layout(place_of(text))
+    return Layout(Address.of(str(place_of(text))))
 
 
 def check_owner(layout: Layout, source: str) -> None:
@@ -131,8 +130,7 @@ def check_owner(layout: Layout, source: str) -> None:
     """
     known = check_there(layout)
     if known is None:
-        ours = (layout.lock, layout.key_file)
-        if layout.root.exists() and any(path not in ours for path in layout.root.iterdir()):
+        if storage.names(layout.root) - {layout.lock.name, layout.key_file.name}:
             message = f"{layout.root}: the folder is not empty and holds no lake; give another one with --lake"
             raise ConfigError(message)
         return
@@ -159,7 +157,7 @@ def lake_record(layout: Layout) -> LakeRecord | None:
         ConfigError: it cannot be read, or the lake's format is not the one that this version reads and writes.
     """
     try:
-        known = json.loads(layout.lake_json.read_text("utf-8"))
+        known = json.loads(storage.read_text(layout.lake_json))
         source, version, check = known["source"], known["format_version"], known.get("key_check")
         is_fit = isinstance(source, str) and type(version) is int and 1 <= version <= _HIGHEST_FORMAT
         is_fit = is_fit and isinstance(check, str | None)
@@ -190,8 +188,8 @@ def lake_record(layout: Layout) -> LakeRecord | None:
 
 def remove_rebuilds(layout: Layout) -> None:
     """Remove the second copy of the tables that a rebuild makes, also one that was killed. Only under the lake's lock."""
-    if layout.rebuilds.exists():
-        shutil.rmtree(layout.rebuilds)
+    if storage.is_folder(layout.rebuilds):
+        storage.remove(layout.rebuilds)
 
 
 def check_there(layout: Layout) -> LakeRecord | None:
@@ -201,7 +199,7 @@ def check_there(layout: Layout) -> LakeRecord | None:
         ConfigError: its `lake.json` is missing or cannot be read, or it has another format.
     """
     known = lake_record(layout)
-    if known is None and any((layout.root / name).is_dir() for name in ("ops", "bronze", "silver")):
+    if known is None and any(storage.is_folder(layout.root / name) for name in ("ops", "bronze", "silver")):
         message = (
             f"{layout.root}: lake.json is missing in this lake, and without it nothing of it is touched; put it back from a "
             "backup, or give another folder with --lake"
@@ -218,19 +216,19 @@ def claim(layout: Layout, source: str, now: datetime, given_secret: str | None =
     Raises:
         ConfigError: the lake's secret is not there, cannot be read, or is another one.
     """
-    if layout.lake_json.exists():
+    if storage.is_file(layout.lake_json):
         key_secret(layout, given_secret)
         return
     secret = checked_secret(given_secret) if given_secret is not None else secrets.token_hex(32)
     if given_secret is None:
-        replace_text(layout.key_file, secret + "\n", mode=0o600)
+        storage.replace_text(layout.key_file, secret + "\n", is_secret=True)
     known = {
         "source": source,
         "format_version": FORMAT_VERSION,
         "created_at": now.isoformat(),
         "key_check": check_of(secret.encode()),
     }
-    replace_text(layout.lake_json, json.dumps(known, indent=2) + "\n")
+    storage.replace_text(layout.lake_json, json.dumps(known, indent=2) + "\n")
 
 
 def key_secret(layout: Layout, given_secret: str | None) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -12,6 +11,7 @@ from pyspark.sql import functions as F
 
 from lib.lake import tables
 from lib.lake.change import is_written
+from lib.lake.storage import Address
 
 GONE_SINCE = "_gone_since"
 
@@ -40,7 +40,7 @@ class Merged:
     deleted: int
 
 
-def live(spark: SparkSession, path: Path) -> DataFrame | None:
+def live(spark: SparkSession, path: Address) -> DataFrame | None:
     """The rows of a silver table that are not deleted, or None where there is no table yet."""
     if not tables.exists(path):
         return None
@@ -49,7 +49,7 @@ def live(spark: SparkSession, path: Path) -> DataFrame | None:
 
 def merge(
     spark: SparkSession,
-    path: Path,
+    path: Address,
     rows: DataFrame,
     *,
     key: tuple[str, ...],
@@ -107,7 +107,7 @@ def merge(
     return Merged(done.version, int(done.metrics.get("numTargetRowsInserted", 0)), updated, n_gone)
 
 
-def _unchanged(path: Path) -> Merged:
+def _unchanged(path: Address) -> Merged:
     return Merged(tables.newest(path).version, 0, 0, 0)
 
 
@@ -139,7 +139,7 @@ def _same_key(key: tuple[str, ...]) -> Column:
     return same
 
 
-def replace_rows(spark: SparkSession, new: Path, old: Path, tag: str) -> Merged:
+def replace_rows(spark: SparkSession, new: Address, old: Address, tag: str) -> Merged:
     """Put the rows and the columns of one table in the place of another's, in one commit. Its earlier versions stay readable."""
     rows = spark.read.format("delta").load(str(new))
     whole = rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true")

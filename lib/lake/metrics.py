@@ -8,10 +8,9 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
-from deltalake import DeltaTable
 
 from lib.config import check_run_id
-from lib.lake import records
+from lib.lake import records, storage
 from lib.lake.layout import Layout
 
 SCHEMA = pa.schema(
@@ -94,7 +93,7 @@ def of_dags(
     which = f"started_at >= {records.moment(first)} AND metric IN ({_listed(metrics)})"
     if labels:
         which += f" AND label IN ({_listed(labels)})"
-    if not DeltaTable.is_deltatable(str(layout.metrics)):
+    if not storage.is_table(layout.metrics):
         return []
     return records.query(layout.metrics, "metrics", _LATEST.format(which=which, last=last))
 
@@ -108,7 +107,7 @@ def _listed(texts: Collection[str]) -> str:
 
 
 def _where(layout: Layout, condition: str) -> list[dict[str, Any]]:
-    if not DeltaTable.is_deltatable(str(layout.metrics)):
+    if not storage.is_table(layout.metrics):
         return []
     return records.query(
         layout.metrics, "metrics", f"SELECT * FROM metrics WHERE {condition} ORDER BY started_at, run_id"

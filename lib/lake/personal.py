@@ -6,7 +6,6 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from deltalake import DeltaTable
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
@@ -14,7 +13,7 @@ from pyspark.sql.types import StringType, StructField, StructType
 from lib.config import DERIVATIONS, MASK, SYSTEM_COLUMNS
 from lib.config.suggest import did_you_mean
 from lib.errors import ConfigError
-from lib.lake import records
+from lib.lake import records, storage
 from lib.lake.layout import Layout
 
 
@@ -40,7 +39,7 @@ class Personal:
 def personal_columns(layout: Layout) -> Personal:
     """What the runs of a lake say of its columns. Needs no Spark."""
     declared: dict[str, dict[str, bool]] = {}
-    if DeltaTable.is_deltatable(str(layout.runs)):
+    if storage.is_table(layout.runs):
         sql = (
             "SELECT settings, max(number) AS last FROM runs GROUP BY settings ORDER BY last, max(started_at), settings"
         )

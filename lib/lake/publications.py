@@ -9,10 +9,8 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
-from deltalake import DeltaTable
 
-from lib.files import replace_text
-from lib.lake import records
+from lib.lake import records, storage
 from lib.lake.layout import Layout
 
 SCHEMA = pa.schema(
@@ -106,7 +104,7 @@ def current(layout: Layout) -> Publication | None:
 
 def restorations(layout: Layout) -> dict[str, str]:
     """Of each rollback, the publication that it restored."""
-    if not DeltaTable.is_deltatable(str(layout.publications)):
+    if not storage.is_table(layout.publications):
         return {}
     sql = "SELECT DISTINCT publication_id, restores FROM publications WHERE restores IS NOT NULL"
     return {row["publication_id"]: row["restores"] for row in records.query(layout.publications, "publications", sql)}
@@ -123,10 +121,10 @@ def heal(layout: Layout) -> bool:
 
 def _told(layout: Layout) -> str | None:
     """The publication that `published.json` names."""
-    if not layout.published_json.exists():
+    if not storage.is_file(layout.published_json):
         return None
     try:
-        return str(json.loads(layout.published_json.read_text("utf-8"))["publication_id"])
+        return str(json.loads(storage.read_text(layout.published_json))["publication_id"])
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -147,7 +145,7 @@ def write_published_json(layout: Layout, publication: Publication) -> None:
         content["restores"] = publication.restores
     if publication.accepted:
         content["accepted"] = [vars(one) for one in publication.accepted]
-    replace_text(layout.published_json, json.dumps(content, indent=2) + "\n")
+    storage.replace_text(layout.published_json, json.dumps(content, indent=2) + "\n")
 
 
 def _publication(rows: Sequence[dict[str, Any]]) -> Publication:

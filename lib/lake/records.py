@@ -6,17 +6,20 @@ docs/adr/0003-ops-tables-by-delta-rs.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import CommitFailedError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from lib.lake import storage
+from lib.lake.storage import Address
 from lib.session import RETENTION
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 Record = Mapping[str, Any]
 # A run and the scheduler's callbacks may write one table at the same time.
@@ -28,68 +31,62 @@ _again = retry(
 )
 
 
-def make(path: Path, schema: pa.Schema) -> DeltaTable:
+def make(path: Address, schema: pa.Schema) -> DeltaTable:
     """The table, made if it is not there."""
-    return DeltaTable.create(str(path), schema, mode="ignore", configuration=dict(RETENTION))
+    return storage.create_table(path, schema, RETENTION)
 
 
-def append(path: Path, schema: pa.Schema, records: Sequence[Record]) -> None:
+def append(path: Address, schema: pa.Schema, records: Sequence[Record]) -> None:
     """Add the records in one commit; the table is made if it is not there."""
-    from deltalake import write_deltalake
+    storage.append_rows(make(path, schema), _rows(schema, records))
 
-    write_deltalake(
-        make(path, schema),
-        pa.Table.from_pylist([dict(record) for record in records], schema),
-        mode="append",
-        schema_mode="merge",
-    )
+
+def append_batches(path: Address, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
+    """Add records of any number in one commit, of which a few batches are in memory at a time."""
+    storage.append_rows(make(path, schema), pa.RecordBatchReader.from_batches(schema, batches))
 
 
 @_again
-def replace(path: Path, schema: pa.Schema, records: Sequence[Record], which: str) -> None:
+def replace(path: Address, schema: pa.Schema, records: Sequence[Record], which: str) -> None:
     """Put the records in the place of those for which the SQL condition `which` holds, in one commit."""
-    from deltalake import write_deltalake
-
-    write_deltalake(
-        make(path, schema),
-        pa.Table.from_pylist([dict(record) for record in records], schema),
-        mode="overwrite",
-        predicate=which,
-        schema_mode="merge",
-    )
+    storage.replace_rows(make(path, schema), _rows(schema, records), which)
 
 
-def read(path: Path) -> list[dict[str, Any]]:
+def read(path: Address) -> list[dict[str, Any]]:
     """All records of the table, or none if it is not there."""
-    return query(path, "records", "SELECT * FROM records") if DeltaTable.is_deltatable(str(path)) else []
+    return query(path, "records", "SELECT * FROM records") if storage.is_table(path) else []
 
 
-def last_number(path: Path) -> int:
+def last_number(path: Address) -> int:
     """The greatest number in the column `number`; 0 where nothing has one yet. Told by the log, where it says so."""
-    if not DeltaTable.is_deltatable(str(path)):
+    if not storage.is_table(path):
         return 0
-    table = DeltaTable(str(path))
+    table = storage.table(path)
     if "number" not in {field.name for field in table.schema().fields}:
         return 0
     [found] = query(path, "records", "SELECT max(number) AS number FROM records")
     return int(found["number"] or 0)
 
 
-def newest(path: Path, by: tuple[str, str], last: int) -> list[dict[str, Any]]:
+def newest(path: Address, by: tuple[str, str], last: int) -> list[dict[str, Any]]:
     """The `last` records by a number and, where that is the same, a time (`by` are both columns); none if there is no table.
 
     Only files that can hold one of them are read: the cost is that of `last` records, and of the table's log.
     """
-    if not DeltaTable.is_deltatable(str(path)):
+    if not storage.is_table(path):
         return []
     number, time = by
-    first = _bound(DeltaTable(str(path)), by, last)
+    first = _bound(storage.table(path), by, last)
     which = ""
     if first:
         same = f"({number} = {first[0]} AND {time} >= {moment(first[1])})"
         which = f"WHERE {number} >= {first[0]} AND ({number} > {first[0]} OR {same}) "
     order = f"ORDER BY {number} DESC NULLS LAST, {time} DESC"
     return query(path, "records", f"SELECT * FROM records {which}{order} LIMIT {last}")
+
+
+def _rows(schema: pa.Schema, records: Sequence[Record]) -> pa.Table:
+    return pa.Table.from_pylist([dict(record) for record in records], schema)
 
 
 def text(value: str) -> str:
@@ -117,7 +114,7 @@ def _bound(table: DeltaTable, by: tuple[str, str], last: int) -> tuple[int, date
     return None
 
 
-def query(path: Path, name: str, sql: str) -> list[dict[str, Any]]:
+def query(path: Address, name: str, sql: str) -> list[dict[str, Any]]:
     """The rows of a query on one table, which it calls `name`."""
-    rows: list[dict[str, Any]] = pa.table(QueryBuilder().register(name, DeltaTable(str(path))).execute(sql)).to_pylist()
+    rows: list[dict[str, Any]] = pa.table(storage.asking(name, storage.table(path)).execute(sql)).to_pylist()
     return rows

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from lib.config import DERIVATIONS
-from lib.lake import derived, publications, runs, tables
+from lib.lake import derived, publications, runs, storage, tables
 from lib.lake.derived import Base
 from lib.lake.layout import Layout
 from lib.lake.rollback import target
@@ -51,7 +51,8 @@ def needed(layout: Layout, since: datetime) -> dict[str, Needed]:
                     entry = found[layout.relative(base)]
                     entry.versions.add(made[base.name])
                     entry.feed_from = min(made[base.name] + 1, entry.feed_from or made[base.name] + 1)
-    for path in (*layout.root.glob("silver/*"), *layout.root.glob("gold/*")):
+    kept = (layout.silver(name) for name in sorted(storage.names(layout.root / "silver")))
+    for path in (*kept, *(layout.gold(name) for name in sorted(storage.names(layout.root / "gold")))):
         if tables.exists(path):
             found[layout.relative(path)].versions.add(tables.newest(path).version)
     return dict(found)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from deltalake import DeltaTable, QueryBuilder
 from deltalake.exceptions import DeltaError
 
 from lib.errors import ConfigError, LakeError
+from lib.lake import storage
 from lib.lake.layout import Layout
 from lib.lake.publications import Publication, all_publications
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
 
 
 def restored(layout: Layout, now: datetime) -> Publication:
@@ -60,7 +64,7 @@ def _check_readable(layout: Layout, publication: Publication) -> None:
         where = f"{name}: version {table.version} of {layout.root / table.path}"
         unchanged = f"publication {publication.publication_id} was not made current again, and nothing was changed"
         try:
-            rows = _count(DeltaTable(str(layout.root / table.path), version=table.version))
+            rows = _count(storage.table(layout.root / table.path, table.version))
         except (DeltaError, pa.ArrowException, OSError) as error:
             message = f"{where} cannot be read any more; {unchanged}. Delta says: {str(error).splitlines()[0][:300]}"
             raise LakeError(message) from error
@@ -72,5 +76,5 @@ def _check_readable(layout: Layout, publication: Publication) -> None:
 def _count(table: DeltaTable) -> int:
     """The rows of the table, by reading a column: `count(*)` would be answered from the log, whether the files are there or not."""
     column = table.schema().fields[0].name.replace('"', '""')
-    found = QueryBuilder().register("t", table).execute(f'SELECT "{column}" FROM t')
+    found = storage.asking("t", table).execute(f'SELECT "{column}" FROM t')
     return sum(batch.num_rows for batch in pa.RecordBatchReader.from_stream(found))

@@ -8,11 +8,10 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
-from deltalake import DeltaTable
 
 from lib.config import check_run_id
 from lib.errors import ConfigError, LakeError
-from lib.lake import records
+from lib.lake import records, storage
 from lib.lake.layout import Layout
 from lib.lake.states import RUN_MOVES, TABLE_MOVES, RunState, Step, TableState, missing_after, moved
 
@@ -220,7 +219,7 @@ def last_runs(layout: Layout, last: int) -> list[Run]:
 
 def without_end(layout: Layout) -> list[Run]:
     """The runs that have no end, in their order: those that were killed, and the one that is at work."""
-    if not DeltaTable.is_deltatable(str(layout.runs)):
+    if not storage.is_table(layout.runs):
         return []
     return _in_order(records.query(layout.runs, "runs", "SELECT * FROM runs WHERE ended_at IS NULL"))
 
@@ -235,7 +234,7 @@ def _in_order(found: list[dict[str, Any]]) -> list[Run]:
 
 def last_ends(layout: Layout, *, but_of: str | None = None) -> list[tuple[str, int | None, datetime]]:
     """State, exit status and latest end of the runs that have ended, one for each such pair; the run `but_of` does not count."""
-    if not DeltaTable.is_deltatable(str(layout.runs)):
+    if not storage.is_table(layout.runs):
         return []
     others = "" if but_of is None else f"AND run_id <> '{check_run_id(but_of)}'"
     sql = (
@@ -247,7 +246,7 @@ def last_ends(layout: Layout, *, but_of: str | None = None) -> list[tuple[str, i
 
 def first_start(layout: Layout) -> datetime | None:
     """When the first run of the lake started, None before that."""
-    if not DeltaTable.is_deltatable(str(layout.runs)):
+    if not storage.is_table(layout.runs):
         return None
     [first] = records.query(layout.runs, "runs", "SELECT min(started_at) AS at FROM runs")
     at: datetime | None = first["at"]

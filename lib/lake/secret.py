@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import stat
-from pathlib import Path
 
 from lib.config import KEY_SECRET
 from lib.errors import ConfigError
+from lib.lake import storage
+from lib.lake.storage import Address
 
 LEAST_CHARACTERS = 32
 _CHECKED = b"the secret of a lake of Pagelake"
@@ -34,15 +34,15 @@ def check_of(secret: bytes) -> str:
     return hmac.new(secret, _CHECKED, hashlib.sha256).hexdigest()
 
 
-def secret_in(path: Path) -> str:
+def secret_in(path: Address) -> str:
     """The secret that a lake keeps in a file.
 
     Raises:
         ConfigError: it is not there, cannot be read, or others than its owner may.
     """
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
-        text = path.read_text("utf-8").strip()
+        mode = storage.mode(path)
+        text = storage.read_text(path).strip()
     except FileNotFoundError:
         message = (
             f"{path}: the lake's secret is missing, without which rows in quarantine cannot be found again; copy it from where the "
@@ -50,12 +50,15 @@ def secret_in(path: Path) -> str:
         )
         raise ConfigError(message) from None
     except OSError as error:
-        message = f"{path}: the lake's secret cannot be read ({error.strerror}); let its owner run this, or give it by {KEY_SECRET}"
+        why = error.strerror or error
+        message = (
+            f"{path}: the lake's secret cannot be read ({why}); let its owner run this, or give it by {KEY_SECRET}"
+        )
         raise ConfigError(message) from None
     except ValueError:
         message = f"{path}: does not hold the lake's secret; put it back from where the lake came from, or give it by {KEY_SECRET}"
         raise ConfigError(message) from None
-    if mode & 0o077:
+    if mode is not None and mode & 0o077:
         message = f"{path}: others than its owner may use the lake's secret (mode {mode:03o}); run chmod 600 on it"
         raise ConfigError(message)
     return text

@@ -2,40 +2,37 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from lib.errors import LakeError
-from lib.files import replace_text
+from lib.lake import storage
+from lib.lake.storage import Address
 
+STAGING = ".staging"
 _LEFTOVER_AFTER = timedelta(days=1)
 
 
-def staging_folder(site: Path, docs_id: str) -> Path:
-    """A new, empty folder on the site's file system for docs in the making."""
+def staging_folder(site: Address, docs_id: str) -> Path:
+    """A new, empty folder of this machine for docs in the making."""
     _check_name(docs_id)
-    (site / ".staging").mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{docs_id[:80]}-", dir=site / ".staging"))
-    folder.chmod(0o755)  # mkdtemp's 0700 would go with the folder into the site
-    return folder
+    return storage.work_folder(site / STAGING, f"{docs_id[:80]}-")
 
 
-def free_docs_id(site: Path, run_id: str, taken: Collection[str] = ()) -> str:
+def free_docs_id(site: Address, run_id: str, taken: Collection[str] = ()) -> str:
     """The id of the docs of the run's next check: the run's own, or for a later check with a number behind it.
 
     `taken` are those of checks whose docs may be no longer there.
     """
     number, docs_id = 1, run_id
-    while docs_id in taken or (site / "runs" / docs_id).exists():
+    while docs_id in taken or storage.is_folder(site / "runs" / docs_id):
         number += 1
         docs_id = f"{run_id}.check{number}"
     return docs_id
 
 
-def publish_run_docs(staged: Path, site: Path, docs_id: str) -> None:
+def publish_run_docs(staged: Path, site: Address, docs_id: str) -> None:
     """Move a finished folder of docs to `site/runs/<docs_id>`, all at once.
 
     Raises:
@@ -43,42 +40,33 @@ def publish_run_docs(staged: Path, site: Path, docs_id: str) -> None:
     """
     _check_name(docs_id)
     target = site / "runs" / docs_id
-    if target.exists():
+    if storage.is_folder(target):
         message = f"{target}: these docs are there already, and docs are never changed; use another id"
         raise LakeError(message)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    staged.rename(target)
+    storage.move_in(staged, target)
 
 
-def write_page(site: Path, name: str, html: str) -> None:
+def write_page(site: Address, name: str, html: str) -> None:
     """Replace one page of the site: a reader sees the old one or the new one."""
     _check_name(name)
-    replace_text(site / name, html)
+    storage.replace_text(site / name, html)
 
 
-def remove_leftovers(site: Path, now: datetime) -> None:
+def remove_leftovers(site: Address, now: datetime) -> None:
     """Remove what killed runs left in staging more than a day before `now`."""
-    staging = site / ".staging"
-    if not staging.is_dir():
-        return
-    for folder in staging.iterdir():
-        if folder.stat().st_mtime < (now - _LEFTOVER_AFTER).timestamp():
-            shutil.rmtree(folder, ignore_errors=True)
+    storage.remove_older(site / STAGING, now - _LEFTOVER_AFTER)
 
 
-def docs_kept(site: Path) -> set[str]:
+def docs_kept(site: Address) -> set[str]:
     """The ids of the docs that are there."""
-    return {folder.name for folder in (site / "runs").iterdir()} if (site / "runs").is_dir() else set()
+    return storage.names(site / "runs")
 
 
-def remove_docs(site: Path, docs_ids: Iterable[str]) -> None:
+def remove_docs(site: Address, docs_ids: Iterable[str]) -> None:
     """Remove the docs of some checks, each at once for a reader."""
     for docs_id in docs_ids:
         _check_name(docs_id)
-        away = site / ".staging" / f"{docs_id}.removed"
-        away.parent.mkdir(parents=True, exist_ok=True)
-        (site / "runs" / docs_id).rename(away)
-        shutil.rmtree(away, ignore_errors=True)
+        storage.remove(site / "runs" / docs_id, aside=site / STAGING / f"{docs_id}.removed")
 
 
 def _check_name(name: str) -> None:

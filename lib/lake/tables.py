@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 from pyspark.sql import DataFrame, SparkSession
+
+from lib.lake import storage
+from lib.lake.storage import Address
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,14 @@ class Commit:
     metrics: dict[str, Any]
 
 
-def exists(path: Path) -> bool:
+def exists(path: Address) -> bool:
     """Whether there is a Delta table at the path."""
-    return DeltaTable.is_deltatable(str(path))
+    return storage.is_table(path)
 
 
-def merged_since(path: Path, version: int) -> Commit | None:
+def merged_since(path: Address, version: int) -> Commit | None:
     """The last merge after this version, or None if there was none. A clean-up by another writer may have come after it."""
-    table = DeltaTable(str(path))
+    table = storage.table(path)
     for entry in table.history(max(1, table.version() - version)):
         commit = _commit(entry, table.version())
         if commit.version > version and entry.get("operation") == "MERGE":
@@ -37,13 +38,13 @@ def merged_since(path: Path, version: int) -> Commit | None:
     return None
 
 
-def newest(path: Path) -> Commit:
+def newest(path: Address) -> Commit:
     """The newest version of a table that is there."""
-    table = DeltaTable(str(path))
+    table = storage.table(path)
     return _commit(table.history(1)[0], table.version())
 
 
-def latest(path: Path) -> Commit | None:
+def latest(path: Address) -> Commit | None:
     """The newest version of the table, or None if there is no table."""
     try:
         return newest(path)
@@ -51,19 +52,19 @@ def latest(path: Path) -> Commit | None:
         return None
 
 
-def at_version(spark: SparkSession, path: Path, version: int) -> DataFrame:
+def at_version(spark: SparkSession, path: Address, version: int) -> DataFrame:
     """The table at one version."""
     return spark.read.format("delta").option("versionAsOf", version).load(str(path))
 
 
-def column_names(path: Path, version: int) -> tuple[str, ...]:
+def column_names(path: Address, version: int) -> tuple[str, ...]:
     """The columns of one version."""
-    return tuple(field.name for field in DeltaTable(str(path), version=version).schema().fields)
+    return tuple(field.name for field in storage.table(path, version).schema().fields)
 
 
-def table_id(path: Path) -> str:
+def table_id(path: Address) -> str:
     """The id that Delta gave to the table when it was made: one that is made anew in its place has another."""
-    return str(DeltaTable(str(path)).metadata().id)
+    return str(storage.table(path).metadata().id)
 
 
 def _commit(entry: dict[str, Any], newest: int) -> Commit:
@@ -81,9 +82,9 @@ class Files:
     removed: int
 
 
-def files_at(path: Path, version: int) -> Files:
+def files_at(path: Address, version: int) -> Files:
     """The files of a version."""
-    table = DeltaTable(str(path), version=version)
+    table = storage.table(path, version)
     sizes = pa.table(table.get_add_actions(flatten=True)).column("size_bytes").to_pylist()
     told = _commit(table.history(1)[0], version).metrics
     added = int(told.get("numTargetFilesAdded", told.get("numFiles", 0)))

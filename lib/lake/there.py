@@ -5,7 +5,7 @@ from __future__ import annotations
 from shlex import quote
 
 from lib.errors import ConfigError
-from lib.lake import tables
+from lib.lake import storage, tables
 from lib.lake.layout import Layout, check_there, lake_at
 from lib.lake.publications import Publication, current
 
@@ -19,7 +19,7 @@ def lake_there(lake: str) -> Layout:
     layout = lake_at(lake)
     # A lake without a run is one that its first run could not begin.
     check_there(layout)
-    if not layout.lake_json.exists() or not tables.exists(layout.runs):
+    if not storage.is_file(layout.lake_json) or not tables.exists(layout.runs):
         message = (
             f"{layout.root}: there is no lake here. Make one with ./spark-submit.sh full-ingest --lake {quote(str(layout.root))}, "
             "or name another one: make notebook LAKE=..."

@@ -7,11 +7,11 @@ from collections.abc import Collection
 from typing import Any, overload
 
 import pyarrow as pa
-from deltalake import DeltaTable, QueryBuilder
 
 from lib.config import MASK, lake_address
 from lib.config.suggest import did_you_mean
 from lib.errors import ConfigError
+from lib.lake import storage
 from lib.lake.layout import Layout
 from lib.lake.personal import Personal, personal_columns
 from lib.lake.publications import Publication
@@ -27,7 +27,7 @@ def read_published(lake: str | None = None) -> tuple[str, dict[str, Any]]:
         ConfigError: there is no lake, or nothing is published in it.
     """
     layout, _ = _published(lake)
-    return str(layout.root), json.loads(layout.published_json.read_text("utf-8"))
+    return str(layout.root), json.loads(storage.read_text(layout.published_json))
 
 
 @overload
@@ -103,7 +103,7 @@ def _masked(
     columns: Collection[str] | None,
 ) -> pa.Table:
     entry = publication.tables[table]
-    held = DeltaTable(str(layout.root / entry.path), version=entry.version)
+    held = storage.table(layout.root / entry.path, entry.version)
     schema = pa.schema(held.schema().to_arrow())
     wanted = schema.names if columns is None else _listed(columns)
     for name in (*wanted, *unmasked):
@@ -115,8 +115,7 @@ def _masked(
     # What is hidden is not read at all, but for whether text is there.
     parts = [_read(field, is_hidden=field.name in hidden) for field in shown]
     sql = f'SELECT {", ".join(parts) or "1"} FROM "{_TABLE}"'
-    # QueryBuilder knows deletion vectors, which `to_pyarrow_table` refuses.
-    found = pa.table(QueryBuilder().register(_TABLE, held).execute(sql))
+    found = pa.table(storage.asking(_TABLE, held).execute(sql))
     return pa.table([_column(found, place, field) for place, field in enumerate(shown)], schema=shown)
 
 

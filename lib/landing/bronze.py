@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from deltalake import DeltaTable, QueryBuilder
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lib.config import check_run_id
+from lib.lake import storage
+from lib.lake.storage import Address
 from lib.landing.plan import TablePlan
 
 # So many pages are named or asked for one by one; their number is always told.
@@ -104,7 +105,7 @@ class LandedOf:
 
 def landed_by_run(path: str, table: str) -> dict[str, LandedOf]:
     """What each run has landed of a table. `table` is a name that the settings have checked."""
-    if not DeltaTable.is_deltatable(path):
+    if not storage.is_table(Address.of(path)):
         return {}
     query = f"""
         SELECT run_id, count(DISTINCT CASE WHEN error IS NULL THEN page END) AS n_pages, max(page) AS last_page,
@@ -122,7 +123,7 @@ class Bronze:
 
     def missing(self, plan: TablePlan) -> list[int]:
         """The planned pages that have not landed, or only as failures."""
-        if not DeltaTable.is_deltatable(self._path):
+        if not storage.is_table(Address.of(self._path)):
             return list(range(plan.first, plan.last + 1))
         query = f"""
             SELECT value AS page FROM generate_series({plan.first}, {plan.last})
@@ -133,7 +134,7 @@ class Bronze:
 
     def progress(self, table: str) -> tuple[int, int] | None:
         """The highest round and the highest page that have landed of a table, or None where nothing has."""
-        if not DeltaTable.is_deltatable(self._path):
+        if not storage.is_table(Address.of(self._path)):
             return None
         [row] = self._rows(
             f"SELECT max(round) AS round, max(page) AS page FROM pages WHERE {self._run} AND \"table\" = '{table}'"
@@ -248,7 +249,7 @@ def _query(path: str, sql: str) -> list[dict[str, Any]]:
 
 def _reader(path: str) -> Callable[[str], list[dict[str, Any]]]:
     """What answers queries on the pages as they are now."""
-    pages = QueryBuilder().register("pages", DeltaTable(path))
+    pages = storage.asking("pages", storage.table(Address.of(path)))
 
     def ask(sql: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = pa.table(pages.execute(sql)).to_pylist()

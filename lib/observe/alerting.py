@@ -14,7 +14,7 @@ from deltalake.exceptions import DeltaError
 from lib.config import Alerts, Channel, Source, known_tables
 from lib.config.alerts import LOG
 from lib.lake import alerts as recorded
-from lib.lake import runs
+from lib.lake import runs, storage
 from lib.lake.layout import Layout
 from lib.lake.lock import alerting
 from lib.logs import LOGGER
@@ -51,7 +51,7 @@ class Notifier:
     @classmethod
     def of(cls, source: Source, layout: Layout, alerts: Alerts) -> Notifier:
         """The notifier of a source, whose lake may not be there yet."""
-        return cls(source.source, known_tables(source), alerts, layout if layout.lake_json.exists() else None)
+        return cls(source.source, known_tables(source), alerts, layout if storage.is_file(layout.lake_json) else None)
 
 
 @dataclass(frozen=True)

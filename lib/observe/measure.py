@@ -41,7 +41,7 @@ class Work:
 def measure(source: Source, layout: Layout, run: Run, work: Work, *, succeeded: bool) -> list[Measurement]:
     """Everything that can be told of the run by now."""
     columns = {table.name: [column.name for column in table.columns] for table in source.tables}
-    pages = fetching(str(layout.pages), run.run_id, work.began_at) if run.replay_of is None else Fetching()
+    pages = fetching(layout.pages, run.run_id, work.began_at) if run.replay_of is None else Fetching()
     found = [_one(Metric.SUCCEEDED, succeeded), *_of_work(work, pages), *_of_checks(layout, run)]
     reasons = _reasons(layout, run)
     for record in run.tables.values():

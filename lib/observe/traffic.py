@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
-from deltalake import DeltaTable, QueryBuilder
 
 from lib.config import check_run_id
+from lib.lake import storage
+from lib.lake.storage import Address
 
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 TOO_MANY_REQUESTS = 429
@@ -52,15 +53,15 @@ class Fetching:
     rows: int = 0
 
 
-def fetching(path: str, run_id: str, since: datetime) -> Fetching:
+def fetching(path: Address, run_id: str, since: datetime) -> Fetching:
     """The traffic of a run by table, and how its requests overlapped since that moment: that of a resumed run's last start."""
-    if not DeltaTable.is_deltatable(path):
+    if not storage.is_table(path):
         return Fetching()
     query = f"""
         SELECT "table", fetched_at, elapsed_ms, waited_ms, attempts, retries, status, n_items, n_bytes
         FROM pages WHERE run_id = '{check_run_id(run_id)}'
     """
-    pages = pa.table(QueryBuilder().register("pages", DeltaTable(path)).execute(query)).to_pylist()
+    pages = pa.table(storage.asking("pages", storage.table(path)).execute(query)).to_pylist()
     by_table: dict[str, list[dict[str, Any]]] = {}
     for page in pages:
         by_table.setdefault(page["table"], []).append(page)

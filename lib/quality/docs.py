@@ -11,7 +11,6 @@ import base64
 import hashlib
 import logging
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from lib.errors import LakeError
+from lib.lake import storage
+from lib.lake.site_folder import STAGING
+from lib.lake.storage import Address
 from lib.quality.counts import Counts
 from lib.quality.markup import Page, rewrite
 
@@ -131,7 +133,7 @@ def make_self_contained(
     return not unknown
 
 
-def copy_assets(assets: Path, site: Path) -> str:
+def copy_assets(assets: Path, site: Address) -> str:
     """Put the shared assets into the site, once for each content, and say where they are: `assets/<hash>`.
 
     Raises:
@@ -148,21 +150,18 @@ def copy_assets(assets: Path, site: Path) -> str:
         digest.update(f"{path.relative_to(assets).as_posix()}\0{len(content)}\0".encode() + content)
     href = f"assets/{digest.hexdigest()[:12]}"
     target = site / href
-    if target.is_dir():
+    if storage.is_folder(target):
         return href
-    (site / ".staging").mkdir(parents=True, exist_ok=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    staged = Path(tempfile.mkdtemp(prefix="assets-", dir=site / ".staging"))
-    staged.chmod(0o755)
+    staged = storage.work_folder(site / STAGING, "assets-")
     for path in names:
         copy = staged / path.relative_to(assets)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
     try:
-        staged.rename(target)
+        storage.move_in(staged, target)
     except OSError:
         shutil.rmtree(staged)
-        if not target.is_dir():  # another run that put the same files there is as good
+        if not storage.is_folder(target):  # another run that put the same files there is as good
             raise
     return href
 

@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from lib.lake import storage
+from lib.lake.storage import Address
 from lib.quality.counts import Counts
 from lib.reporting.pages import IndexPage, TableLine
 
@@ -15,7 +17,7 @@ NAME = "index.json"
 
 
 def keep_page(docs: Path, page: IndexPage) -> None:
-    """Write the page's data into a folder of docs. Who accepted what, and rollbacks, are in the publications instead."""
+    """Write the page's data beside docs in the making. Who accepted what, and rollbacks, are in the publications instead."""
     kept = {
         name: value
         for name, value in asdict(page).items()
@@ -25,11 +27,11 @@ def keep_page(docs: Path, page: IndexPage) -> None:
     (docs / NAME).write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
 
 
-def kept_page(docs: Path) -> IndexPage | None:
+def kept_page(docs: Address) -> IndexPage | None:
     """The page whose data was kept with these docs, or None where they are not there any more."""
-    if not (docs / NAME).exists():
+    if not storage.is_file(docs / NAME):
         return None
-    kept: dict[str, Any] = json.loads((docs / NAME).read_text("utf-8"))
+    kept: dict[str, Any] = json.loads(storage.read_text(docs / NAME))
     kept["published_at"] = datetime.fromisoformat(kept["published_at"])
     # JSON knows lists only.
     for line in kept["tables"]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import mimetypes
-from pathlib import Path
 
 from pyarrow.fs import FileSelector, FileSystem, FileType
 
 from lib.errors import LakeError
+from lib.lake import storage
+from lib.lake.storage import Address
 
 # These change from run to run, and are written last: what they link to is there by then.
 PAGES = ("runs.html", "index.html")
 
 
-def mirror(site: Path, uri: str) -> int:
+def mirror(site: Address, uri: str) -> int:
     """Bring the copy at `uri` up to date; the number of files that were written.
 
     Docs are never changed, so a file of the same size is taken to be there already; only the site's own pages and those of the
@@ -25,10 +26,10 @@ def mirror(site: Path, uri: str) -> int:
     try:
         store, base = FileSystem.from_uri(uri)
         there = _files(store, base)
-        here = {path.relative_to(site).as_posix(): path for path in _kept(site)}
-        written = [name for name, path in here.items() if _may_change(name) or there.get(name) != path.stat().st_size]
+        here = _kept(site)
+        written = [name for name, size in here.items() if _may_change(name) or there.get(name) != size]
         for name in sorted(written, key=lambda name: (name in PAGES, name == PAGES[-1], name)):
-            _write(store, f"{base}/{name}", here[name])
+            _write(store, f"{base}/{name}", storage.read(site / name))
         runs_here = {name.split("/")[1] for name in here if name.startswith("runs/")}
         for run in {name.split("/")[1] for name in there if name.startswith("runs/")} - runs_here:
             store.delete_dir(f"{base}/runs/{run}")
@@ -45,10 +46,10 @@ def _may_change(name: str) -> bool:
     return name in PAGES or name.startswith("notebooks/")
 
 
-def _kept(site: Path) -> list[Path]:
-    """The files of the site; nothing hidden, which is docs in the making."""
-    files = [path for path in site.rglob("*") if path.is_file()]
-    return [path for path in files if not any(part.startswith(".") for part in path.relative_to(site).parts)]
+def _kept(site: Address) -> dict[str, int]:
+    """The files of the site, with their sizes; nothing hidden, which is docs in the making."""
+    files = storage.files(site)
+    return {name: size for name, size in files.items() if not any(part.startswith(".") for part in name.split("/"))}
 
 
 def _files(store: FileSystem, base: str) -> dict[str, int]:
@@ -56,10 +57,10 @@ def _files(store: FileSystem, base: str) -> dict[str, int]:
     return {info.path.removeprefix(f"{base}/"): info.size for info in found if info.type == FileType.File}
 
 
-def _write(store: FileSystem, path: str, file: Path) -> None:
+def _write(store: FileSystem, path: str, content: bytes) -> None:
     if store.type_name in ("local", "hdfs"):  # an object store has no folders
         store.create_dir(path.rpartition("/")[0], recursive=True)
-    kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
     metadata = {"Content-Type": f"{kind}; charset=utf-8" if kind.startswith("text/") else kind}
     with store.open_output_stream(path, metadata=metadata) as out:
-        out.write(file.read_bytes())
+        out.write(content)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from lib.lake import publications, runs
+from lib.lake import publications, runs, storage
 from lib.lake import site_folder as site
 from lib.lake.checks import ROLLED_BACK, Check, add_check, all_checks
 from lib.lake.layout import Layout
@@ -33,7 +33,7 @@ def write_site(of: Site) -> None:
     latest = write_report(of, kept)
     index = of.layout.site / "index.html"
     text = _index(of, published, latest)
-    if not index.exists() or index.read_text("utf-8") != text:
+    if not storage.is_file(index) or storage.read_text(index) != text:
         site.write_page(of.layout.site, index.name, text)
     site.remove_docs(of.layout.site, there - kept)
 
@@ -100,7 +100,7 @@ def note_rollback(of: Site, publication: Publication) -> None:
 
 def _is_shown(of: Site, publication: Publication) -> bool:
     index = of.layout.site / "index.html"
-    return index.exists() and pages.publication_of(index.read_text("utf-8")) == publication.publication_id
+    return storage.is_file(index) and pages.publication_of(storage.read_text(index)) == publication.publication_id
 
 
 def _published_page(of: Site, published: Sequence[Publication]) -> pages.IndexPage:
@@ -115,7 +115,7 @@ def _published_page(of: Site, published: Sequence[Publication]) -> pages.IndexPa
         published_at=checked.published_at,
         accepted=tuple(pages.AcceptedFailure(**vars(one)) for one in publication.accepted),
         restored=restored or None,
-        has_notebooks=(of.layout.site / "notebooks" / "index.html").exists(),
+        has_notebooks=storage.is_file(of.layout.site / "notebooks" / "index.html"),
     )
 
 

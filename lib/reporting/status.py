@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from lib.console import printable, say, show_table
@@ -15,6 +14,7 @@ from lib.lake import publications
 from lib.lake.checks import ROLLED_BACK, checks_since
 from lib.lake.layout import Layout
 from lib.lake.publications import Publication
+from lib.lake.storage import Address
 from lib.observe.failing_tasks import FailingTask, failing_tasks
 from lib.observe.metrics import Measurement, Metric, to_record
 from lib.observe.outcome import Outcome, RunSummary
@@ -53,13 +53,13 @@ class Status:
     """The state of a lake. `runs` are newest first; `report` is the page with all of it."""
 
     source: str
-    lake: Path
+    lake: Address
     runs: tuple[RunStatus, ...]
     published: Publication | None
     failing: Failing | None
     failing_tasks: tuple[FailingTask, ...]
     next: str
-    report: Path
+    report: Address
 
 
 def status_of(source: str, layout: Layout, last: int, now: datetime) -> Status:

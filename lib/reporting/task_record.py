@@ -7,7 +7,7 @@ import logging
 import pyarrow as pa
 from deltalake.exceptions import DeltaError
 
-from lib.lake import metrics
+from lib.lake import metrics, storage
 from lib.lake.layout import Layout
 from lib.lake.metrics import DagRecord
 from lib.logs import LOGGER
@@ -35,7 +35,7 @@ def record_end(watch: Watch, end: TaskEnd, *, hint: str) -> tuple[list[str], lis
     problems = []
     as_it_was: list[Measurement] = []
     gone: tuple[str, ...] = ()
-    if layout.lake_json.exists():
+    if storage.is_file(layout.lake_json):
         try:
             found = judged(found, end.started_at, _history(layout, end))
             _save(layout, end, found)
@@ -88,5 +88,5 @@ def _gone(layout: Layout, end: TaskEnd) -> tuple[str, ...]:
 
 def _its_run(layout: Layout, end: TaskEnd) -> RunSummary | None:
     """The run that the task worked on, if it is the last one of the lake."""
-    last = last_run(layout) if end.run_id is not None and layout.lake_json.exists() else None
+    last = last_run(layout) if end.run_id is not None and storage.is_file(layout.lake_json) else None
     return last if last is not None and last.run_id == end.run_id else None

@@ -16,6 +16,7 @@ from jobs import cli
 from lib.errors import LakeError, PagelakeError
 from lib.lake import read_published
 from lib.lake.layout import lake_at
+from lib.lake.storage import Address
 from lib.lake.there import lake_there
 from notebooks.tooling import lab
 from notebooks.tooling.run import run_notebooks, write_pages
@@ -56,7 +57,7 @@ def html(lake: str, executed: Path | None) -> None:
         raise LakeError(
             f"publication {now} came into force while the notebooks ran; no page was changed. Run them again"
         )
-    folder = Path(root) / "site" / "notebooks"
+    folder = Address.of(root) / "site" / "notebooks"
     write_pages(folder, ran, published["publication_id"])
     click.echo(f"Notebooks: {folder / 'index.html'}")
 

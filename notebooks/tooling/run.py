@@ -24,6 +24,7 @@ from traitlets.config import Config
 from lib.config import REPO
 from lib.errors import ConfigError, LakeError, NotInThisLakeError, PagelakeError
 from lib.lake import site_folder as site
+from lib.lake.storage import Address
 from lib.reporting import pages
 
 FOLDER = REPO / "notebooks"
@@ -125,7 +126,7 @@ def run_notebook(path: Path, env: Mapping[str, str]) -> NotebookNode:
     return notebook
 
 
-def write_pages(folder: Path, ran: Mapping[str, NotebookNode], publication_id: str) -> None:
+def write_pages(folder: Address, ran: Mapping[str, NotebookNode], publication_id: str) -> None:
     """Write the pages of notebooks that have run, and last the one that leads to them.
 
     Raises:

@@ -41,6 +41,7 @@ from notebooks.tooling.run import page_of, run_notebook, write_pages
 from tests.e2e.jobs_and_lakes import ROOT, SMALL, good, read, small_demo
 from tests.e2e.warm_process import WarmProcess
 from tests.e2e.watched_page import Watched, pages_of
+from tests.on_disk import at
 
 pytestmark = pytest.mark.e2e
 
@@ -721,7 +722,7 @@ def test_where_no_page_can_be_written_it_says_where_and_why(tmp_path: Path) -> N
     folder = tmp_path / "site" / "notebooks"
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A title")])
     with pytest.raises(LakeError, match=re.escape(f"{folder}: the pages cannot be written there (Not a directory)")):
-        write_pages(folder, {"01_own": notebook}, "day-0")
+        write_pages(at(folder), {"01_own": notebook}, "day-0")
 
 
 @pytest.mark.parametrize("name", NAMES)

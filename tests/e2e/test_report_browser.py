@@ -14,6 +14,7 @@ from playwright.sync_api import Browser
 from lib.reporting.runs_page import write_report
 from tests.e2e.watched_page import Watched
 from tests.made_up_runs import EVIL, LONG, SPECIAL, job_at, make_runs
+from tests.on_disk import on_disk
 
 pytestmark = [pytest.mark.e2e, pytest.mark.quick]
 
@@ -26,7 +27,7 @@ def made(folder: Path, assets: Path | None) -> str:
     job = job_at(folder / "lake")
     make_runs(job, 90)
     write_report(replace(job.site, assets=assets), kept=())
-    return f"{job.layout.site.as_uri()}/runs.html"
+    return f"{on_disk(job.layout.site).as_uri()}/runs.html"
 
 
 @pytest.fixture(scope="module")

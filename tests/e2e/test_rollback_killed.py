@@ -17,11 +17,12 @@ from deltalake import DeltaTable
 
 from lib.lake import publications
 from lib.lake.checks import all_checks
-from lib.lake.layout import Layout
+from lib.lake.layout import Layout, lake_at
 from lib.reporting.mirror import mirror
 from lib.reporting.pages import publication_of
 from lib.reporting.site import heal_site
 from tests.e2e.jobs_and_lakes import ROOT
+from tests.on_disk import on_disk
 from tests.published_lake import PublishedLake
 
 pytestmark = pytest.mark.e2e
@@ -68,8 +69,8 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> PublishedLake:
     lake = PublishedLake(tmp_path_factory.mktemp("published"))
     for name in ("first", "second", "third"):
         lake.published(name)
-        (lake.layout.site / "runs" / name / "index.html").write_text(f"the docs of {name}", "utf-8")
-    mirror(lake.layout.site, copy_of(lake.layout.root).as_uri())
+        (on_disk(lake.layout.site) / "runs" / name / "index.html").write_text(f"the docs of {name}", "utf-8")
+    mirror(lake.layout.site, copy_of(on_disk(lake.layout.root)).as_uri())
     return lake
 
 
@@ -88,11 +89,11 @@ def seen(layout: Layout) -> Seen:
     assert known is not None
     told = PublishedLake.told_by(layout)
     table = told["tables"]["tracks"]
-    held = DeltaTable(str(layout.root / table["path"]), version=table["version"]).to_pyarrow_table()
+    held = DeltaTable(str(on_disk(layout.root) / table["path"]), version=table["version"]).to_pyarrow_table()
     version = VERSION[told["publication_id"]]
     assert (table["version"], held) == (version, pa.table({"id": list(range(version + 1))}))
-    html = (layout.site / "index.html").read_text("utf-8")
-    links = [layout.site / link for link in re.findall(r'href="([^"#]+)"', html) if ":" not in link]
+    html = (on_disk(layout.site) / "index.html").read_text("utf-8")
+    links = [on_disk(layout.site) / link for link in re.findall(r'href="([^"#]+)"', html) if ":" not in link]
     assert links
     is_whole = html.rstrip().endswith("</html>") and all(link.is_file() for link in links)
     return Seen(known.publication_id, told["publication_id"], publication_of(html) if is_whole else None)
@@ -102,7 +103,7 @@ def test_a_rollback_killed_at_each_of_its_steps_leaves_one_publication_whole_and
     lake: PublishedLake, tmp_path: Path
 ) -> None:
     def fresh(name: str) -> Path:
-        shutil.copytree(lake.layout.root.parent, tmp_path / name)
+        shutil.copytree(on_disk(lake.layout.root).parent, tmp_path / name)
         return tmp_path / name / lake.layout.root.name
 
     whole = roll_back(fresh("whole"))
@@ -116,14 +117,14 @@ def test_a_rollback_killed_at_each_of_its_steps_leaves_one_publication_whole_and
         killed = roll_back(root, place)
         assert killed.status == -signal.SIGKILL, killed.said
         assert len(killed.steps) == place - 1
-        then = seen(Layout(root))
+        then = seen(lake_at(str(root)))
         found.append(then)
         assert then.shown is not None
 
         # Any job that comes next sees to it that all places name the same.
         healed = tmp_path / f"healed {place}"
         shutil.copytree(root, healed)
-        lake.job.layout = Layout(healed)
+        lake.job.layout = lake_at(str(healed))
         publications.heal(lake.job.layout)
         heal_site(lake.job.site)
         assert seen(lake.job.layout) == Seen(then.current, then.current, then.current)
@@ -132,8 +133,8 @@ def test_a_rollback_killed_at_each_of_its_steps_leaves_one_publication_whole_and
         again = roll_back(root)
         assert again.status == 0, again.said
         assert f"Publication second is current again, in place of {OLD}." in again.said
-        assert seen(Layout(root)) == Seen(NEW, NEW, NEW)
-        assert [check.docs_id for check in all_checks(Layout(root))] == [NEW, "third", "second", "first"]
+        assert seen(lake_at(str(root))) == Seen(NEW, NEW, NEW)
+        assert [check.docs_id for check in all_checks(lake_at(str(root)))] == [NEW, "third", "second", "first"]
         site = root / "site"
         assert sorted(path.name for path in (site / "runs").iterdir()) == ["first", "second"]
         assert files(copy_of(root)) == files(site)

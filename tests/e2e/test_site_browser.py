@@ -22,6 +22,7 @@ from lib.quality import docs
 from lib.quality.counts import Counts
 from lib.reporting.pages import IndexPage, RunLine, TableLine, render_index, render_runs
 from tests.e2e.watched_page import Watched, pages_of
+from tests.on_disk import at
 
 pytestmark = [pytest.mark.e2e, pytest.mark.quick]
 
@@ -95,18 +96,18 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def make_site(folder: Path, rendered: Path, assets: Path | None) -> Path:
     folder = folder / "lake" / "site"
-    href = docs.copy_assets(assets, folder) if assets else ""
-    staged = site.staging_folder(folder, DOCS_ID)
+    href = docs.copy_assets(assets, at(folder)) if assets else ""
+    staged = site.staging_folder(at(folder), DOCS_ID)
     shutil.copytree(rendered, staged, dirs_exist_ok=True)
     # The image of the data: dropped, and reported.
     assert docs.make_self_contained(staged, assets, href, checked=CHECKED) is False
-    site.publish_run_docs(staged, folder, DOCS_ID)
+    site.publish_run_docs(staged, at(folder), DOCS_ID)
     docs_href = f"runs/{quote(DOCS_ID, safe='')}/index.html"
     line = TableLine("users", 3, 1, 1, 3, 0, 0, 3, 0, 0, "counted", Counts(1, 0, 0, 1), docs_href)
     page = IndexPage("demo", "p1", "r1", AT, docs_href, (line,), (), (EVIL,))
-    site.write_page(folder, "index.html", render_index(page))
+    site.write_page(at(folder), "index.html", render_index(page))
     run = RunLine("r1", DOCS_ID, AT, "checks failed", Counts(1, 0, 0, 1), 3, EVIL)
-    site.write_page(folder, "runs.html", render_runs("demo", [run]))
+    site.write_page(at(folder), "runs.html", render_runs("demo", [run]))
     return folder
 
 

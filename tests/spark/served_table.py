@@ -23,6 +23,7 @@ from lib.console import Steps
 from lib.errors import SourceError
 from lib.lake.layout import Layout, lake_at
 from lib.lake.runs import ALL, Run
+from lib.lake.storage import Address
 from lib.landing.budget import Budget
 from lib.landing.merging import check_columns_held
 from lib.source.access import Access
@@ -136,7 +137,7 @@ class Served:
         """The silver table's newest version."""
         return DeltaTable(str(self.layout.silver("things"))).version()
 
-    def rows(self, path: Path, sql: str) -> list[tuple[Any, ...]]:
+    def rows(self, path: Address, sql: str) -> list[tuple[Any, ...]]:
         """The rows of a query on one table, which it calls t."""
         return self.rows_of(DeltaTable(str(path)), sql)
 

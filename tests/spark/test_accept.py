@@ -16,6 +16,7 @@ from lib.errors import ChecksFailedError, ConfigError, CouldNotCheckError
 from lib.lake import runs
 from lib.lake.checks import all_checks
 from lib.lake.publications import Accepted, all_publications, current
+from tests.on_disk import on_disk
 from tests.spark.served_table import Served
 
 KNOWN = {"type": "expect_column_values_to_be_in_set", "kwargs": {"column": "name", "value_set": ["a", "b"]}}
@@ -38,7 +39,7 @@ def accept(expectation: str) -> Accepted:
 
 
 def site(things: Served, name: str) -> str:
-    return (things.layout.site / name).read_text("utf-8")
+    return (on_disk(things.layout.site) / name).read_text("utf-8")
 
 
 def test_an_accepted_failure_is_published_once_and_everyone_can_read_why(
@@ -50,7 +51,7 @@ def test_an_accepted_failure_is_published_once_and_everyone_can_read_why(
     publication = current(things.layout)
     assert publication is not None
     assert (publication.run_id, publication.accepted) == ("run-1", (accept(UNKNOWN_NAME),))
-    told = json.loads(things.layout.published_json.read_text("utf-8"))
+    told = json.loads(on_disk(things.layout.published_json).read_text("utf-8"))
     assert told["accepted"] == [{"expectation": UNKNOWN_NAME, "reason": EVIL, "by": "ann & bob"}]
     assert f"{UNKNOWN_NAME} failed, and was accepted by ann & bob: {EVIL}" in capsys.readouterr().out
     [line] = all_checks(things.layout)
@@ -79,7 +80,7 @@ def test_an_accepted_failure_is_published_once_and_everyone_can_read_why(
     checked(things, None, SHORT)
     assert current(things.layout) != publication
     assert "ccepted by" not in site(things, "index.html")
-    assert "accepted" not in json.loads(things.layout.published_json.read_text("utf-8"))
+    assert "accepted" not in json.loads(on_disk(things.layout.published_json).read_text("utf-8"))
     assert "Accepted" not in capsys.readouterr().out
 
 

@@ -19,7 +19,8 @@ from lib.config import Runtime
 from lib.errors import ConfigError
 from lib.lake import Lake
 from lib.lake.key_hash import key_hash_of
-from lib.lake.layout import Layout, claim, key_secret
+from lib.lake.layout import claim, key_secret, lake_at
+from tests.on_disk import on_disk
 from tests.spark.served_table import Served
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -32,7 +33,7 @@ def by_hand(secret: bytes, text: str) -> str:
 
 @pytest.mark.parametrize("given", [None, GIVEN[:32], GIVEN[:64], GIVEN])
 def test_it_is_the_hmac_of_the_key_as_json(given: str | None, spark: SparkSession, tmp_path: Path) -> None:
-    layout = Layout(tmp_path / "lake")
+    layout = lake_at(f"{tmp_path}/lake")
     claim(layout, "shop", AT, given)
     key_hash = key_hash_of(spark, layout, given)
     rows = spark.sql(
@@ -51,7 +52,7 @@ def test_it_is_the_hmac_of_the_key_as_json(given: str | None, spark: SparkSessio
 
 
 def test_no_plan_shows_the_secret(spark: SparkSession, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    layout = Layout(tmp_path / "lake")
+    layout = lake_at(f"{tmp_path}/lake")
     claim(layout, "shop", AT, GIVEN[:64])
     frame = spark.range(3).select(key_hash_of(spark, layout, GIVEN[:64])(("id",), within="").alias("h"))
     frame.collect()
@@ -81,9 +82,9 @@ def test_the_event_log_of_a_run_shows_the_secret_nowhere(tmp_path: Path) -> None
         from pyspark.sql import functions as F
         from lib.config import Runtime
         from lib.lake.key_hash import key_hash_of
-        from lib.lake.layout import Layout, claim
+        from lib.lake.layout import Layout, claim, lake_at
         from lib.session import start_session
-        layout = Layout(Path({str(tmp_path / "lake")!r}))
+        layout = lake_at({str(tmp_path / "lake")!r})
         claim(layout, "shop", datetime.now(UTC), {GIVEN[:64]!r})
         spark = start_session("a run", Runtime.of({{}}), rows=0)
         key_hash = key_hash_of(spark, layout, {GIVEN[:64]!r})
@@ -150,7 +151,7 @@ def test_rows_in_quarantine_are_found_again_by_later_runs_and_by_name(things: Se
     with pytest.raises(ConfigError, match="give a Python int, not a str"):
         lake.key_hash("things", {"id": "1"})
 
-    things.layout.key_file.unlink()
+    on_disk(things.layout.key_file).unlink()
     with pytest.raises(ConfigError, match="the lake's secret is missing"):
         lake.key_hash("things", {"id": 1})
     with pytest.raises(ConfigError, match="the lake's secret is missing"):

@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from lib.lake import records, tables
 from lib.lake.layout import lake_at
+from tests.on_disk import on_disk
 
 # Each has several of the characters that Hadoop's globs, its URIs, or the URLs of delta-rs could take for something else.
 NAMES = (
@@ -32,8 +33,8 @@ def test_spark_and_delta_rs_write_and_read_one_folder_whatever_its_name(spark: S
         assert [row["id"] for row in records.read(layout.runs)] == [7]
         assert [row["id"] for row in spark.read.format("delta").load(str(layout.runs)).collect()] == [7]
         # As README reads a published table: the path joined from the lake's and published.json's.
-        opened = DeltaTable(layout.root / layout.relative(silver), version=1)
+        opened = DeltaTable(on_disk(layout.root) / layout.relative(silver), version=1)
         seen = pa.table(QueryBuilder().register("things", opened).execute("SELECT id FROM things ORDER BY id"))
         assert seen["id"].to_pylist() == [0, 2]
-        assert sorted(path.name for path in layout.root.iterdir()) == ["ops", "silver"]
+        assert sorted(path.name for path in on_disk(layout.root).iterdir()) == ["ops", "silver"]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(NAMES)

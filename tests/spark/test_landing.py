@@ -27,6 +27,7 @@ from tests.moving_server import (
     replace,
     rows_of,
 )
+from tests.on_disk import at
 from tests.spark.served_table import DAY_0
 
 # Of these `make test` runs those that are marked quick.
@@ -219,5 +220,5 @@ def test_a_task_that_dies_half_way_lands_each_page_once(
     assert copies.silver() == rows_of(range(1, 101))
     assert copies.landed() == {("things", page, 0): 1 for page in range(1, 51)}
     assert table.n_asked > 51, "a task did die, and asked again"
-    counted = fetching(str(copies.folder / "lake" / "bronze" / "pages"), "run-1", DAY_0).tables["things"]
+    counted = fetching(at(copies.folder / "lake" / "bronze" / "pages"), "run-1", DAY_0).tables["things"]
     assert (counted.pages, counted.rows, counted.calls) == (50, 100, 50)

@@ -29,6 +29,7 @@ from lib.lake.merge import Clock, merge
 from lib.lake.runs import Run, TableRun, new_run
 from lib.tables.newest import newest, ranked, row_hash
 from lib.tables.parse import parse
+from tests.on_disk import at, on_disk
 
 # Of these `make test` runs those that are marked quick.
 pytestmark = pytest.mark.thorough
@@ -231,9 +232,9 @@ def test_a_rejected_session_is_not_among_the_listens(lake: Lake) -> None:
 @pytest.mark.quick
 def test_an_unchanged_run_writes_no_version(lake: Lake) -> None:
     lake.run({(1, 0): [1]} | OTHERS)
-    files = sorted(lake.gold.rglob("*.*"))
+    files = sorted(on_disk(lake.gold).rglob("*.*"))
     assert counts(lake.run({(1, 0): [1]} | OTHERS)) == (0, 0, 0, 0)
-    assert sorted(lake.gold.rglob("*.*")) == files
+    assert sorted(on_disk(lake.gold).rglob("*.*")) == files
 
 
 def test_a_change_that_listens_do_not_show_writes_no_version_and_is_no_hindrance_to_the_next(lake: Lake) -> None:
@@ -280,7 +281,7 @@ def a_foreign_commit(lake: Lake) -> None:
 
 
 def a_lost_change_feed(lake: Lake) -> None:
-    shutil.rmtree(lake.silver / "_change_data")
+    shutil.rmtree(on_disk(lake.silver) / "_change_data")
 
 
 def a_pause_of_the_feed(lake: Lake) -> None:
@@ -302,7 +303,7 @@ def test_where_the_changes_cannot_be_known_the_table_is_written_anew(lake: Lake,
 
 def test_a_listen_history_that_was_made_anew_is_not_taken_for_the_one_before(lake: Lake) -> None:
     lake.run({(1, 0): [1]} | OTHERS)
-    shutil.rmtree(lake.silver)
+    shutil.rmtree(on_disk(lake.silver))
     assert counts(lake.run({(2, 0): [4]})) == (1, 1, None, None)
     assert lake.held(others=True) == {(2, 0): [4]}
 
@@ -349,7 +350,7 @@ def test_only_a_whole_tag_says_what_a_table_was_made_from(
     tag = tag.replace("ID", DeltaTable(str(folder / "silver")).metadata().id)
     made = spark.range(1).write.format("delta").mode("overwrite").option("userMetadata", tag)
     made.save(str(folder / "gold"))
-    assert made_from(folder / "gold", [Base("listen_history", folder / "silver", 99)]) == (
+    assert made_from(at(folder / "gold"), [Base("listen_history", at(folder / "silver"), 99)]) == (
         None if version is None else {"listen_history": version}
     )
 

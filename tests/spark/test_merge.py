@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -11,7 +10,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lib.lake.merge import Clock, Merged, merge
+from lib.lake.storage import Address
 from lib.tables.newest import row_hash
+from tests.on_disk import at, on_disk
 
 DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)
 Value = tuple[int, str, list[int] | None, str]
@@ -27,7 +28,7 @@ def frame(spark: SparkSession, *values: Value) -> DataFrame:
 class Table:
     """A silver table of a test, merged a day at a time and read by delta-rs."""
 
-    def __init__(self, spark: SparkSession, path: Path) -> None:
+    def __init__(self, spark: SparkSession, path: Address) -> None:
         self.spark, self.path = spark, path
 
     def merge(self, day: int, *values: Value, gone: list[int] | None = None) -> Merged:
@@ -51,8 +52,8 @@ class Table:
 
 
 @pytest.fixture
-def table(spark: SparkSession, tmp_path: Path) -> Table:
-    return Table(spark, tmp_path / "silver" / "t")
+def table(spark: SparkSession, tmp_path: Address) -> Table:
+    return Table(spark, at(tmp_path / "silver" / "t"))
 
 
 def test_the_first_merge_makes_the_table(table: Table) -> None:
@@ -67,10 +68,10 @@ def test_the_first_merge_makes_the_table(table: Table) -> None:
 def test_a_merge_of_the_same_rows_writes_nothing(table: Table) -> None:
     rows: list[Value] = [(1, "a", [1], "2026-01-01"), (2, "b", None, "2026-01-01")]
     table.merge(0, *rows)
-    files = sorted(table.path.rglob("*.parquet"))
+    files = sorted(on_disk(table.path).rglob("*.parquet"))
     assert table.merge(1, *rows) == Merged(0, 0, 0, 0)
     assert table.version == 0
-    assert sorted(table.path.rglob("*.parquet")) == files
+    assert sorted(on_disk(table.path).rglob("*.parquet")) == files
 
 
 def test_as_many_rows_are_not_taken_for_the_same_ones(table: Table) -> None:

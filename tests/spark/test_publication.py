@@ -25,6 +25,7 @@ from lib.lake.runs import Run
 from lib.quality import checking
 from lib.reporting import site as pages_of
 from lib.reporting.pages import publication_of, render_runs
+from tests.on_disk import on_disk
 from tests.spark.served_table import Killed, Served
 
 NOT_NULL = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "name"}}
@@ -44,7 +45,7 @@ def check(things: Served, run: Run, job: Job) -> None:
 
 
 def page(things: Served, name: str = "index.html") -> str:
-    return " ".join((things.layout.site / name).read_text("utf-8").split())
+    return " ".join((on_disk(things.layout.site) / name).read_text("utf-8").split())
 
 
 def test_duplicates_and_missing_values_are_told_as_they_arrived_and_as_they_were_merged(things: Served) -> None:
@@ -72,7 +73,7 @@ def test_duplicates_and_missing_values_are_told_as_they_arrived_and_as_they_were
     for column, rows in (("id", "1"), ("name", "3")):
         assert f'<td>{column}</td><td class="n">{rows}</td><td class="n">6</td>' in index.replace("> <", "><")
     # Of the three rows that were merged, one has no name; no key is there twice.
-    docs = "".join(path.read_text("utf-8") for path in (things.layout.site / "runs").rglob("*.html"))
+    docs = "".join(path.read_text("utf-8") for path in (on_disk(things.layout.site) / "runs").rglob("*.html"))
     assert "≈66.667% not null" in docs
     assert things.rows(things.layout.failures, "SELECT expectation, key FROM t") == [
         ("things.column_values_to_not_be_null.name", '{"id":3}')
@@ -92,7 +93,7 @@ def test_the_site_is_copied_after_each_check_and_a_copy_that_fails_hides_no_fail
     there = tmp_path / "a copy"
     run = things.run({"id": 1, "name": "a"})
     check(things, run, job_of(things, publish_to=there.as_uri()))
-    assert files(there) == files(things.layout.site)
+    assert files(there) == files(on_disk(things.layout.site))
     assert publication_of((there / "index.html").read_text("utf-8")) == "run-1"
 
     run = things.run({"id": 1, "name": None})
@@ -108,7 +109,7 @@ def test_the_site_is_copied_after_each_check_and_a_copy_that_fails_hides_no_fail
     assert any(line.startswith("Besides: the site could not be copied to ") for line in lines)
     # The run's docs and its line are on the site; what is published stays.
     assert all_checks(things.layout)[0].outcome == "checks failed"
-    assert (things.layout.site / "runs" / "run-3" / "index.html").exists()
+    assert (on_disk(things.layout.site) / "runs" / "run-3" / "index.html").exists()
     assert publication_of(page(things)) == "run-1"
 
 
@@ -146,9 +147,9 @@ AFTER = [(publications, "write_published_json"), (steps, "add_check"), (pages_of
 
 def read(things: Served) -> tuple[dict[str, Any], list[tuple[Any, ...]]]:
     """What published.json says, and the rows of its table."""
-    told = json.loads(things.layout.published_json.read_text("utf-8"))
+    told = json.loads(on_disk(things.layout.published_json).read_text("utf-8"))
     entry = told["tables"]["things"]
-    table = DeltaTable(str(things.layout.root / entry["path"]), version=entry["version"])
+    table = DeltaTable(str(on_disk(things.layout.root) / entry["path"]), version=entry["version"])
     return told, things.rows_of(table, "SELECT id, name FROM t WHERE _deleted_at IS NULL ORDER BY id")
 
 

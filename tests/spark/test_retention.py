@@ -16,13 +16,14 @@ from pyspark.errors import IllegalArgumentException, PySparkException
 from pyspark.sql import SparkSession
 
 from lib.errors import LakeError
-from lib.lake.layout import Layout
+from lib.lake.layout import lake_at
 from lib.lake.merge import Clock, merge
 from lib.lake.publications import Publication, PublishedTable, publish
 from lib.lake.read import Lake
 from lib.lake.rollback import restored
 from lib.session import RETENTION
 from lib.tables.newest import row_hash
+from tests.on_disk import on_disk
 
 NINE_YEARS = timedelta(days=9 * 365)
 # Delta's own default.
@@ -34,7 +35,7 @@ class Kept:
     """A lake whose table `tracks` was published, and has changed since."""
 
     def __init__(self, spark: SparkSession, folder: Path, retention: str | None = None) -> None:
-        self.spark, self.layout = spark, Layout(folder / "lake")
+        self.spark, self.layout = spark, lake_at(f"{folder}/lake")
         self.path = self.layout.silver("tracks")
         now = datetime.now(UTC)
         self._run("first", now, [(1, "a"), (2, "b"), (3, "c")])
@@ -66,15 +67,15 @@ class Kept:
 
     def files(self) -> set[str]:
         """Of rows and of deletion vectors."""
-        return {path.name for kind in ("*.parquet", "*.bin") for path in self.path.glob(kind)}
+        return {path.name for kind in ("*.parquet", "*.bin") for path in on_disk(self.path).glob(kind)}
 
     def let_pass(self, time: timedelta) -> None:
         """Move every time in the table's log, and that of every file, back."""
         milliseconds = int(time.total_seconds() * 1000)
-        for path in (self.path / "_delta_log").glob("*.json"):
+        for path in (on_disk(self.path) / "_delta_log").glob("*.json"):
             lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
             path.write_text("".join(json.dumps(_moved(line, milliseconds)) + "\n" for line in lines), "utf-8")
-        for path in self.path.rglob("*"):
+        for path in on_disk(self.path).rglob("*"):
             if path.suffix == ".crc":  # of the logs as they were
                 path.unlink()
             elif path.is_file():

@@ -26,6 +26,7 @@ from lib.lake.runs import Run, all_runs
 from lib.landing.budget import Budget
 from lib.source.access import Access
 from tests.moving_server import MovingServer, MovingTable, Row
+from tests.on_disk import on_disk
 from tests.spark.served_table import Served, copied, day, job_of
 
 # Of these `make test` runs those that are marked quick.
@@ -173,7 +174,7 @@ def test_a_stopped_rebuild_leaves_no_second_copy_and_one_that_was_killed_is_clea
 ) -> None:
     shop.serve(1, 2)
     shop.ingest(shop.job(1))
-    rebuilds = shop.job(1).layout.rebuilds
+    rebuilds = on_disk(shop.job(1).layout.rebuilds)
     job = shop.job(2)
     for how in ("term:merged", "raise:replaced"):
         failpoints._times.clear()

@@ -26,6 +26,7 @@ from lib.observe.metrics import Measurement, Metric, Series
 from lib.observe.outcome import Outcome, RunSummary
 from tests.alert_rules import alerts
 from tests.message_receivers import Receiver, http_receiver
+from tests.on_disk import on_disk
 
 START = datetime(2026, 3, 5, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -192,7 +193,7 @@ def test_a_record_that_cannot_be_read_is_told_in_the_log_and_the_alert_is_sent(
     with http_receiver() as ops:
         mine = job(tmp_path, ops=ops)
         send_alerts(mine.notifier, ended(Outcome.FAILED), [], START)
-        for file in mine.layout.alerts.glob("*.parquet"):
+        for file in on_disk(mine.layout.alerts).glob("*.parquet"):
             file.unlink()
         send_alerts(mine.notifier, ended(Outcome.FAILED), [], START + HOUR)
     assert ops.titles == ["[critical] demo: failed"] * 2
@@ -204,8 +205,8 @@ def test_a_lake_that_cannot_be_written_does_not_keep_an_alert_back(
 ) -> None:
     with http_receiver() as ops:
         mine = job(tmp_path, ops=ops)
-        mine.layout.alerts.parent.mkdir()
-        mine.layout.alerts.write_text("no folder", "utf-8")
+        on_disk(mine.layout.alerts).parent.mkdir()
+        on_disk(mine.layout.alerts).write_text("no folder", "utf-8")
         send_alerts(mine.notifier, ended(Outcome.FAILED), [], START)
     assert ops.titles == ["[critical] demo: failed"]
     assert any(record.msg.startswith("ops/alerts cannot be written") for record in caplog.records)
@@ -214,7 +215,7 @@ def test_a_lake_that_cannot_be_written_does_not_keep_an_alert_back(
 def test_a_lake_that_takes_no_lock_does_not_keep_an_alert_back(tmp_path: Path) -> None:
     with http_receiver() as ops:
         mine = job(tmp_path, ops=ops)
-        mine.layout.alerts_lock.mkdir()
+        on_disk(mine.layout.alerts_lock).mkdir()
         send_alerts(mine.notifier, ended(Outcome.FAILED), [], START)
     assert ops.titles == ["[critical] demo: failed"]
 
@@ -223,7 +224,7 @@ def test_runs_that_cannot_be_read_do_not_keep_an_alert_back(tmp_path: Path, capl
     with http_receiver() as ops:
         mine = job(tmp_path, ops=ops)
         record_run(mine, "r0", START - HOUR, START, 0)
-        for file in mine.layout.runs.glob("*.parquet"):
+        for file in on_disk(mine.layout.runs).glob("*.parquet"):
             file.unlink()
         send_alerts(mine.notifier, ended(Outcome.FAILED), [], START)
         assert check_alerts(notifier_of(mine), START + HOUR)[0] == "Told now: 0"
@@ -248,7 +249,7 @@ def test_two_processes_do_not_tell_at_one_time(
 def test_where_there_is_no_lake_or_no_rule_nothing_is_told(tmp_path: Path) -> None:
     with http_receiver() as ops:
         mine = job(tmp_path, ops=ops)
-        mine.layout.lake_json.unlink()
+        on_disk(mine.layout.lake_json).unlink()
         assert send_alerts(mine.notifier, ended(Outcome.FAILED), [], START) == []
         mine = job(tmp_path, ops=ops)
         mine.alerts = None
@@ -257,7 +258,7 @@ def test_where_there_is_no_lake_or_no_rule_nothing_is_told(tmp_path: Path) -> No
             with pytest.raises(ConfigError, match=r"alerts\.yml: there is no such file, and so no alert"):
                 asked()
     assert ops.bodies == []
-    assert not mine.layout.alerts.exists()
+    assert not on_disk(mine.layout.alerts).exists()
 
 
 def test_a_test_message_goes_to_every_channel_and_each_says_what_came_of_it(tmp_path: Path) -> None:
@@ -267,7 +268,7 @@ def test_a_test_message_goes_to_every_channel_and_each_says_what_came_of_it(tmp_
         mine.alerts = alerts(tmp_path, ops=ops)
         assert try_channels(notifier_of(mine)) == (["ops: sent", "chat: off, as CHAT is not set"], True)
     assert ops.titles == ["[info] demo: test"] * 2
-    assert not mine.layout.alerts.exists()
+    assert not on_disk(mine.layout.alerts).exists()
 
 
 def opened(tmp_path: Path) -> Job:

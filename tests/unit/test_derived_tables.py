@@ -15,7 +15,7 @@ from lib.config.runtime import REPO
 from lib.console import Steps
 from lib.gold import registry
 from lib.gold.table import DerivedTable
-from lib.lake.layout import Layout, claim
+from lib.lake.layout import claim, lake_at
 from lib.lake.publications import Publication, PublishedTable, publish
 from lib.lake.states import TableState
 
@@ -56,7 +56,7 @@ def test_a_table_that_another_job_builds_is_built_by_no_run_and_kept_as_it_was_p
     monkeypatch.setattr(registry, "TABLES", (*registry.TABLES, made))
     assert list(derivations_of(demo)) == ["listens", "scores"]
     assert [table.declared.name for table in registry.tables_of(demo)] == ["listens"]
-    layout = Layout(tmp_path / "lake")
+    layout = lake_at(f"{tmp_path}/lake")
     claim(layout, "demo", AT)
     names = tuple(table.name for table in demo.tables)
     job = Job(demo, layout, names, "r2", {}, Runtime.of(os.environ), AT, Steps())

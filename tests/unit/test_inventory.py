@@ -17,6 +17,7 @@ from lib.lake.publications import Publication, PublishedTable, publish
 from lib.lake.read import Lake, open_lake
 from lib.lake.runs import TableRun, new_run
 from lib.lake.without_spark import read_published
+from tests.on_disk import on_disk
 
 AT = datetime(2026, 3, 1, 2, tzinfo=UTC)
 
@@ -53,7 +54,7 @@ def test_the_inventory_is_of_the_published_version_and_of_the_last_run_that_took
     path = layout.silver("people")
     for ids in ([1, 2], [3], [4, 5, 6]):
         write_deltalake(str(path), pa.table({"id": ids, "mail": ["m"] * len(ids)}), mode="append")
-    files = sorted(path.glob("*.parquet"), key=lambda file: file.stat().st_mtime_ns)
+    files = sorted(on_disk(path).glob("*.parquet"), key=lambda file: file.stat().st_mtime_ns)
     assert len(files) == 3
     run(layout, 0, "number", TableRun("people", state="merged", path="silver/people", version=0, newest_at=day(-5)))
     run(layout, 1, "id", TableRun("people", state="merged", path="silver/people", version=1, newest_at=day(-4)))

@@ -15,6 +15,7 @@ from jobs import __main__ as entry
 from lib.errors import ConfigError
 from lib.lake import open_lake, read_masked, read_published
 from lib.lake.layout import FORMAT_VERSION, Layout, claim, lake_at
+from tests.on_disk import on_disk
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 NEWER, OLDER, BROKEN = (
@@ -43,13 +44,13 @@ def layout(tmp_path: Path) -> Layout:
     layout = lake_at(str(tmp_path / "lake"))
     claim(layout, "demo", AT)
     for name in ("runs", "publications", "checks"):
-        write_deltalake(str(layout.root / "ops" / name), pa.table({"run_id": ["r1"], "from_the_future": [1]}))
+        write_deltalake(str(on_disk(layout.root) / "ops" / name), pa.table({"run_id": ["r1"], "from_the_future": [1]}))
     return layout
 
 
 def says(layout: Layout, **changes: Any) -> None:
-    known = json.loads(layout.lake_json.read_text("utf-8"))
-    layout.lake_json.write_text(json.dumps({**known, **changes}), "utf-8")
+    known = json.loads(on_disk(layout.lake_json).read_text("utf-8"))
+    on_disk(layout.lake_json).write_text(json.dumps({**known, **changes}), "utf-8")
 
 
 @pytest.mark.parametrize("job", JOBS, ids=" ".join)
@@ -58,12 +59,12 @@ def test_every_job_ends_with_2_and_one_sentence(
     job: list[str], version: int, said: str, layout: Layout, capfd: pytest.CaptureFixture[str]
 ) -> None:
     says(layout, format_version=version)
-    before = sorted(path.as_posix() for path in layout.root.rglob("*"))
+    before = sorted(path.as_posix() for path in on_disk(layout.root).rglob("*"))
     assert entry.main([*job, "--lake", str(layout.root)]) == 2
     told = capfd.readouterr()
     assert said in told.err
     assert "Traceback" not in told.err
-    assert sorted(path.as_posix() for path in layout.root.rglob("*")) == before
+    assert sorted(path.as_posix() for path in on_disk(layout.root).rglob("*")) == before
 
 
 @pytest.mark.parametrize("read", [open_lake, read_published, lambda lake: read_masked(lake=lake)])
@@ -88,14 +89,14 @@ def test_a_version_that_is_no_number_of_a_format_is_damage(version: Any, layout:
 def test_a_damaged_record_of_the_lake_is_said_to_be(
     content: bytes, layout: Layout, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    layout.lake_json.write_bytes(content)
+    on_disk(layout.lake_json).write_bytes(content)
     assert entry.main(["status", "--lake", str(layout.root)]) == 2
     assert "lake.json: cannot be read" in capfd.readouterr().err
 
 
 def test_a_folder_in_the_place_of_the_record_is_damage(layout: Layout, capfd: pytest.CaptureFixture[str]) -> None:
-    layout.lake_json.unlink()
-    layout.lake_json.mkdir()
+    on_disk(layout.lake_json).unlink()
+    on_disk(layout.lake_json).mkdir()
     assert entry.main(["status", "--lake", str(layout.root)]) == 2
     assert "lake.json: cannot be read" in capfd.readouterr().err
 
@@ -104,9 +105,9 @@ def test_a_folder_in_the_place_of_the_record_is_damage(layout: Layout, capfd: py
 def test_tables_without_a_record_of_the_lake_are_left_alone(
     job: list[str], layout: Layout, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    layout.lake_json.unlink()
+    on_disk(layout.lake_json).unlink()
     assert entry.main([*job, "--lake", str(layout.root)]) == 2
     assert "lake.json is missing in this lake" in capfd.readouterr().err
-    assert not layout.lake_json.exists()
+    assert not on_disk(layout.lake_json).exists()
     with pytest.raises(ConfigError, match=r"lake\.json is missing in this lake"):
         read_published(str(layout.root))

@@ -11,6 +11,7 @@ import pytest
 from lib.lake.checks import Check, add_check
 from lib.lake.runs import Run
 from lib.reporting import site as pages_of
+from tests.on_disk import on_disk
 from tests.page_text import Text
 from tests.published_lake import DAY_0, PublishedLake
 
@@ -62,7 +63,7 @@ def test_a_latest_run_that_did_not_publish_is_told_above_what_is_published(
 def test_its_docs_are_linked_where_it_has_some(lake: PublishedLake) -> None:
     lake.published("good")
     ran(lake, "bad", "checks_failed", 3)
-    (lake.layout.site / "runs" / "bad").mkdir(parents=True)
+    (on_disk(lake.layout.site) / "runs" / "bad").mkdir(parents=True)
     add_check(lake.layout, Check("bad", "bad", DAY_0 + timedelta(days=1), "checks failed", 8, 1, 0, 1, "tracks.x"))
     assert str(said(lake)).endswith("; its data docs")
     assert 'href="runs/bad/index.html"' in lake.page()
@@ -97,7 +98,7 @@ def test_before_anything_is_published_the_page_says_so_and_how_the_latest_run_en
 def test_a_page_that_would_say_the_same_is_not_written_again(lake: PublishedLake) -> None:
     lake.published("a")
     pages_of.write_site(lake.job.site)
-    page = lake.layout.site / "index.html"
+    page = on_disk(lake.layout.site) / "index.html"
     before = page.stat().st_mtime_ns
     pages_of.write_site(lake.job.site)
     assert page.stat().st_mtime_ns == before

@@ -26,6 +26,7 @@ from lib.reporting import observe as observing
 from lib.reporting.observe import close_killed, observe
 from tests.alert_rules import alerts
 from tests.made_up_runs import DAY_0, job_at
+from tests.on_disk import on_disk
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 Values = dict[tuple[str | None, str | None], float]
@@ -64,7 +65,7 @@ def land(job: Job, run_id: str, *ended_s: float) -> None:
         for number, end in enumerate(ended_s)
     ]  # fmt: skip
     write_deltalake(
-        job.layout.pages, pa.Table.from_pylist(pages, PAGE_SCHEMA), mode="append", partition_by=["run_id", "table"]
+        str(job.layout.pages), pa.Table.from_pylist(pages, PAGE_SCHEMA), mode="append", partition_by=["run_id", "table"]
     )
 
 
@@ -171,7 +172,7 @@ def test_a_killed_run_is_closed_measured_and_told_by_the_next_one(job: Job, capl
         ("failed", "killed"),
         ("late", "killed"),
     ]
-    assert "killed" in (job.layout.site / "runs.html").read_text("utf-8")
+    assert "killed" in (on_disk(job.layout.site) / "runs.html").read_text("utf-8")
     close_killed(job.watch, a_run("next"))
     assert len([record for record in caplog.records if "run killed was killed" in record.getMessage()]) == 1
 
@@ -193,12 +194,12 @@ def test_what_cannot_be_measured_keeps_no_alert_back(
     assert [one["rule"] for one in told.latest(job.layout)] == ["failed"]
     assert "measuring the run failed (ValueError)" in caplog.text
     assert "ada@example.org" not in caplog.text
-    assert (job.layout.site / "runs.html").exists()
+    assert (on_disk(job.layout.site) / "runs.html").exists()
 
 
 def test_checks_that_cannot_be_read_keep_no_alert_back(job: Job, caplog: pytest.LogCaptureFixture) -> None:
     add_check(job.layout, Check("r1", "r1", DAY_0, "checks failed", 9, 3, 1, 100, None, 0))
-    for part in (job.layout.root / "ops" / "checks").glob("*.parquet"):
+    for part in (on_disk(job.layout.root) / "ops" / "checks").glob("*.parquet"):
         part.write_bytes(b"no parquet")
     observe(job.watch, a_run(state=runs.FAILED, exit_status=1, ended_at=DAY_0), Work(DAY_0))
     assert [one["rule"] for one in told.latest(job.layout)] == ["failed"]

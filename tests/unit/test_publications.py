@@ -11,7 +11,7 @@ import pytest
 
 from lib.lake import publications
 from lib.lake.history import publication_at
-from lib.lake.layout import Layout
+from lib.lake.layout import Layout, lake_at
 from lib.lake.publications import (
     Accepted,
     Publication,
@@ -21,6 +21,7 @@ from lib.lake.publications import (
     heal,
     publish,
 )
+from tests.on_disk import on_disk
 
 
 class Killed(BaseException):
@@ -33,14 +34,14 @@ def publication(name: str, hour: int, version: int) -> Publication:
 
 
 def told(layout: Layout) -> tuple[str, int]:
-    content = json.loads(layout.published_json.read_text("utf-8"))
+    content = json.loads(on_disk(layout.published_json).read_text("utf-8"))
     return content["publication_id"], content["tables"]["tracks"]["version"]
 
 
 def test_a_kill_between_the_commit_and_the_file_is_fixed_by_the_next_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layout = Layout(tmp_path)
+    layout = lake_at(str(tmp_path))
     publish(layout, publication("first", 1, 3))
     assert told(layout) == ("first", 3)
 
@@ -59,17 +60,17 @@ def test_a_kill_between_the_commit_and_the_file_is_fixed_by_the_next_start(
 
 
 def test_there_is_nothing_to_fix_where_nothing_was_published_or_all_is_well(tmp_path: Path) -> None:
-    layout = Layout(tmp_path)
+    layout = lake_at(str(tmp_path))
     heal(layout)
-    assert not layout.published_json.exists()
+    assert not on_disk(layout.published_json).exists()
     publish(layout, publication("first", 1, 3))
-    before = layout.published_json.stat().st_mtime_ns
+    before = on_disk(layout.published_json).stat().st_mtime_ns
     heal(layout)
-    assert layout.published_json.stat().st_mtime_ns == before
+    assert on_disk(layout.published_json).stat().st_mtime_ns == before
 
 
 def test_a_publication_names_the_one_that_it_replaces(tmp_path: Path) -> None:
-    layout = Layout(tmp_path)
+    layout = lake_at(str(tmp_path))
     for hour, name in enumerate(("first", "second", "third")):
         publish(layout, publication(name, hour, hour))
     assert [(one.publication_id, one.replaces, one.restores) for one in all_publications(layout)] == [
@@ -80,9 +81,9 @@ def test_a_publication_names_the_one_that_it_replaces(tmp_path: Path) -> None:
 
 
 def test_who_accepted_what_and_why_is_in_the_record_and_in_the_file(tmp_path: Path) -> None:
-    layout = Layout(tmp_path)
+    layout = lake_at(str(tmp_path))
     publish(layout, publication("first", 1, 3))
-    assert set(json.loads(layout.published_json.read_text("utf-8"))) == {
+    assert set(json.loads(on_disk(layout.published_json).read_text("utf-8"))) == {
         "publication_id",
         "run_id",
         "published_at",
@@ -93,13 +94,13 @@ def test_who_accepted_what_and_why_is_in_the_record_and_in_the_file(tmp_path: Pa
     held = current(layout)
     assert held is not None
     assert held.accepted == (accepted,)
-    assert json.loads(layout.published_json.read_text("utf-8"))["accepted"] == [
+    assert json.loads(on_disk(layout.published_json).read_text("utf-8"))["accepted"] == [
         {"expectation": "tracks.column_values_to_be_unique.id", "reason": "known \u00e9", "by": "ann"}
     ]
 
 
 def test_a_publication_comes_into_force_whatever_the_clock_said_at_the_one_before(tmp_path: Path) -> None:
-    layout = Layout(tmp_path)
+    layout = lake_at(str(tmp_path))
     publish(layout, publication("first", 2, 3))
     publish(layout, publication("from the future", 9, 4))
     publish(layout, publication("at the same time", 9, 5))

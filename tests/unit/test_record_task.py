@@ -21,12 +21,13 @@ from jobs.record_task import command
 from jobs.status import command as status_command
 from lib.errors import PagelakeError
 from lib.lake import metrics
-from lib.lake.layout import Layout, claim
+from lib.lake.layout import Layout, claim, lake_at
 from lib.lake.metrics import DagRecord
 from lib.lake.runs import Run
 from lib.observe.metrics import Measurement, Metric, Series, to_record
 from lib.observe.tasks import State, TaskEnd, measured
 from tests.message_receivers import http_receiver
+from tests.on_disk import on_disk
 
 REPO = Path(__file__).parents[2]
 DAY_0 = datetime(2026, 3, 5, 2, tzinfo=UTC)
@@ -38,7 +39,7 @@ Rows = list[dict[str, Any]]
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
     """A lake without a run."""
-    made = Layout(tmp_path / "a lake")
+    made = lake_at(f"{tmp_path}/a lake")
     claim(made, "demo", DAY_0)
     return made
 
@@ -64,7 +65,7 @@ def task(name: str, number: int, state: str, seconds: float = 31) -> list[str]:
 
 def rows(layout: Layout) -> Rows:
     """What ops/metrics holds, read as another engine would."""
-    table = QueryBuilder().register("t", DeltaTable(str(layout.root / "ops" / "metrics")))
+    table = QueryBuilder().register("t", DeltaTable(str(on_disk(layout.root) / "ops" / "metrics")))
     found: Rows = pa.table(table.execute('SELECT * FROM t ORDER BY dag_run, try_number, metric, "label"')).to_pylist()
     return found
 
@@ -211,7 +212,7 @@ def test_ids_and_options_that_cannot_be_are_refused_before_anything_is_touched(
         )
     assert refused.value.exit_status == 2
     assert words in str(refused.value)
-    assert sorted(path.name for path in layout.root.iterdir()) == [".key", "lake.json"]
+    assert sorted(path.name for path in on_disk(layout.root).iterdir()) == [".key", "lake.json"]
 
 
 @pytest.mark.parametrize(
@@ -225,7 +226,7 @@ def test_ids_and_options_that_cannot_be_are_refused_before_anything_is_touched(
 )
 def test_options_that_are_no_values_are_usage(layout: Layout, options: list[str]) -> None:
     assert record(layout, *options) == 2
-    assert sorted(path.name for path in layout.root.iterdir()) == [".key", "lake.json"]
+    assert sorted(path.name for path in on_disk(layout.root).iterdir()) == [".key", "lake.json"]
 
 
 def test_a_failed_task_is_told_at_once_and_over_with_its_next_success(
@@ -301,7 +302,7 @@ def test_a_task_that_failed_stays_failed_in_prometheus_while_it_is_tried_again(l
 def test_without_a_lake_it_is_told_and_exported_and_nothing_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    nowhere = Layout(tmp_path / "nowhere")
+    nowhere = lake_at(f"{tmp_path}/nowhere")
     file = tmp_path / "demo.prom"
     with http_receiver() as ops:
         monkeypatch.setenv("PAGELAKE_ALERT_URL", f"json://127.0.0.1:{ops.port}")
@@ -312,7 +313,7 @@ def test_without_a_lake_it_is_told_and_exported_and_nothing_is_written(
         tmp_path / "demo+nightly+load.prom"
     ).read_text("utf-8")
     assert f"There is no lake at {nowhere.root} yet: nothing was written to it." in capsys.readouterr().out
-    assert not nowhere.root.exists()
+    assert not on_disk(nowhere.root).exists()
 
 
 @pytest.mark.parametrize(("state", "titles"), [("failed", ["[critical] shop: task-failed"]), ("success", [])])
@@ -325,14 +326,14 @@ def test_a_task_that_failed_for_a_mistake_in_the_yaml_is_told_all_the_same(
         monkeypatch.setenv("PAGELAKE_ALERT_URL", f"json://127.0.0.1:{ops.port}")
         assert record(layout, *task("load", 1, state), source=str(shop)) == 2
     assert ops.titles == titles
-    assert sorted(path.name for path in layout.root.iterdir()) == [".key", "lake.json"]
+    assert sorted(path.name for path in on_disk(layout.root).iterdir()) == [".key", "lake.json"]
 
 
 def test_each_thing_that_could_not_be_done_is_named_and_keeps_no_other_back(
     layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (layout.root / "ops").mkdir()
-    (layout.root / "ops" / "metrics").write_text("no table", "utf-8")
+    (on_disk(layout.root) / "ops").mkdir()
+    (on_disk(layout.root) / "ops" / "metrics").write_text("no table", "utf-8")
     file = tmp_path / "demo.prom"
     no_file = tmp_path / "missing" / "demo.prom"
     with http_receiver(status=500) as ops:
@@ -340,7 +341,7 @@ def test_each_thing_that_could_not_be_done_is_named_and_keeps_no_other_back(
         assert record(layout, *task("load", 1, "failed"), "--set", f"metrics.prometheus_file={file}") == 1
         said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Not done: ")]
         assert [line.split()[2:5] for line in said] == [
-            [str(layout.root / "ops" / "metrics").split()[0], "lake/ops/metrics", "cannot"],
+            [str(on_disk(layout.root) / "ops" / "metrics").split()[0], "lake/ops/metrics", "cannot"],
             ["channel", "ops:", "it"],
         ]
         assert (tmp_path / "demo+nightly+load.prom").exists()

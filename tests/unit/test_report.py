@@ -23,6 +23,7 @@ from lib.quality.docs import ASSETS
 from lib.reporting.report import PLAIN_NOTE
 from lib.reporting.runs_page import write_report
 from tests.made_up_runs import EVIL, LONG, job_at, make_runs
+from tests.on_disk import on_disk
 from tests.page_text import Text
 
 DAY_0 = datetime(2026, 1, 1, 1, 30, tzinfo=UTC)
@@ -55,12 +56,12 @@ def checked(job: Job, docs_id: str, run_id: str, day: int, outcome: str, message
     failed = int(outcome != "published")
     at = DAY_0 + timedelta(days=day)
     add_check(job.layout, Check(docs_id, run_id, at, outcome, 9, failed, 0, 1000, message))
-    (job.layout.site / "runs" / docs_id).mkdir(parents=True, exist_ok=True)
+    (on_disk(job.layout.site) / "runs" / docs_id).mkdir(parents=True, exist_ok=True)
 
 
 def report(job: Job) -> str:
     write_report(job.site, docs_kept(job.layout.site))
-    return (job.layout.site / "runs.html").read_text("utf-8")
+    return (on_disk(job.layout.site) / "runs.html").read_text("utf-8")
 
 
 def section(html: str, run_id: str) -> str:
@@ -149,7 +150,7 @@ def test_docs_that_are_not_kept_are_not_linked(job: Job) -> None:
     checked(job, "a", "a", 0, "published")
     assert 'href="runs/a/index.html"' in report(job)
     write_report(job.site, kept=())
-    assert 'href="runs/a/' not in (job.layout.site / "runs.html").read_text("utf-8")
+    assert 'href="runs/a/' not in (on_disk(job.layout.site) / "runs.html").read_text("utf-8")
 
 
 def test_a_rollback_has_the_docs_of_what_it_restored(job: Job) -> None:
@@ -162,7 +163,7 @@ def test_a_rollback_has_the_docs_of_what_it_restored(job: Job) -> None:
     later = DAY_0 + timedelta(days=2)
     publications.publish(job.layout, Publication("a.rollback1", "a", later, tables, restores="a"))
     checked(job, "a.rollback1", "a", 2, "rolled back", "publication a is current again, in place of b")
-    (job.layout.site / "runs" / "a.rollback1").rmdir()
+    (on_disk(job.layout.site) / "runs" / "a.rollback1").rmdir()
     html = report(job)
     rows = [row for row in Text(html).rows["runs"] if row[1] == "rolled back"]
     assert len(rows) == 1
@@ -176,7 +177,7 @@ def test_with_scripts_the_page_has_charts_as_data_and_a_policy_for_them_alone(dr
     specs = re.findall(r'<script type="application/json" data-chart="chart-(\w+)">(.*?)</script>', html, re.DOTALL)
     assert [name for name, _ in specs] == ["rows", "seconds"]
     assert json.loads(specs[0][1])["datasets"]["runs"] == [{"run": "2026-01-01 01:30:00 a", "outcome": "published"}]
-    [folder] = (drawn.layout.site / "assets").iterdir()
+    [folder] = (on_disk(drawn.layout.site) / "assets").iterdir()
     names = [f"assets/{folder.name}/js/{name}.min.js" for name in ("vega", "vega-lite", "vega-embed")]
     assert re.findall(r'<script src="([^"]+)">', html) == names
     [policy] = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', html)
@@ -199,7 +200,7 @@ def test_before_anything_was_measured_nothing_is_said_of_charts(drawn: Job) -> N
     html = report(drawn)
     assert "<script" not in html
     assert PLAIN_NOTE not in html
-    assert not (drawn.layout.site / "assets").exists()
+    assert not (on_disk(drawn.layout.site) / "assets").exists()
 
 
 def test_assets_that_are_broken_are_told(drawn: Job, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from lib.lake.derived import Base, tag_of
 from lib.lake.retention import needed
 from lib.lake.runs import TableRun, new_run
 from lib.lake.states import RunState, Step, TableState
+from tests.on_disk import on_disk
 from tests.published_lake import DAY_0, PublishedLake
 
 LATER = DAY_0 + timedelta(days=1000)
@@ -71,7 +72,7 @@ def test_what_a_derived_table_was_made_from_stays_and_from_there_on_the_feed(lak
     assert needed(lake.layout, LATER)["silver/listen_history"].versions == {2}
     tag = tag_of([Base("listen_history", base, 1)])
     made = CommitProperties(custom_metadata={"userMetadata": tag})
-    gold.parent.mkdir(exist_ok=True)
+    on_disk(gold).parent.mkdir(exist_ok=True)
     write_deltalake(str(gold), pa.table({"id": [1]}), commit_properties=made)
     assert DeltaTable(str(gold)).history(1)[0]["userMetadata"] == tag
     found = needed(lake.layout, LATER)

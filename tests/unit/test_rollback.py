@@ -17,13 +17,14 @@ from jobs.sanity_check import command
 from lib.errors import ConfigError, LakeError
 from lib.lake import publications
 from lib.lake.checks import all_checks
-from lib.lake.layout import Layout
+from lib.lake.layout import lake_at
 from lib.lake.lock import writing
 from lib.lake.publications import Accepted, all_publications
 from lib.quality.counts import Counts
 from lib.reporting import site as pages_of
 from lib.reporting.kept_page import keep_page, kept_page
 from lib.reporting.pages import IndexPage, TableLine
+from tests.on_disk import at, on_disk
 from tests.published_lake import DAY_0, PublishedLake
 
 REPO = Path(__file__).parents[2]
@@ -137,25 +138,25 @@ def test_there_is_nothing_to_go_back_to_where_nothing_or_one_thing_was_published
     lake.published("first")
     with pytest.raises(ConfigError, match="publication first is current, and none was before it"):
         lake.roll_back()
-    lake.job.layout = Layout(tmp_path / "nowhere")
+    lake.job.layout = lake_at(f"{tmp_path}/nowhere")
     with pytest.raises(ConfigError, match="there is no lake"):
         lake.roll_back()
     assert not (tmp_path / "nowhere").exists()
 
 
 def remove_file(lake: PublishedLake) -> None:
-    [old] = {path.name for path in lake.layout.silver("tracks").glob("*.parquet")} - {
+    [old] = {path.name for path in on_disk(lake.layout.silver("tracks")).glob("*.parquet")} - {
         Path(uri).name for uri in DeltaTable(str(lake.layout.silver("tracks"))).file_uris()
     }
-    (lake.layout.silver("tracks") / old).unlink()
+    (on_disk(lake.layout.silver("tracks")) / old).unlink()
 
 
 def remove_version(lake: PublishedLake) -> None:
-    (lake.layout.silver("tracks") / "_delta_log" / "00000000000000000000.json").unlink()
+    (on_disk(lake.layout.silver("tracks")) / "_delta_log" / "00000000000000000000.json").unlink()
 
 
 def remove_table(lake: PublishedLake) -> None:
-    shutil.rmtree(lake.layout.silver("tracks"))
+    shutil.rmtree(on_disk(lake.layout.silver("tracks")))
 
 
 def replace_table(lake: PublishedLake) -> None:
@@ -232,12 +233,12 @@ def test_a_rollback_killed_after_its_commit_is_ended_by_the_next_one(
 
 def test_pages_are_brought_up_to_a_publication_that_was_killed_before_them(lake: PublishedLake) -> None:
     lake.published("first")
-    stale = (lake.layout.site / "index.html").read_text("utf-8")
+    stale = (on_disk(lake.layout.site) / "index.html").read_text("utf-8")
     lake.published("second")
-    current = (lake.layout.site / "index.html").read_text("utf-8")
-    (lake.layout.site / "index.html").write_text(stale, "utf-8")
+    current = (on_disk(lake.layout.site) / "index.html").read_text("utf-8")
+    (on_disk(lake.layout.site) / "index.html").write_text(stale, "utf-8")
     assert pages_of.heal_site(lake.job.site)
-    assert (lake.layout.site / "index.html").read_text("utf-8") == current
+    assert (on_disk(lake.layout.site) / "index.html").read_text("utf-8") == current
     found = lake.footprint()
     assert not pages_of.heal_site(lake.job.site)
     assert lake.footprint() == found
@@ -247,7 +248,7 @@ def test_a_publication_whose_docs_were_removed_can_be_gone_back_to(lake: Publish
     """The page is made of what the publication itself says."""
     lake.published("first")
     lake.published("second")
-    shutil.rmtree(lake.layout.site / "runs" / "first")
+    shutil.rmtree(on_disk(lake.layout.site) / "runs" / "first")
     lake.roll_back()
     page = lake.page()
     assert "Made current again" in page
@@ -278,9 +279,9 @@ def test_a_page_is_kept_whole(tmp_path: Path) -> None:
         TableLine("listens", 7, 0, path="gold/listens", missing=None),
     )
     page = IndexPage("demo", "a", "a", DAY_0, "runs/a/index.html", lines, (("tracks", "wrong_type:id", 1),), ("Née.",))
-    assert kept_page(tmp_path) is None
+    assert kept_page(at(tmp_path)) is None
     keep_page(tmp_path, page)
-    assert kept_page(tmp_path) == page
+    assert kept_page(at(tmp_path)) == page
 
 
 # The options

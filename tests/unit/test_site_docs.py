@@ -15,6 +15,7 @@ from lib.quality import docs
 from lib.quality.counts import Counts
 from lib.quality.embedded import recognise
 from lib.quality.markup import Page, rewrite
+from tests.on_disk import at
 
 JQUERY = "https://code.jquery.com/jquery-3.7.1.min.js"
 TABLE = """
@@ -341,19 +342,19 @@ def test_only_our_own_inline_script_may_run(staged: Path, assets: Path) -> None:
 
 def test_assets_are_copied_once_for_each_content(assets: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
-    href = docs.copy_assets(assets, site)
+    href = docs.copy_assets(assets, at(site))
     (assets / ".stamp").write_text("stamp")
     first = (site / href / "js" / "jquery.min.js").stat()
     assert re.fullmatch(r"assets/[0-9a-f]{12}", href)
-    assert docs.copy_assets(assets, site) == href
+    assert docs.copy_assets(assets, at(site)) == href
     assert (site / href / "js" / "jquery.min.js").stat().st_ino == first.st_ino
     assert not list((site / ".staging").iterdir())
     (assets / "js" / "jquery.min.js").write_text("newer")
-    assert docs.copy_assets(assets, site) != href
+    assert docs.copy_assets(assets, at(site)) != href
     assert (site / href / "js" / "jquery.min.js").read_text() == "js/jquery.min.js"
 
 
 def test_incomplete_assets_are_told_apart(assets: Path, tmp_path: Path) -> None:
     (assets / "js" / "jquery.min.js").unlink()
     with pytest.raises(LakeError, match=r"missing \(js/jquery\.min\.js\)"):
-        docs.copy_assets(assets, tmp_path / "site")
+        docs.copy_assets(assets, at(tmp_path / "site"))

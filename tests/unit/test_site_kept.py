@@ -10,6 +10,7 @@ import pytest
 from lib.lake.checks import Check, add_check
 from lib.lake.site_folder import docs_kept
 from lib.reporting.site import write_site
+from tests.on_disk import on_disk
 from tests.published_lake import DAY_0, PublishedLake
 
 
@@ -24,7 +25,7 @@ def lake(tmp_path: Path) -> PublishedLake:
 
 def failed(lake: PublishedLake, name: str) -> None:
     """A check that failed: its docs are there, and nothing is published."""
-    folder = lake.layout.site / "runs" / name
+    folder = on_disk(lake.layout.site) / "runs" / name
     folder.mkdir(parents=True)
     (folder / "index.html").write_text("docs", "utf-8")
     at = DAY_0 + timedelta(days=lake.days)
@@ -50,7 +51,7 @@ def test_docs_of_older_checks_go_and_their_lines_stay(lake: PublishedLake) -> No
     assert linked(lake) == ["b", "c", "e"]
     assert "demo: 5 checked runs" in lake.page("runs.html")
     assert 'href="runs/c/index.html"' in lake.page()
-    assert list((lake.layout.site / ".staging").iterdir()) == []
+    assert list((on_disk(lake.layout.site) / ".staging").iterdir()) == []
 
 
 def test_after_a_rollback_the_docs_of_what_is_current_are_kept_and_of_what_was_before_it(lake: PublishedLake) -> None:
@@ -66,7 +67,7 @@ def test_after_a_rollback_the_docs_of_what_is_current_are_kept_and_of_what_was_b
 def test_the_index_leads_to_the_notebooks_once_their_pages_are_there(lake: PublishedLake) -> None:
     lake.published("a")
     assert "notebooks/" not in lake.page()
-    (lake.layout.site / "notebooks").mkdir()
-    (lake.layout.site / "notebooks" / "index.html").write_text("notebooks", "utf-8")
+    (on_disk(lake.layout.site) / "notebooks").mkdir()
+    (on_disk(lake.layout.site) / "notebooks" / "index.html").write_text("notebooks", "utf-8")
     lake.published("b")
     assert '<a href="notebooks/index.html">Notebooks</a>' in lake.page()

@@ -9,6 +9,7 @@ import pytest
 from lib.errors import LakeError
 from lib.lake.site_folder import docs_kept, remove_docs
 from lib.reporting.mirror import mirror
+from tests.on_disk import at
 
 
 def write(folder: Path, **files: str) -> None:
@@ -34,7 +35,7 @@ def site(tmp_path: Path) -> Path:
 
 def test_the_copy_has_what_the_site_has_and_nothing_in_the_making(site: Path, tmp_path: Path) -> None:
     there = tmp_path / "a copy"
-    assert mirror(site, there.as_uri()) == 4
+    assert mirror(at(site), there.as_uri()) == 4
     assert read(there) == {
         "index.html": "one",
         "runs.html": "r1",
@@ -49,7 +50,7 @@ def test_the_pages_are_written_last_as_what_they_link_to_must_be_there_by_then(
     write(site, zebra__x_html="z")
     written: list[str] = []
     monkeypatch.setattr("lib.reporting.mirror._write", lambda _store, path, _file: written.append(path))
-    mirror(site, (tmp_path / "copy").as_uri())
+    mirror(at(site), (tmp_path / "copy").as_uri())
     names = [path.removeprefix(f"{tmp_path / 'copy'}/") for path in written]
     assert names == ["assets/a1/x.html", "runs/r1/index.html", "zebra/x.html", "runs.html", "index.html"]
 
@@ -58,11 +59,11 @@ def test_only_what_is_new_and_the_pages_are_written_again_and_docs_no_longer_kep
     site: Path, tmp_path: Path
 ) -> None:
     there = tmp_path / "copy"
-    mirror(site, there.as_uri())
+    mirror(at(site), there.as_uri())
     write(site, index_html="two", runs_html="r2", runs__r2__index_html="docs of r2")
-    remove_docs(site, ["r1"])
-    assert docs_kept(site) == {"r2"}
-    assert mirror(site, there.as_uri()) == 3
+    remove_docs(at(site), ["r1"])
+    assert docs_kept(at(site)) == {"r2"}
+    assert mirror(at(site), there.as_uri()) == 3
     assert read(there) == {
         "index.html": "two",
         "runs.html": "r2",
@@ -76,13 +77,13 @@ def test_a_store_that_cannot_be_written_is_named_and_the_site_stays(site: Path, 
     with pytest.raises(
         LakeError, match=r"could not be copied to file:.*site.publish_to.*the next run copies what is missing"
     ):
-        mirror(site, (tmp_path / "file").as_uri())
+        mirror(at(site), (tmp_path / "file").as_uri())
     assert (site / "index.html").read_text() == "one"
 
 
 def test_a_page_of_a_notebook_that_is_as_long_as_before_is_copied_all_the_same(site: Path, tmp_path: Path) -> None:
     write(site, notebooks__index_html="10 plays")
-    mirror(site, (tmp_path / "copy").as_uri())
+    mirror(at(site), (tmp_path / "copy").as_uri())
     write(site, notebooks__index_html="11 plays")
-    mirror(site, (tmp_path / "copy").as_uri())
+    mirror(at(site), (tmp_path / "copy").as_uri())
     assert read(tmp_path / "copy")["notebooks/index.html"] == "11 plays"

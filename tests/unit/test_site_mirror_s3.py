@@ -14,6 +14,7 @@ from lib.config import load_source
 from lib.errors import LakeError
 from lib.reporting.mirror import mirror
 from tests.moto_server import SECRET, aws, credentials
+from tests.on_disk import at
 
 pytestmark = pytest.mark.usefixtures("credentials")
 __all__ = ["aws", "credentials"]
@@ -59,7 +60,7 @@ def held(bucket: Any) -> dict[str, str]:
 
 def test_a_bucket_gets_the_site_with_types_that_a_browser_shows(site: Path, aws: str, bucket: Any) -> None:
     uri = f"s3://{bucket.name}/of/shop?{urlencode({'endpoint_override': aws})}"
-    assert mirror(site, uri) == 5
+    assert mirror(at(site), uri) == 5
     assert held(bucket) == {
         "of/shop/index.html": "one",
         "of/shop/runs.html": "r1",
@@ -76,12 +77,12 @@ def test_the_next_copy_writes_what_is_new_and_removes_docs_no_longer_kept_and_no
 ) -> None:
     uri = f"s3://{bucket.name}/of/shop?{urlencode({'endpoint_override': aws})}"
     bucket.put_object(Key="of/others.html", Body=b"not ours")
-    mirror(site, uri)
+    mirror(at(site), uri)
     (site / "runs" / "r1" / "index.html").unlink()
     (site / "runs" / "r3").mkdir()
     (site / "runs" / "r3" / "index.html").write_text("docs of r3", "utf-8")
     (site / "index.html").write_text("two", "utf-8")
-    assert mirror(site, uri) == 3
+    assert mirror(at(site), uri) == 3
     found = held(bucket)
     assert {name: text for name, text in found.items() if text} == {
         "of/others.html": "not ours",
@@ -96,7 +97,7 @@ def test_the_next_copy_writes_what_is_new_and_removes_docs_no_longer_kept_and_no
 def test_a_bucket_that_is_not_there_is_named_without_the_key(site: Path, aws: str) -> None:
     uri = f"s3://no-such-bucket/shop?{urlencode({'endpoint_override': aws})}"
     with pytest.raises(LakeError) as caught:
-        mirror(site, uri)
+        mirror(at(site), uri)
     message = str(caught.value)
     assert message.startswith("the site could not be copied to s3://no-such-bucket/shop?endpoint_override=")
     assert "(site.publish_to)" in message
@@ -113,5 +114,5 @@ def test_the_address_may_stand_in_the_yaml_or_in_the_environment(
         assert source.site.publish_to is not None
         if not query:
             monkeypatch.setenv("AWS_ENDPOINT_URL", aws)
-        assert mirror(site, source.site.publish_to) == 5
+        assert mirror(at(site), source.site.publish_to) == 5
         assert held(bucket)[f"{folder}/index.html"] == "one"

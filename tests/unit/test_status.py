@@ -18,7 +18,7 @@ from lib import console
 from lib.errors import ConfigError
 from lib.lake import metrics, publications
 from lib.lake.checks import Check, add_check
-from lib.lake.layout import Layout, claim
+from lib.lake.layout import claim, lake_at
 from lib.lake.lock import writing
 from lib.lake.publications import Publication, PublishedTable
 from lib.lake.runs import Run
@@ -32,7 +32,7 @@ class Lake:
     """A lake with a run a day."""
 
     def __init__(self, folder: Path) -> None:
-        self.layout = Layout(folder / "a lake")
+        self.layout = lake_at(f"{folder}/a lake")
         self.days = 0
         claim(self.layout, "demo", DAY_0)
 

@@ -11,20 +11,21 @@ import pytest
 from deltalake import DeltaTable
 from pyarrow import parquet
 
-from lib.lake import lock, runs
+from lib.lake import runs
 from lib.lake.checks import Check, add_check
-from lib.lake.layout import Layout
+from lib.lake.layout import Layout, lake_at
 from lib.lake.lock import run_at_work, writing
 from lib.lake.runs import Run
 from lib.observe.outcome import Outcome, RunSummary
 from lib.observe.summaries import summaries
+from tests.on_disk import on_disk
 
 DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
-    return Layout(tmp_path)
+    return lake_at(str(tmp_path))
 
 
 def ran(layout: Layout, run_id: str, day: int, state: str = "published", **changes: Any) -> None:
@@ -35,7 +36,7 @@ def ran(layout: Layout, run_id: str, day: int, state: str = "published", **chang
 
 def checked(layout: Layout, docs_id: str, run_id: str, day: int, outcome: str = "published") -> None:
     add_check(layout, Check(docs_id, run_id, DAY_0 + timedelta(days=day), outcome, 1, 0, 0, 1, None))
-    (layout.site / "runs" / docs_id).mkdir(parents=True)
+    (on_disk(layout.site) / "runs" / docs_id).mkdir(parents=True)
 
 
 def test_a_lake_without_a_run_has_no_summary(layout: Layout) -> None:
@@ -74,13 +75,13 @@ def test_the_lock_is_not_looked_at_where_every_run_has_an_end(layout: Layout, mo
         raise AssertionError
 
     with writing(layout, "b", DAY_0), monkeypatch.context() as patch:
-        patch.setattr(lock.fcntl, "flock", refuse)
+        patch.setattr("lib.lake.local_files.fcntl.flock", refuse)
         assert [one.outcome for one in summaries(layout, 1)] == [Outcome.PUBLISHED]
 
 
 def test_looking_who_is_at_work_keeps_nobody_out(layout: Layout) -> None:
     assert run_at_work(layout) is None
-    assert not layout.lock.exists()
+    assert not on_disk(layout.lock).exists()
     with writing(layout, "a", DAY_0):
         assert run_at_work(layout) == "a"
     assert run_at_work(layout) is None
@@ -97,7 +98,7 @@ def test_the_docs_are_those_of_the_last_check_that_are_still_there(layout: Layou
     checked(layout, "b.check2", "b", 5, "checks failed")
     checked(layout, "a.rollback1", "a", 6, "rolled back")
     checked(layout, "c", "c", 2)
-    (layout.site / "runs" / "c").rmdir()
+    (on_disk(layout.site) / "runs" / "c").rmdir()
     assert [one.docs_id for one in summaries(layout, 3)] == ["a", "b.check2", None]
     assert [one.docs_id for one in summaries(layout, 2)] == ["b.check2", None]
 

@@ -13,8 +13,10 @@ from deltalake import write_deltalake
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lib.lake.storage import Address
 from lib.landing.fetch import PAGE_SCHEMA
 from lib.observe.traffic import Fetching, fetching, nearest_rank
+from tests.on_disk import at
 
 START = datetime(2026, 1, 1, 3, 0, tzinfo=UTC)
 
@@ -28,12 +30,12 @@ def page(number: int, ended_s: float, took_s: float, **known: Any) -> dict[str, 
     }  # fmt: skip
 
 
-def land(folder: Path, *pages: dict[str, Any]) -> str:
+def land(folder: Path, *pages: dict[str, Any]) -> Address:
     path = str(folder / "pages")
     write_deltalake(
         path, pa.Table.from_pylist(list(pages), PAGE_SCHEMA), mode="append", partition_by=["run_id", "table"]
     )
-    return path
+    return Address.of(path)
 
 
 def test_what_landed_is_counted_by_table(tmp_path: Path) -> None:
@@ -78,7 +80,7 @@ def test_a_resumed_run_was_not_fetching_while_it_was_dead(tmp_path: Path) -> Non
 
 
 def test_a_lake_without_pages_had_no_traffic(tmp_path: Path) -> None:
-    assert fetching(str(tmp_path / "pages"), "r1", START) == Fetching()
+    assert fetching(at(tmp_path / "pages"), "r1", START) == Fetching()
     assert fetching(land(tmp_path, page(1, 1.0, 1.0)), "r2", START) == Fetching()
 
 

@@ -20,6 +20,7 @@ from lib.lake.runs import Run
 from lib.lake.states import RunState, Step
 from tests.made_up_runs import job_at, make_runs
 from tests.message_receivers import http_receiver
+from tests.on_disk import on_disk
 
 JOBS: dict[str, click.Command] = {
     "full-ingest": full_ingest.command,
@@ -96,9 +97,9 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    before = footprint(job.layout.root)
-    assert f"did you mean {meant!r}?" in refused(monkeypatch, capsys, name, job.layout.root, *options)
-    assert footprint(job.layout.root) == before
+    before = footprint(on_disk(job.layout.root))
+    assert f"did you mean {meant!r}?" in refused(monkeypatch, capsys, name, on_disk(job.layout.root), *options)
+    assert footprint(on_disk(job.layout.root)) == before
 
 
 @pytest.mark.parametrize(
@@ -125,10 +126,10 @@ def test_what_cannot_be_meant_is_refused_and_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    before = footprint(job.layout.root)
-    assert words in refused(monkeypatch, capsys, name, job.layout.root, *options)
-    changed = {path for path, about in footprint(job.layout.root).items() if before.get(path) != about}
-    assert changed <= {job.layout.lock}
+    before = footprint(on_disk(job.layout.root))
+    assert words in refused(monkeypatch, capsys, name, on_disk(job.layout.root), *options)
+    changed = {path for path, about in footprint(on_disk(job.layout.root)).items() if before.get(path) != about}
+    assert changed <= {on_disk(job.layout.lock)}
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ def test_what_cannot_be_meant_is_refused_and_changes_nothing(
 def test_a_lake_that_is_not_there_is_not_made_and_the_nearest_one_is_named(
     name: str, options: list[str], job: Job, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    typo = job.layout.root.with_name("dmeo")
+    typo = on_disk(job.layout.root).with_name("dmeo")
     assert f"did you mean {str(job.layout.root)!r}?" in refused(monkeypatch, capsys, name, typo, *options)
     assert [path.name for path in typo.parent.iterdir()] == ["demo"]
 
@@ -158,7 +159,7 @@ def test_a_lake_that_is_not_there_is_not_made_and_the_nearest_one_is_named(
 def test_a_task_that_ends_before_there_is_a_lake_makes_none_and_says_so(
     job: Job, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    typo = job.layout.root.with_name("dmeo")
+    typo = on_disk(job.layout.root).with_name("dmeo")
     # A DAG whose first task failed has no lake yet, and its alerts have to arrive: this one is no mistake.
     assert not record_task.command.main(["--lake", str(typo), *TASK], standalone_mode=False)
     assert f"no lake at {typo} yet: nothing was written to it; did you mean {str(job.layout.root)!r}?" in (
@@ -213,10 +214,10 @@ def test_a_mistake_that_only_the_check_can_see_leaves_the_run_as_it_was(
     ended = Run("mine", "demo", job.now, "", "{}", None, state, message, status, ended_at, number=2, done=Step.DERIVE)
     ended.save(job.layout)
     mine = runs.all_runs(job.layout)[-1]
-    before = footprint(job.layout.metrics)
+    before = footprint(on_disk(job.layout.metrics))
     assert ended_by_a_mistake(job, replace(mine), monkeypatch) == (mine, [])
-    assert footprint(job.layout.metrics) == before
-    assert not job.layout.alerts.exists()
+    assert footprint(on_disk(job.layout.metrics)) == before
+    assert not on_disk(job.layout.alerts).exists()
 
 
 def test_a_run_that_is_on_its_way_is_ended_by_a_mistake_and_told(

@@ -1,0 +1,226 @@
+"""Where a lake is kept: every file, folder and Delta table of a lake is opened here, and nowhere else.
+
+An `Address` says where something is. Its text is what Spark, delta-rs and people are given. What each kind of store does in its own
+way is in `local_files` (this machine) and `objects` (object stores), method by method the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+import pyarrow as pa
+from deltalake import DeltaTable, QueryBuilder, write_deltalake
+
+from lib.lake.local_files import LocalFiles
+from lib.lake.objects import Objects
+
+_MEMORY = "memory"
+
+
+@dataclass(frozen=True)
+class Address:
+    """A lake, or a folder, a table or a file of one.
+
+    `store` is empty on this machine, else the part of a URI that names the store, such as `memory://tests`. `path` begins with a
+    slash.
+    """
+
+    store: str
+    path: str
+
+    @classmethod
+    def of(cls, text: str) -> Address:
+        """The address that a URI or an absolute path names."""
+        scheme, there, rest = text.partition("://")
+        if not there:
+            return cls("", text)
+        host, _, path = rest.partition("/")
+        return cls(f"{scheme}://{host}", f"/{path}" if path else "")
+
+    def __truediv__(self, name: str) -> Address:
+        """What is below this address."""
+        return Address(self.store, f"{self.path.rstrip('/')}/{name}")
+
+    def __str__(self) -> str:
+        return f"{self.store}{self.path}"
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def parent(self) -> Address:
+        """The folder that it is in."""
+        return Address(self.store, self.path.rpartition("/")[0] or "/")
+
+    def below(self, root: Address) -> str:
+        """The path from a folder above to here, with forward slashes.
+
+        Raises:
+            ValueError: it is not below that folder.
+        """
+        if self.store != root.store or not self.path.startswith(f"{root.path}/"):
+            message = f"{self} is not below {root}"
+            raise ValueError(message)
+        return self.path[len(root.path) + 1 :]
+
+
+@cache
+def _store(name: str) -> LocalFiles | Objects:
+    """The store of that name, the same one in the whole process."""
+    scheme = name.partition("://")[0]
+    if not name:
+        return LocalFiles()
+    if scheme == _MEMORY:
+        from obstore.store import MemoryStore
+
+        return Objects(MemoryStore())
+    message = f"{name}: lakes are not kept in stores of this kind"
+    raise ValueError(message)
+
+
+def read(at: Address) -> bytes:
+    """What a file holds.
+
+    Raises:
+        OSError: FileNotFoundError where there is none.
+    """
+    return _store(at.store).read(at.path)
+
+
+def read_text(at: Address) -> str:
+    """The text of a file, which is UTF-8.
+
+    Raises:
+        OSError: FileNotFoundError where there is none.
+        UnicodeDecodeError: it is no text.
+    """
+    return read(at).decode("utf-8")
+
+
+def mode(at: Address) -> int | None:
+    """Who may use a file, as the bits of `chmod`; None in a store whose files have no such bits."""
+    return _store(at.store).mode(at.path)
+
+
+def replace_text(at: Address, text: str, *, is_secret: bool = False) -> None:
+    """Write a file as a whole: readers see the old one or the new one. A secret is for its owner alone, where there are owners."""
+    _store(at.store).replace(at.path, text, is_secret=is_secret)
+
+
+def is_file(at: Address) -> bool:
+    """Whether there is a file at the address."""
+    return _store(at.store).is_file(at.path)
+
+
+def is_folder(at: Address) -> bool:
+    """Whether there is a folder at the address: in an object store, whether there is something below it."""
+    return _store(at.store).is_folder(at.path)
+
+
+def names(folder: Address) -> set[str]:
+    """The names of the files and folders in a folder; none where there is no folder."""
+    return _store(folder.store).names(folder.path)
+
+
+def files(folder: Address) -> dict[str, int]:
+    """All files below a folder by their path from there, with their sizes in bytes."""
+    return _store(folder.store).files(folder.path)
+
+
+def remove(folder: Address, aside: Address | None = None) -> None:
+    """Remove a folder with all that is in it.
+
+    On a file system it is first moved `aside`, if that is given, so that no reader finds half of it.
+    """
+    _store(folder.store).remove(folder.path, "" if aside is None else aside.path)
+
+
+def remove_older(folder: Address, before: datetime) -> None:
+    """Remove what is in a folder and was last changed before that time."""
+    _store(folder.store).remove_older(folder.path, before)
+
+
+def work_folder(beside: Address, prefix: str) -> Path:
+    """A new, empty folder of this machine, to make something in that `move_in` then puts into the store in which `beside` is.
+
+    Where the store is this machine's, it is made in the folder `beside`, so that it can be moved at once.
+    """
+    return _store(beside.store).work_folder(beside.path, prefix)
+
+
+def move_in(folder: Path, at: Address) -> None:
+    """Move a folder of this machine into the store: at once on a file system, its `index.html` last in an object store.
+
+    Raises:
+        OSError: FileExistsError where something is there already. Nothing was changed then.
+    """
+    _store(at.store).move_in(folder, at.path)
+
+
+@contextmanager
+def lease(at: Address, text: str, *, patience_s: float) -> Iterator[bool]:
+    """Hold the lease at an address meanwhile; `text` tells others whose it is. False: another one held it for all of `patience_s`.
+
+    It ends with the process, however that ends: on this machine at once, in an object store a minute later.
+
+    Raises:
+        OSError: the store cannot be written.
+    """
+    with _store(at.store).lease(at.path, text, patience_s) as is_mine:
+        yield is_mine
+
+
+def lease_text(at: Address) -> str:
+    """Who holds the lease, or held it last and never gave it back; nothing where it was given back."""
+    return _store(at.store).lease_text(at.path)
+
+
+def is_leased(at: Address) -> bool:
+    """Whether somebody holds the lease.
+
+    On this machine it looks by taking it for an instant, for which another one should wait.
+    """
+    return _store(at.store).is_leased(at.path)
+
+
+def is_table(at: Address) -> bool:
+    """Whether there is a Delta table at the address."""
+    return DeltaTable.is_deltatable(str(at), storage_options=_store(at.store).options)
+
+
+def table(at: Address, version: int | None = None) -> DeltaTable:
+    """The table of delta-rs at the address, as it is now or as it was in a version.
+
+    Raises:
+        TableNotFoundError: there is none.
+    """
+    return DeltaTable(str(at), version=version, storage_options=_store(at.store).options)
+
+
+def create_table(at: Address, schema: pa.Schema, configuration: dict[str, str]) -> DeltaTable:
+    """The table, made if it is not there."""
+    return DeltaTable.create(
+        str(at), schema, mode="ignore", configuration=dict(configuration), storage_options=_store(at.store).options
+    )
+
+
+def append_rows(to: DeltaTable, rows: pa.Table | pa.RecordBatchReader) -> None:
+    """Add rows in one commit, and with them the columns that the table lacks."""
+    write_deltalake(to, rows, mode="append", schema_mode="merge")
+
+
+def replace_rows(to: DeltaTable, rows: pa.Table, which: str) -> None:
+    """Put rows in the place of those for which the SQL condition `which` holds, in one commit."""
+    write_deltalake(to, rows, mode="overwrite", predicate=which, schema_mode="merge")
+
+
+def asking(name: str, of: DeltaTable) -> QueryBuilder:
+    """What answers SQL on a table, which it calls `name`. It knows deletion vectors, which `to_pyarrow_table` refuses."""
+    return QueryBuilder().register(name, of)
