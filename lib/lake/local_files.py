@@ -1,4 +1,4 @@
-"""A store that is this machine's file system, as the kernel knows it. docs/adr/0015 says why it is not one of obstore's."""
+"""A store that is this machine's file system, as the kernel knows it. docs/adr/0016 says why it is not one of obstore's."""
 
 from __future__ import annotations
 
