@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame, SparkSession
@@ -26,7 +25,7 @@ from lib.lake.quarantine import quarantined
 from lib.lake.read import at_version
 from lib.lake.runs import Run
 from lib.lake.states import RunState
-from lib.quality.docs import Checked, copy_assets, make_self_contained
+from lib.quality.docs import Docs, copy_assets
 from lib.quality.failed_rows import CheckOf, write_failures
 from lib.quality.implied import implied, register_deleted_rows
 from lib.quality.names import rows_query
@@ -124,14 +123,14 @@ def _check_and_publish(
         derived = {name: at for name, at in whole.tables.items() if name not in looking.frames}
         frames = looking.frames | _read_at(spark, job, derived)
         register_deleted_rows(spark, job.source, run)
+        assets = job.runtime.site_assets
+        href = copy_assets(assets, job.layout.site) if assets else ""
         staged = site.staging_folder(job.layout.site, docs_id)
-        findings, notes = _checked(job, looking, frames, suites, docs_id, staged)
+        docs = Docs(docs_id, staged, job.source.source, href)
+        findings, notes = _checked(job, looking, frames, suites, docs)
         broken = (*not_accepted(findings, accepted), *findings.unchecked)
         reached("checked")
     with job.steps.step("publish"):
-        assets = job.runtime.site_assets
-        href = copy_assets(assets, job.layout.site) if assets else ""
-        make_self_contained(staged, assets, href, checked=_for_docs(findings, docs_id))
         if findings.failed:
             notes.append(f"{ROWS_NOTE} {rows_query(docs_id)}")
         if not broken:
@@ -162,19 +161,6 @@ def _check_and_publish(
         raise not_copied
 
 
-def _for_docs(findings: Findings, docs_id: str) -> Checked:
-    """What the data docs say at their top, and beside each table."""
-    kinds = {"critical": findings.gating, "could not be checked": findings.unchecked, "warning": findings.warnings}
-    return Checked(
-        {table: findings.of(table).counts for table in findings.rows},
-        [
-            (kind, str(finding), "" if finding.success is None else rows_query(docs_id, finding.name))
-            for kind, some in kinds.items()
-            for finding in some
-        ],
-    )
-
-
 def _why_not(job: Job, docs_id: str, findings: Findings, broken: Sequence[Finding]) -> str:
     """The summary of a check after which nothing is published: what is wrong, where to look, and what to do."""
     lines = [f"{findings.counts}:", *(f"  {finding}" for finding in broken)]
@@ -198,17 +184,15 @@ def _read_at(spark: SparkSession, job: Job, versions: Mapping[str, tuple[str, in
 
 
 def _checked(
-    job: Job, looking: Looking, frames: dict[str, DataFrame], suites: Suites, docs_id: str, docs: Path
+    job: Job, looking: Looking, frames: dict[str, DataFrame], suites: Suites, docs: Docs
 ) -> tuple[Findings, list[str]]:
     """Check the tables, those that point at others last: their unmatched references are counted meanwhile, for sentences."""
     pointing = {table.name for table in job.source.tables if table.references}
     findings = validate(
         {name: frames[name] for name in sorted(frames, key=lambda name: name in pointing)},
         suites,
-        docs_id=docs_id,
         at=job.now,
         docs=docs,
-        title=job.source.source,
         wait_for=lambda name: looking.unmatched.result() if name in pointing else None,
     )
     return findings, looking.unmatched.result()
