@@ -21,7 +21,7 @@ from lib.lake.publications import Accepted, publish
 from lib.lake.runs import Run
 from lib.lake.states import RunState
 from lib.quality.checking import Looking, Suites, check, look
-from lib.quality.docs import Checked, copy_assets, make_self_contained
+from lib.quality.docs import Docs, copy_assets
 from lib.quality.failed_rows import CheckOf, write_failures
 from lib.quality.implied import implied
 from lib.quality.names import rows_query
@@ -90,20 +90,19 @@ def _check_and_publish(
     with job.steps.step("check"):
         copy = job.copy(spark, run)
         looking = looking or look(copy, suites, background)
-        staged = site.staging_folder(job.layout.site, docs_id)
-        found = check(copy, looking, whole.tables, suites, docs_id=docs_id, docs=staged, at=job.now)
+        assets = job.runtime.site_assets
+        href = copy_assets(assets, job.layout.site) if assets else ""
+        docs = Docs(docs_id, site.staging_folder(job.layout.site, docs_id), job.source.source, href)
+        found = check(copy, looking, whole.tables, suites, docs=docs, at=job.now)
         findings, notes = found.findings, found.notes
         broken = (*not_accepted(findings, accepted), *findings.unchecked)
         reached("checked")
     with job.steps.step("publish"):
-        assets = job.runtime.site_assets
-        href = copy_assets(assets, job.layout.site) if assets else ""
-        make_self_contained(staged, assets, href, checked=_for_docs(findings, docs_id))
         if findings.failed:
             notes.append(f"{ROWS_NOTE} {rows_query(docs_id)}")
         if not broken:
-            keep_page(staged, checked_page(job.layout, job.source.source, run, docs_id, job.now, findings, notes))
-        site.publish_run_docs(staged, job.layout.site, docs_id)
+            keep_page(docs.folder, checked_page(job.layout, job.source.source, run, docs_id, job.now, findings, notes))
+        site.publish_run_docs(docs.folder, job.layout.site, docs_id)
         reached("docs moved in")
         # Only now is the docs' id taken for good: a check that was killed before leaves no rows that the next one would repeat.
         one = CheckOf(run, docs_id, job.now)
@@ -127,19 +126,6 @@ def _check_and_publish(
         raise (CouldNotCheckError if findings.unchecked else ChecksFailedError)(why)
     if not_copied:
         raise not_copied
-
-
-def _for_docs(findings: Findings, docs_id: str) -> Checked:
-    """What the data docs say at their top, and beside each table."""
-    kinds = {"critical": findings.gating, "could not be checked": findings.unchecked, "warning": findings.warnings}
-    return Checked(
-        {table: findings.of(table).counts for table in findings.rows},
-        [
-            (kind, str(finding), "" if finding.success is None else rows_query(docs_id, finding.name))
-            for kind, some in kinds.items()
-            for finding in some
-        ],
-    )
 
 
 def _why_not(job: Job, docs_id: str, findings: Findings, broken: Sequence[Finding]) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyspark.sql import DataFrame
@@ -15,6 +14,7 @@ from lib.lake import runs
 from lib.lake.copying import Copy
 from lib.lake.quarantine import quarantined
 from lib.lake.read import at_version
+from lib.quality.docs import Docs
 from lib.quality.implied import register_deleted_rows
 from lib.quality.references import NOTHING, count_unmatched, describe_unmatched, register_unmatched
 from lib.quality.validate import Findings, validate
@@ -63,11 +63,10 @@ def check(
     versions: Mapping[str, tuple[str, int]],
     suites: Suites,
     *,
-    docs_id: str,
-    docs: Path,
+    docs: Docs,
     at: datetime,
 ) -> Checking:
-    """Check the tables at these versions, and write their data docs into a folder.
+    """Check the tables at these versions, and write their data docs.
 
     Those that point at others come last: their unmatched references are counted meanwhile, for sentences.
     """
@@ -78,10 +77,8 @@ def check(
     findings = validate(
         {name: frames[name] for name in sorted(frames, key=lambda name: name in pointing)},
         suites,
-        docs_id=docs_id,
         at=at,
         docs=docs,
-        title=copy.source.source,
         wait_for=lambda name: looking.unmatched.result() if name in pointing else None,
     )
     return Checking(frames, findings, looking.unmatched.result())

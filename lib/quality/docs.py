@@ -1,83 +1,68 @@
 """Great Expectations' data docs of one run, made so that they can be read without any other host.
 
-GX's pages load their scripts, styles, fonts and logo from eight hosts, and the logo's URL carries an id. Here each of
-these references becomes a file of the site's own `assets/`, or nothing; a content security policy keeps the browser to
-that.
+GX's own pages load scripts, styles, fonts and a logo from eight hosts. Ours (`templates/page.j2`) load files of the site's own
+`assets/`, or nothing; a content security policy keeps the browser to that.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import logging
 import shutil
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from html import escape
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lib.errors import LakeError
 from lib.lake import storage
 from lib.lake.site_folder import STAGING
 from lib.lake.storage import Address
-from lib.quality.counts import Counts
-from lib.quality.markup import Page, rewrite
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from great_expectations.data_context import EphemeralDataContext
 
-# What GX 1.24's pages load, and the file of the assets that stands for it. scripts/site_assets.sh fetches these files.
-ASSETS: Mapping[str, str] = {
-    "https://unpkg.com/bootstrap-table@1.19.1/dist/bootstrap-table.min.css": "css/bootstrap-table.min.css",
-    "https://maxcdn.bootstrapcdn.com/bootstrap/4.3.1/css/bootstrap.min.css": "css/bootstrap.min.css",
-    "https://unpkg.com/bootstrap-table@1.19.0/dist/extensions/filter-control/bootstrap-table-filter-control.css": (
-        "css/bootstrap-table-filter-control.min.css"
-    ),
-    "https://unpkg.com/bootstrap-table@1.19.0/dist/extensions/filter-control/bootstrap-table-filter-control.min.css": (
-        "css/bootstrap-table-filter-control.min.css"
-    ),
-    "https://cdnjs.cloudflare.com/ajax/libs/bootstrap-datepicker/1.9.0/css/bootstrap-datepicker.min.css": (
-        "css/bootstrap-datepicker.min.css"
-    ),
-    "https://cdn.jsdelivr.net/npm/@forevolve/bootstrap-dark@1.1.0/dist/css/bootstrap-prefers-dark.css": (
-        "css/bootstrap-prefers-dark.min.css"
-    ),
-    "https://cdnjs.cloudflare.com/ajax/libs/font-awesome/6.6.0/css/all.min.css": "css/all.min.css",
-    "https://cdn.jsdelivr.net/npm/vega@5": "js/vega.min.js",
-    "https://cdn.jsdelivr.net/npm/vega-lite@5": "js/vega-lite.min.js",
-    "https://cdn.jsdelivr.net/npm/vega-embed@6": "js/vega-embed.min.js",
-    "https://code.jquery.com/jquery-3.7.1.min.js": "js/jquery.min.js",
-    "https://cdnjs.cloudflare.com/ajax/libs/popper.js/1.12.9/umd/popper.min.js": "js/popper.min.js",
-    "https://stackpath.bootstrapcdn.com/bootstrap/4.3.1/js/bootstrap.min.js": "js/bootstrap.min.js",
-    "https://unpkg.com/bootstrap-table@1.19.1/dist/bootstrap-table.min.js": "js/bootstrap-table.min.js",
-    "https://unpkg.com/bootstrap-table@1.19.1/dist/extensions/filter-control/bootstrap-table-filter-control.min.js": (
-        "js/bootstrap-table-filter-control.min.js"
-    ),
-    "https://cdnjs.cloudflare.com/ajax/libs/bootstrap-datepicker/1.9.0/js/bootstrap-datepicker.min.js": (
-        "js/bootstrap-datepicker.min.js"
-    ),
-}
+    from lib.quality.validate import Findings
+
+# fmt: off
+# What pages load, in this order. scripts/site_assets.sh fetches these files.
+STYLES = tuple(f"css/{name}.min.css" for name in (
+    "bootstrap-table", "bootstrap", "bootstrap-table-filter-control", "bootstrap-datepicker", "bootstrap-prefers-dark", "all",
+))
+GRAPH_SCRIPTS = ("js/vega.min.js", "js/vega-lite.min.js", "js/vega-embed.min.js")
+SCRIPTS = tuple(f"js/{name}.min.js" for name in (
+    "jquery", "popper", "bootstrap", "bootstrap-table", "bootstrap-table-filter-control", "bootstrap-datepicker",
+))
+# fmt: on
+ASSETS = (*STYLES, *GRAPH_SCRIPTS, *SCRIPTS)
 PLAIN_NOTE = "This page looks plainer than it could, because Node was not there at set-up. Only graphs are left out."
-# A run's docs are in site/runs/<docs_id>/: so far is it from their folder to the site's.
-_UP_TO_SITE = 2
 
 
 @dataclass(frozen=True)
-class Checked:
-    """What came of a run's checks, by table; and what did not pass, the worst first.
+class Docs:
+    """Where the pages of one check of a run are written, and how they look.
 
-    Of each of the latter: its kind, what it says, and the query that gives the rows, "" where there is none.
+    `folder` will be moved to `site/runs/<docs_id>`. `assets_href` is what `copy_assets` gave; where there are no assets ("") the
+    pages say at their top that they are plain, and need no script. Pages that are to stand `alone` say nothing at their top,
+    and do not lead to the site.
     """
 
-    counts: Mapping[str, Counts]
-    not_passed: Sequence[tuple[str, str, str]]
+    docs_id: str
+    folder: Path
+    title: str
+    assets_href: str = ""
+    alone: bool = False
 
 
-def site_config(folder: Path) -> dict[str, Any]:
-    """GX's configuration of a docs site in `folder`, for `context.add_data_docs_site`. Data is shown as text."""
-    view = {"module_name": "lib.quality.docs_view", "class_name": "TextOnlyPageView"}
+def write_docs(context: EphemeralDataContext, docs: Docs, findings: Findings) -> None:
+    """Write a page for each suite of the context and for each of its results, and the index of them.
+
+    What was found is shown at the top of each page where not all of it passed, and beside each table of the index.
+    """
+    from great_expectations.render.renderer.site_builder import SiteBuilder
+
+    view = {"module_name": "lib.quality.docs_view", "class_name": "OwnPages", "docs": docs, "findings": findings}
     ours = "lib.quality.docs_renderer"
     results = {
         "module_name": ours,
@@ -87,50 +72,24 @@ def site_config(folder: Path) -> dict[str, Any]:
             "table_renderer": {"module_name": ours, "class_name": "WarningsApart"},
         },
     }
-    return {
-        "class_name": "SiteBuilder",
-        "show_how_to_buttons": False,
-        "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder)},
-        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-        "site_section_builders": {
-            "expectations": {"view": dict(view)},
-            "validations": {"view": dict(view), "renderer": results},
-            "profiling": {"view": dict(view)},
+    # By hand: a site of the context's configuration has every `$` in it taken for the name of a setting.
+    builder = SiteBuilder(
+        context,
+        {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs.folder)},
+        site_name=docs.title,
+        show_how_to_buttons=False,
+        site_index_builder={"class_name": "DefaultSiteIndexBuilder", "view": view},
+        site_section_builders={
+            "expectations": {"view": view},
+            # GX takes a run with "profiling" in its name for another kind, unless any name will do.
+            "validations": {"view": view, "renderer": results, "run_name_filter": {"matches_regex": "."}},
+            "profiling": "none",
         },
-    }
-
-
-def make_self_contained(
-    folder: Path,
-    assets: Path | None,
-    assets_href: str,
-    *,
-    checked: Checked | None = None,
-    alone: bool = False,
-) -> bool:
-    """Write every page of a run's docs anew so that nothing in it leaves for another host, nor runs a script but ours.
-
-    `folder` will be moved to `site/runs/<docs_id>`; `assets_href` is what `copy_assets` gave. Where `assets` is None
-    the pages say at their top that they are plain, and need no script. What was `checked` is shown at the top of each page
-    where not all of it passed, and beside each table of the index.
-    Pages that are to stand `alone` say nothing at their top, and do not lead to the site.
-
-    Returns:
-        False where a page loaded something that is not in `ASSETS`. It was dropped, and a warning in the log names it.
-    """
-    unknown: dict[str, None] = {}
-    for path in sorted(folder.rglob("*.html")):
-        depth = len(path.relative_to(folder).parts) - 1
-        root = "../" * (depth + _UP_TO_SITE)
-        text = path.read_text("utf-8")
-        page = _page(root, assets, assets_href, checked, with_graphs="vegaEmbed(" in text, alone=alone)
-        path.write_text(rewrite(text, page), "utf-8")
-        unknown.update(dict.fromkeys(page.unknown))
-    # Fonts, tutorials' pictures and templates of style sheets, 4 MB a run, that no page refers to.
-    shutil.rmtree(folder / "static", ignore_errors=True)
-    if unknown:
-        log.warning("the data docs load something unknown, which was dropped", extra={"references": sorted(unknown)})
-    return not unknown
+    )
+    # Not its `build`, which adds fonts, pictures and style sheets, 4 MB, that no page refers to.
+    for section in builder.site_section_builders.values():
+        section.build()
+    builder.site_index_builder.build()
 
 
 def copy_assets(assets: Path, site: Address) -> str:
@@ -139,7 +98,7 @@ def copy_assets(assets: Path, site: Address) -> str:
     Raises:
         LakeError: a file that the pages need is not there.
     """
-    missing = sorted(name for name in set(ASSETS.values()) if not (assets / name).is_file())
+    missing = sorted(name for name in ASSETS if not (assets / name).is_file())
     if missing:
         message = f"{assets}: files of the docs are missing ({', '.join(missing)}); delete it and run the set-up again"
         raise LakeError(message)
@@ -166,54 +125,6 @@ def copy_assets(assets: Path, site: Address) -> str:
     return href
 
 
-def _not_passed(checked: Checked) -> str:
-    if not checked.not_passed:
-        return ""
-    lines = "".join(
-        f"<li><strong>{escape(kind)}</strong> {escape(said)}{f'<br><code>{escape(query)}</code>' if query else ''}</li>"
-        for kind, said, query in checked.not_passed
-    )
-    count = escape(str(Counts.total(checked.counts.values())))
-    hint = "the rows concerned are in the lake's <code>ops/failures</code>, by key"
-    return f'<details class="site-failed" open><summary>{count}; {hint}</summary><ul>{lines}</ul></details>'
-
-
-def _page(
-    root: str,
-    assets: Path | None,
-    assets_href: str,
-    checked: Checked | None,
-    *,
-    with_graphs: bool,
-    alone: bool,
-) -> Page:
-    script = _text("docs.js")
-    style = _text("docs.css")
-    known = dict.fromkeys(ASSETS, "")
-    if assets is not None:
-        known = {url: f"{root}{assets_href}/{name}" for url, name in ASSETS.items()}
-    if not with_graphs:
-        known |= {url: "" for url, name in ASSETS.items() if name.startswith("js/vega")}
-    note = ""
-    if assets is None:
-        style += _text("plain.css")
-        note = "" if alone else f'<p class="site-note">{PLAIN_NOTE}</p>'
-    head = (
-        f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy(script)}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
-    )
-    links = f'<a href="{root}index.html">What is published</a><a href="{root}runs.html">Every run</a>'
-    bar = "" if alone else f'<p class="site-bar">{links}</p>'
-    return Page(
-        head=head,
-        top=f"<style>{style}</style>{note}{bar}{_not_passed(checked) if checked else ''}",
-        end=f"<script>{script}</script>" if assets else "",
-        assets=known,
-        with_scripts=assets is not None,
-        counts=checked.counts if checked else {},
-    )
-
-
 def policy(script: str) -> str:
     """What a browser may load: files of the site. This is the one inline script that it may run."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -224,5 +135,6 @@ def policy(script: str) -> str:
 
 
 @cache
-def _text(name: str) -> str:
+def text_of(name: str) -> str:
+    """A script or a style sheet of ours."""
     return (files("lib.quality") / "templates" / name).read_text("utf-8")

@@ -15,7 +15,7 @@ from lib.quality.validate import counts_of, is_warning
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
 
-# Icons of GX's pages, by the shape of the counts; lib.quality.markup draws them.
+# Icons of GX's pages, by the shape of the counts; docs.css draws them.
 _ICONS = {
     "good": "fas fa-check-circle text-success",
     "open": "fas fa-exclamation-circle text-warning",

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from lib.quality.docs import site_config
 
 if TYPE_CHECKING:
     from great_expectations.data_context import EphemeralDataContext
@@ -17,8 +14,8 @@ _PROJECT = "_ProjectManager__project"
 
 
 @contextmanager
-def own_project(docs: Path, title: str) -> Iterator[EphemeralDataContext]:
-    """A context that lives as long as the check. It keeps nothing, calls nobody, and writes only the docs."""
+def own_project() -> Iterator[EphemeralDataContext]:
+    """A context that lives as long as the check. It keeps nothing, calls nobody, and has no data docs of its own."""
     import great_expectations as gx
     from great_expectations.data_context.data_context.context_factory import project_manager
     from great_expectations.data_context.types.base import (
@@ -29,7 +26,7 @@ def own_project(docs: Path, title: str) -> Iterator[EphemeralDataContext]:
 
     config = DataContextConfig(
         store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
-        data_docs_sites={title: site_config(docs)},
+        data_docs_sites={},
         analytics_enabled=False,
         progress_bars=ProgressBarsConfig(globally=False),
     )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import DataFrame
 
 from lib.errors import ConfigError
-from lib.quality.docs import make_self_contained
+from lib.quality.docs import Docs
 from lib.quality.suites import read_suite_files, suite_of
 from lib.quality.validate import Finding, validate
 
@@ -49,11 +49,10 @@ def try_suite(source: str, table: str, frame: DataFrame, suite: Mapping[str, Any
     """
     rows = frame.persist()
     with tempfile.TemporaryDirectory() as folder:
-        docs = Path(folder) / "docs"
+        docs = Docs("trial", Path(folder) / "docs", f"{source}: a trial", alone=True)
         built = suite_of(source, table, suite, [])
-        found = validate({table: rows}, {table: built}, docs_id="trial", at=at, docs=docs, title=f"{source}: a trial")
-        make_self_contained(docs, None, "", alone=True)
-        page = next(path for path in docs.glob("validations/**/*.html") if path.is_file()).read_text("utf-8")
+        found = validate({table: rows}, {table: built}, at=at, docs=docs)
+        page = next(path for path in docs.folder.glob("validations/**/*.html") if path.is_file()).read_text("utf-8")
     rows.unpersist()
     return Trial(table, found.all, page)
 

@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 
 from lib.errors import CouldNotCheckError
 from lib.quality.counts import Counts
+from lib.quality.docs import Docs, write_docs
 from lib.quality.inert import inert
 from lib.quality.suites import parameters_at
 
@@ -92,13 +93,11 @@ def validate(
     frames: Mapping[str, DataFrame],
     suites: Mapping[str, ExpectationSuite],
     *,
-    docs_id: str,
     at: datetime,
-    docs: Path,
-    title: str,
+    docs: Docs,
     wait_for: Callable[[str], object] = lambda _table: None,
 ) -> Findings:
-    """Check the live rows of each frame against its suite, and render the docs, so titled, into the folder `docs`.
+    """Check the live rows of each frame against its suite, and write its docs.
 
     The tables are checked in the order of `frames`, each once `wait_for` it has returned; findings are in that of `suites`.
 
@@ -111,11 +110,14 @@ def validate(
     from lib.quality.engine import forget_views
     from lib.quality.project import own_project
 
-    with own_project(docs, title) as context:
+    with own_project() as context:
         try:
-            return _validated(context, frames, suites, docs_id=docs_id, at=at, docs=docs, wait_for=wait_for)
+            findings = _validated(context, frames, suites, run_name=f"run_{docs.docs_id}", at=at, wait_for=wait_for)
         finally:
             forget_views(frames.values())
+        write_docs(context, docs, findings)
+    _check_docs(docs.folder, len(frames))
+    return findings
 
 
 def _validated(
@@ -123,9 +125,8 @@ def _validated(
     frames: Mapping[str, DataFrame],
     suites: Mapping[str, ExpectationSuite],
     *,
-    docs_id: str,
+    run_name: str,
     at: datetime,
-    docs: Path,
     wait_for: Callable[[str], object],
 ) -> Findings:
     import great_expectations as gx
@@ -149,11 +150,9 @@ def _validated(
             batch_parameters={"dataframe": live_rows(frame)},
             expectation_parameters=parameters_at(at),
             result_format=_RESULT_FORMAT,
-            run_id=RunIdentifier(run_name=f"run_{docs_id}", run_time=at),
+            run_id=RunIdentifier(run_name=run_name, run_time=at),
         )
         found[table] = [_finding(table, one) for one in result.results]
-    context.build_data_docs()
-    _check_docs(docs, len(frames))
     return Findings(tuple(finding for table in suites for finding in found.get(table, ())), rows)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import math
 import re
 import shutil
 import threading
@@ -15,11 +16,15 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
+from great_expectations.render import RenderedDocumentContent, RenderedGraphContent, RenderedSectionContent
 from playwright.sync_api import Browser
 
 from lib.lake import site_folder as site
 from lib.quality import docs
 from lib.quality.counts import Counts
+from lib.quality.docs_view import OwnPages
+from lib.quality.names import rows_query
+from lib.quality.validate import Finding, Findings
 from lib.reporting.pages import IndexPage, RunLine, TableLine, render_index, render_runs
 from tests.e2e.watched_page import Watched, pages_of
 from tests.on_disk import at
@@ -31,27 +36,30 @@ DOCS_ID = "2026-03-05T01:30:00Z nightly#1"
 EVIL = "<script>alert(1)</script>"
 IMAGE = '"><img src=https://foreign.example/x.png onerror=alert(2)>'
 AT = datetime(2026, 3, 5, 1, 30, tzinfo=UTC)
-# What failed, and the query of its rows, as a run hands them over: both may hold what was written in a suite.
-FAILED = [
-    ("critical", f"users.known: {EVIL}", f"SELECT key FROM failures WHERE expectation = 'users.known {IMAGE}'"),
-    ("warning", "visits.unique: 2 of 2 rows", "SELECT key FROM failures WHERE expectation = 'visits.unique'"),
-]
-CHECKED = docs.Checked(
-    {"tracks": Counts(0, 0, 0, 2), "users": Counts(1, 0, 0, 1), "visits": Counts(0, 0, 1, 1)}, FAILED
+# What came of the checks. Names and messages may hold what was written in a suite.
+FAILED = (
+    Finding(f"users.known {IMAGE}", "users", "is_known", "", "critical", success=False, said=EVIL),
+    Finding("visits.unique", "visits", "is_unique", "", "warning", success=False, said="2 of 2 rows"),
 )
+PASSED = tuple(
+    Finding(f"{table}.{number}", table, "passes", "", "critical", success=True, said="")
+    for number, table in enumerate(("tracks", "tracks", "users", "visits"))
+)
+FINDINGS = Findings((*FAILED, *PASSED), {"tracks": 2, "users": 3, "visits": 2})
 
 
-def render(config: dict[str, Any]) -> None:
-    """GX's docs of a suite that passes, one that fails on markup in the data, and one that only warns. Pandas will do here."""
+@pytest.fixture(scope="module")
+def context() -> Any:
+    """GX with a suite that passes, one that fails on markup in the data, and one that only warns. Pandas will do here.
+
+    It keeps examples of what it finds, so that the data comes as raw as it can.
+    """
     import great_expectations as gx
     import great_expectations.expectations as gxe
     import pandas as pd
     from great_expectations.core.run_identifier import RunIdentifier
 
     context = gx.get_context(mode="ephemeral")
-    for name in list(context.list_data_docs_sites()):
-        context.delete_data_docs_site(name)
-    context.add_data_docs_site("run", config)
     source = context.data_sources.add_pandas("lake")
     distribution = {"values": ["x", "y"], "weights": [0.5, 0.5]}
     samples = {
@@ -60,7 +68,9 @@ def render(config: dict[str, Any]) -> None:
             {"name": [EVIL, IMAGE, "b"], "gender": ["x", "y", EVIL]},
             [
                 gxe.ExpectColumnValuesToBeInSet(column="name", value_set=["b"]),
-                gxe.ExpectColumnValuesToNotBeNull(column="name"),
+                gxe.ExpectColumnValuesToNotBeNull(
+                    column="name", notes=f"Ask {EVIL} and ![us](https://foreign.example/x.png)"
+                ),
                 gxe.ExpectColumnKLDivergenceToBeLessThan(column="gender", threshold=0.1, partition_object=distribution),
                 gxe.ExpectColumnMeanToBeBetween(column="nowhere", min_value=1),
             ],
@@ -76,31 +86,20 @@ def render(config: dict[str, Any]) -> None:
         definition.run(
             batch_parameters={"dataframe": pd.DataFrame(data)},
             result_format="SUMMARY",
-            run_id=RunIdentifier(run_name="2026-03-05T01:30:00Z", run_time=AT),
+            run_id=RunIdentifier(run_name="2026-03-05T01:30:00Z profiling", run_time=AT),
         )
-    context.build_data_docs()
+    return context
 
 
-def page_of_users(folder: Path) -> str:
-    return next((folder / "validations" / "demo" / "users").rglob("*.html")).read_text("utf-8")
+def page_of(folder: Path, table: str) -> str:
+    return next((folder / "validations" / "demo" / table).rglob("*.html")).read_text("utf-8")
 
 
-@pytest.fixture(scope="module")
-def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Docs with GX's own view, so that the data comes as raw as it can."""
-    folder = tmp_path_factory.mktemp("rendered")
-    render(docs.site_config(folder) | {"site_section_builders": None})
-    assert f">{EVIL}</div>" in page_of_users(folder)
-    return folder
-
-
-def make_site(folder: Path, rendered: Path, assets: Path | None) -> Path:
+def make_site(folder: Path, context: Any, assets: Path | None) -> Path:
     folder = folder / "lake" / "site"
     href = docs.copy_assets(assets, at(folder)) if assets else ""
     staged = site.staging_folder(at(folder), DOCS_ID)
-    shutil.copytree(rendered, staged, dirs_exist_ok=True)
-    # The image of the data: dropped, and reported.
-    assert docs.make_self_contained(staged, assets, href, checked=CHECKED) is False
+    docs.write_docs(context, docs.Docs(DOCS_ID, staged, "demo", href), FINDINGS)
     site.publish_run_docs(staged, at(folder), DOCS_ID)
     docs_href = f"runs/{quote(DOCS_ID, safe='')}/index.html"
     line = TableLine("users", 3, 1, 1, 3, 0, 0, 3, 0, 0, "counted", Counts(1, 0, 0, 1), docs_href)
@@ -112,13 +111,21 @@ def make_site(folder: Path, rendered: Path, assets: Path | None) -> Path:
 
 
 @pytest.fixture(scope="module")
-def rich(tmp_path_factory: pytest.TempPathFactory, rendered: Path, assets: Path) -> Path:
-    return make_site(tmp_path_factory.mktemp("rich site"), rendered, assets)
+def rich(tmp_path_factory: pytest.TempPathFactory, context: Any, assets: Path) -> Path:
+    return make_site(tmp_path_factory.mktemp("rich site"), context, assets)
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory, rendered: Path) -> Path:
-    return make_site(tmp_path_factory.mktemp("plain site"), rendered, None)
+def plain(tmp_path_factory: pytest.TempPathFactory, context: Any) -> Path:
+    return make_site(tmp_path_factory.mktemp("plain site"), context, None)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory, context: Any) -> Path:
+    """The pages by themselves: what GX and our templates make, without the list of what failed."""
+    folder = tmp_path_factory.mktemp("alone")
+    docs.write_docs(context, docs.Docs("trial", folder, "demo", alone=True), FINDINGS)
+    return folder
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -230,8 +237,9 @@ def test_what_failed_and_the_query_of_its_rows_are_at_the_top_of_every_page_of_t
         block = page.locator("details.site-failed")
         assert block.locator("summary").inner_text().startswith("1 critical failed, 1 warning, 4 of 6 checks passed;")
         assert block.locator("li").count() == 2
-        for number, (kind, said, query) in enumerate(FAILED):
-            assert block.locator("li").nth(number).inner_text() == f"{kind} {said}\n{query}"
+        for number, (kind, one) in enumerate(zip(("critical", "warning"), FAILED, strict=True)):
+            query = rows_query(DOCS_ID, one.name)
+            assert block.locator("li").nth(number).inner_text() == f"{kind} {one}\n{query}"
             assert block.locator("code", has_text=query).is_visible()
         block.locator("summary").click()
         block.locator("li").first.wait_for(state="hidden")
@@ -246,9 +254,23 @@ def test_what_failed_and_the_query_of_its_rows_are_at_the_top_of_every_page_of_t
 def test_graphs_are_drawn(base: str, rich: Path, watched: Watched) -> None:
     name = next(name for name in pages_of(rich) if "/validations/demo/users/" in name)
     watched.page.goto(f"{base}/{name}")
-    # The graph of what was expected. That of what was found has data that ends its script: its text is shown instead.
-    watched.page.locator("canvas, svg.marks").first.wait_for()
-    assert watched.page.locator("canvas, svg.marks").count() == 1
+    # What was expected, and what was found: with a value that looks like the end of a script.
+    graphs = watched.page.locator("canvas, svg.marks")
+    graphs.nth(1).wait_for()
+    assert graphs.count() == 2
+    watched.check()
+
+
+def test_a_graph_of_what_json_does_not_have_is_a_sentence(rich: Path, watched: Watched) -> None:
+    index = docs.Docs(DOCS_ID, rich, "demo", next(rich.glob("assets/*")).relative_to(rich).as_posix())
+    blocks = [RenderedGraphContent({"mark": "bar", "data": {"values": [{"a": math.nan}]}})]
+    document = RenderedDocumentContent([RenderedSectionContent(blocks)], renderer_type="SiteIndexPageRenderer")
+    page = rich / "runs" / "graph" / "index.html"
+    page.parent.mkdir()
+    page.write_text(str(OwnPages(index, FINDINGS).render(document)), "utf-8")
+    watched.page.goto(page.as_uri())
+    watched.page.get_by_text("This graph cannot be shown.").wait_for()
+    shutil.rmtree(page.parent)
     watched.check()
 
 
@@ -275,24 +297,18 @@ def test_the_pages_fit_a_phone(rich: Path, browser: Browser) -> None:
     context.close()
 
 
-def test_with_our_view_the_cells_of_gx_hold_text_before_anything_is_cleaned(tmp_path: Path) -> None:
-    render(docs.site_config(tmp_path / "docs"))
-    html = page_of_users(tmp_path / "docs")
+def test_what_gx_writes_of_the_data_is_text(alone: Path) -> None:
+    html = page_of(alone, "users")
     assert f">{escape(EVIL, quote=False)}</div>" in html
-    assert f">{EVIL}</div>" not in html
-    assert '<i class="fas fa-times text-danger"' in html
-    assert docs.make_self_contained(tmp_path / "docs", None, "")
+    assert EVIL not in html
+    assert "<img" not in html
+    suite = (alone / "expectations" / "demo" / "users.html").read_text("utf-8")
+    assert "Ask &lt;script&gt;" in suite  # notes, in Markdown
+    assert "<img" not in suite
 
 
-def test_with_our_view_an_exception_of_a_check_is_its_message_without_traceback_or_path(tmp_path: Path) -> None:
-    folder = tmp_path / "docs"
-    # GX's own view writes the traceback, with the paths of this machine.
-    render(docs.site_config(folder) | {"site_section_builders": None})
-    assert "Show exception traceback..." in page_of_users(folder)
-    assert "site-packages" in page_of_users(folder)
-    shutil.rmtree(folder)
-    render(docs.site_config(folder))
-    html = page_of_users(folder)
+def test_an_exception_of_a_check_is_its_message_without_traceback_or_path(alone: Path) -> None:
+    html = page_of(alone, "users")
     assert "raised an exception" in html
     assert 'The column "nowhere" in BatchData does not exist.' in unescape(html)
     assert not [
@@ -300,12 +316,8 @@ def test_with_our_view_an_exception_of_a_check_is_its_message_without_traceback_
     ]
 
 
-def test_with_our_renderer_a_warning_is_no_failure_and_the_counts_are_those_of_the_site(tmp_path: Path) -> None:
-    render(docs.site_config(tmp_path / "docs"))
-    docs.make_self_contained(tmp_path / "docs", None, "")
-    users = page_of_users(tmp_path / "docs")
-    [visits] = (tmp_path / "docs" / "validations" / "demo" / "visits").rglob("*.html")
-    warned = visits.read_text("utf-8")
+def test_a_warning_is_no_failure_and_the_counts_are_those_of_the_site(alone: Path) -> None:
+    users, warned = page_of(alone, "users"), page_of(alone, "visits")
     assert "1 warning, 0 of 1 check passed" in warned
     assert 'aria-label="Warning"' in warned
     assert 'aria-label="Failed"' not in warned

@@ -17,6 +17,7 @@ from lib.config import Source, Table, load_source
 from lib.quality.counts import Counts
 from lib.quality.declared import declared_by_table
 from lib.quality.deleted import register_deleted
+from lib.quality.docs import Docs
 from lib.quality.references import count_unmatched, describe_unmatched, register_unmatched
 from lib.quality.suites import build_suite, read_suite_files
 from lib.quality.validate import Finding, Findings, validate
@@ -70,7 +71,7 @@ def check(tmp_path: Path) -> Check:
             declared = [*declared_by_table(source.table(name), at), *(more or {}).get(name, [])]
             suites[name] = build_suite(source, name, (files or {}).get(name, NONE), declared)
             describe_unmatched(suites[name], (unmatched or {}).get(name, []))
-        return validate(frames, suites, docs_id="d", at=at, docs=tmp_path / "docs", title=source.source)
+        return validate(frames, suites, at=at, docs=Docs("d", tmp_path / "docs", source.source))
 
     return run
 

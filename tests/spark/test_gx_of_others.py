@@ -13,6 +13,7 @@ from great_expectations.datasource.fluent import SparkDatasource
 from pyspark.sql import DataFrame, SparkSession
 
 from lib.config import Source
+from lib.quality.docs import Docs
 from lib.quality.suites import build_suite
 from lib.quality.validate import validate
 
@@ -27,7 +28,7 @@ def ours(frame: DataFrame, source: Source, docs: Path) -> None:
         "kwargs": {"unexpected_rows_query": "SELECT * FROM {batch} WHERE id > 1"},
     }
     suite = build_suite(source, "things", {"expectations": [of_ids, query]}, [])
-    found = validate({"things": frame}, {"things": suite}, docs_id="r1", at=AT, docs=docs, title="shop")
+    found = validate({"things": frame}, {"things": suite}, at=AT, docs=Docs("r1", docs, "shop"))
     assert [one.unexpected for one in found.failed] == [3, 3]
 
 

@@ -23,6 +23,7 @@ from lib.lake.checks import all_checks
 from lib.lake.publications import current
 from lib.lake.runs import Run
 from lib.quality import checking
+from lib.quality import validate as validation
 from lib.reporting import site as pages_of
 from lib.reporting.pages import publication_of, render_runs
 from tests.on_disk import on_disk
@@ -135,12 +136,7 @@ def test_the_report_is_written_once_and_has_the_check_and_what_was_measured(
 
 
 # In their order. After the commit the new publication is current, whatever else is written.
-BEFORE = [
-    (checking, "validate"),
-    (steps, "make_self_contained"),
-    (steps, "keep_page"),
-    (steps.site, "publish_run_docs"),
-]
+BEFORE = [(checking, "validate"), (validation, "write_docs"), (steps, "keep_page"), (steps.site, "publish_run_docs")]
 BEFORE += [(steps, "write_failures"), (steps, "publish")]
 AFTER = [(publications, "write_published_json"), (steps, "add_check"), (pages_of.pages, "render_index")]
 

@@ -39,7 +39,7 @@ def job(tmp_path: Path) -> Job:
 @pytest.fixture
 def drawn(job: Job, tmp_path: Path) -> Job:
     """The same with the scripts that draw."""
-    for name in ASSETS.values():
+    for name in ASSETS:
         (tmp_path / "assets" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "assets" / name).write_text("", "utf-8")
     return replace(job, runtime=replace(job.runtime, site_assets=tmp_path / "assets"))

@@ -1,6 +1,5 @@
 "use strict";
-/* What Great Expectations' own inline scripts do, for pages that may run this script alone. The functions are named as the
-   options of its tables name them. */
+/* What a page of the data docs does beside what its libraries do. The functions are named as the options of GX's tables name them. */
 function rowStyleLinks() { return {css: {cursor: "pointer"}}; }
 function rowAttributesLinks(row) { return {"class": "clickable-row", "data-href": row._table_row_link_path}; }
 function expectationSuiteNameFilterDataCollector(value, row) { return row._expectation_suite_name_sort; }
@@ -17,8 +16,14 @@ for (const block of document.querySelectorAll("script[data-table]")) {
 /* Once the page is ready, for bootstrap-table writes its cells anew then. */
 $(() => {
   for (const block of document.querySelectorAll("script[data-graph]")) {
-    /* ast: expressions are interpreted, so that the page need not allow eval. */
-    vegaEmbed("#" + block.dataset.graph, JSON.parse(block.textContent), {actions: false, ast: true});
+    const place = "#" + block.dataset.graph;
+    try {
+      /* ast: expressions are interpreted, so that the page need not allow eval. */
+      vegaEmbed(place, JSON.parse(block.textContent), {actions: false, ast: true});
+    } catch {
+      /* A number that JSON does not have, such as NaN. */
+      $(place).text("This graph cannot be shown.");
+    }
   }
 });
 
