@@ -33,7 +33,6 @@ _NOT_OF_A_LAKE = {
     "lib/config/yaml_file.py": "YAML of conf/",
     "lib/observe/export/fan_out.py": "names the file of a line of code, and opens nothing",
     "lib/quality/docs.py": "docs in the making, the assets of the set-up",
-    "lib/quality/project.py": "the folder in which GX makes docs",
     "lib/quality/suites.py": "expectations/",
     "lib/quality/trial.py": "docs that are thrown away, expectations/",
     "lib/quality/validate.py": "docs in the making",
@@ -42,8 +41,7 @@ _NOT_OF_A_LAKE = {
     "lib/reporting/pages.py": "names the folder of the set-up's assets, and opens nothing",
     "lib/reporting/runs_page.py": "names the folder of the set-up's assets, and opens nothing",
     "jobs/cli.py": "Spark's properties",
-    "jobs/steps/publish.py": "names the folder in which docs are made, and opens nothing",
-    "jobs/steps/task.py": "the name of a source's file, and opens nothing",
+    "jobs/record_task.py": "the name of a source's file, and opens nothing",
 }
 _OF_FILES = {
     "glob",
