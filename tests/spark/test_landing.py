@@ -11,7 +11,7 @@ import pytest
 from pyspark import TaskContext
 from pyspark.sql import SparkSession
 
-from lib.landing import land
+from lib.landing import landing
 from lib.landing.fetch import FetchPages
 from lib.observe.traffic import fetching
 from tests.moving_copies import Copies
@@ -215,7 +215,7 @@ def test_a_task_that_dies_half_way_lands_each_page_once(
 ) -> None:
     table = copies.serve(range(1, 101), Manners(cap=2))
     copies.limits = {"concurrency": 4}
-    monkeypatch.setattr(land, "FetchPages", fetch)
+    monkeypatch.setattr(landing, "FetchPages", fetch)
     assert copies.proved(copies.run()) == ("counted", 0)
     assert copies.silver() == rows_of(range(1, 101))
     assert copies.landed() == {("things", page, 0): 1 for page in range(1, 51)}
