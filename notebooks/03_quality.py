@@ -66,7 +66,7 @@ alt.Chart(by_expectation).mark_bar().encode(
 
 # %% [markdown]
 # ## Quarantine by reason
-# Rows that this run could not take. One that has a `resolution` has since arrived well, is gone, or was accepted.
+# Rows that this run could not take. One that has a `resolution` has since arrived well, was deleted at the source, or was accepted.
 
 # %%
 rejected = lake.record("quarantine").where(F.col("run_id") == run_id)

@@ -29,10 +29,10 @@ class Cut(MovingTable):
 
     def _answer(self, page: int, size: int, start: int, fault: Fault | None) -> tuple[int, Any]:
         position = page - self.manners.first
-        is_behind = position >= len(self.pages)
-        if is_behind and self.past_the_end != 200:
+        is_late = position >= len(self.pages)
+        if is_late and self.past_the_end != 200:
             return self.past_the_end, {"detail": "no such page"}
-        answer: Row = {"items": self.nothing if is_behind else self.pages[position], **self.more}
+        answer: Row = {"items": self.nothing if is_late else self.pages[position], **self.more}
         if self.told is not None:
             answer["total"] = self.told
         if self.counts_from is not None:

@@ -24,7 +24,7 @@ def plan_tables(job: Job, access: Access, budget: Budget, run: Run) -> Plan:
 
 
 def _say_where_no_total_is(job: Job, paging: Paging, plan: Plan, run: Run) -> None:
-    """Say of each table that tells no total, though the settings name a place for it, what is there instead."""
+    """Say of each table that reports no total, though the settings name a place for it, what is there instead."""
     for probe in plan.probes:
         if probe.total is None and probe.body is not None and paging.total is not None:
             why = f"api.pagination.total: {total_instead(probe.body, paging)}"

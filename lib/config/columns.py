@@ -13,7 +13,15 @@ from pydantic import Field, field_validator, model_validator
 from lib.config.ddl import DataType, EpochUnit, Scalar, parse_ddl
 from lib.config.model import Problem, Settings, problems_error
 
-SYSTEM_COLUMNS = ("_row_hash", "_run_id", "_first_seen_at", "_changed_at", "_deleted_at", "_gone", "_gone_since")
+SYSTEM_COLUMNS = (
+    "_row_hash",
+    "_run_id",
+    "_first_seen_at",
+    "_changed_at",
+    "_deleted_at",
+    "_is_deleted",
+    "_deleted_since",
+)
 FLOW_TRAP = "a comma inside braces starts a new key; write the type in quotes or one column a line"
 MAX_NAME = 255
 MAX_JSON_KEY = 1000

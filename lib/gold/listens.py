@@ -32,7 +32,7 @@ def touched_sessions(feed: DataFrame) -> DataFrame:
 def changed_listens(touched: DataFrame, listen_history: DataFrame) -> DataFrame:
     """What `listens` says now of each position that one of the touched sessions has or once had.
 
-    Key and columns as in `listens`, and `is_gone` for the positions that are there no more. The feed shows a session before
+    Key and columns as in `listens`, and `is_deleted` for the positions that are there no more. The feed shows a session before
     and after each change, so `longest` covers its positions in `listens` before, and those of now.
     """
     positions = touched.where("longest > 0").select(
@@ -41,8 +41,8 @@ def changed_listens(touched: DataFrame, listen_history: DataFrame) -> DataFrame:
         F.explode(F.sequence(F.lit(0).cast("bigint"), F.col("longest").cast("bigint") - 1)).alias("position"),
     )
     now = listens(listen_history.join(touched, on=list(SESSION), how="left_semi"))
-    return positions.join(now.withColumn("is_gone", F.lit(False)), on=list(DECLARED.key), how="left").withColumn(
-        "is_gone", F.coalesce("is_gone", F.lit(True))
+    return positions.join(now.withColumn("is_deleted", F.lit(False)), on=list(DECLARED.key), how="left").withColumn(
+        "is_deleted", F.coalesce("is_deleted", F.lit(True))
     )
 
 

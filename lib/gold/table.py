@@ -17,7 +17,7 @@ class Feed:
     """How a derived table follows the change feed of one of its bases, so that a small change is a small commit.
 
     `digest` sums the feed up: a row for each thing that changed. `changes` makes of that, and of all bases as they are now, a row
-    per key of the derived table, with its columns and `is_gone` where the key is to be deleted. `applies_to` says of which
+    per key of the derived table, with its columns and `is_deleted` where the key is to be deleted. `applies_to` says of which
     sources it can: of others the table is written anew.
     """
 

@@ -34,12 +34,12 @@ TAKEN = (Change.NONE, Change.CHANGED, Change.RETURNED)
 WRITTEN = (Change.CHANGED, Change.RETURNED)
 
 
-def change(*, differs: bool, age: Age, is_deleted: bool, is_behind: bool) -> Change:
+def change(*, differs: bool, age: Age, is_deleted: bool, is_late: bool) -> Change:
     """What a row is to a held one with its key. `differs`: in its content; `is_deleted`: the held one is.
 
-    `is_behind`: a later run was merged before. The row then is old news unless it is newer by `newest_by`, and brings nothing back.
+    `is_late`: a later run was merged before. The row then is old news unless it is newer by `newest_by`, and brings nothing back.
     """
-    if is_behind:
+    if is_late:
         if differs and age is Age.NEWER:
             return Change.CHANGED
         return Change.LATE if differs or is_deleted else Change.NONE
@@ -50,7 +50,7 @@ def change(*, differs: bool, age: Age, is_deleted: bool, is_behind: bool) -> Cha
     return Change.OLDER if age is Age.OLDER else Change.CHANGED
 
 
-def is_written(held: str, new: str, newest_by: str | None, *, is_behind: bool) -> Column:
+def is_written(held: str, new: str, newest_by: str | None, *, is_late: bool) -> Column:
     """Whether the row of the alias `new` is written over that of the alias `held`, which is there."""
     differs = F.col(f"{held}._row_hash") != F.col(f"{new}._row_hash")
     is_deleted = F.col(f"{held}._deleted_at").isNotNull()
@@ -61,6 +61,6 @@ def is_written(held: str, new: str, newest_by: str | None, *, is_behind: bool) -
         ages = {Age.NEWER: is_newer, Age.OLDER: is_older, Age.SAME: ~(is_newer | is_older)}
     cases = F.lit(False)
     for (age, is_of_age), one, other in product(ages.items(), (True, False), (True, False)):
-        if change(differs=one, age=age, is_deleted=other, is_behind=is_behind) in WRITTEN:
+        if change(differs=one, age=age, is_deleted=other, is_late=is_late) in WRITTEN:
             cases = cases | (is_of_age & (differs if one else ~differs) & (is_deleted if other else ~is_deleted))
     return cases

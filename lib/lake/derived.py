@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from lib.lake import tables
 from lib.lake.storage import Address
 
-IS_GONE = "is_gone"
+IS_DELETED = "is_deleted"
 _TAG = "spark.databricks.delta.commitInfo.userMetadata"
 # What Delta says of a feed that begins later, was off for a while, or has lost files; some of it without a class of its own.
 _OUT_OF_REACH = re.compile(r"\[(DELTA_\w+|FAILED_READ_FILE\.FILE_NOT_EXIST)\]")
@@ -98,16 +98,16 @@ def changes_after(
 def merge_changes(spark: SparkSession, path: Address, changes: DataFrame, *, key: tuple[str, ...], tag: str) -> Derived:
     """Bring a derived table up to date in one commit, or in none if the changes make no difference to it.
 
-    `changes` has a row per key, with the table's columns, and `is_gone` where the key's row is to be deleted.
+    `changes` has a row per key, with the table's columns, and `is_deleted` where the key's row is to be deleted.
     """
     before = tables.newest(path)
-    values = [name for name in changes.columns if name not in (*key, IS_GONE)]
+    values = [name for name in changes.columns if name not in (*key, IS_DELETED)]
     same_key, differs = F.lit(True), F.lit(False)
     for name in key:
         same_key = same_key & (F.col(f"held.`{name}`") == F.col(f"new.`{name}`"))
     for name in values:
         differs = differs | ~F.col(f"held.`{name}`").eqNullSafe(F.col(f"new.`{name}`"))
-    is_gone = F.col(f"new.{IS_GONE}")
+    is_deleted = F.col(f"new.{IS_DELETED}")
     # Counted first, Spark knows how few rows they are, and sends them to the table's instead of sorting both.
     changes = changes.persist()
     changes.count()
@@ -116,9 +116,9 @@ def merge_changes(spark: SparkSession, path: Address, changes: DataFrame, *, key
             DeltaTable.forPath(spark, str(path))
             .alias("held")
             .merge(changes.alias("new"), same_key)
-            .whenMatchedDelete(is_gone)
+            .whenMatchedDelete(is_deleted)
             .whenMatchedUpdate(differs, {name: F.col(f"new.`{name}`") for name in values})
-            .whenNotMatchedInsert(~is_gone, {name: F.col(f"new.`{name}`") for name in (*key, *values)})
+            .whenNotMatchedInsert(~is_deleted, {name: F.col(f"new.`{name}`") for name in (*key, *values)})
             .execute()
         )
     changes.unpersist()

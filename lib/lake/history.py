@@ -217,10 +217,10 @@ def _differing(before: str, after: str, content: Sequence[str]) -> Column:
 
 def _change(before: str, after: str) -> Column:
     """What happened between two images that differ. A row that is no more was deleted; one that came and went is inserted."""
-    was_gone, is_gone = (F.col(f"{side}._deleted_at").isNotNull() for side in (before, after))
+    was_deleted, is_deleted = (F.col(f"{side}._deleted_at").isNotNull() for side in (before, after))
     return (
         F.when(F.col(before).isNull(), "inserted")
-        .when(F.col(after).isNull() | is_gone, "deleted")
-        .when(was_gone, "returned")
+        .when(F.col(after).isNull() | is_deleted, "deleted")
+        .when(was_deleted, "returned")
         .otherwise("updated")
     )

@@ -13,20 +13,20 @@ from lib.lake import tables
 from lib.lake.change import is_written
 from lib.lake.storage import Address
 
-GONE_SINCE = "_gone_since"
+DELETED_SINCE = "_deleted_since"
 
 
 @dataclass(frozen=True)
 class Clock:
     """The run whose pages are merged, its time (that of its start, the same for all of its rows) and its number.
 
-    The number alone says what came later. `is_behind` says that a later run was merged into the table before, as a replay or a
+    The number alone says what came later. `is_late` says that a later run was merged into the table before, as a replay or a
     resumed run may find it: this run's rows are then old news.
     """
 
     run_id: str
     at: datetime
-    is_behind: bool = False
+    is_late: bool = False
     number: int = 0
 
 
@@ -54,16 +54,16 @@ def merge(
     *,
     key: tuple[str, ...],
     newest_by: str | None,
-    gone: DataFrame | None,
-    n_gone: int,
+    deleted_rows: DataFrame | None,
+    n_deleted: int,
     clock: Clock,
 ) -> Merged:
-    """Merge `rows` (one per key, with `_row_hash`) and mark the `n_gone` keys of `gone` as deleted.
+    """Merge `rows` (one per key, with `_row_hash`) and mark the `n_deleted` keys of `deleted_rows` as deleted.
 
     The table's columns are those of `rows` and `_run_id`, `_first_seen_at`, `_changed_at`, `_deleted_at`. An older row never
     replaces a newer one: one that is older by `newest_by`, nor one of a run that is behind unless it is newer by `newest_by`. A
     run that is behind marks nothing as deleted and lets nothing return. Of its rows that the table does not know, those with a
-    time in `_gone_since` (a column that `rows` may have) are inserted as deleted then.
+    time in `_deleted_since` (a column that `rows` may have) are inserted as deleted then.
     """
     at, run_id = F.lit(clock.at).cast("timestamp"), F.lit(clock.run_id)
     if not tables.exists(path):
@@ -77,34 +77,36 @@ def merge(
     if _is_same(held, rows):
         return _unchanged(path)
     changed = _changed(held, rows, key, newest_by, clock).persist()
-    if not changed.count() and not n_gone:
+    if not changed.count() and not n_deleted:
         changed.unpersist()
         return _unchanged(path)
-    source = changed.withColumn("_gone", F.lit(False))
-    if gone is not None and n_gone:
-        source = source.unionByName(gone.select(*rows.columns).withColumn("_gone", F.lit(True)))
+    source = changed.withColumn("_is_deleted", F.lit(False))
+    if deleted_rows is not None and n_deleted:
+        source = source.unionByName(deleted_rows.select(*rows.columns).withColumn("_is_deleted", F.lit(True)))
     before = tables.newest(path).version
-    content = {name: F.col(f"new.`{name}`") for name in rows.columns if name != GONE_SINCE}
+    content = {name: F.col(f"new.`{name}`") for name in rows.columns if name != DELETED_SINCE}
     stamps = {"_run_id": run_id, "_changed_at": at}
-    since = F.col(f"new.{GONE_SINCE}") if GONE_SINCE in rows.columns else F.lit(None)
+    since = F.col(f"new.{DELETED_SINCE}") if DELETED_SINCE in rows.columns else F.lit(None)
     (
         DeltaTable.forPath(spark, str(path))
         .alias("held")
         .merge(source.alias("new"), _same_key(key))
-        .whenMatchedUpdate(F.col("new._gone"), {**stamps, "_deleted_at": at})
+        .whenMatchedUpdate(F.col("new._is_deleted"), {**stamps, "_deleted_at": at})
         .whenMatchedUpdate(
-            is_written("held", "new", newest_by, is_behind=clock.is_behind),
-            {**content, **stamps, "_deleted_at": F.col("held._deleted_at") if clock.is_behind else F.lit(None)},
+            is_written("held", "new", newest_by, is_late=clock.is_late),
+            {**content, **stamps, "_deleted_at": F.col("held._deleted_at") if clock.is_late else F.lit(None)},
         )
-        .whenNotMatchedInsert(~F.col("new._gone"), {**content, **stamps, "_first_seen_at": at, "_deleted_at": since})
+        .whenNotMatchedInsert(
+            ~F.col("new._is_deleted"), {**content, **stamps, "_first_seen_at": at, "_deleted_at": since}
+        )
         .execute()
     )
     changed.unpersist()
     done = tables.merged_since(path, before)
     if done is None:
         return Merged(before, 0, 0, 0)
-    updated = int(done.metrics.get("numTargetRowsUpdated", 0)) - n_gone
-    return Merged(done.version, int(done.metrics.get("numTargetRowsInserted", 0)), updated, n_gone)
+    updated = int(done.metrics.get("numTargetRowsUpdated", 0)) - n_deleted
+    return Merged(done.version, int(done.metrics.get("numTargetRowsInserted", 0)), updated, n_deleted)
 
 
 def _unchanged(path: Address) -> Merged:
@@ -128,7 +130,7 @@ def _changed(held: DataFrame, rows: DataFrame, key: tuple[str, ...], newest_by: 
     """The rows that the merge will write. Found by a join of keys and hashes alone, so that MERGE has few rows to look for."""
     narrow = held.select(*{*key, *([newest_by] if newest_by else []), "_row_hash", "_deleted_at"}).alias("held")
     is_new = F.col(f"held.`{key[0]}`").isNull()
-    is_change = is_written("held", "new", newest_by, is_behind=clock.is_behind)
+    is_change = is_written("held", "new", newest_by, is_late=clock.is_late)
     return rows.alias("new").join(narrow, on=_same_key(key), how="left").where(is_new | is_change).select("new.*")
 
 

@@ -3,7 +3,7 @@
 `number` is that of the run that fetched the page: what came earlier or later is told by it, never by a time.
 
 A row is open until a later run says what became of it: `arrived` (the source now gives a row of that key that can be taken),
-`rejected again` (it stands here under the later run), `gone` (a complete copy has no such row any more), or `accepted` (the same
+`rejected again` (it stands here under the later run), `deleted` (a complete copy has no such row any more), or `accepted` (the same
 landed page was read again, and the row is taken now).
 """
 
@@ -38,7 +38,7 @@ SCHEMA = pa.schema(
         "number": pa.int64(),
     }
 )
-ARRIVED, AGAIN, GONE, ACCEPTED = "arrived", "rejected again", "gone", "accepted"
+ARRIVED, AGAIN, DELETED, ACCEPTED = "arrived", "rejected again", "deleted", "accepted"
 _SAME_PLACE = (
     "held.run_id = new.run_id AND held.table = new.table AND held.page = new.page AND held.position = new.position"
 )
@@ -88,7 +88,7 @@ def resolve(
     """Mark open rows of earlier runs with what this run found of them, in one commit.
 
     `found`: table, key_hash and resolution, one row per key that this run has. Of the tables whose copy is `complete`, an
-    earlier row that was not found is gone.
+    earlier row that was not found is deleted.
     """
     earlier = (
         F.col("held.resolved_by").isNull()
@@ -104,7 +104,7 @@ def resolve(
         .merge(known.alias("new"), same & earlier)
         .whenMatchedUpdate(set=_resolved(F.col("new.resolution"), clock, by))
         .whenNotMatchedBySourceUpdate(
-            earlier & F.col("held.table").isin(list(complete)), _resolved(F.lit(GONE), clock, by)
+            earlier & F.col("held.table").isin(list(complete)), _resolved(F.lit(DELETED), clock, by)
         )
         .execute()
     )

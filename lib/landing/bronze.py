@@ -23,12 +23,12 @@ MOST_NAMED = 1000
 class Seen:
     """What bronze holds of one table of a run: the last reading of each page counts.
 
-    Pages are `failed`, `missing`, `odd` (another number of rows than planned, short in the middle where the source tells no
+    Pages are `failed`, `missing`, `uneven` (another number of rows than planned, short in the middle where the source reports no
     total, or another page's number or size on it), `duplicates` (the rows of another page) and `moved` (their last two readings
-    differ; `n_moved` counts them). `n_reread` counts pages that were read twice at least, `n_retold` those that told another
-    total than the plan's; `last_round` is the highest round. `misnamed` are the odd ones with another page's number or size,
-    `n_odd_once` counts those with another number of rows that were read once only, and `n_behind` the pages behind all rows
-    that the source does not have: these are neither failed nor missing. `ends_with_rows`: the last planned page holds rows.
+    differ; `n_moved` counts them). `n_reread` counts pages that were read twice at least, `n_other_total` those that reported
+    another total than the plan's; `last_round` is the highest round. `misnamed` are the uneven ones with another page's number or
+    size, `n_uneven_once` counts those with another number of rows that were read once only, and `n_past_end` the pages past all
+    rows that the source does not have: these are neither failed nor missing. `ends_with_rows`: the last planned page holds rows.
     """
 
     n_pages: int
@@ -40,14 +40,14 @@ class Seen:
     failed: tuple[int, ...]
     first_error: str | None
     missing: tuple[int, ...]
-    odd: tuple[int, ...]
+    uneven: tuple[int, ...]
     duplicates: tuple[int, ...]
     first_page_sha256: str | None
     moved: tuple[int, ...] = ()
-    n_retold: int = 0
+    n_other_total: int = 0
     misnamed: tuple[int, ...] = ()
-    n_odd_once: int = 0
-    n_behind: int = 0
+    n_uneven_once: int = 0
+    n_past_end: int = 0
     ends_with_rows: bool = False
 
 
@@ -168,16 +168,16 @@ class Bronze:
         [counts] = ask(f"""{reads}
             SELECT count(*) AS n_pages, coalesce(sum(n_items), 0) AS n_items, coalesce(max(round), 0) AS last_round,
                 count(CASE WHEN before IS NOT NULL AND before <> items_sha256 THEN 1 END) AS n_moved,
-                count(before) AS n_reread, count(CASE WHEN total <> {plan.total or 0} THEN 1 END) AS n_retold,
+                count(before) AS n_reread, count(CASE WHEN total <> {plan.total or 0} THEN 1 END) AS n_other_total,
                 max(CASE WHEN page = {plan.first} THEN items_sha256 END) AS first_page_sha256,
                 max(CASE WHEN n_items > 0 THEN page END) AS last_with_rows
             FROM reads WHERE back = 1""")
         [twice] = ask(f"""{reads}
             SELECT count(*) AS n FROM (SELECT page, round FROM reads GROUP BY page, round HAVING count(*) > 1)""")
         end = plan.last_with_rows
-        is_behind = _is_behind(plan, counts["n_items"], counts["last_with_rows"])
+        is_past_end = _is_past_end(plan, counts["n_items"], counts["last_with_rows"])
         failures = ask(f"""{reads}
-            SELECT page, error FROM reads WHERE back = 1 AND error IS NOT NULL AND NOT {is_behind} {_LIMIT}""")
+            SELECT page, error FROM reads WHERE back = 1 AND error IS NOT NULL AND NOT {is_past_end} {_LIMIT}""")
         rest = (plan.total or 0) - plan.given * (end - plan.first)
         belong = f"CASE WHEN page < {end} THEN {plan.given} WHEN page = {end} THEN {rest} ELSE 0 END"
         another = f"n_items <> {belong}"
@@ -186,13 +186,13 @@ class Bronze:
             another = """n_items < (SELECT max(n_items) FROM reads WHERE back = 1)
                 AND page < (SELECT max(page) FROM reads WHERE back = 1 AND n_items > 0)"""
         misnamed = f"coalesce({_other_number(plan)} OR ({_OTHER_SIZE}), false)"
-        odd = ask(f"""{reads}
+        uneven = ask(f"""{reads}
             SELECT page FROM reads WHERE back = 1 AND error IS NULL AND ({another} OR {misnamed}) {_LIMIT}""")
         named_otherwise = ask(f"""{reads}
             SELECT page FROM reads WHERE back = 1 AND error IS NULL AND {misnamed} {_LIMIT}""")
         [more] = ask(f"""{reads}
-            SELECT count(CASE WHEN error IS NULL AND {another} AND before IS NULL THEN 1 END) AS n_odd_once,
-                count(CASE WHEN error IS NOT NULL AND {is_behind} THEN 1 END) AS n_behind
+            SELECT count(CASE WHEN error IS NULL AND {another} AND before IS NULL THEN 1 END) AS n_uneven_once,
+                count(CASE WHEN error IS NOT NULL AND {is_past_end} THEN 1 END) AS n_past_end
             FROM reads WHERE back = 1""")
         moved = ask(f"""{reads}
             SELECT page FROM reads WHERE back = 1 AND before <> items_sha256 {_LIMIT}""")
@@ -210,14 +210,14 @@ class Bronze:
             failed=tuple(row["page"] for row in failures),
             first_error=failures[0]["error"] if failures else None,
             missing=tuple(self.missing(plan)[:MOST_NAMED]) if counts["n_pages"] != plan.n_pages else (),
-            odd=tuple(row["page"] for row in odd),
+            uneven=tuple(row["page"] for row in uneven),
             duplicates=tuple(row["page"] for row in duplicates),
             first_page_sha256=counts["first_page_sha256"],
             moved=tuple(row["page"] for row in moved),
-            n_retold=0 if plan.total is None else counts["n_retold"],
+            n_other_total=0 if plan.total is None else counts["n_other_total"],
             misnamed=tuple(row["page"] for row in named_otherwise),
-            n_odd_once=more["n_odd_once"],
-            n_behind=more["n_behind"],
+            n_uneven_once=more["n_uneven_once"],
+            n_past_end=more["n_past_end"],
             ends_with_rows=counts["last_with_rows"] == plan.last,
         )
 
@@ -258,7 +258,7 @@ def _reader(path: str) -> Callable[[str], list[dict[str, Any]]]:
     return ask
 
 
-def _is_behind(plan: TablePlan, n_items: int, last_with_rows: int | None) -> str:
+def _is_past_end(plan: TablePlan, n_items: int, last_with_rows: int | None) -> str:
     """Whether a page that failed is one behind all rows, of which the source says that there is none. Only a total can tell."""
     if plan.total is None or (plan.total and last_with_rows is None):
         return "false"

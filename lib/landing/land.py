@@ -134,7 +134,7 @@ def _doubt_uneven_duplicates(landing: Landing) -> None:
     """Where pages may be filled unevenly, only the sum of their rows is proof. A duplicate may then stand for a missing row."""
     for name, case in landing.cases.items():
         record = landing.copy.run.tables[name]
-        is_uneven = case.plan.is_walk or landing.bronze.see(case.plan).odd
+        is_uneven = case.plan.is_walk or landing.bronze.see(case.plan).uneven
         if record.proof in PROVED and record.rows_duplicate and is_uneven:
             record.proof, record.unproved_because = UNPROVED, REPEATS
             landing.copy.progress.note(f"{name}: not proved complete: {REPEATS}")

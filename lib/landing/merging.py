@@ -126,20 +126,27 @@ def _merged(batch: Batch, one: Parsed) -> lake.Merged:
     rows = one.rows.transform(newest(table))
     _fit(batch, table, rows)
     later = runs.merged_later(batch.known, table.name, batch.clock.number)
-    gone, n_gone = None, 0
+    deleted_rows, n_deleted = None, 0
     live = lake.live(spark, path)
     if live is not None and not later:
         if table.deletes == "soft" and record.proof in PROVED and not one.n_unreadable:
-            gone = deleted(live, seen_keys(one.rows, table.key), table.key)
-            n_gone = gone.count()
-        if not batch.allow_deletes and (n_gone or not record.rows_landed):
-            check_deleted(table, n_gone, live.count(), record.rows_landed or 0)
+            deleted_rows = deleted(live, seen_keys(one.rows, table.key), table.key)
+            n_deleted = deleted_rows.count()
+        if not batch.allow_deletes and (n_deleted or not record.rows_landed):
+            check_deleted(table, n_deleted, live.count(), record.rows_landed or 0)
     complete = [known for known in later if known.state == TableState.MERGED and known.proof in PROVED]
     if table.deletes == "soft" and complete:
-        rows = _with_gone_since(batch, table, rows, complete[-1])
-    clock = replace(batch.clock, is_behind=bool(later))
+        rows = _with_deleted_since(batch, table, rows, complete[-1])
+    clock = replace(batch.clock, is_late=bool(later))
     return lake.merge(
-        spark, path, rows, key=table.key, newest_by=table.newest_by, gone=gone, n_gone=n_gone, clock=clock
+        spark,
+        path,
+        rows,
+        key=table.key,
+        newest_by=table.newest_by,
+        deleted_rows=deleted_rows,
+        n_deleted=n_deleted,
+        clock=clock,
     )
 
 
@@ -157,12 +164,12 @@ def _fit(batch: Batch, table: Table, rows: DataFrame) -> None:
         add_columns(batch.copy.spark, path, rows, batch.clock.run_id)
 
 
-def _with_gone_since(batch: Batch, table: Table, rows: DataFrame, last: TableRun) -> DataFrame:
+def _with_deleted_since(batch: Batch, table: Table, rows: DataFrame, last: TableRun) -> DataFrame:
     """Rows of a run that is behind: those that the table does not know were deleted since, unless they are in quarantine now."""
     since = F.lit(last.as_of or batch.clock.at).cast("timestamp")
     there = quarantine.quarantined(batch.copy.spark, batch.layout, table.name, batch.clock.run_id)
     if there is None:
-        return rows.withColumn(lake.GONE_SINCE, since)
+        return rows.withColumn(lake.DELETED_SINCE, since)
     later = there.where(F.col("number") > batch.clock.number)
     hashes = later.select(F.col("key_hash").alias("_key_hash"), F.lit(True).alias("_is_there")).dropDuplicates(
         ["_key_hash"]
@@ -170,6 +177,6 @@ def _with_gone_since(batch: Batch, table: Table, rows: DataFrame, last: TableRun
     return (
         rows.withColumn("_key_hash", batch.copy.key_hash(table.key, within=""))
         .join(hashes, on="_key_hash", how="left")
-        .withColumn(lake.GONE_SINCE, F.when(F.col("_is_there").isNull(), since))
+        .withColumn(lake.DELETED_SINCE, F.when(F.col("_is_there").isNull(), since))
         .drop("_key_hash", "_is_there")
     )

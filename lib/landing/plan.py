@@ -51,7 +51,7 @@ def note_plan(layout: Layout, run: Run, plans: Iterable[TablePlan]) -> None:
 class TablePlan:
     """What is to be fetched of one table: pages `first` to `last`, `given` rows on each but the last, `total` rows.
 
-    `style` is a style of pagination. A `total` of None is that of a source that tells none: it is read to its end, as a walk is.
+    `style` is a style of pagination. A `total` of None is that of a source that reports none: it is read to its end, as a walk is.
     Until then `last` is what is known so far.
     """
 

@@ -4,7 +4,7 @@
 = total at the end. A page with another number of rows counts if it was read twice and had the same rows both times. What
 counting cannot see: a row removed before the page we were on and one added after it leave every count as it was. `reread`: two
 whole walks, one after the other, gave the same rows page by page; so at the moment between the two the source held just these.
-`unproved`: the source tells no total, and was walked to its end; or it repeats rows on pages that it fills unevenly.
+`unproved`: the source reports no total, and was walked to its end; or it repeats rows on pages that it fills unevenly.
 """
 
 from __future__ import annotations
@@ -87,9 +87,11 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
         return walk_again(replace(case, plan=_planned_anew(plan, closing)), why)
     if closing.items_sha256 != seen.first_page_sha256:
         return walk_again(case, "the first page changed while the others were read")
-    if seen.n_retold:
+    if seen.n_other_total:
         is_moving = bool(seen.n_moved) or seen.n_reread < plan.n_pages
-        return walk_again(case, f"{seen.n_retold} pages told another total than {plan.total}", is_moving=is_moving)
+        return walk_again(
+            case, f"{seen.n_other_total} pages reported another total than {plan.total}", is_moving=is_moving
+        )
     if not case.whole and seen.n_moved > len(case.doubted & set(seen.moved)):
         return walk_again(case, f"{seen.n_moved} pages held other rows when they were read again")
     if plan.is_walk:
@@ -99,19 +101,19 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
     if plan.total is None:
         if seen.duplicates:
             raise _same_rows(plan, seen)
-        if set(seen.odd) - case.doubted:
-            return _ask(replace(case, doubted=frozenset(seen.odd)), seen.odd, _account(plan, seen), around=True)
+        if set(seen.uneven) - case.doubted:
+            return _ask(replace(case, doubted=frozenset(seen.uneven)), seen.uneven, _account(plan, seen), around=True)
         because = f"{_misnamed(seen)}. {_LOOK_AT_FIRST}" if seen.misnamed else None
         return Proof(plan.table, UNPROVED, seen.n_items, because)
     if seen.n_items < plan.total and seen.ends_with_rows and is_uneven(seen):
         return _go_on(case, seen, plan.total - seen.n_items)
-    doubtful = sorted({*seen.odd, *seen.duplicates})
+    doubtful = sorted({*seen.uneven, *seen.duplicates})
     if (doubtful and not is_uneven(seen)) or seen.n_items != plan.total:
         inner = frozenset(doubtful) if max(doubtful, default=plan.last) < plan.last_with_rows else frozenset[int]()
         again = replace(case, doubted=inner)
         return _ask(again, doubtful or range(plan.first, plan.last + 1), _account(plan, seen), around=True)
     if case.level == REREAD:
-        if case.walks < WALKS_THAT_AGREE or seen.n_moved or seen.n_reread + seen.n_behind < plan.n_pages:
+        if case.walks < WALKS_THAT_AGREE or seen.n_moved or seen.n_reread + seen.n_past_end < plan.n_pages:
             return walk_again(case, NOT_YET_AGREED, is_moving=bool(seen.n_moved))
         return Proof(plan.table, REREAD, seen.n_items)
     return Proof(plan.table, COUNTED, seen.n_items)
@@ -142,15 +144,15 @@ def is_uneven(seen: Seen) -> bool:
 
     Each page with another number of rows than the first one had the same rows when it was read again.
     """
-    return bool(seen.odd) and not (seen.misnamed or seen.duplicates or seen.n_odd_once or seen.n_moved)
+    return bool(seen.uneven) and not (seen.misnamed or seen.duplicates or seen.n_uneven_once or seen.n_moved)
 
 
 def _go_on(case: Case, seen: Seen, n_missing: int) -> Doubt:
-    """Pages that hold fewer rows than the first one are more pages than were planned: look behind the last one."""
+    """Pages that hold fewer rows than the first one are more pages than were planned: read past the last one."""
     plan = case.plan
     n_pages = min(MOST_EXTRA_PAGES, math.ceil(n_missing * plan.n_pages / seen.n_items))
     further = replace(plan, last=plan.last + n_pages)
-    why = f"{_account(plan, seen)}; looking behind the last page"
+    why = f"{_account(plan, seen)}; reading past the last page"
     return Doubt(replace(case, plan=further), further.pages(range(plan.last + 1, further.last + 1)), why)
 
 
@@ -178,7 +180,7 @@ def _advice(doubt: Doubt, seen: Seen) -> str:
     """What can help: rest where rows move, a setting where the source is the same at each reading."""
     if doubt.is_moving or seen.n_moved:
         return "Try again when the source is at rest, with more api.limits.proof_rounds"
-    if seen.n_retold:
+    if seen.n_other_total:
         return (
             "The source gives the same rows at each reading, and other totals: look at what api.pagination.total names"
         )
@@ -205,8 +207,8 @@ def _account(plan: TablePlan, seen: Seen) -> str:
     difference = seen.n_items - (plan.total or 0)
     if plan.total is not None and difference:
         parts.append(f"{abs(difference)} {'missing' if difference < 0 else 'too many'}")
-    if seen.odd and not plan.is_walk:
-        uneven = [page for page in seen.odd if page not in seen.misnamed]
+    if seen.uneven and not plan.is_walk:
+        uneven = [page for page in seen.uneven if page not in seen.misnamed]
         parts += [f"another number of rows than on the first page: {_pages(uneven)}"] if uneven else []
         parts += [_misnamed(seen)] if seen.misnamed else []
     if seen.duplicates:
@@ -227,7 +229,7 @@ def _ask(case: Case, pages: Iterable[int], why: str, *, around: bool) -> Doubt:
 def _planned_anew(plan: TablePlan, closing: PageRow) -> TablePlan:
     if closing.total is None:
         message = (
-            f"{plan.table}: the source claimed {plan.total} rows at the start, and tells no number of rows at the end"
+            f"{plan.table}: the source claimed {plan.total} rows at the start, and reports no number of rows at the end"
         )
         raise SourceIncompleteError(message)
     try:

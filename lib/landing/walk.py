@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from lib.landing.landing import Landing
 from lib.landing.plan import PageRange, TablePlan, Walk
 
-# A source that tells no total is walked this many pages at a time for each request that may be open.
+# A source that reports no total is walked this many pages at a time for each request that may be open.
 PAGES_AHEAD = 4
 
 

@@ -20,7 +20,7 @@ from lib.lake.runs import Run
 from lib.landing.bronze import LandedOf, all_landed_pages, landed_by_run
 from lib.landing.plan import plans_of
 from lib.lineage.key import shown_key
-from lib.lineage.row_history import Hit, minute, tell
+from lib.lineage.row_history import Occurrence, minute, tell
 from lib.tables.find import rows_with_key
 
 
@@ -63,7 +63,7 @@ def explain(asked: Asked) -> list[str]:
     return lines
 
 
-def _hits(asked: Asked, known: Sequence[Run], landed: Mapping[str, LandedOf]) -> list[Hit]:
+def _hits(asked: Asked, known: Sequence[Run], landed: Mapping[str, LandedOf]) -> list[Occurrence]:
     """The rows with the key on the pages of all runs."""
     if not landed:
         return []
@@ -81,7 +81,7 @@ def _hits(asked: Asked, known: Sequence[Run], landed: Mapping[str, LandedOf]) ->
         if ends and run.run_id in landed and landed[run.run_id].last_page > ends[0]:
             pages = pages.where((F.col("run_id") != run.run_id) | (F.col("page") <= ends[0]))
     found = rows_with_key(table, asked.source.api.pagination.items, asked.is_row("row."))
-    return [Hit(**row.asDict()) for row in pages.transform(found).collect()]
+    return [Occurrence(**row.asDict()) for row in pages.transform(found).collect()]
 
 
 def _states(asked: Asked, publication: Publication | None) -> tuple[Row | None, Row | None]:

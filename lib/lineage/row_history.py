@@ -21,7 +21,7 @@ LATE = "a run that started later had been merged before"
 
 
 @dataclass(frozen=True)
-class Hit:
+class Occurrence:
     """A row with the key on a page. `rank` 1 is the newest of its run; `newest` is its value of newest_by."""
 
     run_id: str
@@ -44,13 +44,13 @@ class Held:
 
     row_hash: str
     newest: Any
-    is_gone: bool = False
+    is_deleted: bool = False
 
 
 def tell(
     table: Table,
     known: Sequence[Run],
-    hits: Sequence[Hit],
+    hits: Sequence[Occurrence],
     quarantined: Mapping[tuple[str, int, int], str],
     merged_by: str | None,
 ) -> Iterator[str]:
@@ -85,11 +85,11 @@ def tell(
                     word = _not_merged(table, record)
                 yield f"{named(run)}: {hit.place}: {word}"
             if is_merged and first is not None and (what is None or what in TAKEN):
-                held = Held(first.row_hash, first.newest, is_gone=held is not None and is_late and held.is_gone)
-        elif is_merged and held is not None and not held.is_gone:
+                held = Held(first.row_hash, first.newest, is_deleted=held is not None and is_late and held.is_deleted)
+        elif is_merged and held is not None and not held.is_deleted:
             # A run with deleted rows found all that the source has, and this key was not among it.
             if record.rows_deleted:
-                held = replace(held, is_gone=True)
+                held = replace(held, is_deleted=True)
                 yield f"{named(run)}: on no page: marked as deleted"
             elif not is_missing:
                 is_missing = True
@@ -132,7 +132,7 @@ def minute(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _rejected(hit: Hit, reason: str | None) -> str | None:
+def _rejected(hit: Occurrence, reason: str | None) -> str | None:
     """Why the row was rejected; None for a good one. What quarantine says counts more than how the row is read today."""
     if reason is not None:
         return f"rejected: {reason}"
@@ -142,7 +142,7 @@ def _rejected(hit: Hit, reason: str | None) -> str | None:
     return None
 
 
-def _first(good: Sequence[Hit]) -> Hit | None:
+def _first(good: Sequence[Occurrence]) -> Occurrence | None:
     """Of good rows in their order the one that the merge was given: the newest, or the first that is identical with it."""
     if not good:
         return None
@@ -150,18 +150,18 @@ def _first(good: Sequence[Hit]) -> Hit | None:
     return next(hit for hit in good if hit.row_hash == newest.row_hash)
 
 
-def _change(table: Table, hit: Hit, held: Held, *, is_late: bool) -> Change:
+def _change(table: Table, hit: Occurrence, held: Held, *, is_late: bool) -> Change:
     """What the merge took the row for."""
     age = Age.SAME
     if table.newest_by is not None and None not in (hit.newest, held.newest):
         age = Age((hit.newest > held.newest) - (hit.newest < held.newest))
-    return change(differs=hit.row_hash != held.row_hash, age=age, is_deleted=held.is_gone, is_behind=is_late)
+    return change(differs=hit.row_hash != held.row_hash, age=age, is_deleted=held.is_deleted, is_late=is_late)
 
 
 def _in_words(table: Table, what: Change, held: Held, *, is_late: bool) -> str:
     if what is Change.OLDER:
         return f"not taken: the lake held a row whose {table.newest_by} is newer"
-    if what is Change.CHANGED and held.is_gone and is_late:
+    if what is Change.CHANGED and held.is_deleted and is_late:
         return "taken: its content had changed; it stays deleted"
     return {
         Change.NONE: "taken: nothing had changed",
@@ -177,7 +177,7 @@ def _not_merged(table: Table, record: runs.TableRun) -> str:
     return "not merged: the run did not get so far"
 
 
-def _beaten(table: Table, hit: Hit, first: Hit) -> str:
+def _beaten(table: Table, hit: Occurrence, first: Occurrence) -> str:
     if hit.row_hash == first.row_hash:
         return f"duplicate of {first.place}: identical"
     if table.newest_by is None:

@@ -56,12 +56,12 @@ class Notifier:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is told of: a run that ended, or a task of a DAG (`story` and `gone` as in `Seen`); neither if only time passed."""
+    """What is told of: a run that ended, or a task of a DAG (`story` and `removed` as in `Seen`); neither if only time passed."""
 
     run: RunSummary | None = None
     measured: Sequence[Measurement] = ()
     story: str = ""
-    gone: Collection[str] = ()
+    removed: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def _tell(notifier: Notifier, subject: Subject, now: datetime) -> Notified:
         first_start=first_start,
         tables=notifier.tables,
         story=subject.story,
-        gone=subject.gone,
+        removed=subject.removed,
     )
     before = [] if notifier.layout is None else _before(notifier.layout)
     events = due(notifier.alerts.rules, on.keys(), seen, before, now)

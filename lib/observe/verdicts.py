@@ -31,7 +31,7 @@ class Seen:
 
     `run` is the last run, None where there was none; `measured` its judged measurements, none where only time is looked at.
     `last_success` is when the last run ended that did what it was asked to, `first_start` when the first run began. `tables`
-    are those of the source. Where tasks of a DAG were measured, and not a run, `story` says what happened, and `gone` are the
+    are those of the source. Where tasks of a DAG were measured, and not a run, `story` says what happened, and `removed` are the
     tasks (`dag/task`) that the DAG does not have any more.
     """
 
@@ -41,7 +41,7 @@ class Seen:
     first_start: datetime | None
     tables: Collection[str]
     story: str = ""
-    gone: Collection[str] = ()
+    removed: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ def verdicts(rule: Rule, seen: Seen, known: Collection[Key], now: datetime) -> d
     """
     found = dict(_verdicts(rule, seen, now))
     for key in known:
-        if key not in found and (gone := _gone(key, seen)):
-            found[key] = _is_over(gone)
+        if key not in found and (removed := _removed(key, seen)):
+            found[key] = _is_over(removed)
     return found
 
 
@@ -141,7 +141,7 @@ def _expected(one: Measurement) -> str:
     return f"; expected {expected(one)}, {abs(one.score):.1f} deviations {'above' if one.score > 0 else 'below'} the median"
 
 
-def _gone(key: Key, seen: Seen) -> str | None:
+def _removed(key: Key, seen: Seen) -> str | None:
     """Why an alert about a series that this run did not measure is over; None if that says nothing.
 
     A label that is absent from a published run which measured its table in that way is a reason or a column that is no more.
@@ -151,8 +151,8 @@ def _gone(key: Key, seen: Seen) -> str | None:
     metric = BY_NAME.get(key.metric)
     named = f"{key.metric} of {key.table or 'the run'}" + (f" ({key.label})" if key.label else "")
     if metric is not None and metric.about.by_dag:
-        is_gone = any(key.label == task or key.label.startswith(f"{task}/") for task in seen.gone)
-        return f"{clean(f'{key.metric} of {key.label}')}: its DAG has run without it" if is_gone else None
+        is_removed = any(key.label == task or key.label.startswith(f"{task}/") for task in seen.removed)
+        return f"{clean(f'{key.metric} of {key.label}')}: its DAG has run without it" if is_removed else None
     if metric is None or (key.table and key.table not in seen.tables):
         return f"{clean(named)}: not measured any more"
     family = key.metric.partition(".")[0]

@@ -102,9 +102,9 @@ def _unmatched(
     pointer: Column = F.explode(column) if reference.is_array else column
     pointers = live.select(*table.key, pointer.alias("_key")).where(F.col("_key").isNotNull())
     key = target.key[0]
-    held = silver.select(F.col(key).alias("_key"), F.col("_deleted_at").isNotNull().alias("_gone"))
-    unmatched = pointers.join(held, on="_key", how="left").where(F.coalesce("_gone", F.lit(True)))
-    met = F.when(F.col("_gone"), F.lit(DELETED)).otherwise(F.lit(NOTHING))
+    held = silver.select(F.col(key).alias("_key"), F.col("_deleted_at").isNotNull().alias("_is_deleted"))
+    unmatched = pointers.join(held, on="_key", how="left").where(F.coalesce("_is_deleted", F.lit(True)))
+    met = F.when(F.col("_is_deleted"), F.lit(DELETED)).otherwise(F.lit(NOTHING))
     if quarantine is not None:
         rejected = quarantine.select(F.col("key_hash").alias("_hash"), F.lit(QUARANTINED).alias("_there")).distinct()
         # In a struct, for the pointing table may have a column that is named as the key.

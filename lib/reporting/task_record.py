@@ -34,12 +34,12 @@ def record_end(watch: Watch, end: TaskEnd, *, hint: str) -> tuple[list[str], lis
     lines = [f"Recorded: {end}"]
     problems = []
     as_it_was: list[Measurement] = []
-    gone: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
     if storage.is_file(layout.lake_json):
         try:
             found = judged(found, end.started_at, _history(layout, end))
             _save(layout, end, found)
-            as_it_was, gone = _as_it_was(layout, end), _gone(layout, end)
+            as_it_was, removed = _as_it_was(layout, end), _removed(layout, end)
         except _TROUBLE as error:
             log.debug("%s", "\n".join(["ops/metrics", *traced(error)]))
             problems.append(f"{layout.metrics} cannot be written ({type(error).__name__})")
@@ -47,7 +47,7 @@ def record_end(watch: Watch, end: TaskEnd, *, hint: str) -> tuple[list[str], lis
         lines.append(f"There is no lake at {layout.root} yet: nothing was written to it{hint or '.'}")
     problems += export_task(source.metrics, source.source, end, [*found, *as_it_was])
     if watch.notifier is not None:
-        subject = Subject(_its_run(layout, end), found, end.story, gone)
+        subject = Subject(_its_run(layout, end), found, end.story, removed)
         problems += evaluate(watch.notifier, subject, end.ended_at).problems
     return lines, problems
 
@@ -77,7 +77,7 @@ def _as_it_was(layout: Layout, end: TaskEnd) -> list[Measurement]:
     return [one for record in last if (one := from_record(record)) is not None]
 
 
-def _gone(layout: Layout, end: TaskEnd) -> tuple[str, ...]:
+def _removed(layout: Layout, end: TaskEnd) -> tuple[str, ...]:
     """Tasks without which the DAG has now run to a good end: nobody will ever record that they are well again."""
     if end.task is not None or end.state is not State.SUCCESS:
         return ()

@@ -108,8 +108,8 @@ def fetch_page(
 def look_at(body: str, paging: Paging, headers: Mapping[str, str], position: Position | None = None) -> PageShape:
     """The shape of a page, from a strict reading of its JSON.
 
-    Rows that are null or absent are an empty page where there can be none: `total` is 0, or the position is behind it. Where the
-    source tells no total, so are, behind the first page, rows that are null, and an answer of nothing but numbers of pages. A
+    Rows that are null or absent are an empty page where there can be none: `total` is 0, or the position is past it. Where the
+    source reports no total, so are, after the first page, rows that are null, and an answer of nothing but numbers of pages. A
     row that cannot be taken is one of the `rows`, with its reason, and keeps no other from being taken.
 
     Raises:
@@ -170,7 +170,7 @@ def _read(body: str, items: str) -> tuple[Json, Apart | None]:
 
 
 def total_instead(body: str, paging: Paging) -> str:
-    """Why a first page tells no total, though `paging` names a place for it: what is there, without any value."""
+    """Why a first page reports no total, though `paging` names a place for it: what is there, without any value."""
     place = str(paging.total)
     if place.startswith(HEADER):
         return f"the answer has no header {place.removeprefix(HEADER).strip()}"
@@ -188,11 +188,11 @@ def check_next(first: PageRow, paging: Paging) -> None:
     if not isinstance(paging, Cursors) or first.next_cursor is not None or not given:
         return
     if first.total is not None and first.total > given:
-        message = f"the source claims {first.total} rows, gives {given} on its first page, and names no page behind it"
+        message = f"the source claims {first.total} rows, gives {given} on its first page, and names no next page"
     elif first.total is None and given >= paging.size and not paging.next.startswith(HEADER):
         if is_null(_read(body, paging.items)[0], paging.next):
             return
-        message = f"the first page is full, and names no page behind it with a null at {paging.next}"
+        message = f"the first page is full, and does not say with a null that it is the last at {paging.next}"
     else:
         return
     keys = _outline(_read(body, paging.items)[0], None)

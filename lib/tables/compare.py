@@ -89,7 +89,7 @@ def check_deleted(table: Table, n_deleted: int, n_live: int, n_rows: int) -> Non
     """Stop a table of which too many rows were deleted at once. `n_rows` is the number of rows that the source gave.
 
     Raises:
-        ContractError: more than `max_delete_fraction` of the live rows are gone, or the source gave none at all.
+        ContractError: more than `max_delete_fraction` of the live rows are deleted, or the source gave none at all.
     """
     if not n_rows and n_live:
         message = (
@@ -99,7 +99,7 @@ def check_deleted(table: Table, n_deleted: int, n_live: int, n_rows: int) -> Non
         raise ContractError(message)
     if n_deleted > table.max_delete_fraction * n_live:
         message = (
-            f"{table.name}: {n_deleted} of {n_live} rows are gone from the source, more than max_delete_fraction "
+            f"{table.name}: {n_deleted} of {n_live} rows are deleted at the source, more than max_delete_fraction "
             f"({table.max_delete_fraction:g}) allows. If that is right, run once with --allow-deletes."
         )
         raise ContractError(message)

@@ -91,8 +91,8 @@ def _scalar(text: Column, kind: DataType) -> Column:
 def _lost(json: Column, path: str, raw: Column, values: Column, kind: DataType) -> Column:
     """Whether an element of a list that was something has become null."""
     texts = F.try_variant_get(json, path, "array<string>") if _is_strict_text(kind) else raw
-    gone = F.zip_with(texts, values, lambda text, value: text.isNotNull() & value.isNull())
-    return F.exists(values, lambda value: value.isNull()) & F.exists(gone, lambda one: one)
+    lost = F.zip_with(texts, values, lambda text, value: text.isNotNull() & value.isNull())
+    return F.exists(values, lambda value: value.isNull()) & F.exists(lost, lambda one: one)
 
 
 def _read(json: Column, path: str, kind: DataType) -> Column:

@@ -224,7 +224,7 @@ def test_a_key_of_two_columns_one_of_them_personal(shop: Shop, capsys: pytest.Ca
     lines = shop.explain(capsys, "visits", "at=2026-01-01T10:30:00+02:00", f"who={ANN}")
     assert not any("ann" in line for line in lines)
     assert lines[0] == "visits who=***, at=2026-01-01T08:30:00Z:"
-    assert lines[2] == f"{RUN_1}: page 2, row 1: rejected: wrong_type:n (gone: run run-2)"
+    assert lines[2] == f"{RUN_1}: page 2, row 1: rejected: wrong_type:n (deleted: run run-2)"
     no_newest_by = "the table has no newest_by, and the content decides"
     one = [f"{RUN_1}: page 1, row 1: taken", f"{RUN_1}: page 2, row 2: replaced by page 1, row 1: {no_newest_by}"]
     two = [f"{RUN_1}: page 1, row 1: replaced by page 2, row 2: {no_newest_by}", f"{RUN_1}: page 2, row 2: taken"]

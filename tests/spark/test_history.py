@@ -54,7 +54,14 @@ class Kept:
             missing = self.silver().where(F.col("id").isin(gone)) if gone else None
             clock = Clock(run_id, day(number))
             done = merge(
-                self.spark, self.path, rows, key=("id",), newest_by=None, gone=missing, n_gone=len(gone), clock=clock
+                self.spark,
+                self.path,
+                rows,
+                key=("id",),
+                newest_by=None,
+                deleted_rows=missing,
+                n_deleted=len(gone),
+                clock=clock,
             )
             run.tables["tracks"].path, run.tables["tracks"].version = "silver/tracks", done.version
             run.save(self.lake.layout)
@@ -282,7 +289,7 @@ def test_a_key_value_is_never_read_as_sql(spark: SparkSession, tmp_path: Path) -
     ).withColumn("_row_hash", row_hash(("who", "at", "score")))
     clock = Clock("run-0", DAY_0)
     path = lake.layout.silver("plays")
-    merge(spark, path, rows, key=("who", "at"), newest_by=None, gone=None, n_gone=0, clock=clock)
+    merge(spark, path, rows, key=("who", "at"), newest_by=None, deleted_rows=None, n_deleted=0, clock=clock)
     for at in (day(1), naive(day(1)), day(1).astimezone(timezone(timedelta(hours=-5)))):
         [found] = lake.row_history("plays", {"at": at, "who": who}).collect()
         assert found["row"]["score"] == 1.5

@@ -130,7 +130,7 @@ def test_rows_in_quarantine_are_found_again_by_later_runs_and_by_name(things: Se
     secret = key_secret(things.layout, None)
     assert things.quarantine("key_hash") == [(by_hand(secret, f'{{"id":{number}}}'),) for number in (1, 2)]
     things.run({"id": 1, "name": "a"}, {"id": 3, "name": "c"})
-    assert things.quarantine("resolution, resolved_by") == [("arrived", "run-2"), ("gone", "run-2")]
+    assert things.quarantine("resolution, resolved_by") == [("arrived", "run-2"), ("deleted", "run-2")]
     # Tables that are made anew have the hashes of the lake.
     before = things.quarantine("key_hash, resolution")
     things.replay("all")

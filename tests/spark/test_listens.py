@@ -81,7 +81,14 @@ class Lake:
         clock = Clock("a run", DAY_0 + timedelta(days=next(self.numbers)))
         key = ("user_id", "created_at")
         done = merge(
-            self.spark, self.silver, rows, key=key, newest_by=None, gone=missing, n_gone=len(keys), clock=clock
+            self.spark,
+            self.silver,
+            rows,
+            key=key,
+            newest_by=None,
+            deleted_rows=missing,
+            n_deleted=len(keys),
+            clock=clock,
         )
         return done.version
 

@@ -39,7 +39,14 @@ class Table:
             missing = held.where(F.col("id").isin(gone))
         clock = Clock(f"run-{day}", DAY_0 + timedelta(days=day))
         return merge(
-            self.spark, self.path, rows, key=("id",), newest_by="at", gone=missing, n_gone=len(gone or []), clock=clock
+            self.spark,
+            self.path,
+            rows,
+            key=("id",),
+            newest_by="at",
+            deleted_rows=missing,
+            n_deleted=len(gone or []),
+            clock=clock,
         )
 
     @property

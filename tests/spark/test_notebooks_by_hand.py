@@ -180,7 +180,9 @@ class Shop:
         for name, values in tables.items():
             path, rows = self.lake.silver(name), self.spark.createDataFrame(values, "id bigint, what string")
             rows = rows.withColumn("_row_hash", row_hash(("id", "what")))
-            done = merge(self.spark, path, rows, key=("id",), newest_by=None, gone=None, n_gone=0, clock=clock)
+            done = merge(
+                self.spark, path, rows, key=("id",), newest_by=None, deleted_rows=None, n_deleted=0, clock=clock
+            )
             run.tables[name] = TableRun(name, state="merged", path=f"silver/{name}", version=done.version)
         run.save(self.lake)
 

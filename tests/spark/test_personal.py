@@ -48,8 +48,8 @@ class Kept:
             hashed,
             key=("id",),
             newest_by=None,
-            gone=None,
-            n_gone=0,
+            deleted_rows=None,
+            n_deleted=0,
             clock=Clock(run_id, at),
         )
         columns = [{"name": name, "pii": is_pii} for name, is_pii in pii.items()]

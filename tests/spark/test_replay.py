@@ -161,8 +161,8 @@ def test_a_row_leaves_quarantine_when_it_arrives_well_is_rejected_anew_or_is_gon
     assert sized.quarantine() == [
         ("run-1", "wrong_type:size", "arrived", "run-2"),
         ("run-1", "wrong_type:size", "rejected again", "run-2"),
-        ("run-1", "wrong_type:size", "gone", "run-2"),
-        ("run-1", "wrong_type:id", "gone", "run-2"),
+        ("run-1", "wrong_type:size", "deleted", "run-2"),
+        ("run-1", "wrong_type:id", "deleted", "run-2"),
         ("run-2", "wrong_type:size", None, None),
     ]
     assert run.tables["things"].rows_resolved == 4

@@ -58,7 +58,9 @@ class Kept:
             "_row_hash", row_hash(("id", "name"))
         )
         clock = Clock(run_id, at)
-        return merge(self.spark, self.path, rows, key=("id",), newest_by=None, gone=None, n_gone=0, clock=clock).version
+        return merge(
+            self.spark, self.path, rows, key=("id",), newest_by=None, deleted_rows=None, n_deleted=0, clock=clock
+        ).version
 
     def _publish(self, run_id: str, at: datetime) -> None:
         version, rows = DeltaTable(str(self.path)).version(), self._silver().count()

@@ -70,14 +70,14 @@ class Model:
     ) -> bool:
         """Merge what run `number` landed, unless an empty answer stops it. One that is killed then has no time to record it."""
         self.reject(number, rows)
-        is_behind = self.newest > number
-        if not (is_behind or rows or allow_deletes) and any(held.gone is None for held in self.held.values()):
+        is_late = self.newest > number
+        if not (is_late or rows or allow_deletes) and any(held.gone is None for held in self.held.values()):
             return False
         good = newest_of(rows)
         seen = {*good, *(key_of(row) for row in rows if is_bad(row))}
         for key, content in good.items():
-            self._take(key, content, number, is_behind=is_behind)
-        if not is_behind and None not in seen:
+            self._take(key, content, number, is_late=is_late)
+        if not is_late and None not in seen:
             for key in self.held.keys() - seen:
                 if self.held[key].gone is None:
                     self.held[key].gone = number
@@ -88,13 +88,13 @@ class Model:
             self.is_open = {place for place in self.is_open if place[0] >= number}
         return True
 
-    def _take(self, key: int, content: tuple[Any, ...], number: int, *, is_behind: bool) -> None:
+    def _take(self, key: int, content: tuple[Any, ...], number: int, *, is_late: bool) -> None:
         if key not in self.held:
             still_there = any(self.quarantine[place] == key for place in self.is_open if place[0] > number)
             self.held[key] = Held(content, self.recorded if self.recorded > number and not still_there else None)
             return
         held = self.held[key]
-        if is_behind:
+        if is_late:
             if held.at is not None and content[1] is not None and content[1] > held.at:
                 held.content = content
         elif held.gone is not None or content[1] is None or held.at is None or content[1] >= held.at:

@@ -18,7 +18,7 @@ def test_more_deleted_rows_than_allowed_stop_the_table() -> None:
     check_deleted(TABLE, n_deleted=20, n_live=100, n_rows=80)
 
     with pytest.raises(
-        ContractError, match="orders: 21 of 100 rows are gone from the source, more than max_delete_fraction"
+        ContractError, match="orders: 21 of 100 rows are deleted at the source, more than max_delete_fraction"
     ):
         check_deleted(TABLE, n_deleted=21, n_live=100, n_rows=79)
 

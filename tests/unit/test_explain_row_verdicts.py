@@ -9,7 +9,7 @@ import pytest
 from lib.config import Table
 from lib.lake import runs
 from lib.lake.runs import Run, TableRun, new_run
-from lib.lineage.row_history import Hit, tell
+from lib.lineage.row_history import Occurrence, tell
 
 COLUMNS = {"id": "bigint!", "at": "timestamp!"}
 TABLE = Table.model_validate(
@@ -27,13 +27,15 @@ def merged(deleted: int = 0) -> TableRun:
     return TableRun("t", state="merged", rows_deleted=deleted)
 
 
-def hit(number: int, position: int = 0, *, content: str = "a", at: int | None = 1, rank: int = 1, bad: str = "") -> Hit:
-    return Hit(f"r{number}", 1, position, (bad,) if bad else (), content, rank, at)
+def hit(
+    number: int, position: int = 0, *, content: str = "a", at: int | None = 1, rank: int = 1, bad: str = ""
+) -> Occurrence:
+    return Occurrence(f"r{number}", 1, position, (bad,) if bad else (), content, rank, at)
 
 
 def told(
     known: list[Run],
-    hits: list[Hit],
+    hits: list[Occurrence],
     quarantined: dict[tuple[str, int, int], str] | None = None,
     table: Table = TABLE,
 ) -> list[str]:

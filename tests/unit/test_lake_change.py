@@ -24,7 +24,7 @@ OLDER, SAME, NEWER = Age.OLDER, Age.SAME, Age.NEWER
     ],
 )
 def test_a_row_of_the_latest_run(*, differs: bool, age: Age, is_deleted: bool, expected: Change) -> None:
-    assert change(differs=differs, age=age, is_deleted=is_deleted, is_behind=False) is expected
+    assert change(differs=differs, age=age, is_deleted=is_deleted, is_late=False) is expected
 
 
 @pytest.mark.parametrize(
@@ -43,4 +43,4 @@ def test_a_row_of_the_latest_run(*, differs: bool, age: Age, is_deleted: bool, e
 def test_a_row_of_a_run_that_is_merged_after_a_later_one(
     *, differs: bool, age: Age, is_deleted: bool, expected: Change
 ) -> None:
-    assert change(differs=differs, age=age, is_deleted=is_deleted, is_behind=True) is expected
+    assert change(differs=differs, age=age, is_deleted=is_deleted, is_late=True) is expected

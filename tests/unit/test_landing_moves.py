@@ -245,7 +245,7 @@ def test_a_total_that_is_told_at_the_start_and_not_at_the_end_is_no_proof(copies
         table.manners = Manners(total="null")
 
     table.after(4, tell_no_total)
-    assert "claimed 10 rows at the start, and tells no number of rows at the end" in copies.failed(copies.run())
+    assert "claimed 10 rows at the start, and reports no number of rows at the end" in copies.failed(copies.run())
     assert copies.version() is None
 
 

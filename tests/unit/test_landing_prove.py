@@ -14,7 +14,7 @@ from tests.first_page import first_page
 PLAN = TablePlan("t", "/t", first=1, last=10, given=100, total=1000)
 SEEN = Seen(
     n_pages=10, n_items=1000, n_twice=0, last_round=0, n_moved=0, n_reread=0, failed=(), first_error=None, missing=(),
-    odd=(), duplicates=(), first_page_sha256="i",
+    uneven=(), duplicates=(), first_page_sha256="i",
 )  # fmt: skip
 CLOSING = first_page(total=1000, given_rows=100)
 COUNT = Case(PLAN, COUNTED)
@@ -41,12 +41,12 @@ def test_a_first_page_that_changed_is_walked_again_though_the_counts_agree() -> 
 
 
 def test_a_short_page_is_read_again_with_its_neighbours() -> None:
-    assert asked(judge(COUNT, replace(SEEN, n_items=999, odd=(5,)), CLOSING)) == [(4, 6)]
+    assert asked(judge(COUNT, replace(SEEN, n_items=999, uneven=(5,)), CLOSING)) == [(4, 6)]
 
 
 def test_a_short_page_that_stays_short_ends_in_a_whole_walk() -> None:
     once = COUNT.read_again(PLAN.pages([4, 5, 6]))
-    assert asked(judge(once, replace(SEEN, n_items=999, odd=(5,)), CLOSING)) == [(1, 10)]
+    assert asked(judge(once, replace(SEEN, n_items=999, uneven=(5,)), CLOSING)) == [(1, 10)]
 
 
 def test_a_page_that_moved_when_it_was_read_again_ends_in_a_whole_walk() -> None:
@@ -98,7 +98,7 @@ def test_pages_that_share_keys_are_read_again_and_they_alone() -> None:
 
 
 def test_the_report_names_pages_rows_and_what_to_try() -> None:
-    seen = replace(SEEN, n_items=998, odd=(5, 6))
+    seen = replace(SEEN, n_items=998, uneven=(5, 6))
     doubt = judge(COUNT, seen, CLOSING)
     assert isinstance(doubt, Doubt)
     text = report(doubt, seen, 3)

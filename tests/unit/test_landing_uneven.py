@@ -191,7 +191,7 @@ def test_pages_that_always_tell_other_totals_are_no_proof_and_rest_is_not_advise
 
     told = landed(OwnTotals(pages=pages_of(100, 100, 50)))
     assert told.proof is None
-    assert "2 pages told another total than 250" in told.error
+    assert "2 pages reported another total than 250" in told.error
     assert "api.pagination.total" in told.error
     assert "at rest" not in told.error
 
