@@ -111,7 +111,6 @@ def _clean(html: str) -> Markup:
             attributes={"*": {"class", "id", "role", "style", "title"}, "a": {"href"}},
             attribute_filter=lambda _, name, value: value if name != "href" or _LOCAL_HREF.fullmatch(value) else None,
             generic_attribute_prefixes={"aria-", "data-"},
-            url_schemes=set(),
             link_rel=None,
         )
     )

@@ -288,12 +288,13 @@ def test_without_assets_everything_is_still_there_to_read(plain: Path, watched: 
     watched.check()
 
 
-def test_the_pages_fit_a_phone(rich: Path, browser: Browser) -> None:
+def test_the_pages_fit_a_phone(rich: Path, plain: Path, browser: Browser) -> None:
     context = browser.new_context(viewport={"width": 360, "height": 740})
     page = context.new_page()
-    for name in ("index.html", "runs.html"):
-        page.goto(f"{rich.as_uri()}/{name}")
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360, name
+    for folder in (rich, plain):
+        for name in pages_of(folder):
+            page.goto(f"{folder.as_uri()}/{name}")
+            assert page.evaluate("document.documentElement.scrollWidth") <= 360, name
     context.close()
 
 

@@ -82,6 +82,9 @@ _SAFETY = (
     _unit("airflow-s-secrets-for-a-job", "A job gets nothing of Airflow", "dags/pagelake_command.py", "_AIRFLOW_PREFIXES = (\"AIRFLOW\", \"_AIRFLOW\",", "_AIRFLOW_PREFIXES = (\"_AIRFLOW\",", "test_dags.py::test_a_job_gets_what_was_exported_and_nothing_of_airflow"),
     _unit("value-in-a-check-s-error", "No value that Spark or GX quotes is shown", "lib/quality/inert.py", "line = _LOOSE.sub(\"***\", _QUOTED.sub(\"'***'\", line))", "line = line.strip()", "test_quality_inert.py::test_a_message_is_one_line_without_values_paths_or_traces"),
     _unit("path-in-a-check-s-error", "No path of the machine is shown", "lib/quality/inert.py", "line = line if paths else _PATH.sub(\"(a path)\", line)", "line = line.strip()", "test_quality_inert.py::test_a_message_is_one_line_without_values_paths_or_traces"),
+    _unit("data-is-markup-in-the-docs", "Markup in the data is text in the data docs", "lib/quality/docs_view.py", "self.env.autoescape = True", "self.env.autoescape = False", "test_site_docs.py::test_markup_in_a_name_is_text_in_the_title_the_path_and_the_table_of_contents"),
+    _unit("docs-lead-away", "No link of the data docs leads to another host", "lib/quality/docs_view.py", "if name != \"href\" or _LOCAL_HREF.fullmatch(value) else None", "", "test_site_docs.py::test_a_link_that_leaves_is_no_link_any_more", "test_site_docs.py::test_notes_in_markdown_have_neither_links_nor_pictures_nor_markup_of_their_own"),
+    _unit("docs-show-the-exception", "The data docs show of an exception what is inert", "lib/quality/docs_view.py", "inert(params[\"exception_message\"])", "params[\"exception_message\"]", "test_site_docs.py::test_an_exception_is_what_may_be_shown_of_it"),
 )
 _PUBLICATION = (
     _unit("lock-not-taken", "One run at a time writes a lake", "lib/lake/lock.py", "        if not is_mine:", "        if False:", "test_rollback.py::test_a_rollback_keeps_out_of_a_lake_that_a_run_is_writing"),

@@ -215,6 +215,17 @@ def test_markup_in_a_value_is_shown_as_text(value: str) -> None:
     assert shown.count(" ".join(value.split())) >= 15, shown
 
 
+def test_markup_in_a_name_is_text_in_the_title_the_path_and_the_table_of_contents() -> None:
+    name = "</title><script>alert(1)</script>"
+    sections = [render.RenderedSectionContent(content_blocks=[], section_name=name)]
+    document = render.RenderedDocumentContent(
+        sections, renderer_type=SUITE, page_title=name, expectation_suite_name="demo.tracks"
+    )
+    html = str(OwnPages(ALONE, NOTHING).render(document))
+    assert name not in html
+    assert unescape(html).count(name) == 3
+
+
 def test_a_value_in_a_tooltip_or_an_attribute_cannot_leave_it() -> None:
     evil = '\'"><script>alert(1)</script><b onclick=alert(1) x="'
     html = body_of(a_page(a_sentence("x", tooltip=evil), styled("y", attributes={"id": evil})))
@@ -251,6 +262,14 @@ def test_a_link_that_leaves_is_no_link_any_more(href: str) -> None:
 @pytest.mark.parametrize("href", ["#top", "../../index.html", "validations/r%3A1/a%20b.html", "a.html#x:y"])
 def test_a_local_link_stays(href: str) -> None:
     assert f'<a href="{href}">words</a>' in body_of(a_page(styled("words", tag="a", attributes={"href": href})))
+
+
+def test_an_exception_is_what_may_be_shown_of_it() -> None:
+    sentence = a_sentence("$exception_message", exception_message="no way to read 'zoe' in /home/zoe/x.py")
+    trace = render.CollapseContent(["File /home/zoe/y.py"], collapse_toggle_link="Show exception traceback...")
+    html = body_of(a_page([sentence, trace]))
+    assert "no way to read '***' in (a path)" in unescape(html)
+    assert "zoe" not in html
 
 
 def test_notes_in_markdown_have_neither_links_nor_pictures_nor_markup_of_their_own() -> None:
