@@ -3,7 +3,7 @@
 import random
 from typing import TypedDict
 
-from demo import words
+from demo import vocabulary
 from demo.blemishes import blemish, orphans, play_the_nameless
 from demo.clock import DAY, HISTORY_DAYS, HOUR, SECOND, listening_moments, stamp
 from demo.settings import DemoSettings
@@ -89,7 +89,7 @@ def _change_users(rng: random.Random, world: World, day: int) -> list[int]:
         before = (user["email"], user["favorite_genres"])
         while (user["email"], user["favorite_genres"]) == before:
             if rng.random() < 0.5:
-                user["email"] = words.email(rng, user["id"])
+                user["email"] = vocabulary.email(rng, user["id"])
             else:
                 choose_favourites(rng, world, user, genres)
         user["updated_at"] = stamp(_during(rng, day))

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
-from demo.pages import to_json
+from demo.paging import to_json
 
 # What pydantic takes for an integer: it allows blanks around, single underscores inside and a fraction of zeros.
 _INTEGER = re.compile(r"\s*([+-]?[0-9]+(?:_[0-9]+)*)(?:\.0*)?\s*")

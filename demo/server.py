@@ -14,7 +14,7 @@ from typing import Any, Self
 from demo.data import Catalog, build
 from demo.faults import FirstTimeErrors, RateLimit
 from demo.openapi import document
-from demo.pages import PagedTable, to_json
+from demo.paging import PagedTable, to_json
 from demo.query import read_query
 from demo.settings import DemoSettings
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from demo import words
+from demo import vocabulary
 from demo.clock import DAY, HISTORY_DAYS, HOUR, stamp
 from demo.settings import DemoSettings
 
@@ -55,7 +55,7 @@ class World:
     def genres(self) -> list[str]:
         """The genres that served tracks have; all of them where there is no track."""
         present = {track["genres"] for track in self.tracks}
-        return [genre for genre in words.GENRES if genre in present] or list(words.GENRES)
+        return [genre for genre in vocabulary.GENRES if genre in present] or list(vocabulary.GENRES)
 
 
 def rng_for(settings: DemoSettings, part: int, day: int = 0) -> random.Random:
@@ -66,8 +66,8 @@ def rng_for(settings: DemoSettings, part: int, day: int = 0) -> random.Random:
 def populate(settings: DemoSettings) -> World:
     """The tracks and users of day 0, without blemishes."""
     rng = rng_for(settings, 1)
-    names = dict.fromkeys(words.artist(rng) for _ in range(max(1, settings.tracks // 10)))
-    world = World(settings, [(name, words.GENRES[place % len(words.GENRES)]) for place, name in enumerate(names)])
+    names = dict.fromkeys(vocabulary.artist(rng) for _ in range(max(1, settings.tracks // 10)))
+    world = World(settings, [(name, vocabulary.GENRES[place % len(vocabulary.GENRES)]) for place, name in enumerate(names)])
     ranks = rng.sample(range(settings.tracks), settings.tracks)
     for track_id, rank in zip(_ids(rng, settings.tracks), ranks, strict=True):
         add_track(rng, world, track_id, rank, created=-_long_ago(rng))
@@ -95,12 +95,12 @@ def add_track(rng: random.Random, world: World, track_id: int, rank: int, *, cre
     world.tracks.append(
         {
             "id": track_id,
-            "name": words.title(rng),
+            "name": vocabulary.title(rng),
             "artist": artist,
-            "songwriters": " ".join(words.person(rng)),
+            "songwriters": " ".join(vocabulary.person(rng)),
             "duration": f"{seconds // 60:02d}:{seconds % 60:02d}",
             "genres": genre,
-            "album": words.title(rng),
+            "album": vocabulary.title(rng),
             "created_at": stamp(created),
             "updated_at": stamp(_later(rng, created)),
         }
@@ -112,13 +112,13 @@ def add_track(rng: random.Random, world: World, track_id: int, rank: int, *, cre
 
 def add_user(rng: random.Random, world: World, user_id: int, genres: list[str], *, created: int) -> None:
     """Append a user who prefers one to three of `genres`, and some artists of these."""
-    first_name, last_name = words.person(rng)
+    first_name, last_name = vocabulary.person(rng)
     user = {
         "id": user_id,
         "first_name": first_name,
         "last_name": last_name,
-        "email": words.email(rng, user_id),
-        "gender": rng.choice(words.GENDERS),
+        "email": vocabulary.email(rng, user_id),
+        "gender": rng.choice(vocabulary.GENDERS),
         "favorite_genres": "",
         "created_at": stamp(created),
         "updated_at": stamp(_later(rng, created)),

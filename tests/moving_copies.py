@@ -21,6 +21,7 @@ from jobs.steps import record
 from jobs.steps.options import Job
 from lib.lake.runs import Run
 from lib.lake.states import TableState
+from lib.lake.storage import Address
 from lib.landing import landing as landing_room
 from lib.landing.fetch import FetchPages
 from lib.landing.land import land_pages, prove_tables
@@ -155,9 +156,9 @@ class Landings(Copies):
 def land_without_spark(patch: pytest.MonkeyPatch) -> None:
     """Have the pages that Spark's tasks would fetch be fetched here, and written by delta-rs."""
 
-    def write(fetch: FetchPages, path: str) -> None:
+    def write(fetch: FetchPages, at: Address) -> None:
         tasks = pa.RecordBatch.from_pydict({"id": list(range(len(fetch.parts)))})
-        write_deltalake(path, pa.Table.from_batches(fetch([tasks])), mode="append", partition_by=["run_id", "table"])
+        write_deltalake(str(at), pa.Table.from_batches(fetch([tasks])), mode="append", partition_by=["run_id", "table"])
 
     patch.setattr(landing_room, "land", write)
     patch.setattr(landing_room, "fetched", lambda _, fetch: fetch)

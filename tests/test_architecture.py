@@ -43,6 +43,9 @@ _NOT_OF_A_LAKE = {
     "jobs/cli.py": "Spark's properties",
     "jobs/record_task.py": "the name of a source's file, and opens nothing",
 }
+_SHARED_NAMES = {
+    *("alerts", "columns", "metrics", "names", "plan", "replay", "rollback", "runs", "secret", "status", "tables"),
+}
 _OF_FILES = {
     "glob",
     "fcntl",
@@ -148,6 +151,15 @@ def test_a_derived_table_is_named_where_it_is_declared_and_made_alone(path: Path
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     assert texts.isdisjoint(DERIVATIONS)
+
+
+def test_modules_that_share_a_name_share_its_meaning() -> None:
+    packages: dict[str, set[str]] = {}
+    for path in MODULES:
+        if not path.name.startswith("__"):
+            packages.setdefault(path.stem, set()).add(path.relative_to(REPO).parts[-2])
+    # Each is one thing of the field, declared, kept, and worked with.
+    assert {name for name, found in packages.items() if len(found) > 1} <= _SHARED_NAMES
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

@@ -15,7 +15,7 @@ from pydantic_core import PydanticUseDefault
 from lib.config.address import Address, service
 from lib.config.duration import Duration, parse_duration
 from lib.config.model import Problem, Settings, YamlPath, problems_error
-from lib.config.report import lines_of, validated
+from lib.config.problems import lines_of, validated
 from lib.config.suggest import did_you_mean
 from lib.config.yaml_file import read_yaml, shown
 from lib.errors import ConfigError

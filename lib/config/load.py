@@ -9,7 +9,7 @@ from typing import Any
 
 from lib.config.model import Problem, YamlPath
 from lib.config.overrides import apply_override
-from lib.config.report import lines_of, validated
+from lib.config.problems import lines_of, validated
 from lib.config.source import Source
 from lib.config.suggest import did_you_mean
 from lib.config.yaml_file import read_yaml, shown

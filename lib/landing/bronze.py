@@ -51,24 +51,24 @@ class Seen:
     ends_with_rows: bool = False
 
 
-def land(pages: DataFrame, path: str) -> None:
+def land(pages: DataFrame, at: Address) -> None:
     """Write one wave of pages: one Spark job, one commit. This is the one action that fetches."""
     # A lake made by an earlier version may lack a column.
     write = pages.write.format("delta").mode("append").option("mergeSchema", "true")
-    write.partitionBy("run_id", "table").save(path)
+    write.partitionBy("run_id", "table").save(str(at))
 
 
-def landed_pages(spark: SparkSession, path: str, run_id: str, *, reread: bool) -> DataFrame:
+def landed_pages(spark: SparkSession, at: Address, run_id: str, *, reread: bool) -> DataFrame:
     """The pages of a run, each as it was read last. Grain: one row a page; key: table, page.
 
     `reread` says whether some were read more than once.
     """
-    return _last_read(spark.read.format("delta").load(path).where(F.col("run_id") == run_id), reread=reread)
+    return _last_read(spark.read.format("delta").load(str(at)).where(F.col("run_id") == run_id), reread=reread)
 
 
-def all_landed_pages(spark: SparkSession, path: str, table: str, *, reread: bool) -> DataFrame:
+def all_landed_pages(spark: SparkSession, at: Address, table: str, *, reread: bool) -> DataFrame:
     """The pages of a table in all runs, each as its run read it last. Grain: one row a page; key: run_id, page."""
-    return _last_read(spark.read.format("delta").load(path).where(F.col("table") == table), reread=reread)
+    return _last_read(spark.read.format("delta").load(str(at)).where(F.col("table") == table), reread=reread)
 
 
 def _last_read(pages: DataFrame, *, reread: bool) -> DataFrame:
@@ -103,27 +103,27 @@ class LandedOf:
     last_round: int
 
 
-def landed_by_run(path: str, table: str) -> dict[str, LandedOf]:
+def landed_by_run(at: Address, table: str) -> dict[str, LandedOf]:
     """What each run has landed of a table. `table` is a name that the settings have checked."""
-    if not storage.is_table(Address.of(path)):
+    if not storage.is_table(at):
         return {}
     query = f"""
         SELECT run_id, count(DISTINCT CASE WHEN error IS NULL THEN page END) AS n_pages, max(page) AS last_page,
             max(round) AS last_round
         FROM pages WHERE "table" = '{table}' GROUP BY run_id
     """
-    return {row["run_id"]: LandedOf(**row) for row in _query(path, query)}
+    return {row["run_id"]: LandedOf(**row) for row in _query(at, query)}
 
 
 class Bronze:
     """What has landed of one run, read by delta-rs in a moment: another reader than the engine that wrote it."""
 
-    def __init__(self, path: str, run_id: str) -> None:
-        self._path, self._run = path, f"run_id = '{check_run_id(run_id)}'"
+    def __init__(self, at: Address, run_id: str) -> None:
+        self._at, self._run = at, f"run_id = '{check_run_id(run_id)}'"
 
     def missing(self, plan: TablePlan) -> list[int]:
         """The planned pages that have not landed, or only as failures."""
-        if not storage.is_table(Address.of(self._path)):
+        if not storage.is_table(self._at):
             return list(range(plan.first, plan.last + 1))
         query = f"""
             SELECT value AS page FROM generate_series({plan.first}, {plan.last})
@@ -134,7 +134,7 @@ class Bronze:
 
     def progress(self, table: str) -> tuple[int, int] | None:
         """The highest round and the highest page that have landed of a table, or None where nothing has."""
-        if not storage.is_table(Address.of(self._path)):
+        if not storage.is_table(self._at):
             return None
         [row] = self._rows(
             f"SELECT max(round) AS round, max(page) AS page FROM pages WHERE {self._run} AND \"table\" = '{table}'"
@@ -164,7 +164,7 @@ class Bronze:
 
     def see(self, plan: TablePlan) -> Seen:
         """Everything that the proof asks of one table."""
-        reads, ask = self._reads(plan), _reader(self._path)
+        reads, ask = self._reads(plan), _reader(self._at)
         [counts] = ask(f"""{reads}
             SELECT count(*) AS n_pages, coalesce(sum(n_items), 0) AS n_items, coalesce(max(round), 0) AS last_round,
                 count(CASE WHEN before IS NOT NULL AND before <> items_sha256 THEN 1 END) AS n_moved,
@@ -240,16 +240,16 @@ class Bronze:
             )"""
 
     def _rows(self, query: str) -> list[dict[str, Any]]:
-        return _query(self._path, query)
+        return _query(self._at, query)
 
 
-def _query(path: str, sql: str) -> list[dict[str, Any]]:
-    return _reader(path)(sql)
+def _query(at: Address, sql: str) -> list[dict[str, Any]]:
+    return _reader(at)(sql)
 
 
-def _reader(path: str) -> Callable[[str], list[dict[str, Any]]]:
+def _reader(at: Address) -> Callable[[str], list[dict[str, Any]]]:
     """What answers queries on the pages as they are now."""
-    pages = storage.asking("pages", storage.table(Address.of(path)))
+    pages = storage.asking("pages", storage.table(at))
 
     def ask(sql: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = pa.table(pages.execute(sql)).to_pylist()

@@ -37,7 +37,7 @@ class Landing:
     @property
     def bronze(self) -> Bronze:
         """What has landed so far."""
-        return Bronze(str(self.copy.lake.pages), self.copy.run.run_id)
+        return Bronze(self.copy.lake.pages, self.copy.run.run_id)
 
     @property
     def wave_pages(self) -> int:
@@ -60,7 +60,7 @@ class Landing:
                 slots = self.copy.spark.sparkContext.defaultParallelism
                 parts, in_flight = shared_out(wave, walks, slots=slots, concurrency=limits.concurrency)
                 fetch = FetchPages(self.access, self.copy.run.run_id, parts, in_flight, self.gate, here, round_)
-                land(fetched(self.copy.spark, fetch), str(self.copy.lake.pages))
+                land(fetched(self.copy.spark, fetch), self.copy.lake.pages)
                 done(sum(span.n_pages for span in wave) + len(here))
                 here, walks = (), ()
                 reached("wave landed")

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from lib.config import MASK, Table
-from lib.config.names import is_name
+from lib.config.source_names import is_name
 from lib.errors import ContractError, SourceError
 from lib.lake.columns import held_columns
 from lib.lake.copying import Copy
@@ -66,7 +66,7 @@ def parse_tables(batch: Batch, names: Iterable[str]) -> dict[str, Parsed]:
         if table.name in names and run.tables[table.name].state == TableState.LANDED
     ]
     reread = any(record.rounds for record in run.tables.values())
-    pages = landed_pages(batch.copy.spark, str(batch.copy.lake.pages), batch.clock.run_id, reread=reread)
+    pages = landed_pages(batch.copy.spark, batch.copy.lake.pages, batch.clock.run_id, reread=reread)
     done = side_by_side(run, tables, lambda table: _parse(batch, pages, table))
     return {one.table.name: one for one in done}
 

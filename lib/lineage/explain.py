@@ -43,7 +43,7 @@ def explain(asked: Asked) -> list[str]:
     """The answer, a line each: the runs, oldest first, then silver and the publication."""
     layout, table = asked.layout, asked.table
     known = runs.all_runs(layout)
-    landed = landed_by_run(str(layout.pages), table.name)
+    landed = landed_by_run(layout.pages, table.name)
     hits = _hits(asked, known, landed)
     publication = publications.current(layout)
     silver, published = _states(asked, publication)
@@ -69,7 +69,7 @@ def _hits(asked: Asked, known: Sequence[Run], landed: Mapping[str, LandedOf]) ->
         return []
     table = asked.table
     reread = any(one.last_round for one in landed.values())
-    pages = all_landed_pages(asked.spark, str(asked.layout.pages), table.name, reread=reread)
+    pages = all_landed_pages(asked.spark, asked.layout.pages, table.name, reread=reread)
     for run in known:
         # Pages behind the last one were read when the source was longer, and did not count.
         # Where nobody knew the last one beforehand, the plan of a run that was stopped may not say it.

@@ -26,7 +26,7 @@ def unmatched_view(table: str) -> str:
 
 
 def deleted_view(table: str) -> str:
-    """The temporary view, of one row, that says how many of a table's rows the run missed (see `lib.quality.deleted`)."""
+    """The temporary view, of one row, that says how many of a table's rows the run missed (`register_deleted` makes it)."""
     return f"deleted_from_{table}"
 
 

@@ -10,8 +10,7 @@ from lib.config import DERIVATIONS, Source
 from lib.lake import runs
 from lib.lake.runs import Run
 from lib.lake.states import PROVED, TableState
-from lib.quality.declared import Declared, declared_by_key, declared_by_table
-from lib.quality.deleted import register_deleted
+from lib.quality.declared import Declared, declared_by_key, declared_by_table, deleted_view
 from lib.quality.volume import plausible_volume
 
 
@@ -46,3 +45,14 @@ def register_deleted_rows(spark: SparkSession, source: Source, run: Run) -> None
             record = run.tables[table.name]
             found_again = (record.keys or 0) - (record.rows_inserted or 0)
             register_deleted(spark, table.name, deleted=record.rows_deleted or 0, found_again=max(0, found_again))
+
+
+def register_deleted(spark: SparkSession, table: str, *, deleted: int, found_again: int) -> None:
+    """Make the view of one row: rows that the run missed and those it found again, and the `share` of the missed ones.
+
+    GX sees live rows only, so a suite asks this view. Its numbers are those of the run's record and cost no pass over rows.
+    """
+    known = deleted + found_again
+    share = deleted / known if known else 0.0
+    one_row = spark.sql(f"SELECT {deleted:d} AS deleted, {found_again:d} AS found_again, DOUBLE('{share!r}') AS share")
+    one_row.createOrReplaceTempView(deleted_view(table))

@@ -17,9 +17,9 @@ import requests
 from lib.errors import SourceError
 from lib.source.access import Access, Fixed
 from lib.source.body import read_raw, read_start, unpacked
-from lib.source.failures import NETWORK_ERRORS, failure_of
 from lib.source.gate import OPEN_GATE, Gate
 from lib.source.hosts import check_allowed, origin_of
+from lib.source.network_errors import NETWORK_ERRORS, failure_of
 from lib.source.outline import outline
 from lib.source.paging import Params
 from lib.source.redact import holds, redacted, redacted_url

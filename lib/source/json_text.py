@@ -7,7 +7,7 @@ from typing import NoReturn, TypeAlias, cast
 
 import orjson
 
-from lib.config.names import is_name
+from lib.config.source_names import is_name
 from lib.errors import SourceError
 from lib.source.retry import TryAgainError
 

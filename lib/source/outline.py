@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import orjson
 
-from lib.config.names import is_name
+from lib.config.source_names import is_name
 
 SHOWN_KEYS = 10
 _NO_JSON = {

@@ -15,7 +15,7 @@ from typing import NoReturn, cast
 
 import orjson
 
-from lib.config.names import is_name
+from lib.config.source_names import is_name
 from lib.source.json_text import Json
 from lib.source.retry import TryAgainError
 

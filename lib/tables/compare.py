@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lib.config import MASK, Table, is_column_name
-from lib.config.names import is_name
+from lib.config.source_names import is_name
 from lib.errors import ContractError
 
 SHOWN_NAMES = 10

@@ -16,8 +16,8 @@ from demo import DemoSettings, build
 from lib.config import Source, Table, load_source
 from lib.quality.counts import Counts
 from lib.quality.declared import declared_by_table
-from lib.quality.deleted import register_deleted
 from lib.quality.docs import Docs
+from lib.quality.implied import register_deleted
 from lib.quality.references import count_unmatched, describe_unmatched, register_unmatched
 from lib.quality.suites import build_suite, read_suite_files
 from lib.quality.validate import Finding, Findings, validate

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from demo import Catalog, DemoSettings, Faults, build
-from demo.pages import to_json
+from demo.paging import to_json
 
 ROOT = Path(__file__).parents[2]
 
@@ -189,7 +189,7 @@ def test_without_tracks_or_users_there_are_no_sessions(sizes: dict[str, int]) ->
 def test_the_same_seed_and_day_give_the_same_bytes_in_every_process() -> None:
     settings = "tracks=150, users=30, sessions=40, day=2"
     code = (
-        "import hashlib; from demo import DemoSettings, build; from demo.pages import to_json;"
+        "import hashlib; from demo import DemoSettings, build; from demo.paging import to_json;"
         f"print(hashlib.sha256(to_json(build(DemoSettings({settings})).rows)).hexdigest())"
     )
     for hash_seed in ("1", "2"):
