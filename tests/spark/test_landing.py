@@ -222,3 +222,31 @@ def test_a_task_that_dies_half_way_lands_each_page_once(
     assert table.n_asked > 51, "a task did die, and asked again"
     counted = fetching(at(copies.folder / "lake" / "bronze" / "pages"), "run-1", DAY_0).tables["things"]
     assert (counted.pages, counted.rows, counted.calls) == (50, 100, 50)
+
+
+# A source that names each page by the one before
+
+
+def test_a_walk_ends_in_silver_and_a_later_one_updates_and_deletes(copies: Copies) -> None:
+    copies.pagination = {"style": "cursor"}
+    table = copies.serve(range(1, 11), Manners(style="cursor"))
+    assert copies.proved(copies.run()) == ("counted", 0)
+    table.change(replace(3, "another"), delete(7), append(11))
+    run = copies.run()
+    assert copies.proved(run) == ("counted", 0)
+    record = run.tables["things"]
+    assert (record.rows_inserted, record.rows_updated, record.rows_deleted) == (1, 1, 1)
+    assert copies.silver() == table.rows
+
+
+def test_a_walk_that_repeats_a_row_is_walked_twice_and_proves_nothing(copies: Copies) -> None:
+    # Nothing tells a row that the source has twice from one that moved, and hid another.
+    copies.pagination = {"style": "cursor"}
+    table = copies.serve([1, 2, 3, 4, 5, 6, 2, 8, 9, 10], Manners(style="cursor"))
+    table.after(1)
+    run = copies.run()
+    assert copies.proved(run) == ("unproved", 1)
+    assert "repeats rows" in str(run.tables["things"].unproved_because)
+    assert copies.silver() == rows_of([1, 2, 3, 4, 5, 6, 8, 9, 10])
+    table.rows[:] = rows_of([1, 2, 3, 4, 5, 6, 2, 8, 9, 11])
+    assert copies.run().tables["things"].rows_deleted == 0
