@@ -67,7 +67,9 @@ def populate(settings: DemoSettings) -> World:
     """The tracks and users of day 0, without blemishes."""
     rng = rng_for(settings, 1)
     names = dict.fromkeys(vocabulary.artist(rng) for _ in range(max(1, settings.tracks // 10)))
-    world = World(settings, [(name, vocabulary.GENRES[place % len(vocabulary.GENRES)]) for place, name in enumerate(names)])
+    world = World(
+        settings, [(name, vocabulary.GENRES[place % len(vocabulary.GENRES)]) for place, name in enumerate(names)]
+    )
     ranks = rng.sample(range(settings.tracks), settings.tracks)
     for track_id, rank in zip(_ids(rng, settings.tracks), ranks, strict=True):
         add_track(rng, world, track_id, rank, created=-_long_ago(rng))

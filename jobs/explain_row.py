@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from jobs.steps.named import check_lake, check_run_known
 from jobs.steps.options import common_options, open_job
 from lib.console import say
+from lib.lake.named import check_lake, check_run_known
 from lib.lineage.explain import Asked, explain
 from lib.lineage.key import read_key
 from lib.session import start_session
@@ -36,8 +36,8 @@ def command(*, table: str, key_options: tuple[str, ...], **options: Any) -> None
     job = open_job(**options)
     asked_table = job.source.table(table)
     key = read_key(asked_table, key_options)
-    check_lake(job)
-    check_run_known(job)
+    check_lake(job.layout)
+    check_run_known(job.layout, job.run_id)
     with job.steps.step("start Spark"):
         spark = start_session(f"pagelake explain-row {table}", job.runtime, rows=0)
     with job.steps.step("look"):

@@ -10,15 +10,14 @@ from pyspark.sql import SparkSession
 
 from jobs.steps import record
 from jobs.steps.options import Choices, Job, common_options, full_ingest_options, open_job
-from jobs.steps.plan import plan_tables
-from jobs.steps.publish import check_and_publish, prepare_checks
-from jobs.steps.replay import landed_runs, replay
+from jobs.steps.publish import check_and_publish
 from jobs.steps.serve import served
 from lib.config import BudgetAddress
 from lib.failpoints import reached
 from lib.gold.derive import derive_tables
 from lib.lake import runs
 from lib.lake.merge import Clock
+from lib.lake.opening import keep_the_rest
 from lib.lake.runs import Run
 from lib.lake.states import Step
 from lib.landing.budget import Budget
@@ -27,8 +26,10 @@ from lib.landing.land import land_complete
 from lib.landing.landing import Landing
 from lib.landing.merging import check_columns_held, merge_parsed
 from lib.landing.parsed import Batch
-from lib.landing.plan import note_plan
-from lib.quality.checking import Suites, look
+from lib.landing.plan import note_plan, plan_tables
+from lib.landing.replay import landed_runs, merge_again, rebuild
+from lib.quality.checking import Suites, look, prepare_checks
+from lib.reporting.run_end import stop_on_failed_tables
 from lib.reporting.summary import say_done, say_plan
 from lib.session import start_session
 from lib.source.access import Access
@@ -48,7 +49,7 @@ def command(*, dry_run: bool, from_landed: str | None, choices: Choices, **optio
     if run.replay_of != runs.ALL:
         check_columns_held(job.source, job.layout, job.tables)
     if run.replay_of is not None and run.state != runs.PUBLISHED:
-        landed = landed_runs(job, run.replay_of)
+        landed = landed_runs(job.layout, job.tables, run.replay_of)
         with record.recorded(job, run, NAME):
             take_landed(job, run, landed, choices)
     elif run.state != runs.PUBLISHED:
@@ -56,7 +57,7 @@ def command(*, dry_run: bool, from_landed: str | None, choices: Choices, **optio
             access, limits = Access.of(source.api, source.tables), source.api.limits
             budget = Budget(limits.concurrency, limits.requests_per_second, max_wait_s=limits.max_wait_s)
             if dry_run:
-                say_plan(job.source.source, plan_tables(job, access, budget, run))
+                say_plan(job.source.source, plan_tables(job.source, access, budget, run, job.steps))
                 return
             with record.recorded(job, run, NAME):
                 ingest(job, access, budget, run, choices)
@@ -65,13 +66,13 @@ def command(*, dry_run: bool, from_landed: str | None, choices: Choices, **optio
 
 def ingest(job: Job, access: Access, budget: Budget, run: Run, choices: Choices) -> None:
     """Plan, land, prove, merge, check, publish. No Spark is started for a source of which no table could be planned."""
-    plan = plan_tables(job, access, budget, run)
+    plan = plan_tables(job.source, access, budget, run, job.steps)
     note_plan(job.layout, run, plan.tables)
     for name, reason in plan.failed.items():
         run.fail(name, reason)
     reached("planned")
     if not plan.tables:
-        record.stop_on_failed_tables(run)
+        stop_on_failed_tables(run)
     spark, suites = _start(job, run, plan.n_rows)
     at = BudgetAddress.of(dict(spark.sparkContext.getConf().getAll()))
     with BudgetServer(budget, host=at.host, bind=at.bind, port=at.port) as server:
@@ -81,8 +82,7 @@ def ingest(job: Job, access: Access, budget: Budget, run: Run, choices: Choices)
         batch = Batch(copy, job.layout, clock, landing.plan_of, runs.all_runs(job.layout), choices.allow_deletes)
         parsed = land_complete(landing, plan, batch)
     merge_parsed(batch, parsed)
-    run.ended(Step.MERGE)
-    run.save(job.layout)
+    run.end_step(Step.MERGE, job.layout)
     reached("all merged")
     _finish(spark, job, run, suites, choices)
 
@@ -91,13 +91,20 @@ def take_landed(job: Job, run: Run, landed: list[Run], choices: Choices) -> None
     """Merge pages that have landed before, check, publish. The source is not asked for anything."""
     n_rows = sum(table.rows_landed or 0 for one in landed for table in one.tables.values())
     spark, suites = _start(job, run, n_rows)
-    replay(spark, job, run, landed, allow_deletes=choices.allow_deletes)
+    copy = job.copy(spark, run)
+    if run.replay_of == runs.ALL:
+        rebuild(copy, landed, allow_deletes=choices.allow_deletes)
+    else:
+        merge_again(copy, landed[0], runs.all_runs(job.layout), allow_deletes=choices.allow_deletes)
+    keep_the_rest(job.layout, run)
+    run.end_step(Step.MERGE, job.layout)
+    reached("all merged")
     _finish(spark, job, run, suites, choices)
 
 
 def _start(job: Job, run: Run, n_rows: int) -> tuple[SparkSession, Suites]:
     with ThreadPoolExecutor(max_workers=1) as background:
-        suites = background.submit(prepare_checks, job)
+        suites = background.submit(prepare_checks, job.source, job.layout, job.suites, job.now)
         with job.steps.step("start Spark"):
             app = f"pagelake {NAME} {run.run_id}"
             return start_session(app, job.runtime, rows=n_rows, halts=True), suites.result()
@@ -110,6 +117,6 @@ def _finish(spark: SparkSession, job: Job, run: Run, suites: Suites, choices: Ch
         looking = background.submit(look, job.copy(spark, run), suites, background) if checks else None
         derive_tables(job.copy(spark, run))
         record.note_merged(job, run)
-        record.stop_on_failed_tables(run)
+        stop_on_failed_tables(run)
         if looking:
             check_and_publish(spark, job, run, suites, looking=looking.result())

@@ -11,11 +11,11 @@ from typing import Any
 
 import click
 
-from jobs.steps.named import near_lake
 from jobs.steps.options import common_options, open_settings, read_alerts
 from lib.config import Runtime, check_dag_name, check_dag_run, check_run_id
 from lib.console import say
 from lib.errors import ConfigError
+from lib.lake.named import near_lake
 from lib.observe.alerting import Notifier, Subject, evaluate
 from lib.observe.tasks import State, TaskEnd, measured
 from lib.observe.verdicts import clean

@@ -8,15 +8,19 @@ import click
 
 from jobs.steps import record
 from jobs.steps.accept import decision_options
-from jobs.steps.named import check_accepted, check_lake, unknown_run
 from jobs.steps.options import Job, common_options, open_job
-from jobs.steps.publish import check_and_publish, prepare_checks
-from jobs.steps.rollback import roll_back
+from jobs.steps.publish import check_and_publish
 from lib.errors import ConfigError
 from lib.lake import runs
+from lib.lake.complete import complete
 from lib.lake.lock import run_at_work
+from lib.lake.named import check_lake, unknown_run
 from lib.lake.publications import Accepted
 from lib.lake.runs import Run
+from lib.quality.accept import check_accepted
+from lib.quality.checking import prepare_checks
+from lib.reporting.roll_back import roll_back
+from lib.reporting.run_end import stop_on_failed_tables
 from lib.reporting.summary import say_done
 from lib.session import start_session
 
@@ -35,7 +39,7 @@ def command(*, rollback: bool, accepted: Accepted | None, **options: Any) -> Non
     """The command line of the job."""
     job = open_job(**options)
     if rollback:
-        roll_back(job)
+        roll_back(job.watch, job.now)
     else:
         check(job, accepted)
 
@@ -44,13 +48,13 @@ def check(job: Job, accepted: Accepted | None) -> None:
     """Check what is merged, and publish it if it passes, the accepted failure aside."""
     run = _run_to_check(job)
     if accepted is not None:
-        check_accepted(job, run, accepted)
+        check_accepted(job.source, job.layout, job.suites, run, accepted, job.now)
     if run_at_work(job.layout) is None:
         # Before anything is touched, and anyone is told.
-        record.stop_on_failed_tables(run)
-        record.complete(job, run)
+        stop_on_failed_tables(run)
+        complete(job.source, run)
     with record.recorded(job, run, NAME):
-        suites = prepare_checks(job)
+        suites = prepare_checks(job.source, job.layout, job.suites, job.now)
         with job.steps.step("start Spark"):
             spark = start_session(
                 f"pagelake sanity-check {run.run_id}",
@@ -68,7 +72,7 @@ def _run_to_check(job: Job) -> Run:
     Raises:
         ConfigError: there is no such run.
     """
-    check_lake(job)
+    check_lake(job.layout)
     known = runs.all_runs(job.layout)
     if job.run_id is not None:
         names = [run.run_id for run in known]

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from jobs.steps.named import check_lake, check_run_known
 from jobs.steps.options import Job, common_options, open_job
 from lib.console import say
 from lib.errors import ConfigError
+from lib.lake.named import check_lake, check_run_known
 from lib.observe.alerting import Notifier, check_alerts, try_channels
 from lib.reporting.status import as_json, say_status, status_of
 
@@ -53,8 +53,8 @@ def command(*, last: int, shape: str, alerts: str | None, **options: Any) -> int
         lines, went_well = try_channels(notifier_of(job))
         say(lines)
         return 0 if went_well else 1
-    check_lake(job)
-    check_run_known(job)
+    check_lake(job.layout)
+    check_run_known(job.layout, job.run_id)
     if alerts == "check":
         say(check_alerts(notifier_of(job), datetime.now(UTC)))
         return 0

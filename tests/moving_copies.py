@@ -28,6 +28,7 @@ from lib.landing.land import land_pages, prove_tables
 from lib.landing.landing import Landing
 from lib.landing.parsed import Batch, Parsed
 from lib.landing.plan import Plan
+from lib.reporting.run_end import stop_on_failed_tables
 from tests.moving_server import Manners, MovingServer, MovingTable, Row, append_anew, rows_of
 from tests.spark.served_table import copied, job_of
 
@@ -130,8 +131,8 @@ class Landings(Copies):
         landings = cls(spark, folder, server)
         patch.setattr(full_ingest, "land_complete", landings.land)
         patch.setattr(full_ingest, "merge_parsed", lambda *_: None)
-        patch.setattr(full_ingest, "_finish", lambda _, __, run, *___: record.stop_on_failed_tables(run))
-        patch.setattr(record, "_observed", lambda *_: nullcontext())
+        patch.setattr(full_ingest, "_finish", lambda _, __, run, *___: stop_on_failed_tables(run))
+        patch.setattr(record, "observed", lambda *_: nullcontext())
         return landings
 
     def land(self, landing: Landing, plan: Plan, _: Batch) -> dict[str, Parsed]:

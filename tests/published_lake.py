@@ -12,7 +12,6 @@ import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 
 from jobs.steps.options import Job
-from jobs.steps.rollback import roll_back
 from lib.config import Runtime, load_source
 from lib.config.runtime import REPO
 from lib.console import Steps
@@ -24,6 +23,7 @@ from lib.quality.counts import Counts
 from lib.reporting import site as pages_of
 from lib.reporting.kept_page import keep_page
 from lib.reporting.pages import IndexPage, TableLine
+from lib.reporting.roll_back import roll_back
 from tests.on_disk import on_disk
 
 DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -63,7 +63,7 @@ class PublishedLake:
         self.days += 1
 
     def roll_back(self) -> None:
-        roll_back(self.job)
+        roll_back(self.job.watch, self.job.now)
 
     @property
     def told(self) -> Any:

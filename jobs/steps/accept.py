@@ -12,7 +12,6 @@ import click
 
 from lib.errors import ConfigError
 from lib.lake.publications import Accepted
-from lib.quality.validate import Finding, Findings
 
 _OPTIONS = (
     click.option(
@@ -61,23 +60,6 @@ def _acceptance(accept: tuple[str, ...], reason: str | None) -> Accepted | None:
         message = "--accept EXPECTATION and --reason TEXT go together: who reads the tables should know why"
         raise ConfigError(message)
     return Accepted(accept[0], text, _user()) if accept else None
-
-
-def not_accepted(findings: Findings, accepted: Accepted | None) -> tuple[Finding, ...]:
-    """The failed critical expectations that nobody has accepted.
-
-    Raises:
-        ConfigError: the accepted one is none of those that failed; names them.
-    """
-    failed = findings.gating
-    if accepted is None or findings.unchecked:
-        return failed
-    if accepted.expectation not in {finding.name for finding in failed}:
-        names = "\n".join(f"  {finding.name}" for finding in failed)
-        which = f"those that did are:\n{names}" if names else "all passed: run sanity-check without --accept"
-        message = f"--accept {accepted.expectation}: no critical expectation of that name failed, so nothing was published; {which}"
-        raise ConfigError(message)
-    return tuple(finding for finding in failed if finding.name != accepted.expectation)
 
 
 def _user() -> str:

@@ -26,7 +26,6 @@ from lib.config import (
 from lib.console import Steps
 from lib.errors import ConfigError
 from lib.lake.copying import Copy
-from lib.lake.key_hash import KeyHash, key_hash_of
 from lib.lake.layout import Layout, check_owner, lake_at
 from lib.lake.runs import Run
 from lib.logs import set_up_logs
@@ -175,10 +174,6 @@ class Job:
     def copy(self, spark: SparkSession, run: Run) -> Copy:
         """What each step of copying works with."""
         return Copy(spark, self.source, self.layout, self.runtime.key_secret, self.steps, run)
-
-    def key_hash(self, spark: SparkSession) -> KeyHash:
-        """By what the lake finds a row again without holding its key."""
-        return key_hash_of(spark, self.layout, self.runtime.key_secret)
 
 
 def open_job(**options: Any) -> Job:

@@ -2,49 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from pyspark.sql import SparkSession
 
-from jobs.steps.accept import not_accepted
 from jobs.steps.options import Job
-from jobs.steps.record import complete
 from lib.errors import ChecksFailedError, CouldNotCheckError, LakeError
 from lib.failpoints import reached
-from lib.lake import runs
 from lib.lake import site_folder as site
-from lib.lake.checks import Check, add_check, all_checks
-from lib.lake.complete import CompleteSet
+from lib.lake.checks import add_check, all_checks
+from lib.lake.complete import CompleteSet, complete
 from lib.lake.publications import Accepted, publish
 from lib.lake.runs import Run
 from lib.lake.states import RunState
-from lib.quality.checking import Looking, Suites, check, look
+from lib.quality.accept import not_accepted
+from lib.quality.checking import Looking, Suites, check, check_record, look
 from lib.quality.docs import Docs, copy_assets
 from lib.quality.failed_rows import CheckOf, write_failures
-from lib.quality.implied import implied
 from lib.quality.names import rows_query
-from lib.quality.suites import build_suite
-from lib.quality.validate import Finding, Findings
 from lib.reporting.kept_page import keep_page
 from lib.reporting.observe import copy_site
 from lib.reporting.site import checked_page, write_index
+from lib.reporting.summary import why_not_published
 
 ROWS_NOTE = "Some expectations only warn, and failed. The keys of the rows concerned are in ops/failures:"
-
-
-def prepare_checks(job: Job) -> Suites:
-    """Import GX and build every suite. Both take a moment in which Spark can start.
-
-    Raises:
-        ConfigError: an expectation that GX does not take.
-    """
-    known = runs.all_runs(job.layout)
-    return {
-        name: build_suite(job.source, name, file, implied(job.source, name, known, job.now))
-        for name, file in job.suites.items()
-    }
 
 
 def check_and_publish(
@@ -67,7 +49,7 @@ def check_and_publish(
         CouldNotCheckError: an expectation could not be checked, which is never shown as passed.
         ChecksFailedError: a critical expectation failed. What was published before stays current.
     """
-    whole = complete(job, run)
+    whole = complete(job.source, run)
     if run.state == RunState.FAILED:
         # It was merged, and stopped or failed on its way through the checks.
         run.to(RunState.MERGED)
@@ -106,7 +88,7 @@ def _check_and_publish(
         reached("docs moved in")
         # Only now is the docs' id taken for good: a check that was killed before leaves no rows that the next one would repeat.
         one = CheckOf(run, docs_id, job.now)
-        write_failures(spark, job.source, job.layout, lambda: job.key_hash(spark), one, found.frames, findings)
+        write_failures(spark, job.source, job.layout, lambda: copy.key_hash, one, found.frames, findings)
         # Not only the tables: the orphaned references are cached, too. At each commit to a table, Spark plans again every cached
         # query that reads it, which the next run in this process would pay for.
         spark.catalog.clearCache()
@@ -116,31 +98,16 @@ def _check_and_publish(
             publish(job.layout, whole.publication(docs_id, datetime.now(UTC), findings.rows, in_spite))
             reached("published")
         run.to(RunState.CHECKS_FAILED if broken else RunState.PUBLISHED)
-        add_check(job.layout, _check(job, run, docs_id, findings, None if broken else accepted))
+        add_check(job.layout, check_record(run, docs_id, job.now, findings, None if broken else accepted))
         write_index(job.site)
     not_copied = _copy_site(job)
     if broken:
-        why = _why_not(job, docs_id, findings, broken)
+        why = why_not_published(job.layout, docs_id, findings, broken)
         if not_copied:
             raise LakeError(f"{why}\nBesides: {not_copied}")
         raise (CouldNotCheckError if findings.unchecked else ChecksFailedError)(why)
     if not_copied:
         raise not_copied
-
-
-def _why_not(job: Job, docs_id: str, findings: Findings, broken: Sequence[Finding]) -> str:
-    """The summary of a check after which nothing is published: what is wrong, where to look, and what to do."""
-    lines = [f"{findings.counts}:", *(f"  {finding}" for finding in broken)]
-    lines += ["What was published before stays current."]
-    if findings.failed:
-        shown = next((finding for finding in broken if finding in findings.failed), findings.failed[0])
-        lines += [f"Rows:    {rows_query(docs_id, shown.name)}"]
-        lines += [f"         (failures is {job.layout.failures}; docs/troubleshooting.md, exit 3, says how to ask)"]
-    lines += [f"Docs:    {job.layout.site / 'runs' / docs_id / 'index.html'}"]
-    lines += ["Next:    fix the source or the suite, then full-ingest; for a fixed suite sanity-check is enough"]
-    if not findings.unchecked and len(findings.gating) == 1:
-        lines += [f"Or:      sanity-check --accept '{broken[0].name}' --reason TEXT, to publish this once all the same"]
-    return "\n".join(lines)
 
 
 def _copy_site(job: Job) -> LakeError | None:
@@ -150,25 +117,3 @@ def _copy_site(job: Job) -> LakeError | None:
     except LakeError as error:
         return error
     return None
-
-
-def _check(job: Job, run: Run, docs_id: str, findings: Findings, accepted: Accepted | None) -> Check:
-    outcome = "published" if run.state == RunState.PUBLISHED else "checks failed"
-    if findings.unchecked:
-        outcome = "could not check"
-    counts = findings.counts
-    worst = [finding.name for finding in (*findings.gating, *findings.unchecked)]
-    if accepted:
-        worst = [f"{accepted.expectation}, accepted by {accepted.by}: {accepted.reason}"]
-    return Check(
-        docs_id=docs_id,
-        run_id=run.run_id,
-        checked_at=job.now,
-        outcome=outcome,
-        passed=counts.passed,
-        failed=counts.critical,
-        warnings=counts.warnings,
-        rows=sum(findings.rows.values()),
-        message="; ".join(worst) or None,
-        unchecked=counts.unchecked,
-    )

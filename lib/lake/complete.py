@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from lib.config import Source, derivations_of
 from lib.errors import SourceIncompleteError
 from lib.lake.publications import Accepted, Publication, PublishedTable
 from lib.lake.runs import Run, TableRun
@@ -27,6 +28,17 @@ class CompleteSet:
             name: PublishedTable(name, path, version, rows[name]) for name, (path, version) in self.tables.items()
         }
         return Publication(publication_id, self.run_id, at, tables, accepted=tuple(accepted))
+
+
+def complete(source: Source, run: Run) -> CompleteSet:
+    """The tables of the run that are checked and published together.
+
+    Raises:
+        SourceIncompleteError: the run did not come to the end of deriving, or a table is missing; says what goes on.
+    """
+    derived = derivations_of(source)
+    built = {name: tuple(one.bases) for name, one in derived.items() if not one.apart}
+    return complete_set(run, [table.name for table in source.tables], built, derived.keys() - built.keys())
 
 
 def complete_set(

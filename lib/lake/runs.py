@@ -155,6 +155,11 @@ class Run:
         """Note that a step has come to its end, and all before it."""
         self.done = step
 
+    def end_step(self, step: Step, layout: Layout) -> None:
+        """Record that a step has come to its end."""
+        self.ended(step)
+        self.save(layout)
+
     @property
     def missing_step(self) -> Step | None:
         """The step that the run has to end next before it can be checked; None where there is none."""

@@ -12,14 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
+from lib.config import Source
+from lib.console import Steps
 from lib.lake.layout import Layout
 from lib.lake.runs import Run
-from lib.lake.states import Step
+from lib.lake.states import Step, TableState
 from lib.source.access import Access
 from lib.source.client import SourceClient
 from lib.source.gate import Gate
-from lib.source.page import PageRow, check_next, fetch_page
-from lib.source.paging import STYLES, Position
+from lib.source.page import PageRow, check_next, fetch_page, total_instead
+from lib.source.paging import STYLES, Paging, Position
 
 # A wave is one Spark job and one commit. It should take about this long, so that a killed run loses no more than that.
 WAVE_S = 30.0
@@ -158,6 +160,32 @@ class Plan:
     def n_rows(self) -> int:
         """Rows that the source claims to have, all tables together."""
         return sum(table.total or 0 for table in self.tables)
+
+
+def plan_tables(source: Source, access: Access, gate: Gate, run: Run, progress: Steps) -> Plan:
+    """Ask for the first page of each table; a resumed run knows its plan.
+
+    The tables are those that the run has planned.
+    """
+    with progress.step("plan"):
+        wanted = [name for name, table in run.tables.items() if table.state == TableState.PLANNED]
+        before = {table.table: table for table in plans_of(run.plan)}
+        new = [(name, source.table(name).path) for name in wanted if name not in before]
+        plan = make_plan(access, run.run_id, new, gate)
+        _say_where_no_total_is(access.paging, plan, run, progress)
+        return replace(plan, tables=(*before.values(), *plan.tables))
+
+
+def _say_where_no_total_is(paging: Paging, plan: Plan, run: Run, progress: Steps) -> None:
+    """Say of each table that reports no total, though the settings name a place for it, what is there instead."""
+    for probe in plan.probes:
+        if probe.total is None and probe.body is not None and paging.total is not None:
+            why = f"api.pagination.total: {total_instead(probe.body, paging)}"
+            run.tables[probe.table].unproved_because = why
+            progress.note(
+                f"{probe.table}: {why}. So its copy cannot be proved complete, and none of its rows is marked as deleted. Write "
+                "where the answer has the number of rows, or total: null if it has none"
+            )
 
 
 def make_plan(access: Access, run_id: str, tables: Sequence[tuple[str, str]], gate: Gate) -> Plan:

@@ -5,16 +5,49 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from lib.errors import ConfigError
 from lib.failpoints import reached
+from lib.lake import runs
 from lib.lake.copying import Copy
 from lib.lake.layout import Layout, remove_rebuilds
 from lib.lake.merge import Clock, replace_rows
+from lib.lake.named import check_lake, unknown_run
 from lib.lake.quarantine import replace_quarantine
-from lib.lake.runs import Run, TableRun
+from lib.lake.runs import ALL, Run, TableRun
 from lib.lake.states import Step, TableState
 from lib.landing.merging import merge_parsed
 from lib.landing.parsed import Batch, parse_tables
 from lib.landing.plan import plans_of
+
+
+def landed_runs(layout: Layout, tables: Sequence[str], replay_of: str) -> list[Run]:
+    """The runs whose landed pages are to be merged again, oldest first, each with those of these tables that were proved.
+
+    Raises:
+        ConfigError: there is no lake, no such run, or none of its pages can be merged.
+    """
+    check_lake(layout)
+    known = [run for run in runs.all_runs(layout) if run.replay_of is None]
+    if replay_of != ALL:
+        names = [run.run_id for run in known]
+        known = [run for run in known if run.run_id == replay_of]
+        if not known:
+            raise unknown_run(layout, "--from-landed", replay_of, names, which="run that fetched pages", words=[ALL])
+    wanted = [replace(run, tables={name: run.tables[name] for name in _proved(tables, run)}) for run in known]
+    found = [run for run in wanted if run.tables]
+    if not found:
+        message = (
+            f"--from-landed {replay_of}: no landed pages are known to be whole; a run that did not finish goes on with "
+            "--resume"
+        )
+        raise ConfigError(message)
+    return found
+
+
+def _proved(tables: Sequence[str], run: Run) -> list[str]:
+    """The tables of a run whose pages have landed, and are known to be all (or accepted as they are)."""
+    planned = {plan.table for plan in plans_of(run.plan)}
+    return [name for name in tables if name in planned and name in run.tables and run.tables[name].proof is not None]
 
 
 def merge_again(copy: Copy, landed: Run, known: list[Run], *, allow_deletes: bool) -> None:
@@ -67,8 +100,7 @@ def _merge(copy: Copy, source: Run, layout: Layout, known: list[Run], *, allow_d
     with copy.progress.step("parse"):
         parsed = parse_tables(batch, list(source.tables))
         if layout == copy.lake:
-            copy.run.ended(Step.PARSE)
-            copy.run.save(layout)
+            copy.run.end_step(Step.PARSE, layout)
         reached("parsed")
     merge_parsed(batch, parsed)
 

@@ -6,23 +6,40 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame
 
+from lib.config import Source
 from lib.lake import runs
+from lib.lake.checks import Check
 from lib.lake.copying import Copy
+from lib.lake.layout import Layout
+from lib.lake.publications import Accepted
 from lib.lake.quarantine import quarantined
 from lib.lake.read import at_version
+from lib.lake.runs import Run
+from lib.lake.states import RunState
 from lib.quality.docs import Docs
-from lib.quality.implied import register_deleted_rows
+from lib.quality.implied import implied, register_deleted_rows
 from lib.quality.references import NOTHING, count_unmatched, describe_unmatched, register_unmatched
+from lib.quality.suites import build_suite
 from lib.quality.validate import Findings, validate
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
 Suites = dict[str, "ExpectationSuite"]
+
+
+def prepare_checks(source: Source, layout: Layout, files: Mapping[str, dict[str, Any]], at: datetime) -> Suites:
+    """Import GX and build every suite from its file. Both take a moment in which Spark can start.
+
+    Raises:
+        ConfigError: an expectation that GX does not take.
+    """
+    known = runs.all_runs(layout)
+    return {name: build_suite(source, name, file, implied(source, name, known, at)) for name, file in files.items()}
 
 
 @dataclass(frozen=True)
@@ -113,3 +130,26 @@ def _references(copy: Copy, frames: dict[str, DataFrame], suites: Suites) -> lis
         ]
         notes += [str(unmatched) for unmatched in found]
     return notes
+
+
+def check_record(run: Run, docs_id: str, at: datetime, findings: Findings, accepted: Accepted | None) -> Check:
+    """What `ops/checks` keeps of a check of the run."""
+    outcome = "published" if run.state == RunState.PUBLISHED else "checks failed"
+    if findings.unchecked:
+        outcome = "could not check"
+    counts = findings.counts
+    worst = [finding.name for finding in (*findings.gating, *findings.unchecked)]
+    if accepted:
+        worst = [f"{accepted.expectation}, accepted by {accepted.by}: {accepted.reason}"]
+    return Check(
+        docs_id=docs_id,
+        run_id=run.run_id,
+        checked_at=at,
+        outcome=outcome,
+        passed=counts.passed,
+        failed=counts.critical,
+        warnings=counts.warnings,
+        rows=sum(findings.rows.values()),
+        message="; ".join(worst) or None,
+        unchecked=counts.unchecked,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from shlex import quote
 
 from lib.config import is_column_name
@@ -14,6 +15,8 @@ from lib.lake.runs import Run, TableRun
 from lib.lake.states import INCOMPLETE, UNPROVED
 from lib.landing.plan import Plan
 from lib.quality.counts import Counts
+from lib.quality.names import rows_query
+from lib.quality.validate import Finding, Findings
 
 
 def say_plan(source: str, plan: Plan) -> None:
@@ -72,6 +75,21 @@ def say_done(layout: Layout, run: Run) -> None:
             f"Next:    ./spark-submit.sh sanity-check --source {run.source} --lake {quote(str(layout.root))}",
         ]
     say(lines)
+
+
+def why_not_published(layout: Layout, docs_id: str, findings: Findings, broken: Sequence[Finding]) -> str:
+    """The summary of a check after which nothing is published: what is wrong, where to look, and what to do."""
+    lines = [f"{findings.counts}:", *(f"  {finding}" for finding in broken)]
+    lines += ["What was published before stays current."]
+    if findings.failed:
+        shown = next((finding for finding in broken if finding in findings.failed), findings.failed[0])
+        lines += [f"Rows:    {rows_query(docs_id, shown.name)}"]
+        lines += [f"         (failures is {layout.failures}; docs/troubleshooting.md, exit 3, says how to ask)"]
+    lines += [f"Docs:    {layout.site / 'runs' / docs_id / 'index.html'}"]
+    lines += ["Next:    fix the source or the suite, then full-ingest; for a fixed suite sanity-check is enough"]
+    if not findings.unchecked and len(findings.gating) == 1:
+        lines += [f"Or:      sanity-check --accept '{broken[0].name}' --reason TEXT, to publish this once all the same"]
+    return "\n".join(lines)
 
 
 def _checked(layout: Layout, run: Run) -> list[str]:

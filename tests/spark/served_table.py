@@ -17,7 +17,6 @@ from pyspark.sql import SparkSession
 from jobs.full_ingest import ingest, take_landed
 from jobs.steps import record
 from jobs.steps.options import Choices, Job
-from jobs.steps.replay import landed_runs
 from lib.config import Runtime, load_source
 from lib.console import Steps
 from lib.errors import SourceError
@@ -26,6 +25,7 @@ from lib.lake.runs import ALL, Run
 from lib.lake.storage import Address
 from lib.landing.budget import Budget
 from lib.landing.merging import check_columns_held
+from lib.landing.replay import landed_runs
 from lib.source.access import Access
 from tests.moving_server import MovingServer, MovingTable, Row
 
@@ -118,7 +118,7 @@ class Served:
         if of != ALL:
             check_columns_held(job.source, job.layout, job.tables)
         with suppress(SourceError):
-            landed = landed_runs(job, of)
+            landed = landed_runs(job.layout, job.tables, of)
             with record.recorded(job, run, "full-ingest"):
                 take_landed(
                     job, run, landed, Choices(no_check=True, allow_deletes=allow_deletes, accept_incomplete=False)

@@ -9,10 +9,11 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from jobs.steps.options import Job
-from jobs.steps.publish import check_and_publish, prepare_checks
+from jobs.steps.publish import check_and_publish
 from lib.lake import runs
 from lib.lake.checks import all_checks
 from lib.lake.runs import Run, TableRun
+from lib.quality.checking import prepare_checks
 from lib.quality.implied import implied
 from tests.spark.served_table import DAY_0, Served
 
@@ -66,7 +67,7 @@ def test_a_run_that_lost_much_is_published_with_warnings(spark: SparkSession, th
         assert run.tables["things"].error is None
         job = things.job()
         job.suites = {"things": {"expectations": [FEW_DELETED]}}
-        check_and_publish(spark, job, run, prepare_checks(job))
+        check_and_publish(spark, job, run, prepare_checks(job.source, job.layout, job.suites, job.now))
         run.save(things.layout)
         assert run.state == runs.PUBLISHED
         assert spark._jsparkSession.sharedState().cacheManager().isEmpty()

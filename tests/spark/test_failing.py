@@ -24,12 +24,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.steps.options import Job
-from jobs.steps.publish import check_and_publish, prepare_checks
+from jobs.steps.publish import check_and_publish
 from lib.config import Runtime, Source
 from lib.console import Steps
 from lib.errors import ChecksFailedError
 from lib.lake.layout import claim, lake_at
 from lib.lake.runs import Run, TableRun
+from lib.quality.checking import prepare_checks
 from lib.quality.declared import unique_key
 from lib.quality.docs import Docs
 from lib.quality.failed_rows import CheckOf, key_of, write_failures
@@ -195,7 +196,7 @@ RUN = Run("r1", "shop", AT, "", "", tables={"users": TableRun("users", version=7
 
 def write(spark: SparkSession, job: Job, docs_id: str, frames: dict[str, DataFrame], findings: Findings) -> None:
     check = CheckOf(RUN, docs_id, job.now)
-    write_failures(spark, job.source, job.layout, lambda: job.key_hash(spark), check, frames, findings)
+    write_failures(spark, job.source, job.layout, lambda: key_hash_of(spark, job.layout, None), check, frames, findings)
 
 
 @pytest.mark.parametrize("few", [10_000, 99])
@@ -234,7 +235,7 @@ def test_all_failing_rows_are_written_by_key_without_personal_values(
     assert "@example.org" not in str(failures(path, "SELECT * FROM failures"))
     # By the hash the rows can be found all the same, by who has the secret of the lake.
     found = {hashed for (hashed,) in failures(path, "SELECT key_hash FROM failures WHERE key IS NOT NULL")}
-    rows = users.withColumn("hash", job.key_hash(spark)(("mail", "day"), within="")).where(F.col("hash").isin(found))
+    rows = users.withColumn("hash", key_hash_of(spark, job.layout, None)(("mail", "day"), within="")).where(F.col("hash").isin(found))
     assert rows.agg(F.count("*"), F.count("age"), F.count_distinct("mail")).first() == (300, 0, 300)
     # One commit made the table and one filled it, both by the one engine that writes it.
     history = DeltaTable(str(path)).history()
@@ -288,7 +289,7 @@ def test_a_failed_check_names_the_query_in_its_summary_and_in_the_docs(things: S
         ]
     }
     with pytest.raises(ChecksFailedError) as failed:
-        check_and_publish(things.spark, job, run, prepare_checks(job))
+        check_and_publish(things.spark, job, run, prepare_checks(job.source, job.layout, job.suites, job.now))
     query = rows_query("run-1", "things.column_values_to_not_be_null.name")
     assert query in str(failed.value)
     assert sorted(failures(things.layout.failures, query)) == [('{"id":2}',), ('{"id":4}',)]
@@ -309,7 +310,7 @@ def test_a_failed_check_names_the_query_in_its_summary_and_in_the_docs(things: S
     assert sorted(printed.splitlines()) == ["{'key': '{\"id\":2}'}", "{'key': '{\"id\":4}'}"]
     # A check that is repeated has rows of its own.
     with pytest.raises(ChecksFailedError):
-        check_and_publish(things.spark, job, run, prepare_checks(job))
+        check_and_publish(things.spark, job, run, prepare_checks(job.source, job.layout, job.suites, job.now))
     again = things.rows(
         things.layout.failures, "SELECT docs_id, count(*) AS n FROM t GROUP BY docs_id ORDER BY docs_id"
     )

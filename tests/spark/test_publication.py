@@ -15,7 +15,7 @@ from deltalake import DeltaTable
 from jobs.sanity_check import check as sanity_check
 from jobs.steps import publish as steps
 from jobs.steps.options import Job
-from jobs.steps.publish import check_and_publish, prepare_checks
+from jobs.steps.publish import check_and_publish
 from lib.config import Runtime
 from lib.errors import LakeError
 from lib.lake import publications
@@ -24,6 +24,7 @@ from lib.lake.publications import current
 from lib.lake.runs import Run
 from lib.quality import checking
 from lib.quality import validate as validation
+from lib.quality.checking import prepare_checks
 from lib.reporting import site as pages_of
 from lib.reporting.pages import publication_of, render_runs
 from tests.on_disk import on_disk
@@ -42,7 +43,7 @@ def job_of(things: Served, *expectations: dict[str, Any], publish_to: str | None
 
 
 def check(things: Served, run: Run, job: Job) -> None:
-    check_and_publish(things.spark, job, run, prepare_checks(job))
+    check_and_publish(things.spark, job, run, prepare_checks(job.source, job.layout, job.suites, job.now))
 
 
 def page(things: Served, name: str = "index.html") -> str:

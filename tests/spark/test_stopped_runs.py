@@ -18,12 +18,12 @@ from jobs.full_ingest import ingest, take_landed
 from jobs.sanity_check import check as sanity_check
 from jobs.steps import record
 from jobs.steps.options import Choices, Job
-from jobs.steps.replay import landed_runs
 from lib import failpoints
 from lib.errors import SourceIncompleteError
 from lib.failpoints import FailpointError
 from lib.lake.runs import Run, all_runs
 from lib.landing.budget import Budget
+from lib.landing.replay import landed_runs
 from lib.source.access import Access
 from tests.moving_server import MovingServer, MovingTable, Row
 from tests.on_disk import on_disk
@@ -183,7 +183,7 @@ def test_a_stopped_rebuild_leaves_no_second_copy_and_one_that_was_killed_is_clea
             patch.setenv("PAGELAKE_FAILPOINT", how)
             run = record.open_run(job, publishes=True, replay_of="all", resume="run-2" if "raise" in how else None)
             with pytest.raises((FailpointError, SystemExit)), record.recorded(job, run, "full-ingest"):
-                take_landed(job, run, landed_runs(job, "all"), NO_CHOICE)
+                take_landed(job, run, landed_runs(job.layout, job.tables, "all"), NO_CHOICE)
         assert not rebuilds.exists(), how
     (rebuilds / "run-7" / "silver").mkdir(parents=True)
     shop.ingest(shop.job(3))

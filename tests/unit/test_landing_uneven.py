@@ -12,12 +12,11 @@ from typing import Any, cast
 
 import pytest
 
-from jobs.steps.plan import plan_tables
 from lib.lake.runs import Run, TableRun
 from lib.landing import walk
 from lib.landing.budget import Budget
 from lib.landing.land import Landing, land_pages, prove_tables
-from lib.landing.plan import note_plan
+from lib.landing.plan import note_plan, plan_tables
 from lib.source.access import Access
 from lib.source.gate import OPEN_GATE
 from tests.moving_copies import land_without_spark
@@ -62,7 +61,7 @@ def landed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCa
             found = resume or Run("run-1", "shop", job.now, "", "", tables={"things": TableRun("things")})
             access = Access.of(job.source.api, job.source.tables)
             budget = Budget(2)
-            plan = plan_tables(job, access, budget, found)
+            plan = plan_tables(job.source, access, budget, found, job.steps)
             note_plan(job.layout, found, plan.tables)
             spark = cast("Any", SimpleNamespace(sparkContext=SimpleNamespace(defaultParallelism=2)))
             landing = Landing(job.copy(spark, found), access, budget, OPEN_GATE, accept)

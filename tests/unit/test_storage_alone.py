@@ -16,12 +16,12 @@ import pytest
 from click.testing import CliRunner
 
 from jobs import sanity_check, status
-from jobs.steps.named import near_lake
 from lib.errors import ConfigError, LakeError
 from lib.lake import publications, storage
 from lib.lake import site_folder as site
 from lib.lake.layout import Layout, check_owner, check_there, claim, key_secret, remove_rebuilds
 from lib.lake.lock import run_at_work, writing
+from lib.lake.named import near_lake
 from lib.lake.publications import Publication, PublishedTable
 from lib.lake.storage import Address
 from lib.quality.docs import ASSETS, copy_assets

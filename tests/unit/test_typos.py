@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from jobs.steps.named import check_accepted
 from jobs.steps.options import Job
 from jobs.steps.record import open_run
 from lib.errors import ConfigError
 from lib.lake import runs
 from lib.lake.publications import Accepted
+from lib.quality.accept import check_accepted
 from lib.quality.suites import read_suite_files
 from tests.made_up_runs import REPO, job_at, make_runs
 
@@ -30,7 +30,8 @@ def job(tmp_path: Path) -> Job:
 
 
 def accept(job: Job, name: str) -> None:
-    check_accepted(job, runs.all_runs(job.layout)[FAILED], Accepted(name, "known", "me"))
+    run = runs.all_runs(job.layout)[FAILED]
+    check_accepted(job.source, job.layout, job.suites, run, Accepted(name, "known", "me"), job.now)
 
 
 def test_an_unknown_run_to_be_resumed_is_refused_with_the_nearest_one(job: Job) -> None:

@@ -1,0 +1,112 @@
+"""Which run a job works on, asked before anything is touched: a new one, or one that goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from lib.config import Source, derivations_of, new_run_id
+from lib.errors import ConfigError
+from lib.lake import publications, runs
+from lib.lake.layout import Layout
+from lib.lake.named import unknown_run
+from lib.lake.publications import Publication
+from lib.lake.runs import Run, TableRun, new_run
+from lib.lake.states import RunState, TableState
+
+
+def open_run(
+    layout: Layout,
+    source: Source,
+    tables: Sequence[str],
+    at: datetime,
+    *,
+    run_id: str | None,
+    publishes: bool,
+    resume: str | None = None,
+    or_start: str | None = None,
+    replay_of: str | None = None,
+) -> Run:
+    """A new run of these tables that is not recorded yet, or the one to be resumed.
+
+    `or_start` is resumed if it is known, and else started. The run's planned tables are those that it is to copy.
+
+    Raises:
+        ConfigError: the run id is taken, there is no run to be resumed or it had other settings, or tables that were never
+            published are left out of a run that publishes.
+    """
+    known = {run.run_id: run for run in runs.all_runs(layout)}
+    if resume is not None and resume not in known:
+        raise unknown_run(layout, "--resume", resume, known)
+    if found := known.get(resume or or_start or ""):
+        return _resumed(layout, source, found)
+    name = or_start or run_id or new_run_id(at)
+    if name in known:
+        message = f"--run-id {name}: this lake has a run of that name; take another one, or --resume it"
+        raise ConfigError(message)
+    run = new_run(name, source.source, source.settings_hash, source.public(), at)
+    run.replay_of = replay_of
+    published = publications.current(layout)
+    left_out = [table.name for table in source.tables if table.name not in tables]
+    for table in source.tables:
+        if table.name in tables:
+            run.tables[table.name] = TableRun(table.name)
+        elif publishes and (published is None or table.name not in published.tables):
+            message = (
+                f"--tables {','.join(tables)}: {table.name} was never published in this lake, and a publication has all "
+                "tables. Run full-ingest once without --tables, or add --no-check."
+            )
+            raise ConfigError(message)
+    run.tables |= _kept(published, (*left_out, *derivations_of(source)))
+    return run
+
+
+def _kept(published: Publication | None, names: Iterable[str]) -> dict[str, TableRun]:
+    """Those of the tables that are published, as they are published."""
+    there = published.tables if published else {}
+    return {
+        name: TableRun(name, TableState.KEPT, path=there[name].path, version=there[name].version)
+        for name in names
+        if name in there
+    }
+
+
+def keep_the_rest(layout: Layout, run: Run) -> None:
+    """Keep the tables of which a replay had no pages as they are published."""
+    rest = [name for name, table in run.tables.items() if table.state == TableState.PLANNED]
+    run.tables |= _kept(publications.current(layout), rest)
+
+
+def _resumed(layout: Layout, source: Source, run: Run) -> Run:
+    """The run with everything still to be shown again, but for what has landed."""
+    if run.settings_hash != source.settings_hash:
+        message = f"--resume {run.run_id}: the settings are not those of that run any more; start a new run"
+        raise ConfigError(message)
+    if run.state == RunState.PUBLISHED:
+        return run
+    before = run.tables
+    again = [name for name, table in before.items() if table.state not in (TableState.KEPT, TableState.BUILT)]
+    # What may have been merged before the kill is still to be reckoned with.
+    run.tables = {
+        name: TableRun(
+            name,
+            as_of=before[name].as_of,
+            fetched_by=before[name].fetched_by,
+            unproved_because=before[name].unproved_because,
+        )
+        for name in again
+    }
+    # Another run may have been published since.
+    rest = [table.name for table in source.tables if table.name not in again]
+    run.tables |= _kept(publications.current(layout), (*rest, *derivations_of(source)))
+    run.again()
+    return run
+
+
+def unfinished(layout: Layout) -> str | None:
+    """That the last run did not finish, and how to go on with it; None where it did."""
+    known = runs.last_runs(layout, 1)
+    # A run that was killed has no end, however far it came.
+    if known and (known[-1].ended_at is None or known[-1].state == runs.FAILED) and known[-1].plan:
+        return f"run {known[-1].run_id} did not finish; to go on with it: full-ingest --resume {known[-1].run_id}"
+    return None

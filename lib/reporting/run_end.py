@@ -1,0 +1,111 @@
+"""How a run ends, whatever ends it: recorded, told to everyone who wants to know, and said to whoever started it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from pyspark.sql import SparkSession
+
+from lib.console import say
+from lib.errors import ConfigError, PagelakeError, SourceIncompleteError
+from lib.lake.layout import Layout
+from lib.lake.runs import Run
+from lib.lake.states import RunState, TableState
+from lib.observe.measure import Work
+from lib.reporting.observe import Watch, observe
+
+
+@contextmanager
+def observed(watch: Watch, run: Run, name: str, at: datetime) -> Iterator[None]:
+    """Tell how the run ended, before whatever ended it is raised. Of a run that is being stopped, Spark is not asked any more.
+
+    `name` is that of the job, which began `at` that time.
+
+    A mistake in the command line of a check says nothing of the run, which had come to its end before: there is nothing to tell.
+    """
+    is_stopped = is_untouched = False
+    was_over = run.state != RunState.RUNNING
+    try:
+        yield
+    except ConfigError:
+        is_untouched = was_over
+        raise
+    except (KeyboardInterrupt, SystemExit):
+        is_stopped = True
+        raise
+    finally:
+        if not is_untouched:
+            spark = None if is_stopped else SparkSession.getActiveSession()
+            work = Work(at, run.ended_at, name, dict(watch.steps.seconds), spark)
+            with watch.steps.step("observe"):
+                observe(watch, run, work)
+
+
+@contextmanager
+def ended(layout: Layout, run: Run) -> Iterator[None]:
+    """Record how the run ended."""
+    status, message = 0, None
+    before = replace(run)
+    try:
+        with _one_reason():
+            yield
+    except PagelakeError as error:
+        status, message = error.exit_status, str(error)
+        raise
+    except (KeyboardInterrupt, SystemExit) as stop:
+        status = int(stop.code or 0) if isinstance(stop, SystemExit) else 128 + signal.SIGINT
+        message = "stopped by Ctrl-C" if isinstance(stop, KeyboardInterrupt) else "stopped by a signal"
+        say(
+            [
+                f"Run {run.run_id} was {message}. What is published is as it was, and the lake can be read.",
+                f"Next:    go on with it: the same command with --resume {run.run_id}",
+            ]
+        )
+        raise
+    except BaseException as error:
+        status, message = 1, type(error).__name__
+        raise
+    finally:
+        run.ended_at, run.exit_status, run.message = datetime.now(UTC), status, message
+        if status == ConfigError.exit_status and before.state != RunState.RUNNING:
+            # A mistake in the command line of a later check says nothing of how the run ended.
+            run.put_back(before)
+        # A mistake in the command line or a suite takes nothing away from what is merged.
+        unfinished = (RunState.RUNNING,) if status == ConfigError.exit_status else (RunState.RUNNING, RunState.MERGED)
+        if status and run.state in unfinished:
+            run.to(RunState.FAILED)
+        run.save(layout)
+
+
+@contextmanager
+def _one_reason() -> Iterator[None]:
+    """What a stop breaks on its way out, as Spark is halted by then, is no reason of its own: the stop is raised."""
+    try:
+        yield
+    # A halted JVM breaks calls of py4j, pyspark and pyarrow, each with errors of its own. This one is raised again, or the stop is.
+    except Exception as error:
+        before: BaseException | None = error
+        while before is not None and not isinstance(before, KeyboardInterrupt | SystemExit):
+            before = before.__context__
+        if before is None:
+            raise
+        raise before from None
+
+
+def stop_on_failed_tables(run: Run) -> None:
+    """End a run of which a table failed.
+
+    Raises:
+        SourceIncompleteError: names the tables and the reasons.
+    """
+    if run.failed:
+        merged = [name for name, table in run.tables.items() if table.state == TableState.MERGED]
+        lines = [f"{len(run.failed)} of {len(run.tables)} tables failed; nothing is published."]
+        lines += [f"  {error if error.startswith(name) else f'{name}: {error}'}" for name, error in run.failed.items()]
+        lines += [f"Merged all the same: {', '.join(merged)}." if merged else "No table was changed."]
+        lines += [f"Next:    see to the reason, then start the same command again, or with --resume {run.run_id}"]
+        raise SourceIncompleteError("\n".join(lines))
