@@ -28,6 +28,7 @@ from jobs.steps.publish import check_and_publish
 from lib.config import Runtime, Source
 from lib.console import Steps
 from lib.errors import ChecksFailedError
+from lib.lake.key_hash import key_hash_of
 from lib.lake.layout import claim, lake_at
 from lib.lake.runs import Run, TableRun
 from lib.quality.checking import prepare_checks
@@ -235,7 +236,8 @@ def test_all_failing_rows_are_written_by_key_without_personal_values(
     assert "@example.org" not in str(failures(path, "SELECT * FROM failures"))
     # By the hash the rows can be found all the same, by who has the secret of the lake.
     found = {hashed for (hashed,) in failures(path, "SELECT key_hash FROM failures WHERE key IS NOT NULL")}
-    rows = users.withColumn("hash", key_hash_of(spark, job.layout, None)(("mail", "day"), within="")).where(F.col("hash").isin(found))
+    hashed = key_hash_of(spark, job.layout, None)(("mail", "day"), within="")
+    rows = users.withColumn("hash", hashed).where(F.col("hash").isin(found))
     assert rows.agg(F.count("*"), F.count("age"), F.count_distinct("mail")).first() == (300, 0, 300)
     # One commit made the table and one filled it, both by the one engine that writes it.
     history = DeltaTable(str(path)).history()
