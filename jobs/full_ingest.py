@@ -43,9 +43,8 @@ NAME = "full-ingest"
 def command(*, dry_run: bool, from_landed: str | None, choices: Choices, **options: Any) -> None:
     """The command line of the job."""
     job = open_job(**options)
-    publishes = not (choices.no_check or dry_run)
-    resume, or_start = choices.resume, choices.resume_or_start
-    run = record.open_run(job, publishes=publishes, resume=resume, or_start=or_start, replay_of=from_landed)
+    named = {"resume": choices.resume, "or_start": choices.resume_or_start, "replay_of": from_landed}
+    run = record.open_run(job, publishes=not (choices.no_check or dry_run), **named)
     if run.replay_of != runs.ALL:
         check_columns_held(job.source, job.layout, job.tables)
     if run.replay_of is not None and run.state != runs.PUBLISHED:
@@ -89,8 +88,7 @@ def ingest(job: Job, access: Access, budget: Budget, run: Run, choices: Choices)
 
 def take_landed(job: Job, run: Run, landed: list[Run], choices: Choices) -> None:
     """Merge pages that have landed before, check, publish. The source is not asked for anything."""
-    n_rows = sum(table.rows_landed or 0 for one in landed for table in one.tables.values())
-    spark, suites = _start(job, run, n_rows)
+    spark, suites = _start(job, run, sum(table.rows_landed or 0 for one in landed for table in one.tables.values()))
     copy = job.copy(spark, run)
     if run.replay_of == runs.ALL:
         rebuild(copy, landed, allow_deletes=choices.allow_deletes)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from jobs.steps import record
-from jobs.steps.accept import decision_options
+from jobs.steps.decision import decision_options
 from jobs.steps.options import Job, common_options, open_job
 from jobs.steps.publish import check_and_publish
 from lib.errors import ConfigError

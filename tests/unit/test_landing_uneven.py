@@ -15,7 +15,8 @@ import pytest
 from lib.lake.runs import Run, TableRun
 from lib.landing import walk
 from lib.landing.budget import Budget
-from lib.landing.land import Landing, land_pages, prove_tables
+from lib.landing.land import land_pages, prove_tables
+from lib.landing.landing import Landing
 from lib.landing.plan import note_plan, plan_tables
 from lib.source.access import Access
 from lib.source.gate import OPEN_GATE
