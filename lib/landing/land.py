@@ -65,7 +65,7 @@ def land_pages(landing: Landing, plan: Plan) -> None:
         probed = sum(1 for probe in plan.probes if probe.table == table.table)
         progress = landing.bronze.progress(table.table)
         if table.is_walk:
-            begun.append(walk_begun(landing, table, progress))
+            begun.append(walk_begun(landing, table, progress, is_probed=bool(probed)))
             rounds.append(begun[-1].round_)
         elif progress is None:
             ranges += table.pages(range(table.first + probed, table.last + 1))

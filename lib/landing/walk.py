@@ -25,21 +25,29 @@ class Begun:
     walk: Walk | None
 
 
-def walk_begun(landing: Landing, plan: TablePlan, progress: tuple[int, int] | None) -> Begun:
-    """Where the walk through a table begins. A resumed one goes on behind its last page; once it was in doubt, it begins anew."""
+def walk_begun(landing: Landing, plan: TablePlan, progress: tuple[int, int] | None, *, is_probed: bool) -> Begun:
+    """Where the walk through a table begins; `is_probed`: behind its first page, which is here already.
+
+    A resumed walk goes on behind its last page; once it was in doubt, it begins anew.
+    """
     if progress is None:
-        return Begun(plan.table, 0, 0, None)  # the probe is its first page
+        return Begun(plan.table, 0, 0, None if is_probed else walk_from_the_start(landing, plan))
     last_round, _ = progress
     if last_round:
         return Begun(plan.table, last_round + 1, last_round + 1, walk_from_the_start(landing, plan))
     at = landing.bronze.reached(plan.table, 0)
-    again = Walk(plan.table, plan.path, at.page, at.page + landing.wave_pages, at.cursor)
-    return Begun(plan.table, 0, 1, again if at.error else None)
+    return Begun(plan.table, 0, 1, _part(landing, plan, at.page, at.cursor) if at.error else None)
 
 
 def walk_from_the_start(landing: Landing, plan: TablePlan) -> Walk:
     """The first part of a walk that is begun anew."""
-    return Walk(plan.table, plan.path, plan.first, plan.first + landing.wave_pages, None)
+    return _part(landing, plan, plan.first, None)
+
+
+def _part(landing: Landing, plan: TablePlan, first: int, cursor: str | None) -> Walk:
+    """As much of a walk, from page `first` on, as lands in one wave."""
+    most = plan.first + landing.copy.source.api.limits.max_pages - 1
+    return Walk(plan.table, plan.path, first, min(first + landing.wave_pages - 1, most), cursor)
 
 
 def read_to_the_end(landing: Landing, tables: Sequence[TablePlan], round_: int, since: Mapping[str, int]) -> None:
@@ -93,8 +101,7 @@ def _walk_on(landing: Landing, plan: TablePlan, since: int) -> tuple[TablePlan, 
     if plan.n_pages >= limits.max_pages:
         landing.endless[plan.table] = _no_end(plan, limits.max_pages)
         return plan, None
-    last = min(at.page + landing.wave_pages, plan.first + limits.max_pages - 1)
-    return plan, Walk(plan.table, plan.path, at.page + 1, last, at.next_cursor)
+    return plan, _part(landing, plan, at.page + 1, at.next_cursor)
 
 
 def _no_end(plan: TablePlan, max_pages: int) -> str:

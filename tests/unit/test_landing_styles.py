@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from jobs import full_ingest
 from lib.landing import landing
 from tests.moving_copies import Landings, by_number
 from tests.moving_server import (
@@ -226,6 +227,23 @@ def test_a_walk_that_is_killed_goes_on_behind_its_last_landed_page(
     assert copies.proved(copies.run(resume="run-1"))[0] == "counted"
     assert copies.silver() == rows_of(range(1, 22))
     assert table.asked - before == {1: 1, 6: 1, 7: 1}
+
+
+def test_a_walk_that_was_planned_and_not_begun_is_begun_when_it_is_resumed(
+    copies: Landings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies.pagination = CURSORS
+    copies.serve(range(1, 11), by_cursor())
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(full_ingest, "_start", killed)
+        with pytest.raises(Killed):
+            copies.run()
+    assert copies.proved(copies.run(resume="run-1")) == ("counted", 0)
+    assert copies.silver() == rows_of(range(1, 11))
 
 
 def test_many_tables_walk_side_by_side_and_one_that_fails_takes_no_other_with_it(copies: Landings) -> None:
