@@ -41,9 +41,8 @@ def open_run(
         resume=resume,
         or_start=or_start,
         replay_of=replay_of,
+        note=job.steps.note,
     )
-    if not run.number and (hint := opening.unfinished(job.layout)):
-        job.steps.note(hint)
     if run.state != RunState.PUBLISHED:
         job.tables = tuple(name for name, table in run.tables.items() if table.state == TableState.PLANNED)
     return run

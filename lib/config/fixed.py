@@ -119,6 +119,10 @@ def fixed_problems(api: Api, tables: tuple[Table, ...]) -> Iterator[Problem]:
     """What does not go together: a parameter that is also one of the paging or the credentials, or stands at two places."""
     taken = dict(api.pagination.parameters)
     if api.auth.type == "query":
+        if api.auth.name in taken:
+            yield Problem(
+                ("api", "auth", "name"), f"is {taken[api.auth.name]}, which is set for each page; one of them is wrong"
+            )
         taken[api.auth.name] = "api.auth"
     header = api.auth.name.lower() if api.auth.type == "header" else None
     yield from _problems(("api",), "url", api.url, api, taken, header)

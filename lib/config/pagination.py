@@ -91,6 +91,14 @@ class CursorPagination(_Style):
             raise ValueError("must be a dotted path into the answer (meta.next_cursor) or header:X-Next-Cursor")
         return path
 
+    @model_validator(mode="after")
+    def _a_list_has_no_place_for_it(self) -> CursorPagination:
+        if self.items == "$" and not self.next.startswith("header:"):
+            raise problems_error(
+                [Problem(("next",), "must be header:NAME where items is $: a bare list has no place for it")]
+            )
+        return self
+
 
 STYLES: dict[str, type[_Style]] = {"page": PagePagination, "offset": OffsetPagination, "cursor": CursorPagination}
 

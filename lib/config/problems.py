@@ -178,7 +178,14 @@ def _unknown_key(path: YamlPath, data: Any, value: object, keys: _Keys) -> Probl
         return Problem(
             parent, 'unknown key without a value (not shown, as it may be a secret); write "${ENV_NAME}" in quotes'
         )
+    if parent in CHOICES and (kinds := _kinds_with(parent, key)):
+        return Problem(path, f"unknown key: it belongs to {CHOICES[parent][0]}: {' or '.join(kinds)}")
     return Problem(path, f"unknown key{suggestion}")
+
+
+def _kinds_with(path: YamlPath, key: str) -> list[str]:
+    """The kinds of settings at this path that have a key."""
+    return [kind for kind, model in CHOICES[path][1].items() if key in model.model_fields]
 
 
 def _remove(data: Any, path: YamlPath) -> None:

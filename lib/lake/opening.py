@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from lib.config import Source, derivations_of, new_run_id
@@ -26,10 +26,12 @@ def open_run(
     resume: str | None = None,
     or_start: str | None = None,
     replay_of: str | None = None,
+    note: Callable[[str], None],
 ) -> Run:
     """A new run of these tables that is not recorded yet, or the one to be resumed.
 
-    `or_start` is resumed if it is known, and else started. The run's planned tables are those that it is to copy.
+    `or_start` is resumed if it is known, and else started. `note` gets the sentence on a last run that did not finish. The planned
+    tables of the run are those that it is to copy.
 
     Raises:
         ConfigError: the run id is taken, there is no run to be resumed or it had other settings, or tables that were never
@@ -40,6 +42,8 @@ def open_run(
         raise unknown_run(layout, "--resume", resume, known)
     if found := known.get(resume or or_start or ""):
         return _resumed(layout, source, found)
+    if hint := _unfinished(list(known.values())):
+        note(hint)
     name = or_start or run_id or new_run_id(at)
     if name in known:
         message = f"--run-id {name}: this lake has a run of that name; take another one, or --resume it"
@@ -103,9 +107,8 @@ def _resumed(layout: Layout, source: Source, run: Run) -> Run:
     return run
 
 
-def unfinished(layout: Layout) -> str | None:
+def _unfinished(known: list[Run]) -> str | None:
     """That the last run did not finish, and how to go on with it; None where it did."""
-    known = runs.last_runs(layout, 1)
     # A run that was killed has no end, however far it came.
     if known and (known[-1].ended_at is None or known[-1].state == runs.FAILED) and known[-1].plan:
         return f"run {known[-1].run_id} did not finish; to go on with it: full-ingest --resume {known[-1].run_id}"

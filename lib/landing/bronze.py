@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -29,6 +29,7 @@ class Seen:
     another total than the plan's; `last_round` is the highest round. `misnamed` are the uneven ones with another page's number or
     size, `n_uneven_once` counts those with another number of rows that were read once only, and `n_past_end` the pages past all
     rows that the source does not have: these are neither failed nor missing. `ends_with_rows`: the last planned page holds rows.
+    `n_beyond` are the pages that the walk before the last one had past the last planned page.
     """
 
     n_pages: int
@@ -49,6 +50,7 @@ class Seen:
     n_uneven_once: int = 0
     n_past_end: int = 0
     ends_with_rows: bool = False
+    n_beyond: int = 0
 
 
 def land(pages: DataFrame, at: Address) -> None:
@@ -83,14 +85,15 @@ def _last_read(pages: DataFrame, *, reread: bool) -> DataFrame:
 class Reached:
     """How far a walk is: its last page, the cursor that this was asked for by, and that of the next page, if there is one.
 
-    `is_repeated`: that next cursor has been asked for before. `error` is that of the last page.
+    `is_repeated`: a cursor stands twice in the walk, that of the next page included. `error` and `status` are of the last page.
     """
 
     page: int
-    cursor: str | None
-    next_cursor: str | None
-    is_repeated: bool
+    cursor: str | None = field(repr=False)
+    next_cursor: str | None = field(repr=False)
     error: str | None
+    status: int | None
+    is_repeated: bool
 
 
 @dataclass(frozen=True)
@@ -141,14 +144,28 @@ class Bronze:
         )
         return None if row["round"] is None else (int(row["round"]), int(row["page"]))
 
+    def begun(self, plan: TablePlan) -> int:
+        """The round in which the last walk through a table began."""
+        [first] = self._rows(f"""SELECT max(round) AS round FROM pages
+            WHERE {self._run} AND "table" = '{plan.table}' AND page = {plan.first}""")
+        return int(first["round"] or 0)
+
+    def answer_s(self) -> float:
+        """How long an answer took on average, in seconds; 0 where nothing has landed."""
+        if not storage.is_table(self._at):
+            return 0.0
+        [took] = self._rows(f"SELECT avg(elapsed_ms) AS ms FROM pages WHERE {self._run} AND error IS NULL")
+        return float(took["ms"] or 0.0) / 1000
+
     def reached(self, table: str, since: int) -> Reached:
         """How far the walk through a table is whose pages have landed from round `since` on."""
-        walk = f"""(SELECT page, cursor, next_cursor, error FROM pages
+        walk = f"""(SELECT page, cursor, next_cursor, error, status FROM pages
             WHERE {self._run} AND "table" = '{table}' AND round >= {since})"""
         [last] = self._rows(f"SELECT * FROM {walk} ORDER BY page DESC, error IS NULL DESC LIMIT 1")
         [asked_before] = self._rows(f"""SELECT count(*) AS n FROM {walk} AS one JOIN {walk} AS last
             ON one.cursor = last.next_cursor WHERE last.page = {last["page"]} AND one.page <= last.page AND one.error IS NULL""")
-        return Reached(**last, is_repeated=asked_before["n"] > 0)
+        [asked] = self._rows(f"SELECT count(cursor) - count(DISTINCT cursor) AS twice FROM {walk} WHERE error IS NULL")
+        return Reached(**last, is_repeated=asked_before["n"] + asked["twice"] > 0)
 
     def end_of(self, plan: TablePlan) -> int | None:
         """Of a table walked to its end: its last page, if the end was met: an empty page, or the one before a 404, 410 or 416.
@@ -201,6 +218,7 @@ class Bronze:
                 SELECT items_sha256 FROM reads WHERE back = 1 AND n_items > 0
                 GROUP BY items_sha256 HAVING count(*) > 1) {_LIMIT}""")
         return Seen(
+            n_beyond=self._n_beyond(plan) if plan.is_walk else 0,
             n_pages=counts["n_pages"],
             n_items=counts["n_items"],
             n_twice=twice["n"],
@@ -220,6 +238,13 @@ class Bronze:
             n_past_end=more["n_past_end"],
             ends_with_rows=counts["last_with_rows"] == plan.last,
         )
+
+    def _n_beyond(self, plan: TablePlan) -> int:
+        [beyond] = self._rows(f"""SELECT count(*) AS n FROM pages
+            WHERE {self._run} AND "table" = '{plan.table}' AND page > {plan.last} AND error IS NULL AND round >= (
+                SELECT coalesce(max(round), 0) FROM pages WHERE {self._run} AND "table" = '{plan.table}'
+                AND page = {plan.first} AND round < {self.begun(plan)})""")
+        return int(beyond["n"])
 
     def rows_hashes(self, plan: TablePlan, pages: Sequence[int]) -> dict[int, str]:
         """The hash of the rows of some pages, as they were read last."""

@@ -56,7 +56,7 @@ def land_complete(landing: Landing, plan: Plan, batch: Batch) -> dict[str, Parse
 def land_pages(landing: Landing, plan: Plan) -> None:
     """Land every planned page that has not landed yet, the probed ones with the first wave."""
     took = [probe.elapsed_ms or 0.0 for probe in plan.probes]
-    landing.answer_s = sum(took) / len(took) / 1000 if took else 0.0
+    landing.answer_s = sum(took) / len(took) / 1000 if took else landing.bronze.answer_s()
     ranges: list[PageRange] = []
     begun: list[Begun] = []
     rounds = [0]
@@ -64,9 +64,10 @@ def land_pages(landing: Landing, plan: Plan) -> None:
         table = planned
         probed = sum(1 for probe in plan.probes if probe.table == table.table)
         progress = landing.bronze.progress(table.table)
+        if progress is not None:
+            rounds.append(progress[0] + 1)
         if table.is_walk:
-            begun.append(walk_begun(landing, table, progress, is_probed=bool(probed)))
-            rounds.append(begun[-1].round_)
+            begun.append(walk_begun(landing, table, is_probed=bool(probed)))
         elif progress is None:
             ranges += table.pages(range(table.first + probed, table.last + 1))
         else:
@@ -74,10 +75,9 @@ def land_pages(landing: Landing, plan: Plan) -> None:
             last_round, last_page = progress
             table = table if table.total is not None else replace(table, last=last_page)
             ranges += [table.whole] if last_round else table.pages(landing.bronze.missing(table))
-            rounds.append(last_round + 1)
         landing.cases[table.table] = Case(table, landing.copy.source.table(table.table).prove)
     landing.land(ranges, max(rounds), plan.probes, [one.walk for one in begun if one.walk])
-    since = {one.table: one.since if one.since == 0 else max(rounds) for one in begun}
+    since = {one.table: max(rounds) if one.since is None else one.since for one in begun}
     open_ended = [case.plan for case in landing.cases.values() if case.plan.total is None or case.plan.is_walk]
     read_to_the_end(landing, open_ended, max(rounds), since)
 
@@ -214,5 +214,7 @@ def _read_again(landing: Landing, doubts: Sequence[Doubt]) -> None:
     walked = [doubt.case.plan for doubt in doubts if doubt.case.plan.is_walk]
     ranges = [span for doubt in doubts if not doubt.case.plan.is_walk for span in doubt.ranges]
     landing.land(ranges, round_, walks=[walk_from_the_start(landing, plan) for plan in walked])
-    read_to_the_end(landing, walked, round_, {plan.table: round_ for plan in walked})
+    # Rows may have moved past what was the end.
+    open_ended = [doubt.case.plan for doubt in doubts if doubt.case.plan.is_walk or doubt.case.plan.total is None]
+    read_to_the_end(landing, open_ended, round_, {plan.table: round_ for plan in walked})
     reached("read again")

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
 
 from lib.config import Source
@@ -71,6 +71,11 @@ class TablePlan:
         return not STYLES[self.style].is_addressable
 
     @property
+    def steps_by_rows(self) -> bool:
+        """Whether a page that is shorter than the others leaves a gap behind it."""
+        return STYLES[self.style].steps_by_rows
+
+    @property
     def asks_by(self) -> str:
         """The setting that names the parameter of a position."""
         return STYLES[self.style].asks_by
@@ -129,7 +134,7 @@ class Walk:
     path: str
     first: int
     last: int
-    cursor: str | None
+    cursor: str | None = field(repr=False)
 
     @property
     def positions(self) -> Iterator[Position]:
@@ -138,7 +143,7 @@ class Walk:
 
     def after(self, page: PageRow) -> Position | None:
         """The page that this one names; None where it names none, or the part ends with it."""
-        if page.next_cursor is None or page.page >= self.last:
+        if page.next_cursor in (None, page.cursor) or page.page >= self.last:
             return None
         return Position(page.page + 1, cursor=page.next_cursor)
 
@@ -179,6 +184,8 @@ def plan_tables(source: Source, access: Access, gate: Gate, run: Run, progress: 
 def _say_where_no_total_is(paging: Paging, plan: Plan, run: Run, progress: Steps) -> None:
     """Say of each table that reports no total, though the settings name a place for it, what is there instead."""
     for probe in plan.probes:
+        if not paging.is_addressable and probe.total is None and probe.n_items and probe.next_cursor is None:
+            run.tables[probe.table].unproved_because = "its first page names no next one, and is taken for all there is"
         if probe.total is None and probe.body is not None and paging.total is not None:
             why = f"api.pagination.total: {total_instead(probe.body, paging)}"
             run.tables[probe.table].unproved_because = why
@@ -233,7 +240,7 @@ def plan_table(path: str, first: PageRow, style: str = "page") -> TablePlan:
         ValueError: its numbers cannot be true together.
     """
     total, given = first.total, first.n_items or 0
-    if total and not given:
+    if total and not given and first.next_cursor is None:
         message = f"the source claims {total} rows, and gives none on its first page"
         raise ValueError(message)
     if total is None or not STYLES[style].is_addressable:

@@ -22,7 +22,6 @@ from lib.source.page import PageRow
 SHOWN_PAGES = 20
 WALKS_THAT_AGREE = 2
 NOT_YET_AGREED = "two whole walks must agree, and have not yet"
-_LOOK_AT_FIRST = "Look at api.pagination.first, page_param and size_param: the source says that it gives other pages"
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,9 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
         why = f"the source claimed {plan.total} rows at the start and {closing.total} at the end"
         return walk_again(replace(case, plan=_planned_anew(plan, closing)), why)
     if closing.items_sha256 != seen.first_page_sha256:
-        return walk_again(case, "the first page changed while the others were read")
+        # A step that counts rows is that of the first page.
+        moved = replace(case, plan=_planned_anew(plan, closing)) if plan.steps_by_rows else case
+        return walk_again(moved, "the first page changed while the others were read")
     if seen.n_other_total:
         is_moving = bool(seen.n_moved) or seen.n_reread < plan.n_pages
         return walk_again(
@@ -103,7 +104,13 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
             raise _same_rows(plan, seen)
         if set(seen.uneven) - case.doubted:
             return _ask(replace(case, doubted=frozenset(seen.uneven)), seen.uneven, _account(plan, seen), around=True)
-        because = f"{_misnamed(seen)}. {_LOOK_AT_FIRST}" if seen.misnamed else None
+        if seen.uneven and plan.steps_by_rows:
+            message = (
+                f"{plan.table}: {_account(plan, seen)}. A position counts {plan.given} rows a page, so some are missing; "
+                "ask for no more rows than each page brings (api.pagination.size)"
+            )
+            raise SourceIncompleteError(message)
+        because = f"{_misnamed(seen)}. {_look_at_first(plan)}" if seen.misnamed else None
         return Proof(plan.table, UNPROVED, seen.n_items, because)
     if seen.n_items < plan.total and seen.ends_with_rows and is_uneven(seen):
         return _go_on(case, seen, plan.total - seen.n_items)
@@ -123,12 +130,15 @@ def _judge_walk(case: Case, seen: Seen) -> Proof | Doubt:
     """What is known of a table after a walk, whose first page is as it was. Its pages may hold any number of rows."""
     plan = case.plan
     if seen.duplicates:
+        if case.walks < WALKS_THAT_AGREE:
+            return walk_again(case, str(_same_rows(plan, seen)).partition(": ")[2], is_moving=bool(seen.n_moved))
         raise _same_rows(plan, seen)
     if seen.missing or (plan.total is not None and seen.n_items != plan.total):
         return walk_again(case, _account(plan, seen), is_moving=bool(seen.n_moved))
     if plan.total is None:
         return Proof(plan.table, UNPROVED, seen.n_items)
-    if case.level == REREAD and (case.walks < WALKS_THAT_AGREE or seen.n_moved or seen.n_reread < plan.n_pages):
+    has_moved = seen.n_moved or seen.n_beyond or seen.n_reread < plan.n_pages
+    if case.level == REREAD and (case.walks < WALKS_THAT_AGREE or has_moved):
         return walk_again(case, NOT_YET_AGREED, is_moving=bool(seen.n_moved))
     return Proof(plan.table, REREAD if case.level == REREAD else COUNTED, seen.n_items)
 
@@ -178,6 +188,7 @@ def report(doubt: Doubt, seen: Seen, rounds: int) -> str:
 
 def _advice(doubt: Doubt, seen: Seen) -> str:
     """What can help: rest where rows move, a setting where the source is the same at each reading."""
+    plan = doubt.case.plan
     if doubt.is_moving or seen.n_moved:
         return "Try again when the source is at rest, with more api.limits.proof_rounds"
     if seen.n_other_total:
@@ -185,13 +196,13 @@ def _advice(doubt: Doubt, seen: Seen) -> str:
             "The source gives the same rows at each reading, and other totals: look at what api.pagination.total names"
         )
     if seen.duplicates:
-        return f"Name the parameter by which the source takes a position in {doubt.case.plan.asks_by}"
+        return f"Name the parameter by which the source takes a position in {plan.asks_by}"
     if seen.misnamed:
-        return _LOOK_AT_FIRST
+        return _look_at_first(plan)
     same = "The source gives the same rows at each reading"
-    total = doubt.case.plan.total
+    total = plan.total
     if total is not None and seen.n_items < total:
-        first = "" if doubt.case.plan.is_walk else "at api.pagination.first, "
+        first = "" if plan.is_walk else "at api.pagination.first, "
         return (
             f"{same}, fewer than it counts: look at what these credentials may see, {first}at a smaller "
             "api.pagination.size, and at whether api.pagination.total is the number of these rows"
@@ -201,9 +212,16 @@ def _advice(doubt: Doubt, seen: Seen) -> str:
     return "Try with more api.limits.proof_rounds"
 
 
+def _look_at_first(plan: TablePlan) -> str:
+    return (
+        f"Look at api.pagination.first and size_param, and at {plan.asks_by}: the source says that it gives other pages"
+    )
+
+
 def _account(plan: TablePlan, seen: Seen) -> str:
     of_total = "" if plan.total is None else f" of {plan.total}"
-    parts = [f"{seen.n_items} rows landed{of_total} on {seen.n_pages} of {plan.n_pages} pages"]
+    pages = f"{seen.n_pages} pages" if plan.is_walk else f"{seen.n_pages} of {plan.n_pages} pages"
+    parts = [f"{seen.n_items} rows landed{of_total} on {pages}"]
     difference = seen.n_items - (plan.total or 0)
     if plan.total is not None and difference:
         parts.append(f"{abs(difference)} {'missing' if difference < 0 else 'too many'}")
@@ -227,16 +245,18 @@ def _ask(case: Case, pages: Iterable[int], why: str, *, around: bool) -> Doubt:
 
 
 def _planned_anew(plan: TablePlan, closing: PageRow) -> TablePlan:
-    if closing.total is None:
+    if closing.total is None and plan.total is not None:
         message = (
             f"{plan.table}: the source claimed {plan.total} rows at the start, and reports no number of rows at the end"
         )
         raise SourceIncompleteError(message)
     try:
-        return plan_table(plan.path, closing, plan.style)
+        anew = plan_table(plan.path, closing, plan.style)
     except ValueError as error:
         message = f"{plan.table}: {error}"
         raise SourceIncompleteError(message) from error
+    # Of a walk the closing look does not tell how far it goes.
+    return replace(anew, last=plan.last) if plan.is_walk else anew
 
 
 def _misnamed(seen: Seen) -> str:

@@ -15,28 +15,34 @@ from lib.landing.plan import PageRange, TablePlan, Walk
 PAGES_AHEAD = 4
 
 
+# Statuses by which a source says that it does not know a cursor, or not any more.
+_NO_SUCH_CURSOR = (400, 404, 410, 422)
+
+
 @dataclass(frozen=True)
 class Begun:
-    """A walk at the start of landing: since which round its pages count, in which round it goes on, and with what, if known."""
+    """A walk at the start of landing, and its next part if that is known. Its pages count `since` that round; None: the next."""
 
     table: str
-    since: int
-    round_: int
+    since: int | None
     walk: Walk | None
 
 
-def walk_begun(landing: Landing, plan: TablePlan, progress: tuple[int, int] | None, *, is_probed: bool) -> Begun:
+def walk_begun(landing: Landing, plan: TablePlan, *, is_probed: bool) -> Begun:
     """Where the walk through a table begins; `is_probed`: behind its first page, which is here already.
 
-    A resumed walk goes on behind its last page; once it was in doubt, it begins anew.
+    A resumed walk goes on behind its last page. One whose cursor the source does not know any more begins anew, as does one that
+    met a page for the second time.
     """
-    if progress is None:
-        return Begun(plan.table, 0, 0, None if is_probed else walk_from_the_start(landing, plan))
-    last_round, _ = progress
-    if last_round:
-        return Begun(plan.table, last_round + 1, last_round + 1, walk_from_the_start(landing, plan))
-    at = landing.bronze.reached(plan.table, 0)
-    return Begun(plan.table, 0, 1, _part(landing, plan, at.page, at.cursor) if at.error else None)
+    if is_probed:
+        return Begun(plan.table, 0, None)
+    if landing.bronze.progress(plan.table) is None:
+        return Begun(plan.table, None, walk_from_the_start(landing, plan))
+    since = landing.bronze.begun(plan)
+    at = landing.bronze.reached(plan.table, since)
+    if at.is_repeated or (at.error is not None and at.status in _NO_SUCH_CURSOR):
+        return Begun(plan.table, None, walk_from_the_start(landing, plan))
+    return Begun(plan.table, since, _part(landing, plan, at.page, at.cursor) if at.error else None)
 
 
 def walk_from_the_start(landing: Landing, plan: TablePlan) -> Walk:
@@ -89,14 +95,16 @@ def _walk_on(landing: Landing, plan: TablePlan, since: int) -> tuple[TablePlan, 
     """The plan of a walk as far as it has come, and its next part: None at the end."""
     limits = landing.copy.source.api.limits
     at = landing.bronze.reached(plan.table, since)
+    if at.error is not None:
+        return replace(plan, last=max(plan.last, at.page)), None
     plan = replace(plan, last=at.page)
-    if at.error is not None or at.next_cursor is None:
-        return plan, None
     if at.is_repeated:
         landing.endless[plan.table] = (
-            f"{plan.table}: page {at.page} names as the next one a page that was read before, so the walk would never end: does "
+            f"{plan.table}: by page {at.page} the walk has met a page for the second time, so it may never end: does "
             f"the source take {plan.asks_by}?"
         )
+        return plan, None
+    if at.next_cursor is None:
         return plan, None
     if plan.n_pages >= limits.max_pages:
         landing.endless[plan.table] = _no_end(plan, limits.max_pages)

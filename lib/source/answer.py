@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 
 from lib.errors import SourceError
 from lib.source.json_text import Json
@@ -28,7 +29,10 @@ def at(answer: Json, dotted: str) -> Json:
 def at_or_in_header(answer: Json, headers: Mapping[str, str], place: str) -> Json:
     """What is at a place, a dotted path or a header. Names of `headers` are in lower case."""
     if place.startswith(HEADER):
-        return headers.get(place.removeprefix(HEADER).strip().lower())
+        value = headers.get(place.removeprefix(HEADER).strip().lower())
+        with suppress(UnicodeError):  # http.client reads headers as Latin-1, whatever was sent
+            value = value and value.encode("latin-1").decode()
+        return value
     return at(answer, place)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, cast
 
@@ -62,8 +62,8 @@ class PageRow:
     own_number: int | None
     own_size: int | None
     rows: tuple[RowText, ...] | None = None
-    cursor: str | None = None
-    next_cursor: str | None = None
+    cursor: str | None = field(default=None, repr=False)
+    next_cursor: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class PageShape:
     own_number: int | None
     own_size: int | None
     rows: tuple[RowText, ...] | None = None
-    next_cursor: str | None = None
+    next_cursor: str | None = field(default=None, repr=False)
 
 
 def fetch_page(
@@ -184,19 +184,17 @@ def check_next(first: PageRow, paging: Paging) -> None:
     Raises:
         ValueError: there must be more pages.
     """
-    given, body = first.n_items or 0, first.body or ""
+    given = first.n_items or 0
     if not isinstance(paging, Cursors) or first.next_cursor is not None or not given:
         return
+    answer = _read(first.body or "", paging.items)[0]
     if first.total is not None and first.total > given:
         message = f"the source claims {first.total} rows, gives {given} on its first page, and names no next page"
-    elif first.total is None and given >= paging.size and not paging.next.startswith(HEADER):
-        if is_null(_read(body, paging.items)[0], paging.next):
-            return
-        message = f"the first page is full, and does not say with a null that it is the last at {paging.next}"
+    elif first.total is None and given >= paging.size and not paging.says_next(answer):
+        message = "the first page is full, and does not say whether there is a next one"
     else:
         return
-    keys = _outline(_read(body, paging.items)[0], None)
-    raise ValueError(f"{message} (api.pagination.next: {paging.next}; {keys})")
+    raise ValueError(f"{message} (api.pagination.next: {paging.next}; {_outline(answer, None)})")
 
 
 def _has_no_rows(answer: Json, paging: Paging, total: int | None, position: Position) -> bool:
@@ -206,17 +204,22 @@ def _has_no_rows(answer: Json, paging: Paging, total: int | None, position: Posi
         return total == 0 or (before > 0 and before * (position.given or paging.size) >= total)
     if before <= 0 or not isinstance(answer, dict):
         return before > 0 and answer is None and paging.items == "$"
+    if position.cursor is not None and not paging.says_next(answer):
+        return False  # an answer that is empty by mistake would end the walk
     known = {key for place in paging.places for key in (place, place.partition(".")[0])}
     return is_null(answer, paging.items) or answer.keys() <= known
 
 
 def _no_rows(headers: Mapping[str, str], paging: Paging, position: Position) -> PageShape:
     """The shape of an answer without a body. As the first page it says that the source has no rows at all."""
+    next_cursor = paging.follows(None, headers)
+    if position.cursor is not None and not paging.says_next(None):
+        raise SourceError("the answer has no body, so it does not say whether there is a next page")
     in_header = paging.total if (paging.total or "").startswith(HEADER) else None
     total = count(None, in_header, headers, "total")
     if total is None and paging.total is not None and position.number == paging.first_number:
         total = 0
-    return PageShape(0, hashlib.sha256(b"[]").hexdigest(), total, None, None, None)
+    return PageShape(0, hashlib.sha256(b"[]").hexdigest(), total, None, None, None, next_cursor=next_cursor)
 
 
 def _canonical(items: Json) -> bytes | None:

@@ -273,7 +273,17 @@ def test_the_demo_has_the_same_tables_and_no_url_until_its_server_runs() -> None
         (
             "auth: {type: none}",
             "pagination: {style: cursor, page_param: p}",
-            "4: api.pagination.page_param: unknown key; did you mean 'size_param'?",
+            "4: api.pagination.page_param: unknown key: it belongs to style: page",
+        ),
+        (
+            "auth: {type: none}",
+            "pagination: {offset_param: skip}",
+            "4: api.pagination.offset_param: unknown key: it belongs to style: offset",
+        ),
+        (
+            "auth: {type: none}",
+            "pagination: {style: cursor, items: $}",
+            "4: api.pagination.next: must be header:NAME where items is $: a bare list has no place for it",
         ),
         (
             "auth: {type: none}",

@@ -104,3 +104,17 @@ def test_the_report_names_pages_rows_and_what_to_try() -> None:
     text = report(doubt, seen, 3)
     for part in ("998 rows landed of 1000", "2 missing", "pages 5, 6", "after 3 rounds", "--accept-incomplete"):
         assert part in text
+
+
+def test_two_walks_of_which_one_had_a_page_more_do_not_agree() -> None:
+    walk = Case(replace(PLAN, style="cursor"), REREAD, walks=2)
+    assert judge(walk, replace(SEEN, n_reread=10), CLOSING) == Proof("t", "reread", 1000)
+    assert isinstance(judge(walk, replace(SEEN, n_reread=10, n_beyond=1), CLOSING), Doubt)
+
+
+def test_without_a_total_pages_that_are_shorter_than_the_step_leave_gaps_and_fail() -> None:
+    offsets = Case(replace(PLAN, style="offset", total=None), COUNTED, doubted=frozenset({5}))
+    with pytest.raises(SourceIncompleteError, match=r"A position counts 100 rows a page, so some are missing"):
+        judge(offsets, replace(SEEN, n_items=990, uneven=(5,)), replace(CLOSING, total=None))
+    pages = replace(offsets, plan=replace(PLAN, total=None))
+    assert isinstance(judge(pages, replace(SEEN, n_items=990, uneven=(5,)), replace(CLOSING, total=None)), Proof)

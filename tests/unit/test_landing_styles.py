@@ -5,6 +5,7 @@ As in a run, but that delta-rs writes the pages and that nothing is merged.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +14,19 @@ from typing import Any
 import pytest
 
 from jobs import full_ingest
+from lib.errors import SourceError
 from lib.landing import landing
+from lib.source.page import check_next, look_at
+from lib.source.paging import Cursors, Offsets, PageNumbers, Position
+from tests.first_page import first_page
 from tests.moving_copies import Landings, by_number
 from tests.moving_server import (
+    Another,
     Fails,
     Manners,
     MovingServer,
     MovingTable,
+    Short,
     append,
     append_anew,
     delete,
@@ -89,7 +96,64 @@ def test_a_server_that_ignores_the_offset_fails_and_the_message_names_the_settin
     assert "api.pagination.offset_param" in copies.failed(copies.run())
 
 
+def test_rows_in_front_of_those_that_were_read_are_found_where_there_is_no_total_too(copies: Landings) -> None:
+    for style, manners in ((OFFSETS, by_offset(total="absent")), ({}, Manners(total="absent", pages="absent"))):
+        copies.pagination = style
+        table = copies.serve(range(1, 10), manners)
+        table.after(2, insert(0, *range(50, 60)))
+        assert copies.proved(copies.run())[0] == "unproved"
+        assert copies.silver() == by_number(table.rows)
+
+
+def test_a_first_page_that_came_short_is_no_step_for_ever(copies: Landings) -> None:
+    copies.pagination = OFFSETS
+    copies.serve(range(1, 11), by_offset()).once(1, Short())
+    assert copies.proved(copies.run())[0] == "counted"
+    assert copies.silver() == rows_of(range(1, 11))
+
+
+def test_a_step_that_the_server_changes_on_the_way_is_taken_up(copies: Landings) -> None:
+    copies.pagination = OFFSETS
+    table = copies.serve(range(1, 20), by_offset(total="absent"))
+    table.after(1, lambda _: setattr(table, "manners", by_offset(cap=2, total="absent")))
+    assert copies.proved(copies.run())[0] == "unproved"
+    assert copies.silver() == table.rows
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_an_answer_that_counts_its_offsets_from_another_row_is_taken(first: int) -> None:
+    paging = Offsets(first=first)
+    for number, asked in ((1, first), (2, first + 3), (3, first + 6)):
+        for own in (asked - 1, asked, asked + 1):
+            assert paging.own({"offset": own}, Position(number, 3))[0] == (number if own >= 0 else None)
+    assert paging.own({"offset": first}, Position(2, 3))[0] == 1
+
+
 # Cursors
+
+
+def test_an_answer_that_is_empty_by_mistake_is_no_end() -> None:
+    for body in ("{}", '{"items": null}'):
+        with pytest.raises(SourceError, match="no list of rows"):
+            look_at(body, Cursors(), {}, Position(2, cursor="c"))
+    assert look_at('{"items": null, "next_cursor": null}', Cursors(), {}, Position(2, cursor="c")).n_items == 0
+    assert look_at("{}", PageNumbers(), {}, Position(2)).n_items == 0
+
+
+@pytest.mark.parametrize("end", ["null", '""', "false"])
+def test_a_full_only_page_may_say_in_any_of_these_words_that_it_is_the_last(end: str) -> None:
+    paging = Cursors(size=2, total=None)
+    body = '{"items": [{}, {}], "next_cursor": ' + end + "}"
+    assert look_at(body, paging, {}).next_cursor is None
+    page = dataclasses.replace(first_page(total=None, given_rows=2), body=body)
+    check_next(page, paging)
+    with pytest.raises(ValueError, match="does not say whether there is a next one"):
+        check_next(dataclasses.replace(page, body='{"items": [{}, {}]}'), paging)
+
+
+def test_a_cursor_in_a_header_is_sent_back_as_it_was() -> None:
+    headers = {"x-next": "café".encode().decode("latin-1")}
+    assert Cursors(next="header:X-Next").follows(None, headers) == "café"
 
 
 def test_a_walk_whose_rows_are_as_many_as_the_total_is_counted(copies: Landings) -> None:
@@ -163,7 +227,7 @@ def test_a_cursor_that_the_server_ignores_is_met_again_and_the_message_names_the
     copies.pagination = CURSORS
     table = copies.serve(range(1, 11), by_cursor(deaf=True))
     told = copies.failed(copies.run())
-    assert "names as the next one a page that was read before" in told
+    assert "the walk has met a page for the second time" in told
     assert "api.pagination.cursor_param" in told
     assert table.n_asked < 2000
 
@@ -227,6 +291,62 @@ def test_a_walk_that_is_killed_goes_on_behind_its_last_landed_page(
     assert copies.proved(copies.run(resume="run-1"))[0] == "counted"
     assert copies.silver() == rows_of(range(1, 22))
     assert table.asked - before == {1: 1, 6: 1, 7: 1}
+
+
+def test_a_walk_that_is_killed_again_goes_on_behind_its_last_landed_page_again(
+    copies: Landings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies.pagination = CURSORS
+    table = copies.serve(range(1, 22), by_cursor())
+    monkeypatch.setattr(landing, "LEAST_ANSWER_S", 1000.0)
+    monkeypatch.setattr(landing, "WAVE_S", 2000.0)
+
+    def killed_after(waves: int) -> None:
+        left = [waves]
+
+        def reached(name: str) -> None:
+            left[0] -= name == "wave landed"
+            if not left[0]:
+                raise Killed
+
+        with monkeypatch.context() as patch:
+            patch.setattr(landing, "reached", reached)
+            with pytest.raises(Killed):
+                copies.run(resume="run-1" if copies.n_runs else None)
+
+    killed_after(2)
+    killed_after(1)
+    before = Counter(table.asked)
+    assert copies.proved(copies.run(resume="run-1"))[0] == "counted"
+    assert copies.silver() == rows_of(range(1, 22))
+    assert table.asked - before == {1: 1, 6: 1, 7: 1}
+
+
+def test_a_walk_whose_cursor_is_not_known_any_more_begins_anew_when_it_is_resumed_again(copies: Landings) -> None:
+    copies.pagination = CURSORS
+    table = copies.serve(range(1, 11), by_cursor())
+    table.once(3, Fails(410))
+    assert "status 410" in copies.failed(copies.run())
+    before = Counter(table.asked)
+    assert copies.proved(copies.run(resume="run-1"))[0] == "counted"
+    assert table.asked - before == {1: 2, 2: 1, 3: 1, 4: 1}
+
+
+def test_a_page_that_was_answered_by_another_one_once_is_no_error_for_ever(copies: Landings) -> None:
+    copies.pagination = CURSORS
+    copies.serve(range(1, 11), by_cursor()).once(2, Another(1))
+    assert "for the second time" in copies.failed(copies.run())
+    assert copies.proved(copies.run(resume="run-1"))[0] == "counted"
+    assert copies.silver() == rows_of(range(1, 11))
+
+
+def test_what_landed_before_a_second_walk_failed_is_what_an_operator_accepts(copies: Landings) -> None:
+    copies.pagination = CURSORS
+    table = copies.serve(range(1, 11), by_cursor())
+    table.after(4, append(11), lambda _: table.once(3, Fails(500), Fails(500)))
+    run = copies.run(accept_incomplete=True)
+    assert copies.proved(run)[0] == "incomplete"
+    assert run.tables["things"].rows_landed == 7  # of four pages; the third was read last as a failure
 
 
 def test_a_walk_that_was_planned_and_not_begun_is_begun_when_it_is_resumed(

@@ -9,8 +9,6 @@ from lib.source.answer import at, whole
 from lib.source.json_text import Json
 from lib.source.paging.style import Paging, Params, Position
 
-_ANOTHER = -1  # the number of a page that begins with a row at which none should
-
 
 @dataclass(frozen=True)
 class PageNumbers(Paging):
@@ -56,6 +54,7 @@ class Offsets(Paging):
 
     style: ClassVar[str] = "offset"
     is_addressable: ClassVar[bool] = True
+    steps_by_rows: ClassVar[bool] = True
     asks_by: ClassVar[str] = "api.pagination.offset_param"
 
     @property
@@ -68,10 +67,11 @@ class Offsets(Paging):
         return (self.offset_param, str(self._offset(position))), (self.size_param, str(self.size))
 
     def own(self, answer: Json, position: Position) -> tuple[int | None, int | None]:
-        """The page's number, if the offset in the answer is the one that was asked for; -1 for any other."""
-        offset = whole(at(answer, self.offset_param))
-        number = position.number if offset == self._offset(position) else _ANOTHER
-        return None if offset is None else number, whole(at(answer, self.size_param))
+        """The number of the page that begins at the answer's offset, or a row beside it, as the two may count from 0 and 1."""
+        offset, size = whole(at(answer, self.offset_param)), whole(at(answer, self.size_param))
+        if offset is None or not position.given:
+            return None, size
+        return 1 + round((offset - self.first) / position.given), size
 
     def _offset(self, position: Position) -> int:
         return self.first + (position.number - 1) * position.given

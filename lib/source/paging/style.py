@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from lib.source.json_text import Json
@@ -22,7 +22,7 @@ class Position:
 
     number: int
     given: int = 0
-    cursor: str | None = None
+    cursor: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Paging(ABC):
     """One style, with the places where an answer keeps its rows (`items`) and its count of them (`total`).
 
     `style` is its name in a source YAML. `is_addressable`: a position is known before the page in front of it was read, so that
-    ranges of them are fetched in parallel. Otherwise a table is walked, page by page. `asks_by` is the setting that names the
-    parameter of a position.
+    ranges of them are fetched in parallel. Otherwise a table is walked, page by page. `steps_by_rows`: a position counts
+    rows, so that a page which is shorter than the others leaves a gap. `asks_by` is the setting that names its parameter.
     """
 
     size_param: str = "size"
@@ -41,6 +41,7 @@ class Paging(ABC):
 
     style: ClassVar[str]
     is_addressable: ClassVar[bool]
+    steps_by_rows: ClassVar[bool] = False
     asks_by: ClassVar[str]
 
     @property
@@ -67,6 +68,10 @@ class Paging(ABC):
             SourceError: what is there can be no cursor.
         """
         return None
+
+    def says_next(self, answer: Json) -> bool:
+        """Whether an answer says anything of the page behind it, be it that there is none."""
+        return True
 
     @property
     def pages(self) -> str | None:

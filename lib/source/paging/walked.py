@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from lib.errors import SourceError
-from lib.source.answer import HEADER, at_or_in_header
+from lib.source.answer import HEADER, at, at_or_in_header, is_null
 from lib.source.json_text import Json
 from lib.source.paging.style import Paging, Params, Position
 
@@ -45,6 +45,10 @@ class Cursors(Paging):
             message = f"api.pagination.next: {self.next} is no text and no whole number in the answer"
             raise SourceError(message)
         return str(value)
+
+    def says_next(self, answer: Json) -> bool:
+        """Whether there is something at the place `next`, a null too. Of a header nobody can tell."""
+        return self.next.startswith(HEADER) or at(answer, self.next) is not None or is_null(answer, self.next)
 
     @property
     def places(self) -> tuple[str, ...]:
