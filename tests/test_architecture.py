@@ -183,7 +183,7 @@ def test_a_dag_starts_jobs_as_processes_and_imports_nothing_of_them(path: Path) 
 
 @pytest.mark.parametrize("folder", ["source"])
 def test_what_speaks_http_knows_no_spark(folder: str) -> None:
-    for path in (REPO / "lib" / folder).glob("*.py"):
+    for path in (REPO / "lib" / folder).rglob("*.py"):
         assert not any(name.split(".")[0] in ("pyspark", "delta", "pyarrow") for name in imported(path))
 
 
