@@ -227,7 +227,7 @@ def test_time_travel_after_one_run_and_after_a_rollback(
     assert [(row.run_id, row.at.day, row.what) for row in life.itertuples()] == [("r0", 2, "b"), ("r1", 3, "B")]
     assert shown.rows("sizes") == [("few", 6, 2)]
     assert shown.sentence("can be read") == (
-        "The publication of 2026-03-02 00:00:02 UTC can be read as it was; `./spark-submit.sh sanity-check --rollback` would put "
+        "The publication of 2026-03-02 00:00:02 UTC can be read as it was; `./spark-submit.sh sanity-check --rollback` would make "
         "it current again."
     )
 
