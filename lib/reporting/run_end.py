@@ -51,24 +51,20 @@ def ended(layout: Layout, run: Run) -> Iterator[None]:
     status, message = 0, None
     before = replace(run)
     try:
-        with _one_reason():
-            yield
-    except PagelakeError as error:
-        status, message = error.exit_status, str(error)
-        raise
-    except (KeyboardInterrupt, SystemExit) as stop:
-        status = int(stop.code or 0) if isinstance(stop, SystemExit) else 128 + signal.SIGINT
-        message = "stopped by Ctrl-C" if isinstance(stop, KeyboardInterrupt) else "stopped by a signal"
-        say(
-            [
-                f"Run {run.run_id} was {message}. What is published is as it was, and the lake can be read.",
-                f"Next:    go on with it: the same command with --resume {run.run_id}",
-            ]
-        )
-        raise
+        yield
     except BaseException as error:
-        status, message = 1, type(error).__name__
-        raise
+        reason = _reason(error)
+        status, message = _status(reason)
+        if isinstance(reason, KeyboardInterrupt | SystemExit):
+            say(
+                [
+                    f"Run {run.run_id} was {message}. What is published is as it was, and the lake can be read.",
+                    f"Next:    go on with it: the same command with --resume {run.run_id}",
+                ]
+            )
+        if reason is error:
+            raise
+        raise reason from None
     finally:
         run.ended_at, run.exit_status, run.message = datetime.now(UTC), status, message
         if status == ConfigError.exit_status and before.state != RunState.RUNNING:
@@ -81,19 +77,26 @@ def ended(layout: Layout, run: Run) -> Iterator[None]:
         run.save(layout)
 
 
-@contextmanager
-def _one_reason() -> Iterator[None]:
-    """What a stop breaks on its way out, as Spark is halted by then, is no reason of its own: the stop is raised."""
-    try:
-        yield
-    # A halted JVM breaks calls of py4j, pyspark and pyarrow, each with errors of its own. This one is raised again, or the stop is.
-    except Exception as error:
-        before: BaseException | None = error
-        while before is not None and not isinstance(before, KeyboardInterrupt | SystemExit):
-            before = before.__context__
-        if before is None:
-            raise
-        raise before from None
+def _reason(error: BaseException) -> BaseException:
+    """The stop that an error came of, if it came of one: what a stop breaks on its way out, as Spark is halted, is no reason."""
+    before: BaseException | None = error
+    while before is not None:
+        if isinstance(before, KeyboardInterrupt | SystemExit):
+            return before
+        before = before.__context__
+    return error
+
+
+def _status(reason: BaseException) -> tuple[int, str]:
+    """The exit status and the message of what ended a run."""
+    match reason:
+        case PagelakeError():
+            return reason.exit_status, str(reason)
+        case KeyboardInterrupt():
+            return 128 + signal.SIGINT, "stopped by Ctrl-C"
+        case SystemExit():
+            return int(reason.code or 0), "stopped by a signal"
+    return 1, type(reason).__name__
 
 
 def stop_on_failed_tables(run: Run) -> None:

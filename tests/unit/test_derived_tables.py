@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -51,7 +52,7 @@ def test_a_source_has_the_derived_tables_whose_bases_have_the_columns_and_types_
 def test_a_table_that_another_job_builds_is_built_by_no_run_and_kept_as_it_was_published(
     demo: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(DERIVATIONS, "scores", SCORES)  # type: ignore[arg-type]
+    monkeypatch.setitem(cast("dict[str, Derivation]", DERIVATIONS), "scores", SCORES)
     made = DerivedTable(SCORES, build=lambda bases: bases["users"])
     monkeypatch.setattr(registry, "TABLES", (*registry.TABLES, made))
     assert list(derivations_of(demo)) == ["listens", "scores"]
