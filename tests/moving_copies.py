@@ -30,7 +30,7 @@ from lib.landing.parsed import Batch, Parsed
 from lib.landing.plan import Plan
 from lib.reporting.run_end import stop_on_failed_tables
 from tests.moving_server import Manners, MovingServer, MovingTable, Row, append_anew, rows_of
-from tests.spark.served_table import copied, job_of
+from tests.spark.served_table import Killed, copied, job_of
 
 COLUMNS = '{key: [id], deletes: soft, max_delete_fraction: 1.0, columns: {id: "bigint!", name: "string!"}'
 
@@ -152,6 +152,27 @@ class Landings(Copies):
         ) WHERE back = 1"""
         bodies = [json.loads(row["body"]) for row in self.query(self.folder / "lake" / "bronze" / "pages", sql)]
         return by_number(row for body in bodies for row in (body if isinstance(body, list) else body["items"]))
+
+
+def killed_after(copies: Copies, waves: int, *, resume: str | None = None) -> None:
+    """Start a run, and kill it when so many waves have landed."""
+    left = [waves]
+
+    def reached(name: str) -> None:
+        left[0] -= name == "wave landed"
+        if not left[0]:
+            raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(landing_room, "reached", reached)
+        with pytest.raises(Killed):
+            copies.run(resume=resume)
+
+
+def two_pages_a_wave(patch: pytest.MonkeyPatch) -> None:
+    """Cut waves so that each has two pages: for one request at a time, and two seconds an answer of one."""
+    patch.setattr(landing_room, "LEAST_ANSWER_S", 1000.0)
+    patch.setattr(landing_room, "WAVE_S", 2000.0)
 
 
 def land_without_spark(patch: pytest.MonkeyPatch) -> None:

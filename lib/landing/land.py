@@ -67,7 +67,7 @@ def land_pages(landing: Landing, plan: Plan) -> None:
         if progress is not None:
             rounds.append(progress[0] + 1)
         if table.is_walk:
-            begun.append(walk_begun(landing, table, is_probed=bool(probed)))
+            begun.append(walk_begun(landing, table, is_probed=bool(probed), has_landed=progress is not None))
         elif progress is None:
             ranges += table.pages(range(table.first + probed, table.last + 1))
         else:

@@ -28,15 +28,15 @@ class Begun:
     walk: Walk | None
 
 
-def walk_begun(landing: Landing, plan: TablePlan, *, is_probed: bool) -> Begun:
-    """Where the walk through a table begins; `is_probed`: behind its first page, which is here already.
+def walk_begun(landing: Landing, plan: TablePlan, *, is_probed: bool, has_landed: bool) -> Begun:
+    """Where the walk through a table begins. `is_probed`: behind its first page, which is here already. `has_landed`: some of it.
 
     A resumed walk goes on behind its last page. One whose cursor the source does not know any more begins anew, as does one that
     met a page for the second time.
     """
     if is_probed:
         return Begun(plan.table, 0, None)
-    if landing.bronze.progress(plan.table) is None:
+    if not has_landed:
         return Begun(plan.table, None, walk_from_the_start(landing, plan))
     since = landing.bronze.begun(plan)
     at = landing.bronze.reached(plan.table, since)

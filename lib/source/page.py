@@ -16,7 +16,7 @@ from lib.source.body import text_of
 from lib.source.client import ExchangeFailedError, Reply, SourceClient, Tried
 from lib.source.json_text import BrokenJsonError, Json, parsed
 from lib.source.outline import keys_of
-from lib.source.paging import Cursors, Paging, Position
+from lib.source.paging import Paging, Position
 from lib.source.retry import TryAgainError
 from lib.source.rows import Apart, RowText, apart, may_be_too_long, place
 
@@ -185,7 +185,7 @@ def check_next(first: PageRow, paging: Paging) -> None:
         ValueError: there must be more pages.
     """
     given = first.n_items or 0
-    if not isinstance(paging, Cursors) or first.next_cursor is not None or not given:
+    if paging.is_addressable or first.next_cursor is not None or not given:
         return
     answer = _read(first.body or "", paging.items)[0]
     if first.total is not None and first.total > given:
@@ -194,7 +194,7 @@ def check_next(first: PageRow, paging: Paging) -> None:
         message = "the first page is full, and does not say whether there is a next one"
     else:
         return
-    raise ValueError(f"{message} (api.pagination.next: {paging.next}; {_outline(answer, None)})")
+    raise ValueError(f"{message} ({paging.names_next}; {_outline(answer, None)})")
 
 
 def _has_no_rows(answer: Json, paging: Paging, total: int | None, position: Position) -> bool:

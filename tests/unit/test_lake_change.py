@@ -7,40 +7,24 @@ import pytest
 from lib.lake.change import Age, Change, change
 
 OLDER, SAME, NEWER = Age.OLDER, Age.SAME, Age.NEWER
+# Whether the content differs, the age, whether the held row is deleted: what it is for the latest run, and for one that is late.
+CASES = [
+    (False, SAME, False, Change.NONE, Change.NONE),
+    (False, OLDER, False, Change.NONE, Change.NONE),
+    (True, NEWER, False, Change.CHANGED, Change.CHANGED),
+    (True, SAME, False, Change.CHANGED, Change.LATE),
+    (True, OLDER, False, Change.OLDER, Change.LATE),
+    # The source has it again, and what it says now counts; but of a late run, a later one found it no more.
+    (False, SAME, True, Change.RETURNED, Change.LATE),
+    (True, SAME, True, Change.RETURNED, Change.LATE),
+    (True, OLDER, True, Change.RETURNED, Change.LATE),
+    (True, NEWER, True, Change.RETURNED, Change.CHANGED),
+]
 
 
-@pytest.mark.parametrize(
-    ("differs", "age", "is_deleted", "expected"),
-    [
-        (False, SAME, False, Change.NONE),
-        (False, OLDER, False, Change.NONE),
-        (True, NEWER, False, Change.CHANGED),
-        (True, SAME, False, Change.CHANGED),
-        (True, OLDER, False, Change.OLDER),
-        # The source has it again, and what it says now counts.
-        (False, SAME, True, Change.RETURNED),
-        (True, OLDER, True, Change.RETURNED),
-        (True, NEWER, True, Change.RETURNED),
-    ],
-)
-def test_a_row_of_the_latest_run(*, differs: bool, age: Age, is_deleted: bool, expected: Change) -> None:
-    assert change(differs=differs, age=age, is_deleted=is_deleted, is_late=False) is expected
-
-
-@pytest.mark.parametrize(
-    ("differs", "age", "is_deleted", "expected"),
-    [
-        (False, SAME, False, Change.NONE),
-        (True, NEWER, False, Change.CHANGED),
-        (True, SAME, False, Change.LATE),
-        (True, OLDER, False, Change.LATE),
-        # A later run found it no more.
-        (False, SAME, True, Change.LATE),
-        (True, SAME, True, Change.LATE),
-        (True, NEWER, True, Change.CHANGED),
-    ],
-)
-def test_a_row_of_a_run_that_is_merged_after_a_later_one(
-    *, differs: bool, age: Age, is_deleted: bool, expected: Change
+@pytest.mark.parametrize(("differs", "age", "is_deleted", "latest", "late"), CASES)
+def test_what_a_row_is_to_the_one_with_its_key(
+    *, differs: bool, age: Age, is_deleted: bool, latest: Change, late: Change
 ) -> None:
-    assert change(differs=differs, age=age, is_deleted=is_deleted, is_late=True) is expected
+    assert change(differs=differs, age=age, is_deleted=is_deleted, is_late=False) is latest
+    assert change(differs=differs, age=age, is_deleted=is_deleted, is_late=True) is late

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lib.landing import land, landing, walk
-from tests.moving_copies import Landings, by_number
+from tests.moving_copies import Landings, by_number, killed_after, two_pages_a_wave
 from tests.moving_server import (
     Another,
     Fails,
@@ -338,22 +338,8 @@ def test_a_run_that_is_killed_between_waves_fetches_only_the_pages_of_the_waves_
     copies: Landings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = copies.serve(range(1, 22))
-    # Two pages a wave: (1, 2, 3), (4, 5), (6, 7), the first with the page of the plan.
-    monkeypatch.setattr(landing, "LEAST_ANSWER_S", 1000.0)
-    monkeypatch.setattr(landing, "WAVE_S", 2000.0)
-    waves = 0
-
-    def reached(name: str) -> None:
-        nonlocal waves
-        waves += name == "wave landed"
-        if waves == 2:
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(land, "reached", reached)
-        patch.setattr(landing, "reached", reached)
-        with pytest.raises(Killed):
-            copies.run()
+    two_pages_a_wave(monkeypatch)  # 1, which the plan has read, with 2 and 3; 4 and 5; 6 and 7
+    killed_after(copies, 2)
     assert copies.landed() == {("things", page, 0): 1 for page in range(1, 6)}
     before = Counter(table.asked)
     assert copies.proved(copies.run(resume="run-1"))[0] == "counted"

@@ -15,11 +15,10 @@ import pytest
 
 from jobs import full_ingest
 from lib.errors import SourceError
-from lib.landing import landing
 from lib.source.page import check_next, look_at
 from lib.source.paging import Cursors, Offsets, PageNumbers, Position
 from tests.first_page import first_page
-from tests.moving_copies import Landings, by_number
+from tests.moving_copies import Landings, by_number, killed_after, two_pages_a_wave
 from tests.moving_server import (
     Another,
     Fails,
@@ -271,21 +270,8 @@ def test_a_walk_that_is_killed_goes_on_behind_its_last_landed_page(
 ) -> None:
     copies.pagination = CURSORS
     table = copies.serve(range(1, 22), by_cursor())
-    # Two pages a wave: (1), (2, 3), (4, 5), (6, 7).
-    monkeypatch.setattr(landing, "LEAST_ANSWER_S", 1000.0)
-    monkeypatch.setattr(landing, "WAVE_S", 2000.0)
-    waves = 0
-
-    def reached(name: str) -> None:
-        nonlocal waves
-        waves += name == "wave landed"
-        if waves == 3:
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(landing, "reached", reached)
-        with pytest.raises(Killed):
-            copies.run()
+    two_pages_a_wave(monkeypatch)  # the first page, which the plan has read; 2 and 3; 4 and 5; 6 and 7
+    killed_after(copies, 3)
     assert copies.landed() == {("things", page, 0): 1 for page in range(1, 6)}
     before = Counter(table.asked)
     assert copies.proved(copies.run(resume="run-1"))[0] == "counted"
@@ -298,24 +284,9 @@ def test_a_walk_that_is_killed_again_goes_on_behind_its_last_landed_page_again(
 ) -> None:
     copies.pagination = CURSORS
     table = copies.serve(range(1, 22), by_cursor())
-    monkeypatch.setattr(landing, "LEAST_ANSWER_S", 1000.0)
-    monkeypatch.setattr(landing, "WAVE_S", 2000.0)
-
-    def killed_after(waves: int) -> None:
-        left = [waves]
-
-        def reached(name: str) -> None:
-            left[0] -= name == "wave landed"
-            if not left[0]:
-                raise Killed
-
-        with monkeypatch.context() as patch:
-            patch.setattr(landing, "reached", reached)
-            with pytest.raises(Killed):
-                copies.run(resume="run-1" if copies.n_runs else None)
-
-    killed_after(2)
-    killed_after(1)
+    two_pages_a_wave(monkeypatch)
+    killed_after(copies, 2)
+    killed_after(copies, 1, resume="run-1")
     before = Counter(table.asked)
     assert copies.proved(copies.run(resume="run-1"))[0] == "counted"
     assert copies.silver() == rows_of(range(1, 22))

@@ -74,6 +74,11 @@ class Paging(ABC):
         return True
 
     @property
+    def names_next(self) -> str:
+        """Where an answer names the page behind it: the setting and its value. Empty for a style that asks by numbers."""
+        return ""
+
+    @property
     def pages(self) -> str | None:
         """Where the answer has the number of pages; None for nowhere."""
         return None

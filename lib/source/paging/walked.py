@@ -51,6 +51,11 @@ class Cursors(Paging):
         return self.next.startswith(HEADER) or at(answer, self.next) is not None or is_null(answer, self.next)
 
     @property
+    def names_next(self) -> str:
+        """The place `next`."""
+        return f"api.pagination.next: {self.next}"
+
+    @property
     def places(self) -> tuple[str, ...]:
         """The cursor, the size and the count."""
         return tuple(place for place in (self.next, self.size_param, self.total or "") if not place.startswith(HEADER))
