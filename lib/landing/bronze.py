@@ -167,6 +167,12 @@ class Bronze:
         [asked] = self._rows(f"SELECT count(cursor) - count(DISTINCT cursor) AS twice FROM {walk} WHERE error IS NULL")
         return Reached(**last, is_repeated=asked_before["n"] + asked["twice"] > 0)
 
+    def is_reread(self, table: str) -> bool:
+        """Whether a page of a table was read well more than once: it was in doubt."""
+        [most] = self._rows(f"""SELECT coalesce(max(times), 0) AS times FROM (
+            SELECT count(*) AS times FROM pages WHERE {self._run} AND "table" = '{table}' AND error IS NULL GROUP BY page)""")
+        return int(most["times"]) > 1
+
     def end_of(self, plan: TablePlan) -> int | None:
         """Of a table walked to its end: its last page, if the end was met: an empty page, or the one before a 404, 410 or 416.
 

@@ -72,9 +72,9 @@ def land_pages(landing: Landing, plan: Plan) -> None:
             ranges += table.pages(range(table.first + probed, table.last + 1))
         else:
             # A resumed run: what has landed well is not fetched again; once pages were in doubt, all of them are.
-            last_round, last_page = progress
-            table = table if table.total is not None else replace(table, last=last_page)
-            ranges += [table.whole] if last_round else table.pages(landing.bronze.missing(table))
+            table = table if table.total is not None else replace(table, last=progress[1])
+            is_reread = landing.bronze.is_reread(table.table)
+            ranges += [table.whole] if is_reread else table.pages(landing.bronze.missing(table))
         landing.cases[table.table] = Case(table, landing.copy.source.table(table.table).prove)
     landing.land(ranges, max(rounds), plan.probes, [one.walk for one in begun if one.walk])
     since = {one.table: max(rounds) if one.since is None else one.since for one in begun}

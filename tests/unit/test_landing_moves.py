@@ -334,6 +334,19 @@ def test_a_run_that_is_killed_while_it_lands_asks_for_no_page_again_when_it_is_r
         assert table.asked - before == {1: 2, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1, 7: 1}
 
 
+def test_a_run_that_is_killed_again_fetches_only_what_neither_of_its_starts_has_landed(
+    copies: Landings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = copies.serve(range(1, 22))
+    two_pages_a_wave(monkeypatch)
+    killed_after(copies, 1)
+    killed_after(copies, 1, resume="run-1")
+    before = Counter(table.asked)
+    assert copies.proved(copies.run(resume="run-1"))[0] == "counted"
+    assert copies.silver() == rows_of(range(1, 22))
+    assert table.asked - before == {1: 1, 6: 1, 7: 1}
+
+
 def test_a_run_that_is_killed_between_waves_fetches_only_the_pages_of_the_waves_that_did_not_land(
     copies: Landings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
