@@ -44,6 +44,8 @@ test-faults:  ## Put faults into a copy, one at a time, and say which no test no
 lint:  ## ruff, mypy and shellcheck
 	@$(DEV) && "$$python" -m ruff check . && "$$python" -m ruff format --check . && "$$python" -m mypy \
 	    && "$$PAGELAKE_VENV/bin/shellcheck" -x $(SHELL_SCRIPTS) airflow/*.sh
+	@find lib jobs demo notebooks/tooling -name '*.py' -exec wc -l {} + \
+	    | awk '$$1 > 400 && $$2 != "total" { print "warning: " $$2 " has " $$1 " lines: is it still one noun?" }'
 
 lock:  ## Pin what the requirements*.in ask for anew (add ARGS=--upgrade for newer versions)
 	@$(DEV) && "$$python" $(COMPILE) $(ARGS) requirements.in -o requirements.txt \
