@@ -610,7 +610,7 @@ def test_a_notebook_opened_run_and_saved_asks_nothing_shows_no_warning_and_keeps
     page.on("response", lambda answer: saved.append(answer.url) if answer.request.method == "PUT" else None)
     with jupyterlab(ran.lake, tmp_path, f"--ServerApp.root_dir={folder}") as address:
         page.goto(address.replace("/lab?", "/lab/tree/01_explore_tables.ipynb?"))
-        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=120_000)
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=300_000)
         page.wait_for_timeout(5_000)  # news would be asked for by now
         assert page.locator(".Toastify__toast").all_inner_texts() == []
         assert page.locator(".lm-TabBar-tab.jp-mod-current").last.inner_text() == "01_explore_tables.ipynb"
@@ -621,7 +621,7 @@ def test_a_notebook_opened_run_and_saved_asks_nothing_shows_no_warning_and_keeps
         assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == committed
         page.locator(".jp-Notebook .jp-CodeCell").first.click()
         page.keyboard.press("Shift+Enter")
-        page.locator(".jp-Notebook .jp-CodeCell table").first.wait_for(timeout=180_000)
+        page.locator(".jp-Notebook .jp-CodeCell table").first.wait_for(timeout=300_000)
         shown = page.locator(".jp-Notebook .jp-CodeCell .jp-OutputArea-output").evaluate_all(
             "found => found.map(one => one.dataset.mimeType)"
         )
