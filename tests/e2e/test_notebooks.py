@@ -604,7 +604,7 @@ def test_a_notebook_opened_run_and_saved_asks_nothing_shows_no_warning_and_keeps
 ) -> None:
     folder = tmp_path / "notebooks"
     shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns(".*"))
-    committed = {path.name: path.read_bytes() for path in folder.iterdir()}
+    committed = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     saved: list[str] = []
     page = watched.page
     page.on("response", lambda answer: saved.append(answer.url) if answer.request.method == "PUT" else None)
