@@ -169,6 +169,14 @@ def killed_after(copies: Copies, waves: int, *, resume: str | None = None) -> No
             copies.run(resume=resume)
 
 
+def asked_by_resuming(copies: Copies, table: MovingTable) -> Counter[int]:
+    """What run-1 asks for when it is resumed, and comes to its end with what the source holds."""
+    before = Counter(table.asked)
+    assert copies.proved(copies.run(resume="run-1"))[0] == "counted"
+    assert copies.silver() == table.rows
+    return table.asked - before
+
+
 def two_pages_a_wave(patch: pytest.MonkeyPatch) -> None:
     """Cut waves so that each has two pages: for one request at a time, and two seconds an answer of one."""
     patch.setattr(landing_room, "LEAST_ANSWER_S", 1000.0)

@@ -18,7 +18,7 @@ from lib.errors import SourceError
 from lib.source.page import check_next, look_at
 from lib.source.paging import Cursors, Offsets, PageNumbers, Position
 from tests.first_page import first_page
-from tests.moving_copies import Landings, by_number, killed_after, two_pages_a_wave
+from tests.moving_copies import Landings, asked_by_resuming, by_number, killed_after, two_pages_a_wave
 from tests.moving_server import (
     Another,
     Fails,
@@ -259,10 +259,7 @@ def test_a_page_that_fails_fails_its_table_and_a_resumed_walk_asks_for_that_page
     table = copies.serve(range(1, 11), by_cursor())
     table.once(3, Fails(500), Fails(500))
     assert "page 3 of 3 failed" in copies.failed(copies.run())
-    before = Counter(table.asked)
-    assert copies.proved(copies.run(resume="run-1"))[0] == "counted"
-    assert copies.silver() == rows_of(range(1, 11))
-    assert table.asked - before == {1: 1, 3: 1, 4: 1}
+    assert asked_by_resuming(copies, table) == {1: 1, 3: 1, 4: 1}
 
 
 def test_a_walk_that_is_killed_goes_on_behind_its_last_landed_page(
@@ -273,10 +270,7 @@ def test_a_walk_that_is_killed_goes_on_behind_its_last_landed_page(
     two_pages_a_wave(monkeypatch)  # the first page, which the plan has read; 2 and 3; 4 and 5; 6 and 7
     killed_after(copies, 3)
     assert copies.landed() == {("things", page, 0): 1 for page in range(1, 6)}
-    before = Counter(table.asked)
-    assert copies.proved(copies.run(resume="run-1"))[0] == "counted"
-    assert copies.silver() == rows_of(range(1, 22))
-    assert table.asked - before == {1: 1, 6: 1, 7: 1}
+    assert asked_by_resuming(copies, table) == {1: 1, 6: 1, 7: 1}
 
 
 def test_a_walk_that_is_killed_again_goes_on_behind_its_last_landed_page_again(
@@ -287,10 +281,7 @@ def test_a_walk_that_is_killed_again_goes_on_behind_its_last_landed_page_again(
     two_pages_a_wave(monkeypatch)
     killed_after(copies, 2)
     killed_after(copies, 1, resume="run-1")
-    before = Counter(table.asked)
-    assert copies.proved(copies.run(resume="run-1"))[0] == "counted"
-    assert copies.silver() == rows_of(range(1, 22))
-    assert table.asked - before == {1: 1, 6: 1, 7: 1}
+    assert asked_by_resuming(copies, table) == {1: 1, 6: 1, 7: 1}
 
 
 def test_a_walk_whose_cursor_is_not_known_any_more_begins_anew_when_it_is_resumed_again(copies: Landings) -> None:
