@@ -6,8 +6,8 @@ from typing import TypedDict
 from demo import vocabulary
 from demo.blemishes import blemish, orphans, play_the_nameless
 from demo.clock import DAY, HISTORY_DAYS, HOUR, SECOND, listening_moments, stamp
+from demo.listening import draw_sessions
 from demo.settings import DemoSettings
-from demo.tastes import draw_sessions
 from demo.world import Row, World, add_track, add_user, choose_favourites, new_id, populate, rng_for
 
 _NEW_SESSIONS_SHARE = 0.01
@@ -91,7 +91,7 @@ def _change_users(rng: random.Random, world: World, day: int) -> list[int]:
             if rng.random() < 0.5:
                 user["email"] = vocabulary.email(rng, user["id"])
             else:
-                choose_favourites(rng, world, user, genres)
+                choose_favourites(rng, user, genres)
         user["updated_at"] = stamp(_during(rng, day))
     return [world.users[place]["id"] for place in chosen]
 

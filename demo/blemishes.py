@@ -1,8 +1,8 @@
 """Rows that are wrong on purpose. They are made on day 0, and no later day moves, heals or removes them."""
 
 from demo.clock import DAY, HISTORY_DAYS, SECOND
+from demo.listening import session
 from demo.settings import BLEMISHED_FROM
-from demo.tastes import session
 from demo.world import HIGHEST_ID, Row, World, rng_for
 
 _PAGE = 100

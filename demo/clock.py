@@ -6,6 +6,7 @@ from itertools import accumulate
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 """The end of day 0's data; day N's data ends N days later."""
+_EPOCH_WITHOUT_ZONE = EPOCH.replace(tzinfo=None)
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
@@ -21,7 +22,7 @@ _SATURDAY = 5
 
 def stamp(moment: int) -> str:
     """ISO text without a zone, as the service writes it: `2026-01-01T00:00:00.000000`."""
-    return (EPOCH + timedelta(microseconds=moment)).isoformat(timespec="microseconds")[:26]
+    return (_EPOCH_WITHOUT_ZONE + timedelta(microseconds=moment)).isoformat(timespec="microseconds")
 
 
 def listening_moments(rng: random.Random, count: int, *, days: int, until_day: int, after: int) -> list[int]:

@@ -1,78 +1,65 @@
-"""Listening sessions drawn from the tastes of their users, so that a recommender has something to find."""
+"""What listeners play when they repeat nothing: tracks of the scenes they follow, of their favourite genres, and others."""
 
 import random
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import accumulate, islice
+from collections.abc import Iterator
+from itertools import accumulate
 
-from demo.clock import SECOND, stamp
 from demo.world import Row, World
 
-_LONGEST_SESSION = 20
-_FROM_GENRES = 0.55
-_FROM_ARTISTS = 0.30
-_FROM_ANYWHERE = 0.15
+_FROM_SCENES = 0.82
+_FROM_GENRES = 0.13
+_FROM_ANYWHERE = 0.05
 
+_Group = tuple[str, str | int]
 _Pool = tuple[list[int], list[float]]
-"""Track ids, and their cumulated appeal."""
+"""Places in `World.tracks`, and the cumulated appeal of the tracks there."""
 
 
-def draw_sessions(rng: random.Random, world: World, moments: Sequence[int]) -> list[Row]:
-    """One session of 1 to 20 tracks at each moment (distinct, rising); none where there is no user or no track.
-
-    Plays are drawn user by user in bulk, then dealt out to the sessions: a draw for each play would be too slow.
-    """
-    if not world.users or not world.tracks:
-        return []
-    ids = list(world.activity)
-    owners = rng.choices(ids, cum_weights=list(accumulate(world.activity.values())), k=len(moments))
-    lengths = rng.choices(range(1, _LONGEST_SESSION + 1), k=len(moments))
-    needed: Counter[int] = Counter()
-    for owner, length in zip(owners, lengths, strict=True):
-        needed[owner] += length
-    pools = _Pools(world)
-    plays = {
-        user["id"]: pools.plays(rng, user["favorite_genres"].split(","), world.liked[user["id"]], needed[user["id"]])
-        for user in world.users
-        if user["id"] in needed
-    }
-    return [
-        session(owner, list(islice(plays[owner], length)), moment)
-        for owner, length, moment in zip(owners, lengths, moments, strict=True)
-    ]
-
-
-def session(user_id: int, items: list[int], moment: int) -> Row:
-    """A row of listen_history; it was last updated when its last track ended."""
-    return {
-        "user_id": user_id,
-        "items": items,
-        "created_at": stamp(moment),
-        "updated_at": stamp(moment + len(items) * 210 * SECOND + moment % SECOND),
-    }
-
-
-class _Pools:
-    """Where plays come from: all tracks, those of a genre, those of an artist."""
+class Tastes:
+    """Where plays by taste come from, for the tracks of a world as they are now: all, those of a genre, those of a scene."""
 
     def __init__(self, world: World) -> None:
-        groups: dict[tuple[str, str], list[int]] = {}
-        for track in world.tracks:
-            for group in (("genre", track["genres"]), ("artist", track["artist"]), ("all", "")):
-                groups.setdefault(group, []).append(track["id"])
-        self._pools: dict[tuple[str, str], _Pool] = {
-            group: (ids, list(accumulate(world.appeal[track_id] for track_id in ids))) for group, ids in groups.items()
+        self._world = world
+        self._ids = [track["id"] for track in world.tracks]
+        groups: dict[_Group, list[int]] = {("all", ""): list(range(len(self._ids)))} if self._ids else {}
+        for place, track in enumerate(world.tracks):
+            groups.setdefault(("genre", track["genres"]), []).append(place)
+            groups.setdefault(("scene", world.scene_of[track["artist"]]), []).append(place)
+        appeal = [world.appeal[track_id] for track_id in self._ids]
+        self._pools: dict[_Group, _Pool] = {
+            group: (places, list(accumulate(appeal[place] for place in places))) for group, places in groups.items()
         }
 
-    def plays(self, rng: random.Random, genres: list[str], artists: list[str], count: int) -> Iterator[int]:
-        """`count` track ids, about 85% of them by taste, in mixed order."""
-        pools, weights = [self._pools["all", ""]], [_FROM_ANYWHERE]
-        for share, kind, names in ((_FROM_GENRES, "genre", genres), (_FROM_ARTISTS, "artist", artists)):
-            found = [self._pools[kind, name] for name in names if (kind, name) in self._pools]
-            pools += found
-            weights += [share / len(found)] * len(found)
-        kinds = rng.choices(range(len(pools)), weights, k=count)
-        draws = [
-            iter(rng.choices(ids, cum_weights=appeal, k=kinds.count(kind))) for kind, (ids, appeal) in enumerate(pools)
-        ]
-        return (next(draws[kind]) for kind in kinds)
+    def plays(self, rng: random.Random, user: Row, count: int) -> Iterator[int]:
+        """`count` track ids, from the pools of the user in mixed order."""
+        weights = self._weights(user)
+        kinds = rng.choices(range(len(weights)), list(weights.values()), k=count)
+        draws = []
+        for kind, group in enumerate(weights):
+            places, appeal = self._pools[group]
+            draws.append(iter(rng.choices(places, cum_weights=appeal, k=kinds.count(kind))))
+        return (self._ids[next(draws[kind])] for kind in kinds)
+
+    def shares(self, user: Row) -> list[float]:
+        """The probability of each track in `plays`, in the order of `World.tracks`."""
+        shares = [0.0] * len(self._ids)
+        for group, weight in self._weights(user).items():
+            places, appeal = self._pools[group]
+            scale = weight / appeal[-1]
+            before = 0.0
+            for place, cumulated in zip(places, appeal, strict=True):
+                shares[place] += scale * (cumulated - before)
+                before = cumulated
+        return shares
+
+    def _weights(self, user: Row) -> dict[_Group, float]:
+        """The probability that a play comes from a group of tracks; groups without a track are left out."""
+        weights: dict[_Group, float] = {}
+        everything: list[_Group] = [("all", "")]
+        genres: list[_Group] = [("genre", name) for name in user["favorite_genres"].split(",")]
+        scenes: list[_Group] = [("scene", number) for number in self._world.scenes[user["id"]]]
+        for share, groups in ((_FROM_ANYWHERE, everything), (_FROM_GENRES, genres), (_FROM_SCENES, scenes)):
+            found = [group for group in groups if group in self._pools]
+            weights |= {group: share / len(found) for group in found}
+        total = sum(weights.values())
+        return {group: weight / total for group, weight in weights.items()}

@@ -1,12 +1,13 @@
 """The made-up world behind the tables: tracks, users, sessions, and the tastes that tie them together."""
 
 import random
+from collections import defaultdict
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from demo import vocabulary
 from demo.clock import DAY, HISTORY_DAYS, HOUR, stamp
+from demo.habits import Habit
 from demo.settings import DemoSettings
 
 Row = dict[str, Any]
@@ -18,6 +19,9 @@ HIGHEST_ID = 899_999
 UNHEARD_SHARE = 0.02
 """Of a catalogue of 50 tracks or more, the share that nobody plays."""
 
+SCENES = 10
+"""How many groups the artists are in; where there are fewer artists, each is a group."""
+
 _UNHEARD_APPEAL = 1e-15
 _LOWEST_ID = 1000
 _YEARS_OF_CATALOG = 3 * 365
@@ -27,30 +31,25 @@ _YEARS_OF_CATALOG = 3 * 365
 class World:
     """Tables in the making, and what the tables do not say.
 
-    `appeal` is a track's weight when a play is drawn, `activity` a user's weight when a session is, `liked` a user's
-    favourite artists. Ids in `fixed` are blemished: they neither change nor leave.
+    `appeal` is a track's weight when a play is drawn, `activity` a user's weight when a session is. A scene is a group of
+    artists across genres: `scene_of` has that of each artist, `scenes` those that a user follows. `habits` has what a user
+    played. Ids in `fixed` are blemished: they neither change nor leave.
     """
 
     settings: DemoSettings
     artists: list[tuple[str, str]]
     """(artist, genre), no artist twice."""
+    scene_of: dict[str, int]
     tracks: list[Row] = field(default_factory=list)
     users: list[Row] = field(default_factory=list)
     sessions: list[Row] = field(default_factory=list)
     appeal: dict[int, float] = field(default_factory=dict)
     activity: dict[int, float] = field(default_factory=dict)
-    liked: dict[int, list[str]] = field(default_factory=dict)
+    scenes: dict[int, list[int]] = field(default_factory=dict)
+    habits: defaultdict[int, Habit] = field(default_factory=lambda: defaultdict(Habit))
     used_ids: set[int] = field(default_factory=set)
     fixed: set[int] = field(default_factory=set)
     heard_until: int = -HISTORY_DAYS * DAY - 1
-
-    @cached_property
-    def artists_of(self) -> dict[str, list[str]]:
-        """The artists of each genre that has one."""
-        grouped: dict[str, list[str]] = {}
-        for artist, genre in self.artists:
-            grouped.setdefault(genre, []).append(artist)
-        return grouped
 
     def genres(self) -> list[str]:
         """The genres that served tracks have; all of them where there is no track."""
@@ -66,9 +65,11 @@ def rng_for(settings: DemoSettings, part: int, day: int = 0) -> random.Random:
 def populate(settings: DemoSettings) -> World:
     """The tracks and users of day 0, without blemishes."""
     rng = rng_for(settings, 1)
-    names = dict.fromkeys(vocabulary.artist(rng) for _ in range(max(1, settings.tracks // 10)))
+    names = list(dict.fromkeys(vocabulary.artist(rng) for _ in range(max(1, settings.tracks // 10))))
     world = World(
-        settings, [(name, vocabulary.GENRES[place % len(vocabulary.GENRES)]) for place, name in enumerate(names)]
+        settings,
+        [(name, vocabulary.GENRES[place % len(vocabulary.GENRES)]) for place, name in enumerate(names)],
+        _deal_scenes(rng_for(settings, 7), names),
     )
     ranks = rng.sample(range(settings.tracks), settings.tracks)
     for track_id, rank in zip(_ids(rng, settings.tracks), ranks, strict=True):
@@ -108,12 +109,12 @@ def add_track(rng: random.Random, world: World, track_id: int, rank: int, *, cre
         }
     )
     # Zipf's law, flattened at the top so that no single track drowns the rest.
-    world.appeal[track_id] = 1 / (rank + 8)
+    world.appeal[track_id] = 1 / (rank + 20)
     world.used_ids.add(track_id)
 
 
 def add_user(rng: random.Random, world: World, user_id: int, genres: list[str], *, created: int) -> None:
-    """Append a user who prefers one to three of `genres`, and some artists of these."""
+    """Append a user who prefers one to three of `genres`, and follows one to three scenes."""
     first_name, last_name = vocabulary.person(rng)
     user = {
         "id": user_id,
@@ -125,20 +126,24 @@ def add_user(rng: random.Random, world: World, user_id: int, genres: list[str], 
         "created_at": stamp(created),
         "updated_at": stamp(_later(rng, created)),
     }
-    choose_favourites(rng, world, user, genres)
+    choose_favourites(rng, user, genres)
+    scenes = range(min(SCENES, len(world.artists)))
+    world.scenes[user_id] = rng.sample(scenes, min(rng.randint(1, 3), len(scenes)))
     world.users.append(user)
     eagerness = rng.random()
     world.activity[user_id] = 0.1 + 2 * eagerness * eagerness
     world.used_ids.add(user_id)
 
 
-def choose_favourites(rng: random.Random, world: World, user: Row, genres: list[str]) -> None:
-    """Give the user new favourite genres, and up to four artists of these."""
-    favourites = rng.sample(genres, min(rng.randint(1, 3), len(genres)))
-    user["favorite_genres"] = ",".join(favourites)
-    known = [world.artists_of[genre] for genre in favourites if genre in world.artists_of]
-    picks = [rng.choice(rng.choice(known)) for _ in range(4)] if known else []
-    world.liked[user["id"]] = list(dict.fromkeys(picks))
+def choose_favourites(rng: random.Random, user: Row, genres: list[str]) -> None:
+    """Give the user one to three new favourite genres."""
+    user["favorite_genres"] = ",".join(rng.sample(genres, min(rng.randint(1, 3), len(genres))))
+
+
+def _deal_scenes(rng: random.Random, artists: list[str]) -> dict[str, int]:
+    # Dealt in an order of chance: the artists come genre by genre, and a scene is across genres.
+    shuffled = rng.sample(artists, len(artists))
+    return {artist: place % SCENES for place, artist in enumerate(shuffled)}
 
 
 def _ids(rng: random.Random, count: int) -> list[int]:

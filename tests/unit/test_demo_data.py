@@ -108,7 +108,7 @@ def test_people_listen_more_in_the_evening_and_at_the_weekend(catalog: Catalog) 
     assert sum(weekend) / len(weekend) > 1.25 * sum(week) / len(week)
 
 
-def test_users_play_mostly_what_they_like(catalog: Catalog) -> None:
+def test_users_play_their_favourite_genres_more_than_others_do(catalog: Catalog) -> None:
     genre_of = {row["id"]: row["genres"] for row in catalog.rows["tracks"]}
     likes = {row["id"]: row["favorite_genres"].split(",") for row in catalog.rows["users"]}
     ids = list(likes)
@@ -116,9 +116,9 @@ def test_users_play_mostly_what_they_like(catalog: Catalog) -> None:
     plays = [(row["user_id"], item) for row in catalog.rows["listen_history"] for item in row["items"]]
     own = sum(genre_of[item] in likes[user] for user, item in plays) / len(plays)
     others = sum(genre_of[item] in likes[neighbour[user]] for user, item in plays) / len(plays)
-    # 85% by taste, and of the rest what is liked by chance: 2 of 12 genres, about 17%.
-    assert 0.83 < own < 0.92
-    assert others < 0.25
+    # Favourites are 2 of 12 genres on average, which is 17% by chance. 13% of the plays are by genre; so 13% + 17% of 87% = 28%.
+    assert 0.25 < own < 0.31
+    assert others < 0.20
 
 
 def test_a_few_tracks_get_most_plays(catalog: Catalog) -> None:
@@ -202,7 +202,7 @@ def test_the_same_seed_and_day_give_the_same_bytes_in_every_process() -> None:
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
         )
         # Recorded once, and the same on Python 3.11 to 3.13. A change of the generator changes it.
-        assert done.stdout.strip() == "5f32438cf40eec7eeeee1f4765fed9c8e9537c47fba61ec04cbbfc24c2d3068c"
+        assert done.stdout.strip() == "4d270be3663e1e8a0f2a2a5ee1c4e1bb610dd2ddf4ee915e0d5f2965e843b76d"
 
 
 def test_another_seed_gives_other_data() -> None:
