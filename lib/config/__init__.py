@@ -21,10 +21,18 @@ from lib.config.budget_address import (
 from lib.config.columns import MASK, SYSTEM_COLUMNS, AdoptedColumn, Column, Reference, is_column_name
 from lib.config.dags import check_dag_name, check_dag_run
 from lib.config.ddl import Array, DataType, DdlError, Decimal, Scalar, Struct, parse_ddl
-from lib.config.derivations import DERIVATIONS, Derivation, derivations_of, known_tables
+from lib.config.derivations import (
+    DERIVATIONS,
+    DERIVED_NAMES,
+    Derivation,
+    derivations_of,
+    known_tables,
+    recorded_derivations,
+)
 from lib.config.load import load_source
 from lib.config.metrics import CloudWatch, Metrics, Otlp, Pushgateway
 from lib.config.pagination import Pagination
+from lib.config.recommend import Grouped, Models, Plays, Recommend, Retrain
 from lib.config.runs import check_run_id, new_run_id
 from lib.config.runtime import KEY_SECRET, REPO, Runtime, lake_address
 from lib.config.source import Demo, Faults, Source, parse_tables
@@ -35,6 +43,7 @@ __all__ = [
     "BUDGET_HOST",
     "BUDGET_PORT",
     "DERIVATIONS",
+    "DERIVED_NAMES",
     "KEY_SECRET",
     "MASK",
     "REPO",
@@ -56,16 +65,21 @@ __all__ = [
     "Demo",
     "Derivation",
     "Faults",
+    "Grouped",
     "HeaderAuth",
     "Limits",
     "MetricShape",
     "Metrics",
+    "Models",
     "NoAuth",
     "Otlp",
     "Pagination",
+    "Plays",
     "Pushgateway",
     "QueryAuth",
+    "Recommend",
     "Reference",
+    "Retrain",
     "Rule",
     "Runtime",
     "Scalar",
@@ -85,4 +99,5 @@ __all__ = [
     "new_run_id",
     "parse_ddl",
     "parse_tables",
+    "recorded_derivations",
 ]

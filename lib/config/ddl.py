@@ -124,6 +124,11 @@ def parse_ddl(text: str) -> DataType:
     return found
 
 
+def comparable(one: str, other: str) -> bool:
+    """Whether ids of these two types can be the same."""
+    return one == other or {one, other} == {"int", "bigint"}
+
+
 class _Parser:
     """Recursive descent over the tokens of one type."""
 

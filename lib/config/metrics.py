@@ -25,10 +25,9 @@ def _sink_url(url: str) -> str:
 SinkUrl: TypeAlias = Annotated[str, AfterValidator(_sink_url)]
 
 
-class Otlp(Settings):
-    """A collector that speaks OTLP over HTTP: its whole address, and headers whose values come from the environment."""
+class WithHeaders(Settings):
+    """What is asked over HTTP with headers of its own, whose values come from the environment."""
 
-    url: SinkUrl
     headers: dict[str, Secret] = Field(default_factory=dict)
 
     @field_validator("headers", mode="before")
@@ -53,6 +52,12 @@ class Otlp(Settings):
         if problems:
             raise problems_error(problems)
         return headers
+
+
+class Otlp(WithHeaders):
+    """A collector that speaks OTLP over HTTP, at this whole address."""
+
+    url: SinkUrl
 
 
 class Pushgateway(Settings):

@@ -10,6 +10,7 @@ from lib.config.columns import Column, Reference
 from lib.config.metrics import CloudWatch, Metrics, Otlp, Pushgateway
 from lib.config.model import Settings, YamlPath
 from lib.config.pagination import STYLES
+from lib.config.recommend import Grouped, Models, Plays, Recommend
 from lib.config.source import Demo, Faults, Site, Source
 from lib.config.tables import Table
 
@@ -52,6 +53,14 @@ def keys_at(path: YamlPath, data: Any = None) -> tuple[str, ...]:
             return _fields(Pushgateway)
         case ("metrics", "cloudwatch"):
             return _fields(CloudWatch)
+        case ("models",):
+            return _fields(Models)
+        case ("recommend",):
+            return _fields(Recommend)
+        case ("recommend", "plays"):
+            return _fields(Plays)
+        case ("recommend", "users" | "items"):
+            return _fields(Grouped)
         case ("tables", _):
             return _fields(Table, without="name")
         case ("tables", _, "columns", _):

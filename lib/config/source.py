@@ -12,10 +12,12 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from lib.config.api import Api, checked_url
-from lib.config.ddl import Array, DataType
+from lib.config.ddl import Array, DataType, comparable
+from lib.config.derivations import DERIVATIONS
 from lib.config.fixed import fixed_problems
 from lib.config.metrics import Metrics
 from lib.config.model import Problem, Settings, YamlPath, problems_error
+from lib.config.recommend import Models, Recommend, Shape, recommend_problems
 from lib.config.suggest import did_you_mean, one_of
 from lib.config.tables import Table
 from lib.errors import ConfigError
@@ -99,6 +101,8 @@ class Source(Settings):
     demo: Demo | None = None
     site: Site = Site()
     metrics: Metrics = Metrics()
+    recommend: Recommend | None = None
+    models: Models | None = None
 
     def table(self, name: str) -> Table:
         """Return the table of that name.
@@ -113,6 +117,18 @@ class Source(Settings):
         raise ConfigError(
             f"source {self.source} has no table {name!r}{did_you_mean(name, names)} (it has {', '.join(names)})"
         )
+
+    def recommended(self) -> Recommend:
+        """What is recommended to whom.
+
+        Raises:
+            ConfigError: the source does not say.
+        """
+        if self.recommend is None:
+            raise ConfigError(
+                f"source {self.source} has no block recommend:, which says who played what; docs/recommendations.md has one"
+            )
+        return self.recommend
 
     def with_url(self, url: str) -> Source:
         """Return the same source at another address: that of the demo server, known once it has started.
@@ -132,6 +148,7 @@ class Source(Settings):
         content = self.public()
         del content["api"]["limits"]  # they decide how fast and how patiently, not what
         del content["site"], content["metrics"]  # nor does what tells of it
+        del content["recommend"], content["models"]  # nor what another job makes of the copy
         if self.demo is not None:
             del content["api"]["url"]  # its port is another one at each start
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
@@ -163,6 +180,16 @@ class Source(Settings):
             raise problems_error(named)
         return [{"name": name, **table} if isinstance(table, Mapping) else table for name, table in tables.items()]
 
+    def _shapes(self) -> dict[str, Shape]:
+        return {
+            table.name: Shape(table.key, {column.name: column.type for column in table.columns}, table.pii)
+            for table in self.tables
+        }
+
+    def _derived_shapes(self) -> dict[str, Shape]:
+        derived = [one for one in DERIVATIONS.values() if one.applies_to(self) and not one.apart]
+        return {one.name: Shape(one.key, one.columns, one.pii(self)) for one in derived}
+
     @model_validator(mode="after")
     def _consistent(self) -> Source:
         problems: list[Problem] = []
@@ -171,6 +198,12 @@ class Source(Settings):
         problems.extend(fixed_problems(self.api, self.tables))
         for table in self.tables:
             problems.extend(_reference_problems(table, {known.name: known for known in self.tables}))
+        if self.recommend is not None:
+            problems.extend(recommend_problems(self.recommend, self._shapes(), self._derived_shapes()))
+        elif self.models is not None:
+            problems.append(
+                Problem(("models",), "says where trainings are told, and without a block recommend: there are none")
+            )
         if problems:
             raise problems_error(problems)
         return self
@@ -207,12 +240,8 @@ def _target_problems(path: YamlPath, name: str, target: Table, kind: DataType | 
         yield Problem(
             path, f"must be the whole key of {target.name}, which is {one_of(target.key).replace(' or ', ' and ')}"
         )
-    elif kind is not None and not _comparable(kind.ddl, columns[name].type):
+    elif kind is not None and not comparable(kind.ddl, columns[name].type):
         yield Problem(path, f"{target.name}.{name} is {columns[name].type}, which cannot be compared with {kind.ddl}")
-
-
-def _comparable(one: str, other: str) -> bool:
-    return one == other or {one, other} == {"int", "bigint"}
 
 
 def parse_tables(source: Source, text: str | None) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from lib.config.columns import FLOW_TRAP, Column, Reference, flow_trap
 from lib.config.ddl import Decimal, Scalar
-from lib.config.derivations import DERIVATIONS
+from lib.config.derivations import DERIVED_NAMES
 from lib.config.duration import Duration, parse_duration
 from lib.config.fixed import FixedHeaders, FixedParams, check_query
 from lib.config.model import Problem, Settings, problems_error
@@ -70,7 +70,7 @@ class Table(Settings):
     def _usable_name(cls, name: str) -> str:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
             raise ValueError("is no table name: lower case letters, digits and '_', starting with a letter")
-        if name in DERIVATIONS:
+        if name in DERIVED_NAMES:
             raise ValueError("is the name of a table that Pagelake derives; take another one")
         return name
 

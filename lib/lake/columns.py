@@ -9,7 +9,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lib.config import DERIVATIONS, SYSTEM_COLUMNS
+from lib.config import DERIVATIONS, SYSTEM_COLUMNS, recorded_derivations
 from lib.config.suggest import did_you_mean
 from lib.errors import ConfigError
 from lib.lake import runs, storage, tables
@@ -19,11 +19,14 @@ from lib.lake.storage import Address
 _NAMES = {"integer": "int", "long": "bigint"}
 
 
-def held_columns(path: Address) -> dict[str, str] | None:
-    """Names and Spark DDL of a silver table's columns, Pagelake's own left out; None where there is no table. Needs no Spark."""
+def held_columns(path: Address, version: int | None = None) -> dict[str, str] | None:
+    """Names and Spark DDL of a table's columns, Pagelake's own left out; None where there is no table. Needs no Spark.
+
+    As they are now, or as they were in a version.
+    """
     if not tables.exists(path):
         return None
-    fields = json.loads(storage.table(path).schema().to_json())["fields"]
+    fields = json.loads(storage.table(path, version).schema().to_json())["fields"]
     return {field["name"]: _ddl(field["type"]) for field in fields if field["name"] not in SYSTEM_COLUMNS}
 
 
@@ -35,8 +38,9 @@ def key_types(layout: Layout, table: str) -> tuple[tuple[str, ...], dict[str, st
     """
     known = {name: (layout.gold(name), one.key) for name, one in DERIVATIONS.items()}
     for run in runs.all_runs(layout):
-        settings = json.loads(run.settings)["tables"]
-        known |= {one["name"]: (layout.silver(one["name"]), tuple(one["key"])) for one in settings}
+        settings = json.loads(run.settings)
+        known |= {name: (layout.gold(name), one.key) for name, one in recorded_derivations(settings).items()}
+        known |= {one["name"]: (layout.silver(one["name"]), tuple(one["key"])) for one in settings["tables"]}
     there = [name for name, (path, _) in known.items() if tables.exists(path)]
     if table not in there:
         listed = ", ".join(there)

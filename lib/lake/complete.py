@@ -47,7 +47,7 @@ def complete_set(
     """The tables of a run that can be checked and published together.
 
     `of_source` are the tables of the source, all of them; `derived` names, for each derived table that runs build, those that it is
-    made from. Of those that are built `apart` the set has what the run kept.
+    made from. Of those that are built `apart` the set has what the run kept or built, if it has them at all.
 
     Raises:
         SourceIncompleteError: the run did not come to the end of deriving, or a table is missing, failed, or of another version
@@ -64,7 +64,10 @@ def complete_set(
     for name, bases in derived.items():
         found[name] = _at(run, name, (TableState.BUILT, TableState.KEPT))
         _check_made_from(run, run.tables[name], bases)
-    found |= {name: _at(run, name, (TableState.KEPT,)) for name in apart if name in run.tables}
+    for name in apart:
+        if name in run.tables:
+            found[name] = _at(run, name, (TableState.BUILT, TableState.KEPT))
+            _check_rebuilt(run, run.tables[name])
     # In the order in which the run names them.
     return CompleteSet(run.run_id, {name: found[name] for name in run.tables if name in found})
 
@@ -87,6 +90,14 @@ def _check_made_from(run: Run, record: TableRun, bases: Collection[str]) -> None
     made = {one["table"]: one["version"] for one in record.made_from or ()}
     held = {name: run.tables[name].version for name in bases}
     if made != held:
+        raise _incomplete(run, f"{record.table} was made from {_named(made)}, and the run has {_named(held)}")
+
+
+def _check_rebuilt(run: Run, record: TableRun) -> None:
+    """What the run made of a table that is built apart, it made from versions that it has. What it kept belongs to no version."""
+    made = {one["table"]: one["version"] for one in record.made_from or ()}
+    held = {name: run.tables[name].version if name in run.tables else None for name in made}
+    if record.state == TableState.BUILT and (not made or made != held):
         raise _incomplete(run, f"{record.table} was made from {_named(made)}, and the run has {_named(held)}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -69,9 +69,10 @@ def unchanged(path: Address) -> Derived:
     return Derived(tables.newest(path).version, 0, 0, 0)
 
 
-def overwrite(path: Address, rows: DataFrame, tag: str) -> Derived:
-    """Write a derived table anew, as a whole."""
-    rows.write.format("delta").mode("overwrite").option("userMetadata", tag).save(str(path))
+def overwrite(path: Address, rows: DataFrame, tag: str, *, new_columns: bool = False) -> Derived:
+    """Write a derived table anew, as a whole; with `new_columns` it takes the columns of the rows and their types, too."""
+    whole = rows.write.format("delta").mode("overwrite").option("userMetadata", tag)
+    (whole.option("overwriteSchema", "true") if new_columns else whole).save(str(path))
     done = tables.newest(path)
     return Derived(done.version, int(done.metrics.get("numOutputRows", 0)), None, None)
 
@@ -93,6 +94,27 @@ def changes_after(
             raise
         return None
     return digested
+
+
+def changes_to(held: DataFrame, rows: DataFrame, key: tuple[str, ...], ignored: Collection[str] = ()) -> DataFrame:
+    """What `merge_changes` has to do so that a table which holds `held` has these rows. No action.
+
+    Both have the same columns, and one row per key. A row that differs in the `ignored` columns alone stays as it is held.
+    """
+    values = [name for name in rows.columns if name not in key]
+    is_new, is_deleted = F.col(f"held.`{key[0]}`").isNull(), F.col(f"new.`{key[0]}`").isNull()
+    same_key, differs = F.lit(True), is_new | is_deleted
+    for name in key:
+        same_key = same_key & (F.col(f"held.`{name}`") == F.col(f"new.`{name}`"))
+    for name in values:
+        if name not in ignored:
+            differs = differs | ~F.col(f"held.`{name}`").eqNullSafe(F.col(f"new.`{name}`"))
+    both = rows.alias("new").join(held.alias("held"), on=same_key, how="full").where(differs)
+    return both.select(
+        *(F.coalesce(f"new.`{name}`", f"held.`{name}`").alias(name) for name in key),
+        *(F.col(f"new.`{name}`").alias(name) for name in values),
+        is_deleted.alias(IS_DELETED),
+    )
 
 
 def merge_changes(spark: SparkSession, path: Address, changes: DataFrame, *, key: tuple[str, ...], tag: str) -> Derived:

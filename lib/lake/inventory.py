@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from lib.config import DERIVATIONS
+from lib.config import DERIVATIONS, recorded_derivations
 from lib.lake import runs, tables
 from lib.lake.layout import Layout
 from lib.lake.personal import personal_columns
@@ -39,7 +39,9 @@ def inventory(layout: Layout, publication: Publication) -> list[Entry]:
     newest: dict[str, datetime] = {}
     started: datetime | None = None
     for run in runs.all_runs(layout):
-        keys |= {one["name"]: tuple(one["key"]) for one in json.loads(run.settings)["tables"]}
+        settings = json.loads(run.settings)
+        keys |= {name: one.key for name, one in recorded_derivations(settings).items()}
+        keys |= {one["name"]: tuple(one["key"]) for one in settings["tables"]}
         newest |= {name: one.newest_at for name, one in run.tables.items() if one.newest_at and one.error is None}
         if run.run_id == publication.run_id:
             started = run.started_at

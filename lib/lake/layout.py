@@ -62,6 +62,16 @@ class Layout:
         return self.root / "ops" / "alerts"
 
     @property
+    def decisions(self) -> Address:
+        """A row per decision on a recommendation model and list."""
+        return self.root / "ops" / "models"
+
+    @property
+    def model_numbers(self) -> Address:
+        """A row per recommendation model and item, with its numbers."""
+        return self.root / "models" / "items"
+
+    @property
     def site(self) -> Address:
         """The pages that people look at."""
         return self.root / "site"
@@ -85,6 +95,11 @@ class Layout:
     def alerts_lock(self) -> Address:
         """Held while alerts are sent."""
         return self.root / ".alerts.lock"
+
+    @property
+    def models_lock(self) -> Address:
+        """Held while a model is trained and decided on."""
+        return self.root / ".models.lock"
 
     @property
     def rebuilds(self) -> Address:

@@ -1,4 +1,4 @@
-"""One run at a time writes a lake, and one process at a time sends its alerts."""
+"""One run at a time writes a lake, one training at a time decides on its models, and one process at a time sends its alerts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from datetime import datetime
 from lib.errors import LakeError
 from lib.lake import storage
 from lib.lake.layout import Layout
+from lib.lake.storage import Address
 
 # Longer than `run_at_work` holds the lock.
 _AN_INSTANT_S = 0.5
@@ -23,14 +24,7 @@ def writing(layout: Layout, run_id: str, now: datetime) -> Iterator[None]:
     Raises:
         LakeError: another run is at work here.
     """
-    text = f"run {run_id} (process {os.getpid()}, since {now:%Y-%m-%d %H:%M:%S} UTC)\n"
-    with storage.lease(layout.lock, text, patience_s=_AN_INSTANT_S) as is_mine:
-        if not is_mine:
-            message = (
-                f"{layout.root}: {storage.lease_text(layout.lock).strip() or 'another run'} is at work on this lake. Nothing was "
-                "touched; wait until it has ended, and start again"
-            )
-            raise LakeError(message)
+    with _alone(layout, layout.lock, f"run {run_id}", now, "Nothing was touched"):
         yield
 
 
@@ -46,6 +40,30 @@ def run_at_work(layout: Layout) -> str | None:
         return None
     found = re.match(r"run (\S+) \(process ", storage.lease_text(layout.lock))
     return found and found[1]
+
+
+@contextmanager
+def training(layout: Layout, version: str, now: datetime) -> Iterator[None]:
+    """Keep other trainings out. Runs go on beside one: it only reads what is published.
+
+    Raises:
+        LakeError: another training is at work here.
+    """
+    with _alone(layout, layout.models_lock, f"training {version}", now, "No model was touched"):
+        yield
+
+
+@contextmanager
+def _alone(layout: Layout, lock: Address, who: str, now: datetime, so_far: str) -> Iterator[None]:
+    text = f"{who} (process {os.getpid()}, since {now:%Y-%m-%d %H:%M:%S} UTC)\n"
+    with storage.lease(lock, text, patience_s=_AN_INSTANT_S) as is_mine:
+        if not is_mine:
+            other = storage.lease_text(lock).strip() or f"another {who.partition(' ')[0]}"
+            message = (
+                f"{layout.root}: {other} is at work on this lake. {so_far}; wait until it has ended, and start again"
+            )
+            raise LakeError(message)
+        yield
 
 
 @contextmanager

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from lib.config import Source, derivations_of, new_run_id
 from lib.errors import ConfigError
 from lib.lake import publications, runs
+from lib.lake.columns import held_columns
 from lib.lake.layout import Layout
 from lib.lake.named import unknown_run
 from lib.lake.publications import Publication
@@ -41,7 +43,7 @@ def open_run(
     if resume is not None and resume not in known:
         raise unknown_run(layout, "--resume", resume, known)
     if found := known.get(resume or or_start or ""):
-        return _resumed(layout, source, found)
+        return _resumed(layout, source, found, note)
     if hint := _unfinished(list(known.values())):
         note(hint)
     name = or_start or run_id or new_run_id(at)
@@ -61,11 +63,31 @@ def open_run(
                 "tables. Run full-ingest once without --tables, or add --no-check."
             )
             raise ConfigError(message)
-    run.tables |= _kept(published, (*left_out, *derivations_of(source)))
+    run.tables |= kept(published, (*left_out, *derived_as_declared(layout, source, published, note)))
     return run
 
 
-def _kept(published: Publication | None, names: Iterable[str]) -> dict[str, TableRun]:
+def derived_as_declared(
+    layout: Layout, source: Source, published: Publication | None, note: Callable[[str], None]
+) -> list[str]:
+    """The derived tables that a run can keep as they are published. One that is built apart is not if it has other columns by now.
+
+    `note` gets the sentence on such a table.
+    """
+    found = []
+    for name, declared in derivations_of(source).items():
+        entry = published.tables.get(name) if published and declared.apart else None
+        held = None if entry is None else held_columns(layout.root / entry.path, entry.version)
+        if held is None or held == declared.columns:
+            found.append(name)
+        else:
+            note(
+                f"{name} is published with other columns than the source YAML declares now: it is left out until it is built anew"
+            )
+    return found
+
+
+def kept(published: Publication | None, names: Iterable[str]) -> dict[str, TableRun]:
     """Those of the tables that are published, as they are published."""
     there = published.tables if published else {}
     return {
@@ -75,13 +97,31 @@ def _kept(published: Publication | None, names: Iterable[str]) -> dict[str, Tabl
     }
 
 
+def kept_with_record(publication: Publication, run: Run) -> dict[str, TableRun]:
+    """All tables of a publication of the run as they are published, with what it recorded of these versions."""
+    found = kept(publication, publication.tables)
+    for name, table in found.items():
+        record = run.tables.get(name)
+        if record is not None and record.version == table.version:
+            found[name] = replace(record, state=TableState.KEPT)
+    return found
+
+
+def with_current(layout: Layout, source: Source, run: Run) -> Run:
+    """The run, with the tables that another job built as they are published now: those that it kept may be older."""
+    apart = [name for name, one in derivations_of(source).items() if one.apart]
+    mine = [name for name in apart if name not in run.tables or run.tables[name].state == TableState.KEPT]
+    run.tables |= kept(publications.current(layout), mine)
+    return run
+
+
 def keep_the_rest(layout: Layout, run: Run) -> None:
     """Keep the tables of which a replay had no pages as they are published."""
     rest = [name for name, table in run.tables.items() if table.state == TableState.PLANNED]
-    run.tables |= _kept(publications.current(layout), rest)
+    run.tables |= kept(publications.current(layout), rest)
 
 
-def _resumed(layout: Layout, source: Source, run: Run) -> Run:
+def _resumed(layout: Layout, source: Source, run: Run, note: Callable[[str], None]) -> Run:
     """The run with everything still to be shown again, but for what has landed."""
     if run.settings_hash != source.settings_hash:
         message = f"--resume {run.run_id}: the settings are not those of that run any more; start a new run"
@@ -102,7 +142,8 @@ def _resumed(layout: Layout, source: Source, run: Run) -> Run:
     }
     # Another run may have been published since.
     rest = [table.name for table in source.tables if table.name not in again]
-    run.tables |= _kept(publications.current(layout), (*rest, *derivations_of(source)))
+    published = publications.current(layout)
+    run.tables |= kept(published, (*rest, *derived_as_declared(layout, source, published, note)))
     run.again()
     return run
 

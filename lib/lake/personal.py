@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
-from lib.config import DERIVATIONS, MASK, SYSTEM_COLUMNS
+from lib.config import DERIVATIONS, DERIVED_NAMES, MASK, SYSTEM_COLUMNS, Derivation, recorded_derivations
 from lib.config.suggest import did_you_mean
 from lib.errors import ConfigError
 from lib.lake import records, storage
@@ -19,35 +19,46 @@ from lib.lake.layout import Layout
 
 @dataclass(frozen=True)
 class Personal:
-    """By table and column, whether the newest run that declares the column says that it is personal."""
+    """By table and column, whether the newest run that declares the column says that it is personal; and the derived tables."""
 
     declared: Mapping[str, Mapping[str, bool]]
+    derived: Mapping[str, Derivation] = field(default_factory=lambda: DERIVATIONS)
 
     def among(self, table: str, columns: Iterable[str]) -> tuple[str, ...]:
         """Those of a table's columns that are personal, in their order.
 
         A column that no run declares is among them: the source brought it along, and nobody has said what it is.
         """
-        derived = DERIVATIONS.get(table)
+        derived = self.derived.get(table)
+        if derived is None and table in DERIVED_NAMES:
+            # The run that declares it is still to say what its columns are.
+            return tuple(columns)
         if not any(self.declared.get(base) for base in (derived.bases if derived else [table])):
             return ()
         own = [name for name in columns if name not in SYSTEM_COLUMNS]
         origins = {name: derived.origins.get(name, ("", name)) if derived else (table, name) for name in own}
-        return tuple(name for name, (base, column) in origins.items() if self.declared.get(base, {}).get(column, True))
+        return tuple(
+            name
+            for name, origin in origins.items()
+            if origin is not None and self.declared.get(origin[0], {}).get(origin[1], True)
+        )
 
 
 def personal_columns(layout: Layout) -> Personal:
     """What the runs of a lake say of its columns. Needs no Spark."""
     declared: dict[str, dict[str, bool]] = {}
+    derived = dict(DERIVATIONS)
     if storage.is_table(layout.runs):
         sql = (
             "SELECT settings, max(number) AS last FROM runs GROUP BY settings ORDER BY last, max(started_at), settings"
         )
         for run in records.query(layout.runs, "runs", sql):
-            for table in json.loads(run["settings"])["tables"]:
+            settings = json.loads(run["settings"])
+            derived |= recorded_derivations(settings)
+            for table in settings["tables"]:
                 columns = {one["name"]: bool(one.get("pii")) for one in table.get("columns", ())}
                 declared.setdefault(table["name"], {}).update(columns)
-    return Personal(declared)
+    return Personal(declared, derived)
 
 
 def masked(

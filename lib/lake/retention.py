@@ -42,6 +42,7 @@ def needed(layout: Layout, since: datetime) -> dict[str, Needed]:
             for record in last.tables.values():
                 if record.path is not None and record.version is not None:
                     found[record.path].versions.add(record.version)
+    # What another job makes follows no feed, and is published with what it was made from.
     for name, declared in DERIVATIONS.items():
         path, bases = layout.gold(name), [layout.silver(base) for base in declared.bases]
         if tables.exists(path) and all(map(tables.exists, bases)):

@@ -13,6 +13,7 @@ from lib.config import check_run_id
 from lib.errors import ConfigError, LakeError
 from lib.lake import records, storage
 from lib.lake.layout import Layout
+from lib.lake.publications import Publication
 from lib.lake.states import RUN_MOVES, TABLE_MOVES, RunState, Step, TableState, missing_after, moved
 
 RUNNING, MERGED, PUBLISHED, CHECKS_FAILED, FAILED = RunState
@@ -235,6 +236,18 @@ def _in_order(found: list[dict[str, Any]]) -> list[Run]:
         tables = {table["table"]: TableRun(**table) for table in record.pop("tables") or []}
         runs.append(Run(**record, tables=tables))
     return sorted(runs, key=lambda run: (run.number, run.started_at, run.run_id))
+
+
+def run_of(layout: Layout, publication: Publication) -> Run:
+    """The run whose tables are published."""
+    [run] = [known for known in all_runs(layout) if known.run_id == publication.run_id]
+    return run
+
+
+def record_recommend(layout: Layout, run: Run, block: Any) -> None:
+    """Let the record of a run say what its lists of recommendations are: readers know by it which of their columns are personal."""
+    run.settings = json.dumps({**json.loads(run.settings), "recommend": block}, sort_keys=True)
+    run.save(layout)
 
 
 def last_ends(layout: Layout, *, but_of: str | None = None) -> list[tuple[str, int | None, datetime]]:

@@ -11,6 +11,8 @@ from lib.lake import storage
 from lib.lake.storage import Address
 
 STAGING = ".staging"
+MODELS = "models"
+"""The folder with the pages on recommendation models."""
 _LEFTOVER_AFTER = timedelta(days=1)
 
 
@@ -50,6 +52,19 @@ def write_page(site: Address, name: str, html: str) -> None:
     """Replace one page of the site: a reader sees the old one or the new one."""
     _check_name(name)
     storage.replace_text(site / name, html)
+
+
+def write_changed(site: Address, name: str, html: str) -> None:
+    """Replace a page of the site if it would say something else."""
+    _check_name(name)
+    if not storage.is_file(site / name) or storage.read_text(site / name) != html:
+        write_page(site, name, html)
+
+
+def remove_models(site: Address) -> None:
+    """Remove the pages on models, if there are any."""
+    if storage.is_folder(site / MODELS):
+        storage.remove(site / MODELS, aside=site / STAGING / f"{MODELS}.removed")
 
 
 def remove_leftovers(site: Address, now: datetime) -> None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame
 
-from lib.config import Source
-from lib.lake import runs
+from lib.config import Source, derivations_of
+from lib.config.derivations import RECOMMENDATIONS
+from lib.lake import publications, runs
 from lib.lake.checks import Check
 from lib.lake.copying import Copy
 from lib.lake.layout import Layout
@@ -19,11 +20,13 @@ from lib.lake.publications import Accepted
 from lib.lake.quarantine import quarantined
 from lib.lake.read import at_version
 from lib.lake.runs import Run
-from lib.lake.states import RunState
+from lib.lake.states import RunState, TableState
+from lib.quality.declared import NOTHING
 from lib.quality.docs import Docs
 from lib.quality.implied import implied, register_deleted_rows
-from lib.quality.references import NOTHING, count_unmatched, describe_unmatched, register_unmatched
-from lib.quality.suites import build_suite
+from lib.quality.lists import register_lists
+from lib.quality.references import count_unmatched, describe_unmatched, register_unmatched
+from lib.quality.suites import build_suite, of_kept
 from lib.quality.validate import Findings, validate
 
 if TYPE_CHECKING:
@@ -90,6 +93,7 @@ def check(
     further = {name: version for name, version in versions.items() if name not in looking.frames}
     frames = looking.frames | _read_at(copy, further)
     register_deleted_rows(copy.spark, copy.source, copy.run)
+    notes = _built_apart(copy, frames, suites)
     pointing = {table.name for table in copy.source.tables if table.references}
     findings = validate(
         {name: frames[name] for name in sorted(frames, key=lambda name: name in pointing)},
@@ -98,7 +102,7 @@ def check(
         docs=docs,
         wait_for=lambda name: looking.unmatched.result() if name in pointing else None,
     )
-    return Checking(frames, findings, looking.unmatched.result())
+    return Checking(frames, findings, [*looking.unmatched.result(), *notes])
 
 
 def _read_at(copy: Copy, versions: Mapping[str, tuple[str, int]]) -> dict[str, DataFrame]:
@@ -106,6 +110,25 @@ def _read_at(copy: Copy, versions: Mapping[str, tuple[str, int]]) -> dict[str, D
     with ThreadPoolExecutor() as pool:
         read = pool.map(lambda version: at_version(copy.spark, copy.lake, *version).persist(), versions.values())
         return dict(zip(versions, read, strict=True))
+
+
+def _built_apart(copy: Copy, frames: dict[str, DataFrame], suites: Suites) -> list[str]:
+    """Let the suites of what another job builds ask about it, and stop no run that is not of that job.
+
+    Such a run merges no table of the source: it keeps all of them as they are published.
+    """
+    is_of_that_job = all(copy.run.tables[table.name].state == TableState.KEPT for table in copy.source.tables)
+    notes: list[str] = []
+    for declared in derivations_of(copy.source).values():
+        if declared.apart and declared.name in frames:
+            suite = suites[declared.name]
+            if not (is_of_that_job and copy.run.tables[declared.name].state == TableState.BUILT):
+                of_kept(suite)
+            if declared.name == RECOMMENDATIONS and copy.source.recommend is not None:
+                current = publications.current(copy.lake)
+                until = None if current is None else current.published_at
+                notes += register_lists(copy, copy.source.recommend, declared, frames, suite, until)
+    return notes
 
 
 def _references(copy: Copy, frames: dict[str, DataFrame], suites: Suites) -> list[str]:

@@ -9,6 +9,9 @@ from lib.config import Array, Decimal, Reference, Struct, Table
 
 Declared = list[dict[str, Any]]
 
+NOTHING, DELETED, QUARANTINED = "nothing", "deleted", "quarantined"
+"""What a reference meets that meets no live row."""
+
 _SPARK_TYPES = {
     "string": "StringType",
     "boolean": "BooleanType",
@@ -79,7 +82,7 @@ def columns_and_types(table: Table) -> Declared:
     differs = " OR ".join(f"{found[name]} <> '{kind.lower()}'" for name, kind in with_parts.items())
     # In code quotes, as GX takes the rest of a note for Markdown, and does not escape a description.
     said = ", ".join(f"{name} is `{kind}`" for name, kind in with_parts.items())
-    nested = _no_rows(
+    nested = no_rows(
         f"SELECT {', '.join(found.values())} FROM {{batch}} HAVING {differs}",
         f"The source YAML's types of {', '.join(with_parts)}, parts included.",
     )
@@ -119,7 +122,7 @@ def fresh(table: Table, at: datetime) -> Declared:
         f"The newest row by {table.newest_by} is at most {table.max_age} old (max_age of the source YAML) at the time of "
         f"the check, {at:%Y-%m-%d %H:%M} UTC."
     )
-    return [_no_rows(f"SELECT 'too old' AS newest_row FROM {{batch}} HAVING {newest} < {bound}", description)]
+    return [no_rows(f"SELECT 'too old' AS newest_row FROM {{batch}} HAVING {newest} < {bound}", description)]
 
 
 def few_deleted(table: Table) -> Declared:
@@ -132,31 +135,38 @@ def few_deleted(table: Table) -> Declared:
         f"At most a share of {share} of the rows were deleted in this run (max_delete_fraction of the source YAML). More than "
         "that gets here only by --allow-deletes."
     )
-    return [{**_no_rows(query, description), "severity": "warning"}]
+    return [{**no_rows(query, description), "severity": "warning"}]
 
 
 def no_orphans(table: Table, reference: Reference) -> dict[str, Any]:
     """Every reference points at a row: a live one, a deleted one, or one in quarantine."""
-    # GX wants {batch} in every query. The pointers were taken from that batch before, for all references in one pass.
-    query = (
-        f"SELECT _reference FROM {unmatched_view(table.name)} /* of {{batch}} */ "
-        f"WHERE _reference = '{reference.column}' AND _meets = 'nothing'"
-    )
     description = (
         f"Every {table.name}.{reference.column} points at a row of {reference.to_table}. "
         "Rows that were deleted and rows in quarantine count as rows."
     )
-    shown = ", ".join(f"`{name}`" for name in table.key)
+    return no_unmatched(table.name, table.key, reference, NOTHING, f"orphans.{reference.column}", description)
+
+
+def no_unmatched(
+    table: str, key: tuple[str, ...], reference: Reference, meets: str, name: str, description: str
+) -> dict[str, Any]:
+    """No reference of the table meets this: NOTHING, DELETED or QUARANTINED."""
+    # GX wants {batch} in every query. The pointers were taken from that batch before, for all references in one pass.
+    query = (
+        f"SELECT _reference FROM {unmatched_view(table)} /* of {{batch}} */ "
+        f"WHERE _reference = '{reference.column}' AND _meets = '{meets}'"
+    )
+    shown = ", ".join(f"`{column}`" for column in key)
     meta = {
-        "name": f"orphans.{reference.column}",
+        "name": name,
         "reference": reference.column,
         # GX is asked for a number alone; this one finds the rows themselves.
         "rows_query": query.replace("SELECT _reference", f"SELECT {shown}", 1),
     }
-    return {**_no_rows(query, description), "meta": meta}
+    return {**no_rows(query, description), "meta": meta}
 
 
-def _no_rows(query: str, description: str) -> dict[str, Any]:
+def no_rows(query: str, description: str) -> dict[str, Any]:
     """An expectation that the query finds nothing. GX shows its description in place of the query."""
     kwargs = {"unexpected_rows_query": query}
     return {"type": "unexpected_rows_expectation", "kwargs": kwargs, "description": description}

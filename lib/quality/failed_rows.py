@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lib.config import DERIVATIONS, MASK, Source
+from lib.config import MASK, Source, derivations_of
 from lib.lake.failures import FEW, SCHEMA, add_few, add_many
 from lib.lake.key_hash import KeyHash
 from lib.lake.layout import Layout
@@ -94,7 +94,7 @@ def _noted(
 
 def key_of(source: Source, table: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The key of a table, and those of its columns that are personal."""
-    derived = DERIVATIONS.get(table)
+    derived = derivations_of(source).get(table)
     key = derived.key if derived else source.table(table).key
     personal = derived.pii(source) if derived else source.table(table).pii
     return key, tuple(name for name in key if name in personal)

@@ -6,18 +6,26 @@ from datetime import datetime
 
 from pyspark.sql import SparkSession
 
-from lib.config import DERIVATIONS, Source
+from lib.config import DERIVED_NAMES, Source, derivations_of
+from lib.config.derivations import RECOMMENDATIONS
 from lib.lake import runs
 from lib.lake.runs import Run
 from lib.lake.states import PROVED, TableState
 from lib.quality.declared import Declared, declared_by_key, declared_by_table, deleted_view
+from lib.quality.lists import declared_by_lists
 from lib.quality.volume import plausible_volume
 
 
 def implied(source: Source, name: str, known: list[Run], at: datetime) -> Declared:
     """The expectations of one table that no suite needs to write, for a check at that time. `known` are the runs, oldest first."""
-    if name in DERIVATIONS:
-        return declared_by_key(DERIVATIONS[name].key)
+    if name in DERIVED_NAMES:
+        derived = derivations_of(source).get(name)
+        if derived is None:
+            return []
+        whole = declared_by_key(derived.key)
+        if name == RECOMMENDATIONS and source.recommend is not None:
+            whole += declared_by_lists(source.recommend, derived)
+        return whole
     table = source.table(name)
     # Where nothing is deleted, rows only add up, and their number says nothing of what the source gave.
     volume = plausible_volume(_rows_by_run(known, name)) if table.deletes == "soft" else []

@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lib.config import Reference, Table
-from lib.quality.declared import unmatched_view
+from lib.quality.declared import DELETED, NOTHING, QUARANTINED, unmatched_view
+from lib.quality.validate import live_rows
 
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
-NOTHING, DELETED, QUARANTINED = "nothing", "deleted", "quarantined"
 KeyHash = Callable[[Sequence[str], str], Column]
 
 
+class Pointing(Protocol):
+    """A table with references: one of the source, or a derived one."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns of its key."""
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """Its columns that name keys of other tables."""
+
+
 def register_unmatched(
-    table: Table,
+    table: Pointing,
     frame: DataFrame,
-    targets: dict[str, tuple[Table, DataFrame, DataFrame | None]],
+    targets: Mapping[str, tuple[Table, DataFrame, DataFrame | None]],
     key_hash: KeyHash,
 ) -> DataFrame:
     """Make the view of the table's unmatched references: those of its live rows that meet no live row.
@@ -34,7 +50,7 @@ def register_unmatched(
     the source YAML), `_pointer` (as text), and what it `_meets`: a row that was deleted, one in quarantine, or nothing, which
     makes it an orphan.
     """
-    live = frame.where(F.col("_deleted_at").isNull())
+    live = live_rows(frame)
     unmatched = [
         _unmatched(table, live, reference, *targets[reference.to_table], key_hash) for reference in table.references
     ]
@@ -64,7 +80,7 @@ class Unmatched:
         return f"{self.table}.{self.reference.column}: {said} {self.reference.to_table} ({keys})."
 
 
-def count_unmatched(table: Table, unmatched: DataFrame) -> list[Unmatched]:
+def count_unmatched(table: Pointing, unmatched: DataFrame) -> list[Unmatched]:
     """How many there are by reference, in the YAML's order, and by what they meet. One pass; values are counted, not collected."""
     counts = unmatched.groupBy("_reference", "_meets").agg(
         F.count("*").alias("pointers"), F.count_distinct("_pointer").alias("keys")
@@ -90,7 +106,7 @@ def describe_unmatched(suite: ExpectationSuite, unmatched: Sequence[Unmatched]) 
 
 
 def _unmatched(
-    table: Table,
+    table: Pointing,
     live: DataFrame,
     reference: Reference,
     target: Table,

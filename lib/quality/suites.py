@@ -99,6 +99,20 @@ def build_suite(source: Source, table: str, file: Mapping[str, Any], declared: D
     return suite_of(source.source, table, file, declared)
 
 
+# In the meta of what holds of a table as it is built, and not of one that is kept, or without what is deleted by now.
+OF_BUILD = "of_build"
+
+
+def of_kept(suite: ExpectationSuite) -> None:
+    """Make it the suite of a table that the run keeps: nothing stops the run, and what holds as the table is built is not asked."""
+    from great_expectations.expectations.metadata_types import FailureSeverity
+
+    suite.expectations = [one for one in suite.expectations if not (one.meta or {}).get(OF_BUILD)]
+    for expectation in suite.expectations:
+        if expectation.severity == FailureSeverity.CRITICAL:
+            expectation.severity = FailureSeverity.WARNING
+
+
 def suite_of(source: str, table: str, file: Mapping[str, Any], declared: Declared) -> ExpectationSuite:
     """One GX suite named `<source>.<table>`: what is declared, then what the file adds, each with its name in its meta.
 

@@ -25,6 +25,7 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 SCORES = Derivation(
     "scores",
     ("user_id", "name"),
+    {"user_id": "string", "name": "string"},
     {"users": {"id": "bigint"}, "tracks": {"name": "string"}},
     {"user_id": ("users", "email"), "name": ("tracks", "name")},
     apart=True,
@@ -39,7 +40,7 @@ def demo() -> Source:
 def test_a_source_has_the_derived_tables_whose_bases_have_the_columns_and_types_that_they_need(
     demo: Source, tmp_path: Path
 ) -> None:
-    assert list(derivations_of(demo)) == ["listens"]
+    assert list(derivations_of(demo)) == ["listens", "recommendations"]
     # Without the sessions, and with tracks of another type in them.
     for items in ("", 'items: "array<string>!", '):
         other = tmp_path / "shop.yml"
@@ -55,7 +56,7 @@ def test_a_table_that_another_job_builds_is_built_by_no_run_and_kept_as_it_was_p
     monkeypatch.setitem(cast("dict[str, Derivation]", DERIVATIONS), "scores", SCORES)
     made = DerivedTable(SCORES, build=lambda bases: bases["users"])
     monkeypatch.setattr(registry, "TABLES", (*registry.TABLES, made))
-    assert list(derivations_of(demo)) == ["listens", "scores"]
+    assert list(derivations_of(demo)) == ["listens", "scores", "recommendations"]
     assert [table.declared.name for table in registry.tables_of(demo)] == ["listens"]
     layout = lake_at(f"{tmp_path}/lake")
     claim(layout, "demo", AT)
