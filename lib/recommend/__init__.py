@@ -1,0 +1,1 @@
+"""Recommendations: histories, models, ranked lists, and how well they do."""
