@@ -20,6 +20,11 @@ SPARK_DEFAULTS = Path(__file__).resolve().parents[1] / "conf" / "spark-defaults.
 JOBS = {
     "full-ingest": ("jobs.full_ingest", "plan, fetch, land, prove, merge, check, publish"),
     "sanity-check": ("jobs.sanity_check", "check what is merged, and publish if it passes"),
+    "build-recommendations": (
+        "jobs.build_recommendations",
+        "lists of recommendations for every user, by the promoted models",
+    ),
+    "retrain-model": ("jobs.retrain_model", "train a model for the lists, measure it, promote it if it is better"),
     "status": ("jobs.status", "the last runs, what is published, what is failing"),
     "record-task": ("jobs.record_task", "note how a task of a DAG ended: in the metrics, and by alerts"),
     "explain-row": ("jobs.explain_row", "where one row came from, and what became of it"),

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from jobs.steps import record
 from jobs.steps.options import Choices, Job, common_options, full_ingest_options, open_job
-from jobs.steps.publish import check_and_publish
+from jobs.steps.publish import check_and_publish, start
 from jobs.steps.serve import served
 from lib.config import BudgetAddress
 from lib.failpoints import reached
@@ -28,10 +28,9 @@ from lib.landing.merging import check_columns_held, merge_parsed
 from lib.landing.parsed import Batch
 from lib.landing.plan import note_plan, plan_tables
 from lib.landing.replay import landed_runs, merge_again, rebuild
-from lib.quality.checking import Suites, look, prepare_checks
+from lib.quality.checking import Suites, look
 from lib.reporting.run_end import stop_on_failed_tables
 from lib.reporting.summary import say_done, say_plan
-from lib.session import start_session
 from lib.source.access import Access
 
 NAME = "full-ingest"
@@ -72,7 +71,7 @@ def ingest(job: Job, access: Access, budget: Budget, run: Run, choices: Choices)
     reached("planned")
     if not plan.tables:
         stop_on_failed_tables(run)
-    spark, suites = _start(job, run, plan.n_rows)
+    spark, suites = start(job, NAME, run, plan.n_rows)
     at = BudgetAddress.of(dict(spark.sparkContext.getConf().getAll()))
     with BudgetServer(budget, host=at.host, bind=at.bind, port=at.port) as server:
         copy = job.copy(spark, run)
@@ -88,7 +87,9 @@ def ingest(job: Job, access: Access, budget: Budget, run: Run, choices: Choices)
 
 def take_landed(job: Job, run: Run, landed: list[Run], choices: Choices) -> None:
     """Merge pages that have landed before, check, publish. The source is not asked for anything."""
-    spark, suites = _start(job, run, sum(table.rows_landed or 0 for one in landed for table in one.tables.values()))
+    spark, suites = start(
+        job, NAME, run, sum(table.rows_landed or 0 for one in landed for table in one.tables.values())
+    )
     copy = job.copy(spark, run)
     if run.replay_of == runs.ALL:
         rebuild(copy, landed, allow_deletes=choices.allow_deletes)
@@ -98,14 +99,6 @@ def take_landed(job: Job, run: Run, landed: list[Run], choices: Choices) -> None
     run.end_step(Step.MERGE, job.layout)
     reached("all merged")
     _finish(spark, job, run, suites, choices)
-
-
-def _start(job: Job, run: Run, n_rows: int) -> tuple[SparkSession, Suites]:
-    with ThreadPoolExecutor(max_workers=1) as background:
-        suites = background.submit(prepare_checks, job.source, job.layout, job.suites, job.now)
-        with job.steps.step("start Spark"):
-            app = f"pagelake {NAME} {run.run_id}"
-            return start_session(app, job.runtime, rows=n_rows, halts=True), suites.result()
 
 
 def _finish(spark: SparkSession, job: Job, run: Run, suites: Suites, choices: Choices) -> None:

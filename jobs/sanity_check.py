@@ -9,20 +9,19 @@ import click
 from jobs.steps import record
 from jobs.steps.decision import decision_options
 from jobs.steps.options import Job, common_options, open_job
-from jobs.steps.publish import check_and_publish
+from jobs.steps.publish import check_and_publish, start
 from lib.errors import ConfigError
 from lib.lake import runs
 from lib.lake.complete import complete
 from lib.lake.lock import run_at_work
 from lib.lake.named import check_lake, unknown_run
+from lib.lake.opening import with_current
 from lib.lake.publications import Accepted
 from lib.lake.runs import Run
 from lib.quality.accept import check_accepted
-from lib.quality.checking import prepare_checks
 from lib.reporting.roll_back import roll_back
 from lib.reporting.run_end import stop_on_failed_tables
 from lib.reporting.summary import say_done
-from lib.session import start_session
 
 NAME = "sanity-check"
 
@@ -54,14 +53,7 @@ def check(job: Job, accepted: Accepted | None) -> None:
         stop_on_failed_tables(run)
         complete(job.source, run)
     with record.recorded(job, run, NAME):
-        suites = prepare_checks(job.source, job.layout, job.suites, job.now)
-        with job.steps.step("start Spark"):
-            spark = start_session(
-                f"pagelake sanity-check {run.run_id}",
-                job.runtime,
-                rows=sum(t.rows_landed or 0 for t in run.tables.values()),
-                halts=True,
-            )
+        spark, suites = start(job, NAME, run, sum(table.rows_landed or 0 for table in run.tables.values()))
         check_and_publish(spark, job, run, suites, accepted)
     say_done(job.layout, run)
 
@@ -82,4 +74,4 @@ def _run_to_check(job: Job) -> Run:
     if not known:
         message = f"{job.layout.root}: there is no run that merged anything; run ./spark-submit.sh full-ingest first"
         raise ConfigError(message)
-    return known[-1]
+    return with_current(job.layout, job.source, known[-1])

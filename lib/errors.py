@@ -64,4 +64,4 @@ class LakeError(PagelakeError):
 
 
 class ExportError(PagelakeError):
-    """A sink did not take the metrics of a run. Never leaves `lib.observe.export`: it becomes a line of the log."""
+    """A sink did not take the metrics of a run, or MLflow a training: it becomes a line of the log."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -36,7 +36,7 @@ from lib.quality.suites import check_personal, read_suite_files
 from lib.reporting.observe import Watch
 from lib.reporting.pages import Site
 
-_OPTIONS = (
+_WHERE = (
     click.option(
         "--source",
         "name",
@@ -47,8 +47,8 @@ _OPTIONS = (
     ),
     click.option("--api-url", metavar="URL", help="Another address of the same API."),
     click.option("--lake", metavar="PATH", help="Where the lake is, or is to be made.  [default: ./lake/<source>]"),
-    click.option("--tables", metavar="A,B", help="Only these tables of the source."),
-    click.option("--run-id", metavar="ID", help="The run's name.  [default: time and a random end]"),
+)
+_HOW = (
     click.option(
         "--set",
         "overrides",
@@ -64,6 +64,12 @@ _OPTIONS = (
         help="How log lines look.",
     ),
     click.option("--verbose", is_flag=True, help="More log lines, and tracebacks."),
+)
+_OPTIONS = (
+    *_WHERE,
+    click.option("--tables", metavar="A,B", help="Only these tables of the source."),
+    click.option("--run-id", metavar="ID", help="The run's name.  [default: time and a random end]"),
+    *_HOW,
 )
 
 
@@ -125,8 +131,17 @@ def full_ingest_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that every job has."""
-    for option in reversed(_OPTIONS):
+    """Give a command the options that every job has which copies or checks tables."""
+    return _with(command, _OPTIONS)
+
+
+def lake_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of a job that is no run."""
+    return _with(command, (*_WHERE, *_HOW))
+
+
+def _with(command: Callable[..., Any], options: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
+    for option in reversed(options):
         command = option(command)
     return command
 
@@ -195,11 +210,11 @@ def open_settings(
     name: str,
     api_url: str | None,
     lake: str | None,
-    tables: str | None,
-    run_id: str | None,
     overrides: tuple[str, ...],
     log_format: str,
     verbose: bool,
+    tables: str | None = None,
+    run_id: str | None = None,
 ) -> Job:
     """Check all settings but the suites, of which the job has none.
 

@@ -1,4 +1,4 @@
-"""Check, publish: GX on the exact versions, then docs, pages and pointers together."""
+"""Check, publish: GX on the exact versions, then docs, pages and pointers together. Before that, the start of what both need."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lib.lake.publications import Accepted, publish
 from lib.lake.runs import Run
 from lib.lake.states import RunState
 from lib.quality.accept import not_accepted
-from lib.quality.checking import Looking, Suites, check, check_record, look
+from lib.quality.checking import Looking, Suites, check, check_record, look, prepare_checks
 from lib.quality.docs import Docs, copy_assets
 from lib.quality.failed_rows import CheckOf, write_failures
 from lib.quality.names import rows_query
@@ -25,8 +25,21 @@ from lib.reporting.kept_page import keep_page
 from lib.reporting.observe import copy_site
 from lib.reporting.site import checked_page, write_index
 from lib.reporting.summary import why_not_published
+from lib.session import start_session
 
 ROWS_NOTE = "Some expectations only warn, and failed. The keys of the rows concerned are in ops/failures:"
+
+
+def start(job: Job, name: str, run: Run, rows: int) -> tuple[SparkSession, Suites]:
+    """Start Spark for a job of that name on so many rows, and build the suites meanwhile.
+
+    Raises:
+        ConfigError: an expectation that GX does not take.
+    """
+    with ThreadPoolExecutor(max_workers=1) as background:
+        suites = background.submit(prepare_checks, job.source, job.layout, job.suites, job.now)
+        with job.steps.step("start Spark"):
+            return start_session(f"pagelake {name} {run.run_id}", job.runtime, rows=rows, halts=True), suites.result()
 
 
 def check_and_publish(
@@ -37,11 +50,12 @@ def check_and_publish(
     accepted: Accepted | None = None,
     *,
     looking: Looking | None = None,
+    advice: str | None = None,
 ) -> None:
     """Check every table of the run at its version, and publish them together if no critical expectation fails but the accepted one.
 
     The run's docs are made in any case. runs.html is left to `observe`, which knows by then what was measured. `looking` is what
-    `look` gave, if it was asked before.
+    `look` gave, if it was asked before, `advice` what to do if a check fails, where that is another thing than after a run.
 
     Raises:
         SourceIncompleteError: the run did not come so far that it could be checked. Nothing was done.
@@ -54,7 +68,7 @@ def check_and_publish(
         # It was merged, and stopped or failed on its way through the checks.
         run.to(RunState.MERGED)
     with ThreadPoolExecutor(max_workers=1) as background:
-        _check_and_publish(spark, job, run, suites, accepted, whole, looking, background)
+        _check_and_publish(spark, job, run, suites, accepted, whole, looking, background, advice)
 
 
 def _check_and_publish(
@@ -66,6 +80,7 @@ def _check_and_publish(
     whole: CompleteSet,
     looking: Looking | None,
     background: ThreadPoolExecutor,
+    advice: str | None,
 ) -> None:
     docs_id = site.free_docs_id(job.layout.site, run.run_id, [check.docs_id for check in all_checks(job.layout)])
     site.remove_leftovers(job.layout.site, job.now)
@@ -102,7 +117,7 @@ def _check_and_publish(
         write_index(job.site)
     not_copied = _copy_site(job)
     if broken:
-        why = why_not_published(job.layout, docs_id, findings, broken)
+        why = why_not_published(job.layout, docs_id, findings, broken, advice)
         if not_copied:
             raise LakeError(f"{why}\nBesides: {not_copied}")
         raise (CouldNotCheckError if findings.unchecked else ChecksFailedError)(why)

@@ -68,6 +68,7 @@ class _Floor:
 # Things counted one by one vary by the root of their number (Poisson) even where nothing changed.
 _COUNTS = _Floor(share=0.35, least=3, by_root=3)
 _MEMORY = _Floor(share=0.35, least=64e6)
+_SHARE = _Floor(share=0.2, least=0.02)
 _BY_UNIT = {
     # Durations are skewed: on a busy machine one in a thousand takes twice as long for no reason.
     "s": _Floor(share=1.5, least=2),
@@ -81,6 +82,8 @@ _BY_METRIC = {
     Metric.PEAK_MEMORY: _MEMORY,
     Metric.SHUFFLED: _MEMORY,
     Metric.SPILLED: _MEMORY,
+    **dict.fromkeys((Metric.MODEL_NDCG, Metric.HIT_RATE, Metric.COVERAGE, Metric.BY_RULE), _SHARE),
+    Metric.DRIFT: _Floor(share=1, least=0.1),
 }
 
 

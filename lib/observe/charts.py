@@ -61,6 +61,34 @@ _SHOWN = (
         is_stack=False,
         is_greatest=True,
     ),
+    _Shown(
+        *("ndcg", "NDCG@10 of the models", "Of the model that serves each list, as the last training measured it."),
+        *(Metric.MODEL_NDCG, _label),
+        is_stack=False,
+    ),
+    _Shown(
+        *(
+            "hit-rate",
+            "Hit rate of the lists",
+            "Of those who played anything, the share who played an item of their list.",
+        ),
+        *(Metric.HIT_RATE, _label),
+        is_stack=False,
+    ),
+    _Shown(
+        *("coverage", "Coverage of the lists", "The share of the live items that each list has for anybody."),
+        *(Metric.COVERAGE, _label),
+        is_stack=False,
+    ),
+    _Shown(
+        *(
+            "drift",
+            "Drift of the plays",
+            "Population stability index since the last training: above 0.25, much has moved.",
+        ),
+        *(Metric.DRIFT, _label),
+        is_stack=False,
+    ),
 )
 
 

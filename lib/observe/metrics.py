@@ -92,6 +92,20 @@ class Metric(Enum):
     FILES_REMOVED = About("lake.files_removed", "{file}", Bad.NEVER, "Data files that it replaced.", by_table=True)
     FILES = About("lake.files", "{file}", Bad.MORE, "Data files of the table's version.", by_table=True)
     TABLE_BYTES = About("lake.bytes", "By", Bad.EITHER, "Bytes of these files.", by_table=True)
+    LISTS_BUILT = About(
+        "recommend.built", "1", Bad.NEVER, "1 for lists that passed their checks, 0 for a build that failed."
+    )
+    MODEL_NDCG = About(
+        "recommend.ndcg_at_10", "1", Bad.LESS, "NDCG@10 of the champion, as measured last.", label="list"
+    )
+    HIT_RATE = About(
+        "recommend.hit_rate", "1", Bad.LESS, "Share of players who played an item of their list.", label="list"
+    )
+    COVERAGE = About("recommend.coverage", "1", Bad.LESS, "Share of the live items that the list has.", label="list")
+    BY_RULE = About("recommend.by_rule", "1", Bad.MORE, "Share of the rows that no model gave.", label="list")
+    DRIFT = About("recommend.drift", "1", Bad.MORE, "PSI of the plays since the last training.", label="category")
+    TRAINING_AGE = About("recommend.training_age_seconds", "s", Bad.NEVER, "Age of the last training.")
+    UNUSABLE = About("recommend.unusable_models", "{model}", Bad.MORE, "Promoted models that were passed over.")
     TASK_SECONDS = About(
         "dag.task_seconds", "s", Bad.MORE, "Seconds of the last try of a task.", label="dag/task/state", by_dag=True
     )

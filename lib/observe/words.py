@@ -17,7 +17,7 @@ def amount(value: float, unit: str) -> str:
         size, name = next(((size, name) for size, name in _BYTES if abs(value) >= size), (1.0, "B"))
         return f"{value / size:,.1f} {name}" if size > 1 else f"{value:,.0f} B"
     if unit == "1":
-        return _number(value)
+        return f"{value:.3g}" if abs(value) < 1 else _number(value)
     thing, _, per = unit.partition("/")
     things = thing.strip("{}") + ("" if value == 1 else "s")
     return f"{_number(value)} {things}{f'/{per}' if per else ''}"
@@ -25,7 +25,7 @@ def amount(value: float, unit: str) -> str:
 
 def plain(value: float, unit: str) -> str:
     """A value where a heading says what is counted: `2,001`; seconds and bytes keep their unit."""
-    return amount(value, unit) if unit in ("s", "By") else _number(value)
+    return amount(value, unit) if unit in ("s", "By", "1") else _number(value)
 
 
 def expected(one: Measurement) -> str | None:

@@ -21,7 +21,7 @@ def keep_page(docs: Path, page: IndexPage) -> None:
     kept = {
         name: value
         for name, value in asdict(page).items()
-        if name not in ("accepted", "restored", "has_notebooks", "latest")
+        if name not in ("accepted", "restored", "has_models", "has_notebooks", "latest")
     }
     kept["published_at"] = page.published_at.isoformat()
     (docs / NAME).write_text(json.dumps(kept, indent=1) + "\n", "utf-8")

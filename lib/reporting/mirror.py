@@ -8,6 +8,7 @@ from pyarrow.fs import FileSelector, FileSystem, FileType
 
 from lib.errors import LakeError
 from lib.lake import storage
+from lib.lake.site_folder import MODELS
 from lib.lake.storage import Address
 
 # These change from run to run, and are written last: what they link to is there by then.
@@ -17,8 +18,8 @@ PAGES = ("runs.html", "index.html")
 def mirror(site: Address, uri: str) -> int:
     """Bring the copy at `uri` up to date; the number of files that were written.
 
-    Docs are never changed, so a file of the same size is taken to be there already; only the site's own pages and those of the
-    notebooks are written each time. Docs that the site no longer keeps are removed from the copy as well.
+    Docs are never changed, so a file of the same size is taken to be there already; only the site's own pages and those of models
+    and notebooks are written each time. Docs and pages on models that the site does not have are removed from the copy as well.
 
     Raises:
         LakeError: the store cannot be written. The site itself is as it should be, and the next run copies what is missing.
@@ -33,6 +34,9 @@ def mirror(site: Address, uri: str) -> int:
         runs_here = {name.split("/")[1] for name in here if name.startswith("runs/")}
         for run in {name.split("/")[1] for name in there if name.startswith("runs/")} - runs_here:
             store.delete_dir(f"{base}/runs/{run}")
+        for name in there.keys() - here.keys():
+            if name.startswith(f"{MODELS}/"):
+                store.delete_file(f"{base}/{name}")
     except (OSError, ValueError) as error:
         message = (
             f"the site could not be copied to {uri} (site.publish_to): {error}. {site} is as it should be; the next run copies "
@@ -43,7 +47,7 @@ def mirror(site: Address, uri: str) -> int:
 
 
 def _may_change(name: str) -> bool:
-    return name in PAGES or name.startswith("notebooks/")
+    return name in PAGES or name.startswith((f"{MODELS}/", "notebooks/"))
 
 
 def _kept(site: Address) -> dict[str, int]:

@@ -41,11 +41,14 @@ class Watch:
     steps: Steps
 
 
-def observe(watch: Watch, run: Run, work: Work) -> None:
-    """Tell everyone who wants to know how a run ended. What fails of that is logged, and changes nothing else."""
+def observe(watch: Watch, run: Run, work: Work, also: Sequence[Measurement] = ()) -> None:
+    """Tell everyone who wants to know how a run ended. What fails of that is logged, and changes nothing else.
+
+    `also` is what the caller measured of it.
+    """
     source, layout = watch.site.source, watch.site.layout
     summary = summary_of(run, _tried("looking for the run's docs", lambda: docs_of(layout, run)))
-    measured = _tried("measuring the run", lambda: _measured(watch, run, work, succeeded=summary.outcome.is_good))
+    measured = _tried("measuring the run", lambda: _measured(watch, run, work, also, succeeded=summary.outcome.is_good))
     _tried("exporting metrics", lambda: export_run(source.metrics, layout, summary, measured or []))
     _tried("sending alerts", lambda: send_alerts(watch.notifier, summary, measured or [], datetime.now(UTC)))
     _tried("writing the site's pages", lambda: write_site(watch.site))
@@ -65,7 +68,7 @@ def close_killed(watch: Watch, run: Run) -> None:
             observe(watch, known, Work(known.started_at))
 
 
-def _measured(watch: Watch, run: Run, work: Work, *, succeeded: bool) -> list[Measurement]:
+def _measured(watch: Watch, run: Run, work: Work, also: Sequence[Measurement], *, succeeded: bool) -> list[Measurement]:
     """What was measured of the run, judged by the runs before it, and recorded.
 
     What an earlier process measured of the same run (one that was resumed, or is checked apart) stays, unless it is measured anew.
@@ -74,7 +77,7 @@ def _measured(watch: Watch, run: Run, work: Work, *, succeeded: bool) -> list[Me
     before = summaries(layout, HISTORY)
     known = measurements(layout, before)
     mine = [from_record(record) for record in metrics.of_run(layout, run.run_id)]
-    anew = measure(watch.site.source, layout, run, work, succeeded=succeeded)
+    anew = [*measure(watch.site.source, layout, run, work, succeeded=succeeded), *also]
     series = {one.series for one in anew}
     kept = [one for one in mine if one is not None and one.series not in series]
     history = [Past(past.started_at, known[past.run_id]) for past in _before(before, run)]

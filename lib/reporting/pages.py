@@ -20,6 +20,7 @@ from lib.lake.layout import Layout
 from lib.quality.counts import Counts
 from lib.quality.docs import policy
 from lib.quality.names import rows_query
+from lib.reporting.card import Card, DecisionLine, Serving
 from lib.reporting.report import PLAIN_NOTE, Report
 
 _OUTCOMES = {"published": "good", **dict.fromkeys(("checks failed", "source failed", "failed", "killed"), "bad")}
@@ -95,7 +96,8 @@ class LatestRun:
 class IndexPage:
     """What is published. `docs_href` (here and in the tables) is a URL relative to the site's folder.
 
-    `rejected_reasons` holds (table, reason, rows); `notes` are whole sentences; `has_notebooks` says that their pages are there.
+    `rejected_reasons` holds (table, reason, rows); `notes` are whole sentences; `has_notebooks` and `has_models` say that there are
+    pages on them.
     After a rollback `published_at` is still the time at which the tables were first published.
     """
 
@@ -110,6 +112,7 @@ class IndexPage:
     accepted: tuple[AcceptedFailure, ...] = ()
     restored: Restored | None = None
     has_notebooks: bool = False
+    has_models: bool = False
     latest: LatestRun | None = None
 
 
@@ -168,7 +171,24 @@ def render_notebooks(titles: Mapping[str, str], publication_id: str) -> str:
     return _templates().get_template("notebooks.html").render(titles=titles, publication_id=publication_id)
 
 
-def render_runs(source: str, lines: Sequence[RunLine], report: Report | None = None) -> str:
+def render_models(source: str, serving: Sequence[Serving], lines: Sequence[DecisionLine]) -> str:
+    """`models/index.html`: who serves each list of recommendations, and all decisions, in the order of the lines."""
+    return _templates().get_template("models.html").render(source=source, serving=serving, lines=lines)
+
+
+def render_model(card: Card) -> str:
+    """`models/<version>.html`: the card of one model version."""
+    return _templates().get_template("model.html").render(card=card)
+
+
+def render_runs(
+    source: str,
+    lines: Sequence[RunLine],
+    report: Report | None = None,
+    *,
+    has_models: bool = False,
+    serving: Sequence[Serving] = (),
+) -> str:
     """`runs.html`: a line for every check, rollback and run without a check, newest first; and the report of the runs.
 
     Charts are drawn where the report names the folder of the scripts that draw; otherwise the page says that it is plainer.
@@ -185,6 +205,8 @@ def render_runs(source: str, lines: Sequence[RunLine], report: Report | None = N
         .get_template("runs.html")
         .render(
             source=source,
+            has_models=has_models,
+            serving=serving,
             lines=newest_first,
             n_checked=sum(1 for line in lines if line.counts is not None and line.outcome != ROLLED_BACK),
             n_unchecked=sum(1 for line in lines if line.counts is None),
@@ -219,6 +241,11 @@ def _number(value: int | None) -> str:
 
 def _docs_href(docs_id: str) -> str:
     return f"runs/{quote(docs_id, safe='')}/index.html"
+
+
+def _model_href(version: str) -> str:
+    """The page of a model, from a page beside it."""
+    return f"{quote(version, safe='')}.html"
 
 
 def _anchor(run_id: str) -> str:
@@ -256,4 +283,5 @@ def _templates() -> Environment:
     )
     environment.filters.update(number=_number, when=_when, docs_href=_docs_href, shape=_shape, rows_query=rows_query)
     environment.filters.update(anchor=_anchor, first_line=_first_line, sentence=_sentence, iso=_iso)
+    environment.filters.update(model_href=_model_href)
     return environment

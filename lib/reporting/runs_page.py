@@ -18,16 +18,19 @@ from lib.observe.words import amount, anomaly, expected, plain
 from lib.quality.counts import Counts
 from lib.quality.docs import copy_assets
 from lib.reporting import pages
+from lib.reporting.card import Serving
+from lib.reporting.model_cards import has_cards
 from lib.reporting.pages import Site
 from lib.reporting.report import Cell, Figure, Mark, NumbersRow, Report, RunSection
 
 OF_THE_RUN = "the run"
 
 
-def write_report(of: Site, kept: Collection[str]) -> RunSummary | None:
+def write_report(of: Site, kept: Collection[str], serving: Sequence[Serving] = ()) -> RunSummary | None:
     """Write runs.html: the last runs, whatever became of them, and what was measured of each. To be called once a run has its end.
 
-    `kept` are the docs that are linked. The cost is that of these runs, however old the lake. Returns the latest run.
+    `kept` are the docs that are linked, `serving` says who serves each list of recommendations. The cost is that of these runs,
+    however old the lake. Returns the latest run.
 
     Raises:
         LakeError: files of the site's assets are missing.
@@ -37,9 +40,9 @@ def write_report(of: Site, kept: Collection[str]) -> RunSummary | None:
     first = runs[0].number if len(runs) == pages.LAST else 0
     measured = measurements(of.layout, runs)
     report = _report(of.layout, of.assets, runs, measured)
-    site.write_page(
-        of.layout.site, "runs.html", pages.render_runs(of.source.source, _lines(of.layout, runs, first, kept), report)
-    )
+    lines = _lines(of.layout, runs, first, kept)
+    text = pages.render_runs(of.source.source, lines, report, has_models=has_cards(of), serving=serving)
+    site.write_page(of.layout.site, "runs.html", text)
     return runs[-1] if runs else None
 
 

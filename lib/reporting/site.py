@@ -18,23 +18,22 @@ from lib.observe.outcome import Outcome, RunSummary
 from lib.quality.validate import Findings
 from lib.reporting import pages
 from lib.reporting.kept_page import kept_page
+from lib.reporting.model_cards import has_cards, write_cards
 from lib.reporting.pages import Site
 from lib.reporting.runs_page import write_report
 
 
 def write_site(of: Site) -> None:
-    """Write runs.html, and index.html if it would say something else. Docs that are no longer kept go last.
+    """Write the pages on models, runs.html, and index.html if it would say something else. Docs that are no longer kept go last.
 
     index.html comes last of the pages: where it shows that publication, all else was written before.
     """
     published = publications.all_publications(of.layout)
     there = site.docs_kept(of.layout.site)
     kept = there & _kept(of, published)
-    latest = write_report(of, kept)
-    index = of.layout.site / "index.html"
-    text = _index(of, published, latest)
-    if not storage.is_file(index) or storage.read_text(index) != text:
-        site.write_page(of.layout.site, index.name, text)
+    serving = write_cards(of)
+    latest = write_report(of, kept, serving)
+    site.write_changed(of.layout.site, "index.html", _index(of, published, latest))
     site.remove_docs(of.layout.site, there - kept)
 
 
@@ -115,6 +114,7 @@ def _published_page(of: Site, published: Sequence[Publication]) -> pages.IndexPa
         published_at=checked.published_at,
         accepted=tuple(pages.AcceptedFailure(**vars(one)) for one in publication.accepted),
         restored=restored or None,
+        has_models=has_cards(of),
         has_notebooks=storage.is_file(of.layout.site / "notebooks" / "index.html"),
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 from lib.console import printable, say, show_table
 from lib.lake import publications
 from lib.lake.checks import ROLLED_BACK, checks_since
+from lib.lake.decisions import Decision, Verdict, all_decisions, serving
 from lib.lake.layout import Layout
 from lib.lake.publications import Publication
 from lib.lake.storage import Address
@@ -49,13 +50,27 @@ class Failing:
 
 
 @dataclass(frozen=True)
+class Serving:
+    """Who serves a list of recommendations: the promotion of its champion, None for the baselines; and the last decision on it."""
+
+    of_list: str
+    promoted: Decision | None
+    last: Decision
+
+
+@dataclass(frozen=True)
 class Status:
-    """The state of a lake. `runs` are newest first; `report` is the page with all of it."""
+    """The state of a lake. `runs` are newest first; `report` is the page with all of it.
+
+    `lists_built` is whether the last build of recommendations passed; None where these runs have none.
+    """
 
     source: str
     lake: Address
     runs: tuple[RunStatus, ...]
     published: Publication | None
+    serving: tuple[Serving, ...]
+    lists_built: bool | None
     failing: Failing | None
     failing_tasks: tuple[FailingTask, ...]
     next: str
@@ -75,11 +90,24 @@ def status_of(source: str, layout: Layout, last: int, now: datetime) -> Status:
         lake=layout.root,
         runs=tuple(_run(run, measured[run.run_id]) for run in reversed(found)),
         published=publications.current(layout),
+        serving=_serving(layout),
+        lists_built=_lists_built([one for run in reversed(found) for one in measured[run.run_id]]),
         failing=failing,
         failing_tasks=tasks,
         next=_next(source, layout, found[-1] if found else None, ended, tasks),
         report=layout.site / "runs.html",
     )
+
+
+def _serving(layout: Layout) -> tuple[Serving, ...]:
+    """Who serves each list that was ever decided on."""
+    decisions = all_decisions(layout)
+    last = {one.list: one for one in decisions}
+    return tuple(Serving(name, serving(layout, decisions, name), last[name]) for name in sorted(last))
+
+
+def _lists_built(measured: Sequence[Measurement]) -> bool | None:
+    return next((one.value == 1 for one in measured if one.series.metric is Metric.LISTS_BUILT), None)
 
 
 def _run(summary: RunSummary, measured: Sequence[Measurement]) -> RunStatus:
@@ -148,12 +176,27 @@ def as_json(status: Status) -> str:
         "lake": str(status.lake),
         "runs": [_run_as_json(run) for run in status.runs],
         "published": published,
+        "lists": {one.of_list: _serving_as_json(one) for one in status.serving},
+        "lists_built": status.lists_built,
         "failing": failing,
         "failing_tasks": [{**vars(one), "started_at": _time(one.started_at)} for one in status.failing_tasks],
         "next": status.next,
         "report": str(status.report),
     }
     return json.dumps(content, indent=2)
+
+
+def _serving_as_json(one: Serving) -> dict[str, Any]:
+    return {
+        "champion": one.promoted and one.promoted.model_version,
+        "kind": one.promoted and one.promoted.kind,
+        "since": one.promoted and _time(one.promoted.decided_at),
+        "last_decision": {
+            "verdict": one.last.verdict,
+            "decided_at": _time(one.last.decided_at),
+            "because": list(one.last.because),
+        },
+    }
 
 
 def _run_as_json(run: RunStatus) -> dict[str, Any]:
@@ -198,6 +241,7 @@ def say_status(status: Status) -> None:
         *_anomalies(status.runs),
         "",
         *_published(status.published),
+        *_lists(status.serving, is_built=status.lists_built),
         *_failed(status.failing, status.failing_tasks),
     ]
     say([printable(line) for line in (*lines, f"Next:      {status.next}", f"Report:    {status.report}")])
@@ -229,6 +273,21 @@ def _published(publication: Publication | None) -> list[str]:
     lines += [f"           by a rollback to {publication.restores}"] if publication.restores else []
     tables = publication.tables.values()
     return [*lines, *(f"           {one.table}: {amount(one.rows, '{row}')}, version {one.version}" for one in tables)]
+
+
+def _lists(serving: Sequence[Serving], *, is_built: bool | None) -> list[str]:
+    lines = ["the last build failed, and was not published; see the log of build-recommendations"] * (is_built is False)
+    for one in serving:
+        by = "the baselines"
+        if one.promoted is not None:
+            by = (
+                f"model {one.promoted.model_version} ({one.promoted.kind}), promoted {one.promoted.decided_at:%Y-%m-%d}"
+            )
+        lines.append(f"{one.of_list}: {by}")
+        if one.last.verdict == Verdict.KEPT:
+            lines.append(f"  the candidate of {one.last.decided_at:%Y-%m-%d} was not promoted: {one.last.because[0]}")
+    heads = ["Lists:     ", *["           "] * len(lines)]
+    return [f"{head}{line}" for head, line in zip(heads, lines, strict=False)]
 
 
 def _failed(failing: Failing | None, tasks: Sequence[FailingTask]) -> list[str]:

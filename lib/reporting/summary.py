@@ -77,8 +77,13 @@ def say_done(layout: Layout, run: Run) -> None:
     say(lines)
 
 
-def why_not_published(layout: Layout, docs_id: str, findings: Findings, broken: Sequence[Finding]) -> str:
-    """The summary of a check after which nothing is published: what is wrong, where to look, and what to do."""
+def why_not_published(
+    layout: Layout, docs_id: str, findings: Findings, broken: Sequence[Finding], advice: str | None = None
+) -> str:
+    """The summary of a check after which nothing is published: what is wrong, where to look, and what to do.
+
+    `advice` takes the place of what is advised after a run.
+    """
     lines = [f"{findings.counts}:", *(f"  {finding}" for finding in broken)]
     lines += ["What was published before stays current."]
     if findings.failed:
@@ -86,6 +91,8 @@ def why_not_published(layout: Layout, docs_id: str, findings: Findings, broken: 
         lines += [f"Rows:    {rows_query(docs_id, shown.name)}"]
         lines += [f"         (failures is {layout.failures}; docs/troubleshooting.md, exit 3, says how to ask)"]
     lines += [f"Docs:    {layout.site / 'runs' / docs_id / 'index.html'}"]
+    if advice is not None:
+        return "\n".join([*lines, f"Next:    {advice}"])
     lines += ["Next:    fix the source or the suite, then full-ingest; for a fixed suite sanity-check is enough"]
     if not findings.unchecked and len(findings.gating) == 1:
         lines += [f"Or:      sanity-check --accept '{broken[0].name}' --reason TEXT, to publish this once all the same"]
