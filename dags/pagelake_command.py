@@ -75,6 +75,16 @@ def command(
     return [str(SPARK_SUBMIT), *spark, job, *common, *own]
 
 
+def lakes_of(params: Mapping[str, Any], extras: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The lakes that a run of a DAG is about, each once, as its params `source` and `lake`.
+
+    `extras` are those of the asset events that started it, of which Airflow gathers several in one run. Where it was
+    triggered by hand there are none, and `params` say it, as they say what an extra leaves out.
+    """
+    found = [{name: extra.get(name) or params.get(name) for name in ("source", "lake")} for extra in extras or [params]]
+    return [one for number, one in enumerate(found) if one not in found[:number]]
+
+
 def spark_options(variable: object) -> list[str]:
     """The options of spark-submit that the Airflow Variable `pagelake_spark` asks for.
 

@@ -1,14 +1,14 @@
 """Tasks and DAGs made of Pagelake's jobs: what a job's exit status means to Airflow, and what all of them have in common.
 
-A new task is one line, `PagelakeJob(task_id="retrain_model", job="retrain-model")`; a new DAG is one file that begins with
-`pagelake_dag(...)`. Nothing that is here has to be changed for it.
+A new task is one line, `PagelakeJob(task_id="status", job="status")`; a new DAG is one file that begins with `pagelake_dag(...)`.
+Nothing that is here has to be changed for it.
 """
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,16 @@ from urllib.parse import quote
 
 from airflow.sdk import DAG, Asset, BaseOperator, BaseOperatorLink, Param, Variable
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
-from pagelake_command import command, job_environment, log_line, publication, run_id_of, spark_options, summary_of
+from pagelake_command import (
+    RUN_ID,
+    command,
+    job_environment,
+    log_line,
+    publication,
+    run_id_of,
+    spark_options,
+    summary_of,
+)
 from pagelake_process import JobProcess
 from pagelake_record import dag_callback, task_callback
 
@@ -50,6 +59,20 @@ LAKE = _optional(
 )
 TABLES = _optional(_NAMES, 2000, title="Tables", description="Only these tables, such as tracks,users. Empty: all.")
 
+# What every task has. A mapped one names it in `partial` too: Airflow plans it before there is a task.
+TASK_SETTINGS: Mapping[str, Any] = {
+    "owner": "pagelake",
+    "retries": 3,
+    "retry_delay": timedelta(seconds=float(os.environ.get("PAGELAKE_AIRFLOW_RETRY_S", "300"))),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(hours=1),
+    "execution_timeout": timedelta(hours=6),  # a night's run that hangs must not keep the next one out
+    "pool": POOL,
+    "on_success_callback": task_callback("success"),
+    "on_failure_callback": task_callback("failed"),
+    "on_retry_callback": task_callback("retried"),
+}
+
 
 def pagelake_dag(dag_id: str, **settings: Any) -> DAG:
     """A DAG of Pagelake's jobs: one run at a time, none for days that are gone, its end recorded. `settings` are those of DAG."""
@@ -74,19 +97,7 @@ class PagelakeJob(BaseOperator):
     template_fields: Sequence[str] = ("options",)
 
     def __init__(self, *, job: str, options: Sequence[str] = (), **settings: Any) -> None:
-        defaults: dict[str, Any] = {
-            "owner": "pagelake",
-            "retries": 3,
-            "retry_delay": timedelta(seconds=float(os.environ.get("PAGELAKE_AIRFLOW_RETRY_S", "300"))),
-            "retry_exponential_backoff": 2.0,
-            "max_retry_delay": timedelta(hours=1),
-            "execution_timeout": timedelta(hours=6),  # a night's run that hangs must not keep the next one out
-            "pool": POOL,
-            "on_success_callback": task_callback("success"),
-            "on_failure_callback": task_callback("failed"),
-            "on_retry_callback": task_callback("retried"),
-        }
-        super().__init__(**{**defaults, **settings})
+        super().__init__(**{**TASK_SETTINGS, **settings})
         self.job, self.options = job, list(options)
         self._process: JobProcess | None = None
 
@@ -106,7 +117,8 @@ class PagelakeJob(BaseOperator):
             level, message, fields = log_line(line)
             getattr(self.log, level)(message, **fields)
             said.append(message)
-        return self.ended(context, self._process.status(), {"run_id": run_id, **summary_of(said)})
+        of_run = {"run_id": run_id} if RUN_ID in self.options else {}
+        return self.ended(context, self._process.status(), {**of_run, **summary_of(said)})
 
     def ended(self, context: Any, status: int, said: dict[str, str]) -> dict[str, str]:
         """What the exit status means. `said` is what the job said at its end.
@@ -139,17 +151,17 @@ class DataDocs(BaseOperatorLink):
         return str(operator.docs_url)
 
 
-class PublishingJob(PagelakeJob):
-    """A job that checks and publishes: it links to the docs of its run, and tells those who follow the asset."""
+class CheckingJob(PagelakeJob):
+    """A job that checks and publishes: it links to the docs of its check."""
 
     operator_extra_links = (DataDocs(),)
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**{"outlets": [PUBLISHED], **settings})
+        super().__init__(**settings)
         self.docs_url = ""
 
     def ended(self, context: Any, status: int, said: dict[str, str]) -> dict[str, str]:
-        """Link to the docs, and say what is published with the asset."""
+        """Link to the docs, and return what is published as well."""
         published = publication(Path(said["tables"])) if "tables" in said else {}
         if "docs" in said:
             docs = Path(said["docs"])
@@ -160,6 +172,18 @@ class PublishingJob(PagelakeJob):
             base = Variable.get("pagelake_docs_url", default="http://127.0.0.1:8899").rstrip("/")
             self.docs_url = f"{base}/{quote(docs.relative_to(site).as_posix())}"
             context["ti"].xcom_push(key="docs", value=str(docs))
+        return {**super().ended(context, status, said), **published}
+
+
+class PublishingJob(CheckingJob):
+    """A checking job whose publications those who follow the asset are told of: which lake, and what is published there."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{"outlets": [PUBLISHED], **settings})
+
+    def ended(self, context: Any, status: int, said: dict[str, str]) -> dict[str, str]:
+        """Say what is published with the asset."""
         result = super().ended(context, status, said)
-        context["outlet_events"][PUBLISHED].extra = {"source": context["params"].get("source"), **result, **published}
-        return {**result, **published}
+        params = {name: context["params"].get(name) for name in ("source", "lake")}
+        context["outlet_events"][PUBLISHED].extra = {**params, **result}
+        return result

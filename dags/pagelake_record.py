@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from pagelake_command import ROOT, command, job_environment, redacted, run_id_of
+from pagelake_command import ROOT, RUN_ID, command, job_environment, redacted, run_id_of
 
 JOB = "record-task"
 # Airflow ends a task's process [core] task_success_overtime after its end, and a callback of a DAG run after
@@ -62,7 +62,9 @@ def _seconds(start: datetime | None, end: datetime | None) -> str:
 def _record(context: Any, *options: str) -> None:
     dag_id, dag_run_id = context["dag"].dag_id, context["run_id"]
     params = {name: context["params"].get(name) for name in ("source", "lake")}
-    which = ["--dag", dag_id, "--dag-run", dag_run_id, "--run-id", run_id_of(dag_id, dag_run_id)]
+    which = ["--dag", dag_id, "--dag-run", dag_run_id]
+    if RUN_ID in getattr(context.get("task"), "options", ()):
+        which += ["--run-id", run_id_of(dag_id, dag_run_id)]
     done = subprocess.run(
         command(JOB, [*which, *options], params=params),
         cwd=ROOT,

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# One night's full-ingest, for cron and systemd: scripts/nightly.sh [options of full-ingest]
+# One night, for cron and systemd: scripts/nightly.sh [options of full-ingest]
 #
-# The run is called nightly-<day in UTC>: a second try goes on where the first one stopped, and a start after a good run has
-# nothing to do. Only status 1 and 4 may be better the next time: PAGELAKE_TRIES tries in all (3), PAGELAKE_RETRY_S seconds
-# apart (600). The exit status is that of the last try.
+# full-ingest, and once that has published, build-recommendations, if the source has a block recommend:. The run is called
+# nightly-<day in UTC>: a second try goes on where the first one stopped, and a start after a good run has nothing to fetch.
+# Only status 1 and 4 may be better the next time: PAGELAKE_TRIES tries of each job (3), PAGELAKE_RETRY_S seconds apart (600).
+# The exit status is that of the last try.
 set -uo pipefail
 
 tries=${PAGELAKE_TRIES:-3}
@@ -41,13 +42,33 @@ run() {
     child=''
 }
 
-for ((try = 1; ; try++)); do
-    run "$root/spark-submit.sh" full-ingest "$@" --resume-or-start "$run_id"
-    [[ $status == 1 || $status == 4 ]] || exit "$status"
-    ((try < tries)) || exit "$status"
-    ((signals == 0)) || exit "$status"
-    echo "Try $try of $tries ended with status $status; the next one begins in $pause_s s." >&2
-    ended_as=$status
-    run sleep "$pause_s"
-    ((signals == 0)) || exit "$ended_as"
+# Runs a job until it ends well, or until no other try is worth it or allowed. Its status is in `status`.
+tried() {
+    local try ended_as
+    for ((try = 1; ; try++)); do
+        run "$root/spark-submit.sh" "$@"
+        [[ $status == 1 || $status == 4 ]] || return
+        ((try < tries && signals == 0)) || return
+        echo "Try $try of $tries of $1 ended with status $status; the next one begins in $pause_s s." >&2
+        ended_as=$status
+        run sleep "$pause_s"
+        status=$ended_as
+        ((signals == 0)) || return
+    done
+}
+
+# The lists are made with those of the options that every job has.
+lists=(build-recommendations --if-declared)
+publishes=1
+for ((i = 1; i <= $#; i++)); do
+    case ${!i} in
+        --source | --api-url | --lake | --set | --log-format) lists+=("${@:i:2}") && ((i++)) ;;
+        --source=* | --api-url=* | --lake=* | --set=* | --log-format=* | --verbose) lists+=("${!i}") ;;
+        --no-check | --dry-run) publishes=0 ;;
+    esac
 done
+
+tried full-ingest "$@" --resume-or-start "$run_id"
+((status == 0 && publishes == 1 && signals == 0)) || exit "$status"
+tried "${lists[@]}"
+exit "$status"
