@@ -47,9 +47,9 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def sample(pid: int, peaks: dict[str, float], stop: threading.Event) -> None:
+def sample(pid: int, peaks: dict[str, float], stop: threading.Event, every_s: float = 0.5) -> None:
     """Keep the peak of the memory by kind of process, in MB. Memory that forked processes share counts once."""
-    while not stop.wait(0.5):
+    while not stop.wait(every_s):
         now: dict[str, float] = defaultdict(float)
         for one in set(_all(pid)):
             try:
