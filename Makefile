@@ -51,7 +51,8 @@ lock:  ## Pin what the requirements*.in ask for anew (add ARGS=--upgrade for new
 	@$(DEV) && "$$python" $(COMPILE) $(ARGS) requirements.in -o requirements.txt \
 	    && "$$python" $(COMPILE) $(ARGS) requirements-notebooks.in -o requirements-notebooks.txt \
 	    && "$$python" $(COMPILE) $(ARGS) requirements-dev.in -o requirements-dev.txt \
-	    && "$$python" $(COMPILE) $(ARGS) airflow/requirements.in -o airflow/requirements.txt
+	    && "$$python" $(COMPILE) $(ARGS) airflow/requirements.in -o airflow/requirements.txt \
+	    && "$$python" $(COMPILE) $(ARGS) tests/requirements-mlflow.in -o tests/requirements-mlflow.txt
 
 docs:  ## Serve a lake's site on this machine (LAKE=lake/demo PORT=8899; Ctrl-C ends it)
 	@test -n "$$LAKE" || { echo "LAKE is empty; name a lake, such as LAKE=lake/demo" >&2; exit 2; }

@@ -20,10 +20,12 @@ FEW_EXAMPLES = PART == "quick"
 LONGEST_FIRST = (
     "e2e/test_airflow.py",
     "e2e/test_notebooks.py",
+    "e2e/test_recommended.py",
     "e2e/test_days.py",
     "spark/test_replay.py",
     "spark/test_landing.py",
     "e2e/test_resume.py",
+    "spark/test_recommending.py",
     "spark/test_tables_machine.py",
     "spark/test_proof_machine.py",
     "e2e/test_service.py",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import time
 from collections.abc import Iterable, Mapping
@@ -52,6 +53,14 @@ def missing(what: str) -> NoReturn:
         pytest.fail(message)
     # A newcomer without root cannot install it, and the other tests are worth running; the reason is printed, and CI never skips.
     pytest.skip(message)
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
 
 
 def command(*arguments: str) -> list[str]:

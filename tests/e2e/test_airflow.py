@@ -1,4 +1,4 @@
-"""Airflow as its operator meets it: init, start, runs of `full_ingest` through its API, its page, terminate.
+"""Airflow as its operator meets it: init, start, runs of its DAGs through its API, its page, terminate.
 
 State, port and lakes are the test's own; the environment in .airflow/venv is the clone's, and is made where it is missing.
 """
@@ -35,6 +35,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 PASSWORD = 'corr3ct "horse" bättery'
 KEY = "k3y-of-the-shop"
 NOT_TONIGHT = "0 0 29 2 *"  # no run but those of the tests
+SCHEDULES = {"PAGELAKE_AIRFLOW_CRON": NOT_TONIGHT, "PAGELAKE_AIRFLOW_RETRAIN_CRON": NOT_TONIGHT}
 CHROMIUM = Path("/usr/bin/chromium")
 ENDED = ("success", "failed")
 
@@ -75,20 +76,35 @@ class Airflow:
         body = {"dag_run_id": dag_run_id, "logical_date": None, "conf": conf}
         assert self.ask("POST", "dags/full_ingest/dagRuns", body)["status"] == 200
 
-    def state_of(self, dag_run_id: str) -> str:
-        return str(self.ask("GET", f"dags/full_ingest/dagRuns/{dag_run_id}")["state"])
+    def switch(self, dag: str, *, on: bool) -> None:
+        assert self.ask("PATCH", f"dags/{dag}", {"is_paused": not on})["status"] == 200
 
-    def ended(self, dag_run_id: str) -> dict[str, Any]:
+    def state_of(self, dag_run_id: str, dag: str) -> str:
+        return str(self.ask("GET", f"dags/{dag}/dagRuns/{quote(dag_run_id)}")["state"])
+
+    def ended(self, dag_run_id: str, dag: str = "full_ingest") -> dict[str, Any]:
         """The run's tasks by name, once it has ended."""
         deadline = time.monotonic() + 600
-        while self.state_of(dag_run_id) not in ENDED:
+        while self.state_of(dag_run_id, dag) not in ENDED:
             assert time.monotonic() < deadline, f"{dag_run_id} does not end"
             time.sleep(1)
-        return self.tasks(dag_run_id)
+        return self.tasks(dag_run_id, dag)
 
-    def tasks(self, dag_run_id: str) -> dict[str, Any]:
-        found = self.ask("GET", f"dags/full_ingest/dagRuns/{dag_run_id}/taskInstances")["task_instances"]
-        return {task["task_id"]: task for task in found}
+    def tasks(self, dag_run_id: str, dag: str = "full_ingest") -> dict[str, Any]:
+        """The run's tasks by name; those of a mapped task are `name.source`, as its page calls them."""
+        found = self.ask("GET", f"dags/{dag}/dagRuns/{quote(dag_run_id)}/taskInstances")["task_instances"]
+        return {".".join(filter(None, (task["task_id"], task["rendered_map_index"]))): task for task in found}
+
+    def started_by(self, dag_run_id: str) -> str:
+        """The run of `recommendations` that the publication of a run started."""
+        deadline = time.monotonic() + 120
+        while True:
+            for run in self.ask("GET", "dags/recommendations/dagRuns")["dag_runs"]:
+                events = self.ask("GET", f"dags/recommendations/dagRuns/{quote(run['dag_run_id'])}/upstreamAssetEvents")
+                if dag_run_id in [event["source_run_id"] for event in events["asset_events"]]:
+                    return str(run["dag_run_id"])
+            assert time.monotonic() < deadline, f"{dag_run_id} starts nothing"
+            time.sleep(1)
 
     def events(self, dag_run_id: str) -> list[dict[str, Any]]:
         """The asset events that a run made."""
@@ -166,9 +182,7 @@ def at_work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AtWork]:
     made.home.mkdir()
     (made.home / "airflow.cfg").write_text("[core", "utf-8")
     (made.home / "airflow.db").write_text("half a database", "utf-8")
-    init = made.script(
-        "init.sh", AIRFLOW_ADMIN_PASSWORD=PASSWORD, PAGELAKE_AIRFLOW_UNPAUSED="1", PAGELAKE_AIRFLOW_CRON=NOT_TONIGHT
-    )
+    init = made.script("init.sh", AIRFLOW_ADMIN_PASSWORD=PASSWORD, PAGELAKE_AIRFLOW_UNPAUSED="1", **SCHEDULES)
     assert init.returncode == 0, init.stdout + init.stderr
     (made.home / "start.json").write_text('{"mark": "of a start long ago", "pid": 1, "port": 1}', "utf-8")
     with http_receiver() as ops, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as statsd:
@@ -178,14 +192,15 @@ def at_work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AtWork]:
             SHOP_API_KEY=KEY,
             PAGELAKE_ALERT_URL=f"json://127.0.0.1:{ops.port}",
             PAGELAKE_AIRFLOW_RETRY_S="3",
-            PAGELAKE_AIRFLOW_CRON=NOT_TONIGHT,
             AIRFLOW_ADMIN_PASSWORD=PASSWORD,
+            **SCHEDULES,
             AIRFLOW__METRICS__STATSD_ON="True",
             AIRFLOW__METRICS__STATSD_HOST="127.0.0.1",
             AIRFLOW__METRICS__STATSD_PORT=str(statsd.getsockname()[1]),
         )
         try:
             assert start.returncode == 0, start.stdout + start.stderr
+            made.switch("recommendations", on=False)  # one test switches it on: the others have no lists to wait for
             yield AtWork(made, init.stdout, start.stderr, statsd, ops)
         finally:
             made.script("terminate.sh")
@@ -253,23 +268,43 @@ def test_airflows_own_metrics_are_sent_where_a_setting_says(at_work: AtWork) -> 
     assert at_work.statsd.recv(65_536).startswith(b"airflow.")
 
 
-def test_a_good_run_is_published_and_tells_who_follows_the_asset(airflow: Airflow, files: Path) -> None:
-    lake = files / "lake"
+def test_a_good_run_is_published_and_the_lists_are_made_from_it(airflow: Airflow, files: Path) -> None:
+    lake, source = files / "lake", source_file(files, "good")
+    airflow.switch("recommendations", on=True)
     airflow.ask("POST", "variables", {"key": "pagelake_spark", "value": '["--driver-memory", "1g"]'})
-    airflow.trigger("good-1", source=source_file(files, "good"), lake=str(lake))
+    airflow.trigger("good-1", source=source, lake=str(lake))
     tasks = airflow.ended("good-1")
     assert {name: (task["state"], task["try_number"]) for name, task in tasks.items()} == {
         "full_ingest": ("success", 1),
         "sanity_check": ("success", 1),
     }
+    started = airflow.started_by("good-1")
+    built = airflow.ended(started, "recommendations")
+    airflow.switch("recommendations", on=False)
+    assert {name: (task["state"], task["try_number"]) for name, task in built.items()} == {
+        "lakes": ("success", 1),
+        f"build_recommendations.{source}": ("success", 1),
+    }
     published = json.loads((lake / "published.json").read_text("utf-8"))
     assert published["run_id"].startswith("good-1-")
-    table = published["tables"]["tracks"]
+    assert published["publication_id"] == f"{published['run_id']}.check2", "the lists are a later check of the run"
+    lists, table = (published["tables"][name] for name in ("recommendations", "tracks"))
     assert len(read(lake / table["path"], table["version"])) == len(good("tracks", served_rows()["tracks"]))
+    served = {row["user_id"] for row in read(lake / lists["path"], lists["version"])}
+    assert len(served) == len(good("users", served_rows()["users"]))
     [event] = airflow.events("good-1")
-    assert event["extra"]["publication_id"] == published["publication_id"]
-    assert event["extra"]["run_id"] == published["run_id"]
+    assert {**event["extra"], "docs": "", "tables": "", "published_at": ""} == {
+        **{"source": source, "lake": str(lake), "docs": "", "tables": "", "published_at": ""},
+        **{"publication_id": published["run_id"], "run_id": published["run_id"]},
+    }
     assert event["source_task_id"] == "sanity_check"
+    assert airflow.events(started) == [], "it would start itself"
+    links = airflow.ask(
+        "GET",
+        f"dags/recommendations/dagRuns/{quote(started)}/taskInstances/build_recommendations/links?map_index=0",
+    )
+    docs = f"http://127.0.0.1:8899/runs/{published['publication_id']}/index.html"
+    assert links["extra_links"] == {"Data docs": docs}
     assert f"Run {published['run_id']} is published." in airflow.log("good-1", "sanity_check")
     for task, job in (("full_ingest", "full-ingest"), ("sanity_check", "sanity-check")):
         assert f" --driver-memory 1g {job} --source" in airflow.log("good-1", task)
@@ -348,14 +383,31 @@ def test_a_parameter_that_is_none_is_refused_when_it_is_given(airflow: Airflow, 
 def test_the_dags_import_no_spark_and_are_made_as_promised(airflow: Airflow) -> None:
     program = """
 import json, sys
+from types import SimpleNamespace
 sys.path.insert(0, sys.argv[1])
-import full_ingest
-dag = full_ingest.check.dag
+import full_ingest, recommendations, retrain_model
+from airflow.sdk.definitions.param import process_params
+from airflow.sdk.exceptions import AirflowSkipException
+from pagelake_jobs import PUBLISHED
+dags = [full_ingest.check.dag, recommendations.build.dag, retrain_model.retrain.dag]
+shop = recommendations.build.unmap({"params": {"source": "shop", "lake": "/l/shop"}})
+events = [SimpleNamespace(extra={"source": name, "lake": None}) for name in ("shop", "blog", "shop")]
+try:
+    shop.ended({}, 0, {})
+    skipped = False
+except AirflowSkipException:
+    skipped = True
+jobs = [task for dag in dags for task in dag.tasks if task.task_id != "lakes" and not task.is_mapped]
 print(json.dumps({
     "heavy": sorted({name.split(".")[0] for name in sys.modules} & {"pyspark", "delta", "pandas", "pyarrow", "lib", "jobs"}),
-    "dag": [dag.catchup, dag.max_active_runs, sorted(dag.params)],
-    "tasks": {t.task_id: [t.job, t.options, t.pool, t.retries, sorted(t.upstream_task_ids)] for t in dag.tasks},
-    "outlets": {t.task_id: [outlet.name for outlet in t.outlets] for t in dag.tasks},
+    "dags": {dag.dag_id: [dag.catchup, dag.max_active_runs, sorted(dag.params)] for dag in dags},
+    "tasks": {t.task_id: [t.job, t.options, t.pool, t.retries, sorted(t.upstream_task_ids)] for t in [*jobs, shop]},
+    "mapped": [recommendations.build.pool, recommendations.build.retries],
+    "outlets": {t.task_id: [outlet.name for outlet in t.outlets] for dag in dags for t in dag.tasks if t.outlets},
+    "on the asset": [dag.dag_id for dag in dags if dag.schedule == [PUBLISHED]],
+    "shop": process_params(shop.dag, shop, {}, suppress_exception=False),
+    "published": recommendations.lakes(params={}, triggering_asset_events={PUBLISHED: events}),
+    "nothing published": skipped,
 }))
 """
     python = ROOT / ".airflow" / "venv" / "bin" / "python"
@@ -371,12 +423,23 @@ print(json.dumps({
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == {
         "heavy": [],
-        "dag": [False, 1, ["lake", "source", "tables"]],
+        "dags": {
+            "full_ingest": [False, 1, ["lake", "source", "tables"]],
+            "recommendations": [False, 1, ["lake", "source"]],
+            "retrain_model": [False, 1, ["lake", "source"]],
+        },
         "tasks": {
             "full_ingest": ["full-ingest", ["--no-check", "--resume-or-start", "<run id>"], "pagelake_lake", 3, []],
             "sanity_check": ["sanity-check", ["--run-id", "<run id>"], "pagelake_lake", 3, ["full_ingest"]],
+            "build_recommendations": ["build-recommendations", ["--if-declared"], "pagelake_lake", 3, ["lakes"]],
+            "retrain_model": ["retrain-model", ["--if-needed"], "default_pool", 3, []],
         },
-        "outlets": {"full_ingest": [], "sanity_check": ["pagelake_published"]},
+        "mapped": ["pagelake_lake", 3],
+        "outlets": {"sanity_check": ["pagelake_published"]},
+        "on the asset": ["recommendations"],
+        "shop": {"source": "shop", "lake": "/l/shop"},
+        "published": [{"source": "shop", "lake": None}, {"source": "blog", "lake": None}],
+        "nothing published": True,
     }
     assert airflow.ask("GET", "importErrors")["import_errors"] == []
     assert airflow.ask("GET", "pools/pagelake_lake")["slots"] == 1

@@ -14,13 +14,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import jupytext
 import nbformat
+import numpy as np
 import pyarrow as pa
 import pytest
 import requests
@@ -33,7 +34,9 @@ from demo import DemoSettings, build
 from demo.settings import Faults
 from jobs.cli import UsageError
 from lib.errors import ConfigError, LakeError, PagelakeError
-from lib.lake.layout import claim, lake_at
+from lib.lake.decisions import Decision, Verdict, decide
+from lib.lake.layout import Layout, claim, lake_at
+from lib.lake.model_numbers import save_numbers
 from lib.lake.publications import Publication, PublishedTable, publish
 from lib.lake.runs import TableRun, new_run
 from notebooks.tooling.__main__ import kernel_environment
@@ -46,7 +49,7 @@ from tests.on_disk import at
 pytestmark = pytest.mark.e2e
 
 FOLDER = ROOT / "notebooks"
-NAMES = ("01_explore_tables", "02_time_travel", "03_quality", "04_without_spark")
+NAMES = ("01_explore_tables", "02_time_travel", "03_quality", "04_without_spark", "05_recommendations")
 # What the JVM says of itself at each start.
 OF_THE_JVM = "WARNING: Using incubator modules: jdk.incubator.vector\n"
 # An error, whoever causes it; but pyspark leaves the sockets of its answers to the garbage collector, and Great Expectations
@@ -822,3 +825,121 @@ def test_another_source_is_told_to_have_no_music_and_its_notebook_ends_well(tmp_
     without_spark = Ran(lake.root, {"04": run_notebook(FOLDER / "04_without_spark.ipynb", env)}, None)
     assert without_spark.sentence("04", "differ else") == "All four agree on every table."
     assert without_spark.sentence("04", "plays.plays.sum") == "0 plays on 0 days."
+
+
+def test_without_lists_and_models_each_part_of_recommendations_says_so_in_a_line(ran: Ran) -> None:
+    no_lists = (
+        "No lists of tracks are published here. If the source YAML has a block `recommend:`, `build-recommendations` makes "
+        "them."
+    )
+    no_model = "rules, as no model is promoted. `retrain-model` trains one."
+    said = {
+        "no_lists =": no_lists,
+        "champions =": f"- **discover**: {no_model}\n- **again**: {no_model}",
+        "reasons =": "Nothing was decided here yet: no model was trained.",
+        "alt.Chart": "No model was measured here yet.",
+        "position = 0": no_lists,
+        "place = 0": "No model serves `discover`, so there is nothing to compare tracks by.",
+        "shares =": no_lists,
+    }
+    assert {source: ran.sentence("05_recommendations", source) for source in said} == said
+
+
+@pytest.fixture
+def recommended(tmp_path: Path) -> Layout:
+    """A lake with three tracks, lists of two users whose keys are personal, and a model that serves `discover`."""
+    lake = lake_at(str(tmp_path / "lake"))
+    now = datetime(2026, 3, 1, 2, tzinfo=UTC)
+    claim(lake, "demo", now)
+    columns = [("user_id", pa.string()), ("list", pa.string()), ("rank", pa.int32()), ("track_id", pa.int64())]
+    columns += [("score", pa.float64()), ("model_version", pa.string()), ("generated_at", pa.timestamp("us", "UTC"))]
+    columns += [("fallback", pa.string()), ("because", pa.list_(pa.int64()))]
+    rows = [
+        ("zq.two@example.org", "discover", 1, 12, 0.5, "m1", now, None, [11]),
+        ("zq.one@example.org", "discover", 2, 13, 0.25, "m1", now, "popular", []),
+        ("zq.one@example.org", "discover", 1, 11, 0.75, "m1", now, None, [12, 99]),
+        ("zq.one@example.org", "again", 1, 12, 2.0, "baseline", now, "own_plays", [12]),
+    ]
+    schema = pa.schema(columns)
+    tables = {
+        "silver/tracks": pa.table({"id": [11, 12, 13], "name": ["One", "Two", "Three"], "artist": ["A", "B", "C"]}),
+        "gold/recommendations": pa.Table.from_pylist(
+            [dict(zip(schema.names, row, strict=True)) for row in rows], schema
+        ),
+    }
+    for path, table in tables.items():
+        write_deltalake(str(lake.root / path), table)
+    of_tracks = [
+        {"name": name, "type": kind} for name, kind in {"id": "bigint", "name": "string", "artist": "string"}.items()
+    ]
+    declared = [
+        {"name": "tracks", "key": ["id"], "columns": of_tracks},
+        {"name": "users", "key": ["id"], "columns": [{"name": "id", "type": "string", "pii": True}]},
+    ]
+    block = {
+        "plays": {"table": "listens", "user": "user_id", "item": "track_id", "at": "listened_at", "weight": None},
+        "users": {"table": "users", "groups": None},
+        "items": {"table": "tracks", "groups": None},
+    }
+    new_run("r1", "demo", "", {"tables": declared, "recommend": block}, now).save(lake)
+    published = {
+        (name := path.partition("/")[2]): PublishedTable(name, path, 0, len(table)) for path, table in tables.items()
+    }
+    publish(lake, Publication("r1", "r1", now, published))
+    weights = np.array([[0, 0.25, 0.5], [0, 0, 0], [0, 0, 0]], np.float32)
+    numbers, sha256 = save_numbers(lake, "m1", pa.array([11, 12, 13]), weights)
+    ndcg = {
+        name: {"ndcg_at_10": {"mean": mean, "low": mean - 0.125, "high": mean + 0.125, "users": 40, "level": 0.99}}
+        for name, mean in (("popular", 0.25), ("candidate", 0.5))
+    }
+    promoted = Decision("m1", "discover", now, Verdict.PROMOTED, ["It is better."], "m1", None, "m1", "ease", "r1")
+    held = Decision("m1", "again", now, Verdict.KEPT, ["It is no better."], None, None, "m1", "own_plays", "r1")
+    decide(
+        lake, [replace(promoted, metrics=json.dumps(ndcg), numbers=numbers, sha256=sha256), replace(held, metrics="{}")]
+    )
+    return lake
+
+
+def test_recommendations_by_title_and_by_whom_and_nothing_of_a_user(recommended: Layout, tmp_path: Path) -> None:
+    name = "05_recommendations"
+    env = {
+        **kernel_environment(str(recommended.root)),
+        "JAVA_HOME": "/nowhere",
+        "IPYTHONDIR": str(tmp_path / "profile"),
+    }
+    found = Ran(tmp_path, {name: run_notebook(FOLDER / f"{name}.ipynb", env)}, None)
+    assert found.sentence(name, "champions =") == (
+        "- **discover**: model m1 (ease), promoted on 2026-03-01 02:00 UTC.\n"
+        "- **again**: rules, as no model is promoted. `retrain-model` trains one."
+    )
+    assert found.sentence(name, "reasons =") == (
+        "- **again**, 2026-03-01 02:00 UTC: kept. It is no better.\n- **discover**, 2026-03-01 02:00 UTC: promoted. It is better."
+    )
+    drawn = found.drawing(name, "alt.Chart")
+    assert drawn.x.startswith("X-axis titled 'NDCG@10'")
+    assert {mark["model"]: mark["mean"] for mark in drawn.marks if "mean" in mark} == {
+        "popular": "0.25",
+        "candidate": "0.5",
+    }
+    discover, again = (found.rows(name, "position = 0", number) for number in (0, 1))
+    assert [(row["track"], row["because"], row["fallback"]) for row in discover] == [
+        ("One (A)", "Two (B); (not there)", ""),
+        ("Three (C)", "", "popular"),
+    ]
+    assert [(row["track"], row["because"], row["fallback"]) for row in again] == [("Two (B)", "Two (B)", "own_plays")]
+    assert [(row["track"], row["near"]) for row in found.rows(name, "place = 0")] == [
+        ("Three (C)", "0.50"),
+        ("Two (B)", "0.25"),
+    ]
+    assert [(row["list"], row["given by"], row["rows"], row["share"]) for row in found.rows(name, "shares =")] == [
+        ("discover", "the model", "2", "66.7%"),
+        ("discover", "popular", "1", "33.3%"),
+        ("again", "own_plays", "1", "100.0%"),
+    ]
+    assert "example.org" not in nbformat.writes(found.notebooks[name])
+    shutil.rmtree(str(recommended.model_numbers))
+    damaged = Ran(tmp_path, {name: run_notebook(FOLDER / f"{name}.ipynb", env)}, None)
+    assert damaged.sentence(name, "place = 0") == (
+        f"The model's numbers cannot be used: {recommended.model_numbers}: the numbers of model m1 are not there."
+    )
+    assert damaged.rows(name, "shares =") == found.rows(name, "shares =")

@@ -19,14 +19,18 @@ import pytest
 from great_expectations.render import RenderedDocumentContent, RenderedGraphContent, RenderedSectionContent
 from playwright.sync_api import Browser
 
+from lib.config import load_source
 from lib.lake import site_folder as site
+from lib.lake.layout import lake_at
 from lib.quality import docs
 from lib.quality.counts import Counts
 from lib.quality.docs_view import OwnPages
 from lib.quality.names import rows_query
 from lib.quality.validate import Finding, Findings
-from lib.reporting.pages import IndexPage, RunLine, TableLine, render_index, render_runs
+from lib.reporting.model_cards import write_cards
+from lib.reporting.pages import IndexPage, RunLine, Site, TableLine, render_index, render_runs
 from tests.e2e.watched_page import Watched, pages_of
+from tests.made_up_models import made_up
 from tests.on_disk import at
 
 pytestmark = [pytest.mark.e2e, pytest.mark.quick]
@@ -103,10 +107,13 @@ def make_site(folder: Path, context: Any, assets: Path | None) -> Path:
     site.publish_run_docs(staged, at(folder), DOCS_ID)
     docs_href = f"runs/{quote(DOCS_ID, safe='')}/index.html"
     line = TableLine("users", 3, 1, 1, 3, 0, 0, 3, 0, 0, "counted", Counts(1, 0, 0, 1), docs_href)
-    page = IndexPage("demo", "p1", "r1", AT, docs_href, (line,), (), (EVIL,))
+    page = IndexPage("demo", "p1", "r1", AT, docs_href, (line,), (), (EVIL,), has_models=True)
     site.write_page(at(folder), "index.html", render_index(page))
     run = RunLine("r1", DOCS_ID, AT, "checks failed", Counts(1, 0, 0, 1), 3, EVIL)
-    site.write_page(at(folder), "runs.html", render_runs("demo", [run]))
+    site.write_page(at(folder), "runs.html", render_runs("demo", [run], has_models=True))
+    layout = lake_at(str(folder.parent))
+    made_up(layout)
+    write_cards(Site(load_source("demo", conf_dir=ROOT / "conf", env={}), layout, assets))
     return folder
 
 
@@ -147,8 +154,8 @@ def base(request: pytest.FixtureRequest, rich: Path) -> Iterator[str]:
 
 def test_every_page_opens_without_another_host_a_dialog_or_an_error(base: str, rich: Path, watched: Watched) -> None:
     pages = pages_of(rich)
-    # index, runs; index of the docs, and for each of three tables its suite and what came of it
-    assert len(pages) == 9
+    # index, runs; index of the docs, and for each of three tables its suite and what came of it; decisions, and three models
+    assert len(pages) == 13
     for name in pages:
         watched.page.goto(f"{base}/{name}", wait_until="networkidle")
     watched.check()
@@ -180,6 +187,20 @@ def test_from_the_runs_to_the_expectation_that_failed_by_clicks_alone(base: str,
     assert "values must belong to this set" in page.inner_text("body")
     assert page.get_by_text(EVIL, exact=True).count() >= 1
     assert page.get_by_label("Could not check").count() == 1
+    watched.check()
+
+
+def test_from_what_is_published_to_the_examples_of_the_champion_by_clicks_alone(base: str, watched: Watched) -> None:
+    page = watched.page
+    page.goto(f"{base}/index.html")
+    page.get_by_role("link", name="Models").click()
+    page.locator("#serving").get_by_role("link", name="m3").click()
+    page.get_by_role("link", name="Models").click()
+    page.locator("#serving tr", has_text="again").get_by_role("link", name="m1").click()
+    page.get_by_role("link", name="discover").click()
+    assert page.locator("#examples-discover").get_by_role("row", name="4711").is_visible()
+    page.get_by_role("link", name="Every run").click()
+    assert page.get_by_role("link", name="Models").is_visible()
     watched.check()
 
 

@@ -87,14 +87,14 @@ _SAFETY = (
     _unit("docs-show-the-exception", "The data docs show of an exception what is inert", "lib/quality/docs_view.py", "inert(params[\"exception_message\"])", "params[\"exception_message\"]", "test_site_docs.py::test_an_exception_is_what_may_be_shown_of_it"),
 )
 _PUBLICATION = (
-    _unit("lock-not-taken", "One run at a time writes a lake", "lib/lake/lock.py", "        if not is_mine:", "        if False:", "test_rollback.py::test_a_rollback_keeps_out_of_a_lake_that_a_run_is_writing"),
+    _unit("lock-not-taken", "One run at a time writes a lake", "lib/lake/lock.py", "        if not is_mine:", "        if False:", "test_rollback.py::test_a_rollback_keeps_out_of_a_lake_that_a_run_is_writing", "test_decisions.py::test_two_trainings_at_once_are_refused_and_the_second_touches_nothing"),
     _unit("held-lease-taken", "One run at a time writes a lake in an object store", LEASE, "if now.until > self._clock() or not self._put(e_tag):", "if not self._put(e_tag):", "test_lease.py::test_one_run_at_a_time_writes_and_says_who_it_is"),
     _unit("lost-lease-kept", "A holder that could not renew its lease in time has lost it", LEASE, "return self._until > self._clock()", "return True", "test_lease.py::test_a_store_that_does_not_answer_ends_a_lease_no_earlier_than_its_time"),
     _unit("index-written-first", "What leads to docs in an object store is written last", "lib/lake/objects.py", "key=lambda file: (file == folder / _LAST, file)", "key=lambda file: (file != folder / _LAST, file)", "test_storage.py::test_an_object_store_has_what_leads_to_the_rest_last"),
     _unit("file-not-fixed", "A kill between commit and published.json is fixed", PUBLICATIONS, "if publication is None or _told(layout) == publication.publication_id:", "if True:", "test_publications.py::test_a_kill_between_the_commit_and_the_file_is_fixed_by_the_next_start"),
     _unit("version-not-pinned", "published.json pins the version of each table", PUBLICATIONS, "{\"path\": table.path, \"version\": table.version, \"rows\": table.rows}", "{\"path\": table.path, \"version\": None, \"rows\": table.rows}", "test_publications.py::test_a_kill_between_the_commit_and_the_file_is_fixed_by_the_next_start", "test_rollback.py::test_a_rollback_puts_the_tables_back_that_the_current_publication_has_replaced"),
     _unit("publications-by-the-clock", "The order of publications is the lake's, not the clock's", PUBLICATIONS, "key=lambda one: (one.number, one.published_at, one.publication_id)", "key=lambda one: (one.published_at, one.publication_id)", "test_publications.py::test_a_publication_comes_into_force_whatever_the_clock_said_at_the_one_before"),
-    _unit("failed-night-not-told", "The page of what is published tells of a latest run that did not publish", "lib/reporting/site.py", "    latest = write_report(of, kept)\n", "    latest = write_report(of, kept) and None\n", "test_latest_run.py::test_a_latest_run_that_did_not_publish_is_told_above_what_is_published"),
+    _unit("failed-night-not-told", "The page of what is published tells of a latest run that did not publish", "lib/reporting/site.py", "    latest = write_report(of, kept, serving)\n", "    latest = write_report(of, kept, serving) and None\n", "test_latest_run.py::test_a_latest_run_that_did_not_publish_is_told_above_what_is_published"),
     _unit("warnings-count-as-failures", "A warning is no failure, wherever it is counted", "lib/quality/counts.py", "if self.critical or self.unchecked:", "if self.critical or self.unchecked or self.warnings:", "test_counts.py::test_the_worst_comes_first_and_all_add_up"),
     _unit("replaced-one-not-named", "A publication names what it replaces", PUBLICATIONS, "replaces=before.publication_id if before else None", "replaces=None", "test_publications.py::test_a_publication_names_the_one_that_it_replaces"),
     _unit("who-accepted-not-told", "An accepted failure is told", PUBLICATIONS, "    if publication.accepted:\n", "    if False:\n", "test_publications.py::test_who_accepted_what_and_why_is_in_the_record_and_in_the_file"),
@@ -118,7 +118,7 @@ _OBSERVED = (
     _unit("killed-run-said-to-have-failed", "A killed run is told apart", "lib/observe/outcome.py", "return Outcome.KILLED", "return Outcome.FAILED", "test_summary.py::test_a_run_without_an_end_runs_while_it_holds_the_lock_and_was_killed_otherwise", "test_observe.py::test_a_killed_run_is_closed_measured_and_told_by_the_next_one"),
     _unit("status-hides-failing-tasks", "status says which task fails", "lib/reporting/status.py", "tasks = failing_tasks(layout, now)", "tasks = failing_tasks(layout, now)[:0]", "test_record_task.py::test_status_says_which_task_fails_until_it_ends_well"),
     _unit("volume-judged-after-four-runs", "A plausible volume needs five runs", "lib/quality/volume.py", "FEWEST_RUNS, MOST_RUNS = 5, 14", "FEWEST_RUNS, MOST_RUNS = 4, 14", "test_quality_volume.py::test_four_runs_say_nothing_yet"),
-    _unit("nightly-retries-failed-checks", "A scheduler does not retry what would end the same", "scripts/nightly.sh", "[[ $status == 1 || $status == 4 ]] || exit \"$status\"", "[[ $status == 1 || $status == 3 || $status == 4 ]] || exit \"$status\"", "test_nightly.py::test_only_status_1_and_4_are_tried_again_and_three_tries_are_enough"),
+    _unit("nightly-retries-failed-checks", "A scheduler does not retry what would end the same", "scripts/nightly.sh", "[[ $status == 1 || $status == 4 ]] || return", "[[ $status == 1 || $status == 3 || $status == 4 ]] || return", "test_nightly.py::test_only_status_1_and_4_are_tried_again_and_three_tries_are_enough"),
 )
 _CONTRACT = (
     _unit("lossy-type-is-wider", "A type that could lose something is refused", "lib/tables/fit.py", "(\"int\", \"double\")}", "(\"int\", \"double\"), (\"bigint\", \"double\")}", "test_contract_fit.py::test_a_type_that_could_lose_something_is_refused"),
@@ -157,8 +157,20 @@ _TABLES = (
     _spark("gone-by-an-unproved-copy", "A copy that is not proved takes no rejected row for gone", "lib/lake/quarantine.py", "earlier & F.col(\"held.table\").isin(list(complete)), _resolved", "earlier, _resolved", "test_replay.py::test_a_run_that_was_not_proved_complete_takes_no_rejected_row_for_gone"),
     _spark("half-a-rebuild-taken", "A rebuild that lacks a table replaces nothing", "lib/landing/replay.py", "    if not run.failed:\n", "    if True:\n", "test_replay.py::test_a_rebuild_that_cannot_take_what_was_merged_replaces_nothing"),
 )
+_LISTS = (
+    _unit("training-sees-the-test", "A training sees no play after its split", "lib/recommend/evaluate.py", "past = histories.before(split)", "past = histories.before(end)", "test_recommend_evaluate.py::test_a_model_sees_the_plays_before_the_split_and_the_split_as_now"),
+    _unit("luck-is-promoted", "A candidate that is not better is not promoted", "lib/recommend/comparison.py", "low > 0, f", "over_baseline.mean > -1, f", "test_recommend_comparison.py::test_each_gate_alone_keeps_what_there_is"),
+    _unit("worse-than-the-champion", "A candidate that is worse than the champion is not promoted", "lib/recommend/comparison.py", "over_champion.low >= -rules.margin", "over_champion.high >= -rules.margin", "test_recommend_comparison.py::test_each_gate_alone_keeps_what_there_is"),
+    _unit("damaged-model-serves", "A damaged model serves no list", "lib/lake/model_numbers.py", "if _hash_of(items, rows) != decision.sha256:", "if False:", "test_decisions.py::test_numbers_that_are_missing_or_others_are_an_error_that_names_the_model"),
+    _unit("withdrawn-model-serves", "A model of a publication that was taken back serves no list", "lib/lake/decisions.py", "if one.run_id != target.run_id}", "if False}", "test_decisions.py::test_a_model_of_a_publication_that_was_taken_back_serves_no_more"),
+    _unit("idle-users-by-the-model", "An idle user gets what a new one gets", "lib/recommend/scoring.py", "histories.last_play() < now - settings.idle_days * DAY", "histories.last_play() < 0", "test_recommend_scoring.py::test_an_idle_user_gets_what_a_new_one_gets_and_still_has_what_they_played"),
+    _unit("failed-lists-not-told", "Lists that are not published are told", "lib/reporting/lists.py", "        is_built = True\n", "        pass\n    finally:\n        is_built = True\n    try:\n        pass\n", "test_lists_observed.py::test_a_build_that_fails_is_told_and_the_run_stays_as_it_was"),
+    _spark("deleted-track-stays-in-lists", "Lists hold nothing that is deleted", "lib/gold/recommendations.py", "live = bases[reference.to_table].where(F.col(\"_deleted_at\").isNull())", "live = bases[reference.to_table]", "test_recommendations.py::test_the_next_run_takes_what_is_deleted_out_of_the_published_lists"),
+    _spark("misplaced-rows-pass", "A list of new tracks has no track that was heard", "lib/quality/lists.py", "((F.col(LIST) == DISCOVER) & is_known)", "(F.lit(False))", "test_recommendations.py::test_lists_are_checked_against_the_tables_that_they_were_made_from"),
+    _spark("plays-of-tomorrow-count", "Plays with a time in the future are left out", "lib/recommend/training_set.py", ".where(F.col(\"at\") <= F.unix_micros(F.lit(until)))", ".where(F.lit(True))", "test_training_set.py::test_plays_that_are_nobodys_or_of_nothing_or_of_later_or_deleted_are_left_out"),
+)
 # fmt: on
 FAULTS: tuple[Fault, ...] = (
     *(*_PLANS, *_PROOF, *_REQUESTS, *_ANSWERS, *_SAFETY),
-    *(*_PUBLICATION, *_OBSERVED, *_CONTRACT, *_FEATURES, *_TABLES),
+    *(*_PUBLICATION, *_OBSERVED, *_CONTRACT, *_FEATURES, *_TABLES, *_LISTS),
 )

@@ -132,7 +132,7 @@ def test_what_did_not_fail_cannot_be_accepted(things: Served, monkeypatch: pytes
     with pytest.raises(ChecksFailedError):
         checked(things, None, KNOWN, SHORT)
     after, told = runs.all_runs(things.layout), site(things, "runs.html")
-    monkeypatch.setattr("jobs.sanity_check.start_session", lambda *_, **__: pytest.fail("Spark was started"))
+    monkeypatch.setattr("jobs.steps.publish.start_session", lambda *_, **__: pytest.fail("Spark was started"))
     assert refused("things.typo", KNOWN, SHORT) == [typo]
     assert refused(SHORT_NAME, KNOWN, SHORT) == [
         f"--accept {SHORT_NAME}: it is not among the critical expectations that failed when run run-1 was last checked; "

@@ -134,7 +134,7 @@ def test_a_wrong_setting_ends_a_job_with_2_wherever_it_stands(
         monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
     for variable, value in cli.spark_environment(options, os.environ, python="python").items():
         monkeypatch.setenv(variable, value)
-    monkeypatch.setattr("jobs.full_ingest.start_session", lambda *_, **__: pytest.fail("Spark was started"))
+    monkeypatch.setattr("jobs.steps.publish.start_session", lambda *_, **__: pytest.fail("Spark was started"))
     done = CliRunner().invoke(command, ["--lake", str(tmp_path / "lake")])
     assert isinstance(done.exception, ConfigError)
     assert str(done.exception) == f"{PORT}=x: must be a port, 0 to 65535 (0: any that is free)"

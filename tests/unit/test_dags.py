@@ -20,6 +20,7 @@ from pagelake_command import (
     RUN_ID,
     command,
     job_environment,
+    lakes_of,
     log_line,
     publication,
     redacted,
@@ -60,6 +61,20 @@ def test_parameters_become_words_of_the_command_line_and_empty_ones_none() -> No
         *(SPARK_SUBMIT, "--master", "local[2]", "full-ingest"),
         *("--source", "my shop.yml; rm -rf /", "--tables", "a,b", "--resume", "r-1"),
     ]
+
+
+def test_a_run_is_about_each_lake_that_was_published_once() -> None:
+    params = {"source": "demo", "lake": None}
+    shop, blog = {"source": "shop", "lake": "/l/shop"}, {"source": "blog.yml", "lake": None}
+    told = [{**shop, "run_id": "r-1"}, {**blog, "run_id": "r-2"}, {**shop, "run_id": "r-3"}]
+    assert lakes_of(params, told) == [shop, blog]
+    assert lakes_of(params, [shop, {**shop, "lake": "/l/other"}]) == [shop, {"source": "shop", "lake": "/l/other"}]
+
+
+def test_a_run_that_no_publication_started_is_about_the_lake_of_its_params() -> None:
+    params = {"source": "shop", "lake": "/l/shop", "tables": "a"}
+    assert lakes_of(params, []) == [{"source": "shop", "lake": "/l/shop"}]
+    assert lakes_of(params, [{"from_rest_api": True}]) == [{"source": "shop", "lake": "/l/shop"}]
 
 
 @pytest.mark.parametrize(
@@ -237,6 +252,7 @@ def context(**more: Any) -> dict[str, Any]:
     }
     return {
         "dag": SimpleNamespace(dag_id="full_ingest"),
+        "task": SimpleNamespace(options=["--run-id", RUN_ID]),
         "run_id": SCHEDULED,
         "params": {"source": "demo", "lake": "/l a/ke", "tables": "tracks"},
         "ti": SimpleNamespace(task_id="sanity_check", try_number=2, **at),
@@ -245,8 +261,8 @@ def context(**more: Any) -> dict[str, Any]:
     }
 
 
-COMMON = ["--source", "demo", "--lake", "/l a/ke", "--dag", "full_ingest", "--dag-run", SCHEDULED]
-COMMON += ["--run-id", "scheduled__2026-11-25T03-00-00Z-4c88f7be"]
+WHICH = ["--source", "demo", "--lake", "/l a/ke", "--dag", "full_ingest", "--dag-run", SCHEDULED]
+COMMON = [*WHICH, "--run-id", "scheduled__2026-11-25T03-00-00Z-4c88f7be"]
 
 
 def test_the_end_of_a_task_is_recorded_with_its_try_and_its_seconds(recorder: Path) -> None:
@@ -258,6 +274,12 @@ def test_the_end_of_a_task_is_recorded_with_its_try_and_its_seconds(recorder: Pa
 def test_the_end_of_a_dag_run_is_recorded_without_a_task(recorder: Path) -> None:
     pagelake_record.dag_callback("failed")(context())
     assert recorder.read_text().splitlines() == ["record-task", *COMMON, "--state", "failed", "--seconds", "62.500"]
+
+
+def test_the_end_of_a_job_that_is_no_run_is_recorded_without_one(recorder: Path) -> None:
+    pagelake_record.task_callback("failed")(context(task=SimpleNamespace(options=["--if-needed"])))
+    task = ["--task", "sanity_check", "--try", "2", "--state", "failed", "--seconds", "62.500"]
+    assert recorder.read_text().splitlines() == ["record-task", *WHICH, *task]
 
 
 def test_a_record_that_fails_is_a_line_in_the_log_and_no_error(

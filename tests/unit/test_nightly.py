@@ -62,15 +62,13 @@ def calls(night: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("statuses", "ended", "n_calls"),
     [
-        ("0", 0, 1),
         ("2", 2, 1),
         ("3", 3, 1),
         ("130", 130, 1),
         ("143", 143, 1),
-        ("4 0", 0, 2),
-        ("1 0", 0, 2),
         ("4 3", 3, 2),
-        ("1 4 0", 0, 3),
+        ("1 3", 3, 2),
+        ("1 4 2", 2, 3),
         ("4 4 1 0", 1, 3),
     ],
 )
@@ -86,6 +84,60 @@ def test_only_status_1_and_4_are_tried_again_and_three_tries_are_enough(
     [call] = set(calls(night))
     assert call in {f"full-ingest --source my shop.yml --resume-or-start nightly-{day}" for day in days}
     assert said.count("the next one begins in 0 s.") == n_calls - 1
+
+
+@pytest.mark.parametrize(
+    ("statuses", "ended", "jobs"),
+    [
+        ("0 0", 0, "full-ingest build-recommendations"),
+        ("0 3", 3, "full-ingest build-recommendations"),
+        ("4 1 0 0", 0, "full-ingest full-ingest full-ingest build-recommendations"),
+        ("1 0 1 0", 0, "full-ingest full-ingest build-recommendations build-recommendations"),
+        ("0 1 1 1 0", 1, "full-ingest build-recommendations build-recommendations build-recommendations"),
+    ],
+)
+def test_a_night_that_published_makes_the_lists_whose_tries_are_counted_anew(
+    night: Path, statuses: str, ended: int, jobs: str
+) -> None:
+    with start(night, statuses, "--source", "shop") as process:
+        assert process.wait(60) == ended
+    assert [call.split()[0] for call in calls(night)] == jobs.split()
+
+
+def test_the_lists_are_made_with_the_options_that_every_job_has(night: Path) -> None:
+    common = [
+        "--source",
+        "my shop.yml",
+        "--lake=/a lake",
+        "--set",
+        "recommend.rows=5",
+        "--log-format",
+        "json",
+        "--verbose",
+    ]
+    with start(night, "0 0", "--tables", "tracks,users", "--allow-deletes", *common, "--api-url=http://h") as process:
+        assert process.wait(60) == 0
+    assert calls(night)[1] == f"build-recommendations --if-declared {' '.join(common)} --api-url=http://h"
+
+
+@pytest.mark.parametrize("option", ["--no-check", "--dry-run"])
+def test_a_night_that_publishes_nothing_makes_no_lists(night: Path, option: str) -> None:
+    with start(night, "0 0", option) as process:
+        assert process.wait(60) == 0
+    assert len(calls(night)) == 1
+
+
+def test_a_signal_while_the_tables_are_copied_makes_no_lists(night: Path) -> None:
+    stand_in = night / "spark-submit.sh"
+    stand_in.write_text(STAND_IN.replace("exit 143", "exit 0"), "utf-8")
+    with start(night, "wait 0") as process:
+        deadline = time.monotonic() + 30
+        while calls(night)[1:] != ["waits"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    assert [call.split()[0] for call in calls(night)] == ["full-ingest", "waits", "stopped"]
 
 
 def test_the_number_of_tries_is_a_setting(night: Path) -> None:

@@ -19,7 +19,7 @@ from notebooks.tooling import __main__ as job
 from notebooks.tooling import lab
 from notebooks.tooling.run import FOLDER, page_of
 
-NAMES = ["01_explore_tables", "02_time_travel", "03_quality", "04_without_spark"]
+NAMES = ["01_explore_tables", "02_time_travel", "03_quality", "04_without_spark", "05_recommendations"]
 
 
 def notebook(text: str) -> NotebookNode:
@@ -66,7 +66,9 @@ def test_pages_change_once_all_have_run(
     assert started(monkeypatch, "html", "--lake", "lake", "--executed", "kept") == 0
     assert runner.ran == NAMES
     assert sorted(path.name for path in folder.iterdir()) == [*(f"{name}.html" for name in NAMES), "index.html"]
-    assert [f"{name} has run on stdout" in (folder / f"{name}.html").read_text("utf-8") for name in NAMES] == [True] * 4
+    assert [f"{name} has run on stdout" in (folder / f"{name}.html").read_text("utf-8") for name in NAMES] == [
+        True
+    ] * len(NAMES)
     assert "publication p-1" in (folder / "index.html").read_text("utf-8")
     assert sorted(path.stem for path in (tmp_path / "kept").iterdir()) == NAMES
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}

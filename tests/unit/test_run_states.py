@@ -92,6 +92,21 @@ def test_a_derived_table_that_another_job_builds_is_published_as_it_was_and_stop
     assert "recommendations" not in complete_set(whole(), SOURCE, DERIVED, ["recommendations"]).tables
 
 
+def test_what_a_run_makes_of_such_a_table_is_made_from_versions_that_it_has() -> None:
+    def built(*versions: int) -> TableRun:
+        made = [{"table": "tracks", "version": version} for version in versions]
+        return TableRun("recommendations", TableState.BUILT, path="gold/recommendations", version=8, made_from=made)
+
+    found = complete_set(whole(recommendations=built(0)), SOURCE, DERIVED, ["recommendations"])
+    assert found.tables["recommendations"] == ("gold/recommendations", 8)
+    for versions, why in (
+        ((1,), "made from tracks version 1, and the run has tracks version 0"),
+        ((), "nothing that is known"),
+    ):
+        with pytest.raises(SourceIncompleteError, match=why):
+            complete_set(whole(recommendations=built(*versions)), SOURCE, DERIVED, ["recommendations"])
+
+
 @pytest.mark.parametrize("done", [None, *list(Step)[:-1]])
 def test_a_run_that_did_not_come_to_the_end_of_deriving_says_what_is_missing_and_what_goes_on(
     done: Step | None,

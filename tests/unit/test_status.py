@@ -18,6 +18,7 @@ from lib import console
 from lib.errors import ConfigError
 from lib.lake import metrics, publications
 from lib.lake.checks import Check, add_check
+from lib.lake.decisions import Decision, Verdict, decide
 from lib.lake.layout import claim, lake_at
 from lib.lake.lock import writing
 from lib.lake.publications import Publication, PublishedTable
@@ -155,6 +156,44 @@ def test_what_is_published_and_since_when(lake: Lake) -> None:
         "restores": None,
         "tables": {"tracks": {"version": 3, "rows": 2000}},
     }
+
+
+def test_who_serves_the_lists_and_why_a_candidate_does_not(lake: Lake) -> None:
+    lake.ran("a")
+    assert (lake.said()["lists"], "Lists:" in lake.status().stdout) == ({}, False)
+    promoted = {"champion": "m1", "champion_before": None, "model_version": "m1", "kind": "ease"}
+    decide(lake.layout, [Decision("m1", "discover", DAY_0, Verdict.PROMOTED, ["it is better"], **promoted)])
+    at = DAY_0 + timedelta(days=7)
+    kept = {"champion_before": None, "model_version": "m2"}
+    decide(
+        lake.layout,
+        [
+            Decision("m2", "discover", at, Verdict.KEPT, ["it is worse."], champion="m1", **kept),
+            Decision("m2", "again", at, Verdict.KEPT, ["there are no plays"], champion=None, **kept),
+        ],
+    )
+    assert (
+        "Lists:     again: the baselines\n"
+        "             the candidate of 2026-01-08 was not promoted: there are no plays\n"
+        "           discover: model m1 (ease), promoted 2026-01-01\n"
+        "             the candidate of 2026-01-08 was not promoted: it is worse.\n"
+    ) in lake.status().stdout
+    said = lake.said()["lists"]
+    assert (said["again"]["champion"], said["again"]["last_decision"]["verdict"]) == (None, "kept")
+    assert (said["discover"]["champion"], said["discover"]["kind"]) == ("m1", "ease")
+    assert said["discover"]["since"] == "2026-01-01T01:30:00+00:00"
+
+
+def test_a_build_of_lists_that_failed_is_told_until_one_passes(lake: Lake) -> None:
+    lake.ran("a")
+    assert lake.said()["lists_built"] is None
+    lake.ran("b", "published", Measurement(Series(Metric.LISTS_BUILT), 0))
+    lake.ran("c")  # no lists were built with it
+    assert lake.said()["lists_built"] is False
+    told = "Lists:     the last build failed, and was not published; see the log of build-recommendations\n"
+    assert told in lake.status().stdout
+    lake.ran("d", "published", Measurement(Series(Metric.LISTS_BUILT), 1))
+    assert (lake.said()["lists_built"], told in lake.status().stdout) == (True, False)
 
 
 def test_failed_checks_are_told_by_their_names(lake: Lake) -> None:

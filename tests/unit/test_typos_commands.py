@@ -52,7 +52,7 @@ def refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, lake: Path, *options: str
 ) -> str:
     """What a job says that ends with 2 and tells nobody of it."""
-    for module in ("jobs.full_ingest", "jobs.sanity_check", "jobs.explain_row"):
+    for module in ("jobs.steps.publish", "jobs.explain_row", "jobs.retrain_model"):
         monkeypatch.setattr(f"{module}.start_session", lambda *_, **__: pytest.fail("Spark was started"))
     for variable, value in os.environ.items():  # so that what main() sets is undone
         monkeypatch.setenv(variable, value)

@@ -29,6 +29,9 @@ from lib.observe.words import amount, anomaly, expected, plain, said
         (3_140_000.0, "By", "3.1 MB"),
         (2_000_000_000.0, "By", "2.0 GB"),
         (1.0, "1", "1"),
+        (0.0, "1", "0"),
+        (0.14937, "1", "0.149"),
+        (1.5, "1", "1.5"),
     ],
 )
 def test_an_amount_has_its_unit(value: float, unit: str, words: str) -> None:
