@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import click
+from pyspark.sql import functions as F
 
 from jobs.steps.options import Job, lake_options, open_job
 from jobs.steps.publish import check_and_publish, start
@@ -19,12 +20,11 @@ from lib.lake import publications, tables
 from lib.lake.decisions import all_decisions
 from lib.lake.layout import remove_rebuilds
 from lib.lake.lock import writing
-from lib.lake.opening import kept_with_record
+from lib.lake.opening import check_columns, kept_with_record
 from lib.lake.publications import Publication
 from lib.lake.runs import Run, record_recommend, run_of
 from lib.lake.states import RunState
 from lib.lake.there import published_there
-from lib.lake.without_spark import check_published
 from lib.recommend.build import build_lists
 from lib.recommend.list_numbers import lists_before, numbers_of
 from lib.recommend.training_set import opened
@@ -55,8 +55,7 @@ def command(*, if_declared: bool, **options: Any) -> None:
         say([f"Nothing to do: source {job.source.source} has no block recommend:."])
         return
     settings = job.source.recommended()
-    for name in derivations_of(job.source)[RECOMMENDATIONS].bases:
-        check_published(published_there(job.layout), name)
+    check_columns(job.layout, published_there(job.layout), derivations_of(job.source)[RECOMMENDATIONS].bases)
     # It copies nothing, so it is no run: what is told of runs, and of those that failed, stays as it is.
     with writing(job.layout, f"{NAME} of {published_there(job.layout).publication_id}", job.now):
         remove_rebuilds(job.layout)
@@ -81,8 +80,9 @@ def build(job: Job, publication: Publication, published: Run, settings: Recommen
     before = lists_before(spark, job.layout, declared, run)
     with opened(spark, job.source, settings, frames, publication.published_at) as training_set:
         with job.steps.step("score"):
-            lists, found.unusable = build_lists(training_set, job.layout, decisions, job.now)
-            merged = merge_lists(spark, job.layout, job.source, lists, bases)
+            built = build_lists(training_set, job.layout, decisions, job.now)
+            found.unusable = built.passed_over
+            merged = merge_lists(spark, job.layout, job.source, built.lists, bases)
             run.tables[declared.name] = record_of(job.layout, declared, merged, bases)
             run.tables[declared.name].newest_at = training_set.last_play
             reached("lists merged")
@@ -90,7 +90,14 @@ def build(job: Job, publication: Publication, published: Run, settings: Recommen
             job.steps.note(sentence)
         with job.steps.step("measure"):
             now = tables.at_version(spark, job.layout.gold(declared.name), merged.version)
-            found.numbers = numbers_of(training_set, now, frames[settings.plays.table], before, decisions, job.now)
-    check_and_publish(spark, job, run, suites, next(iter(publication.accepted), None), advice=ADVICE)
-    published.tables[declared.name] = run.tables[declared.name]
-    published.save(job.layout)
+            since = frames[settings.plays.table].where(F.col(settings.plays.at) <= F.lit(publication.published_at))
+            found.numbers = numbers_of(training_set, now, since, before, decisions, built.serving, job.now)
+    carried = next(iter(publication.accepted), None)
+    try:
+        check_and_publish(spark, job, run, suites, carried=carried, advice=ADVICE)
+    finally:
+        # Also where the copy of the site failed after that.
+        if run.state == RunState.PUBLISHED:
+            published.tables[declared.name] = run.tables[declared.name]
+            published.save(job.layout)
+            found.is_published = True

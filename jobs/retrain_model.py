@@ -7,16 +7,16 @@ from typing import Any
 import click
 
 from jobs.steps.options import Job, lake_options, open_job
-from lib.config import new_run_id
-from lib.config.derivations import are_items_personal
+from lib.config import derivations_of, new_run_id
+from lib.config.derivations import RECOMMENDATIONS, are_items_personal
 from lib.errors import ConfigError
 from lib.failpoints import reached
 from lib.lake.decisions import Decision, all_decisions
 from lib.lake.lock import training
 from lib.lake.named import check_lake
+from lib.lake.opening import check_columns
 from lib.lake.read import at_version
 from lib.lake.there import published_there
-from lib.lake.without_spark import check_published
 from lib.recommend.build import tables_read
 from lib.recommend.need import last_training, reasons
 from lib.recommend.retrain import Training, keep, last_profile, roll_back, train
@@ -51,12 +51,11 @@ def command(*, if_needed: bool, dry_run: bool, rollback: bool, **options: Any) -
             message = f"--rollback trains nothing, so {name} has no meaning beside it"
             raise ConfigError(message)
     job = open_job(**options)
-    settings = job.source.recommended()
+    job.source.recommended()
     check_lake(job.layout)
     version = new_run_id(job.now)
     if not rollback:
-        for name in tables_read(settings):
-            check_published(published_there(job.layout), name)
+        check_columns(job.layout, published_there(job.layout), derivations_of(job.source)[RECOMMENDATIONS].bases)
     with training(job.layout, version, job.now):
         decisions = (
             roll_back(job.layout, version) if rollback else retrain(job, version, is_dry=dry_run, if_needed=if_needed)
@@ -64,8 +63,10 @@ def command(*, if_needed: bool, dry_run: bool, rollback: bool, **options: Any) -
         if decisions:
             # A run may write these pages at the same time: each is replaced as a whole, and the next run writes what it finds.
             write_cards(job.site)
-            track(job.source, job.layout)
-            say_decisions(job.layout, decisions)
+    if not dry_run:
+        track(job.source, job.layout)
+    if decisions:
+        say_decisions(job.layout, decisions)
 
 
 def retrain(job: Job, version: str, *, is_dry: bool, if_needed: bool) -> list[Decision]:

@@ -121,7 +121,9 @@ if has_lists:
     users = lists["user"].unique().sort()
     rows = lists.filter(pc.field("user") == users[position]).to_pandas().sort_values("rank")
     rows["track"] = [titles.get(one, "(not there)") for one in rows.track]
-    rows["because"] = ["; ".join(titles.get(one, "(not there)") for one in own) for own in rows.because]
+    rows["because"] = [
+        "; ".join(titles.get(one, "(not there)") for one in (own if own is not None else ())) for own in rows.because
+    ]
     for name in LISTS:
         shown = rows[rows.list == name][["rank", "track", "score", "because", "fallback"]].fillna("")
         display(Markdown(f"**{name}** of user {position + 1:,} of {len(users):,}"), shown.reset_index(drop=True))

@@ -49,13 +49,15 @@ def check_and_publish(
     suites: Suites,
     accepted: Accepted | None = None,
     *,
+    carried: Accepted | None = None,
     looking: Looking | None = None,
     advice: str | None = None,
 ) -> None:
     """Check every table of the run at its version, and publish them together if no critical expectation fails but the accepted one.
 
     The run's docs are made in any case. runs.html is left to `observe`, which knows by then what was measured. `looking` is what
-    `look` gave, if it was asked before, `advice` what to do if a check fails, where that is another thing than after a run.
+    `look` gave, if it was asked before; `carried` is what was accepted at an earlier check, and counts if it still fails; `advice`
+    says what to do if a check fails, where that is another thing than after a run.
 
     Raises:
         SourceIncompleteError: the run did not come so far that it could be checked. Nothing was done.
@@ -68,7 +70,7 @@ def check_and_publish(
         # It was merged, and stopped or failed on its way through the checks.
         run.to(RunState.MERGED)
     with ThreadPoolExecutor(max_workers=1) as background:
-        _check_and_publish(spark, job, run, suites, accepted, whole, looking, background, advice)
+        _check_and_publish(spark, job, run, suites, accepted, carried, whole, looking, background, advice)
 
 
 def _check_and_publish(
@@ -77,6 +79,7 @@ def _check_and_publish(
     run: Run,
     suites: Suites,
     accepted: Accepted | None,
+    carried: Accepted | None,
     whole: CompleteSet,
     looking: Looking | None,
     background: ThreadPoolExecutor,
@@ -92,6 +95,8 @@ def _check_and_publish(
         docs = Docs(docs_id, site.staging_folder(job.layout.site, docs_id), job.source.source, href)
         found = check(copy, looking, whole.tables, suites, docs=docs, at=job.now)
         findings, notes = found.findings, found.notes
+        if carried is not None and carried.expectation in {finding.name for finding in findings.gating}:
+            accepted = carried
         broken = (*not_accepted(findings, accepted), *findings.unchecked)
         reached("checked")
     with job.steps.step("publish"):

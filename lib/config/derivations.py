@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -125,7 +126,9 @@ def recorded_derivations(settings: Mapping[str, Any]) -> dict[str, Derivation]:
     if (block := settings.get("recommend")) is not None:
         keys = {table["name"]: tuple(table["key"]) for table in settings["tables"]}
         types = {table["name"]: {one["name"]: one["type"] for one in table["columns"]} for table in settings["tables"]}
-        found[RECOMMENDATIONS] = _recommendations(block, keys, types)
+        # A run that was published with other columns than the block names does not say what the lists are.
+        with suppress(KeyError):
+            found[RECOMMENDATIONS] = _recommendations(block, keys, types)
     return found
 
 

@@ -9,7 +9,9 @@ from enum import StrEnum
 from typing import Any
 
 import pyarrow as pa
+from deltalake.exceptions import DeltaError
 
+from lib.errors import LakeError
 from lib.lake import publications, records
 from lib.lake.layout import Layout
 
@@ -89,8 +91,16 @@ def decide(layout: Layout, decisions: Sequence[Decision]) -> None:
 
 
 def all_decisions(layout: Layout) -> list[Decision]:
-    """Every decision, in their order."""
-    found = [Decision(**record) for record in records.read(layout.decisions)]
+    """Every decision, in their order.
+
+    Raises:
+        LakeError: the table is damaged.
+    """
+    try:
+        found = [Decision(**record) for record in records.read(layout.decisions)]
+    except (OSError, pa.ArrowException, DeltaError) as error:
+        message = f"{layout.decisions} cannot be read ({type(error).__name__}); bring the table back from a copy"
+        raise LakeError(message) from error
     return sorted(found, key=lambda one: (one.number, one.list))
 
 

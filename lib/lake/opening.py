@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,6 +15,7 @@ from lib.lake.named import unknown_run
 from lib.lake.publications import Publication
 from lib.lake.runs import Run, TableRun, new_run
 from lib.lake.states import RunState, TableState
+from lib.lake.without_spark import check_published
 
 
 def open_run(
@@ -95,6 +96,21 @@ def kept(published: Publication | None, names: Iterable[str]) -> dict[str, Table
         for name in names
         if name in there
     }
+
+
+def check_columns(layout: Layout, publication: Publication, needed: Mapping[str, Collection[str]]) -> None:
+    """Check that each of these tables is published, with these columns.
+
+    Raises:
+        ConfigError: one is not, as the source YAML has changed since.
+    """
+    for table, columns in needed.items():
+        check_published(publication, table)
+        entry = publication.tables[table]
+        held = held_columns(layout.root / entry.path, entry.version) or {}
+        if missing := [name for name in columns if name not in held]:
+            message = f"{table} is published without the column {missing[0]}, which the source YAML names: run full-ingest first"
+            raise ConfigError(message)
 
 
 def kept_with_record(publication: Publication, run: Run) -> dict[str, TableRun]:

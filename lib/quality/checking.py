@@ -24,7 +24,7 @@ from lib.lake.states import RunState, TableState
 from lib.quality.declared import NOTHING
 from lib.quality.docs import Docs
 from lib.quality.implied import implied, register_deleted_rows
-from lib.quality.lists import register_lists
+from lib.quality.lists import register_build, register_pointers
 from lib.quality.references import count_unmatched, describe_unmatched, register_unmatched
 from lib.quality.suites import build_suite, of_kept
 from lib.quality.validate import Findings, validate
@@ -122,12 +122,15 @@ def _built_apart(copy: Copy, frames: dict[str, DataFrame], suites: Suites) -> li
     for declared in derivations_of(copy.source).values():
         if declared.apart and declared.name in frames:
             suite = suites[declared.name]
-            if not (is_of_that_job and copy.run.tables[declared.name].state == TableState.BUILT):
+            is_built = is_of_that_job and copy.run.tables[declared.name].state == TableState.BUILT
+            if not is_built:
                 of_kept(suite)
             if declared.name == RECOMMENDATIONS and copy.source.recommend is not None:
-                current = publications.current(copy.lake)
-                until = None if current is None else current.published_at
-                notes += register_lists(copy, copy.source.recommend, declared, frames, suite, until)
+                notes += register_pointers(copy, declared, frames, suite)
+                if is_built:
+                    current = publications.current(copy.lake)
+                    until = None if current is None else current.published_at
+                    register_build(copy, copy.source.recommend, declared, frames, until)
     return notes
 
 

@@ -50,7 +50,8 @@ def declared_by_lists(block: Recommend, lists: Derivation) -> Declared:
     ranks = f"The ranks of a list count from 1, without a gap: the last one is the number of its rows ({RANK})."
     reach = (
         f"All lists together reach a share of {block.min_coverage:g} of the live rows of {items} (min_coverage of the source "
-        "YAML); of as many as the lists have rows, where those are fewer. Lists that no model serves are popular ones, and may not."
+        f"YAML); of as many as the lists have rows, where those are fewer. Without a model, a list '{DISCOVER}' is popular items, "
+        "and may not."
     )
     too_few = f"covered < {block.min_coverage!r} * least(live, listed)"
     return [
@@ -80,26 +81,22 @@ def declared_by_lists(block: Recommend, lists: Derivation) -> Declared:
             "coverage",
             f"SELECT * FROM {coverage_view(lists.name)} /* of {{batch}} */ WHERE by_model > 0 AND {too_few}",
             reach,
+            # Whether a model reaches too little is decided where it is promoted; what it reaches moves with the plays.
+            severity="warning",
         ),
     ]
 
 
-def _of_build(name: str, query: str, description: str) -> dict[str, Any]:
-    return {**no_rows(query, description), "meta": {"name": name, OF_BUILD: True}}
+def _of_build(name: str, query: str, description: str, severity: str = "critical") -> dict[str, Any]:
+    return {**no_rows(query, description), "meta": {"name": name, OF_BUILD: True}, "severity": severity}
 
 
-def register_lists(
-    copy: Copy,
-    block: Recommend,
-    lists: Derivation,
-    frames: Mapping[str, DataFrame],
-    suite: ExpectationSuite,
-    until: datetime | None,
+def register_pointers(
+    copy: Copy, lists: Derivation, frames: Mapping[str, DataFrame], suite: ExpectationSuite
 ) -> list[str]:
-    """Make the views that the checks of the lists ask; sentences on what is in the lists and is not live.
+    """Let the suite ask what in the lists points at no live row; a sentence on each reference where something does.
 
-    `frames` are all tables of the run. The lists know the plays `until` that time (all of them, if None). One pass over the lists;
-    the views are read when they are asked.
+    `frames` are all tables of the run.
     """
     targets = {
         reference.to_table: (copy.source.table(reference.to_table), frames[reference.to_table], None)
@@ -107,6 +104,16 @@ def register_lists(
     }
     found = count_unmatched(lists, register_unmatched(lists, frames[lists.name], targets, copy.key_hash))
     describe_unmatched(suite, found)
+    return [str(unmatched) for unmatched in found]
+
+
+def register_build(
+    copy: Copy, block: Recommend, lists: Derivation, frames: Mapping[str, DataFrame], until: datetime | None
+) -> None:
+    """Make the views that the checks of a build ask; they are read when they are asked.
+
+    `frames` are all tables of the run. The lists know the plays `until` that time (all of them, if None).
+    """
     [user_key], [item_key] = (copy.source.table(part.table).key for part in (block.users, block.items))
     users = live_rows(frames[block.users.table]).select(F.col(user_key).alias("_user"))
     items = live_rows(frames[block.items.table]).select(F.col(item_key).alias("_item"))
@@ -131,7 +138,6 @@ def register_lists(
     short.select(as_named, LIST, F.lit(None).cast("int").alias(RANK)).createOrReplaceTempView(short_view(lists.name))
     misplaced(rows, played).select(as_named, LIST, RANK).createOrReplaceTempView(misplaced_view(lists.name))
     coverage(rows, items).createOrReplaceTempView(coverage_view(lists.name))
-    return [str(unmatched) for unmatched in found]
 
 
 def short_lists(rows: DataFrame, users: DataFrame, played: DataFrame, most: int) -> DataFrame:
@@ -161,9 +167,17 @@ def misplaced(rows: DataFrame, played: DataFrame) -> DataFrame:
 
 
 def coverage(rows: DataFrame, items: DataFrame) -> DataFrame:
-    """One row: how many live items the lists have (`covered`), of how many (`live`), in how many rows (`listed`, `by_model`)."""
+    """One row: how many live items the lists have (`covered`), of how many (`live`), in how many rows (`listed`).
+
+    `by_model` is how many rows of new items a model gave.
+    """
     covered = rows.select("_item").distinct().join(items, on="_item", how="left_semi")
-    counts = {"covered": covered, "live": items, "listed": rows, "by_model": rows.where(F.col("fallback").isNull())}
+    counts = {
+        "covered": covered,
+        "live": items,
+        "listed": rows,
+        "by_model": rows.where((F.col(LIST) == DISCOVER) & F.col("fallback").isNull()),
+    }
     first, *others = [frame.agg(F.count("*").alias(name)) for name, frame in counts.items()]
     return reduce(DataFrame.crossJoin, others, first)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from pyspark.sql import DataFrame
@@ -26,13 +27,19 @@ def tables_read(settings: Recommend) -> tuple[str, ...]:
     return tuple(dict.fromkeys((settings.plays.table, settings.users.table, settings.items.table)))
 
 
-def build_lists(
-    of: TrainingSet, layout: Layout, decisions: Sequence[Decision], at: datetime
-) -> tuple[DataFrame, list[str]]:
+@dataclass(frozen=True)
+class Built:
+    """Lists that are still to be worked out; the model version that serves each, if one does; a sentence on each passed over."""
+
+    lists: DataFrame
+    serving: Mapping[ListName, str]
+    passed_over: Sequence[str]
+
+
+def build_lists(of: TrainingSet, layout: Layout, decisions: Sequence[Decision], at: datetime) -> Built:
     """The lists of every user, by the champions; `at` is when they are generated. Key: user, list, rank.
 
-    A champion whose numbers are missing or damaged, or whose publication was rolled back, is passed over for the one before it:
-    there is a sentence on each.
+    A champion whose numbers are missing or damaged, or whose publication was rolled back, is passed over for the one before it.
     """
     now, taken_back = of.end or 0, withdrawn(layout)
     catalogue = of.items.catalogue
@@ -44,7 +51,8 @@ def build_lists(
         champion, model = _champion(of, layout, reign(decisions, name), taken_back, passed_over)
         ladders[name] = Ladder(champion, model, rules[name])
     reached("lists are made")
-    return score(of, ladders, now, at), passed_over
+    serving = {name: ladder.version for name, ladder in ladders.items() if ladder.model is not None}
+    return Built(score(of, ladders, now, at), serving, passed_over)
 
 
 def _champion(

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from pyspark import TaskContext
-from pyspark.ml.recommendation import ALS
 from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from lib.lake.model_numbers import Numbers
 from lib.recommend.ease import gram, popularity, solve
 from lib.recommend.models import Als, Ease, Model, OwnPlays
 from lib.recommend.recipes import Recipe
 from lib.recommend.training_set import Items, TrainingSet, blocks
+
+if TYPE_CHECKING:
+    from lib.lake.model_numbers import Numbers
 
 # So many bytes of a Gram matrix each Python process of Spark sums up at a time: of a larger matrix, some rows after the others.
 GRAM_BYTES = 64_000_000
@@ -170,6 +172,9 @@ def _gram_of(of: TrainingSet, recipe: Recipe, now: int) -> NDArray[np.float64]:
 
 def _als(of: TrainingSet, recipe: Recipe, now: int) -> Als:
     """Spark's ALS on the cells, sorted: another order of the same rows would give other factors."""
+    # It brings pandas along: seconds in each Python process, of which most never come here.
+    from pyspark.ml.recommendation import ALS
+
     part = _Cells(of.items.groups, len(of.items.ids), now, recipe.half_life_days, recipe.power)
     factors = np.zeros((len(of.items.ids), recipe.factors), np.float32)
     cells = of.users.mapInArrow(part, from_arrow_schema(_CELLS)).sort("user", "item")

@@ -12,9 +12,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lib.config import Derivation, Recommend
-from lib.config.derivations import LIST, LISTS
+from lib.config.derivations import LIST, ListName
 from lib.lake import tables
-from lib.lake.decisions import Decision, champion
+from lib.lake.decisions import Decision
 from lib.lake.layout import Layout
 from lib.lake.runs import Run, all_runs
 from lib.recommend.comparison import CANDIDATE, CHAMPION
@@ -31,10 +31,10 @@ FEWEST_PLAYERS = 30
 class ListNumbers:
     """What is measured of a build of lists. By list: shares of 1, and NDCG@10. `drift` is by kind of category.
 
-    `ndcg` is that of the champion, as the last training measured it; `coverage` the share of the live items that the list has for
-    anybody; `by_rule` the share of its rows that a rule gave, and no model. `hit_rate` is of the lists before: of the users with
-    such a list who played anything since, the share who played an item of it. `drift` is the population stability index of the
-    plays since the last training, which was `training_age_s` seconds ago.
+    `ndcg` is that of the model that serves the list, as it was measured last; `coverage` the share of the live items that the list
+    has for anybody; `by_rule` the share of its rows that a rule gave, and no model. `hit_rate` is of the lists before: of the users
+    with such a list who played anything since, the share who played an item of it. `drift` is the population stability index of
+    the plays since the last training, which was `training_age_s` seconds ago.
     """
 
     ndcg: Mapping[str, float]
@@ -75,14 +75,19 @@ def numbers_of(
     plays: DataFrame,
     before: Before | None,
     decisions: Sequence[Decision],
+    serving: Mapping[ListName, str],
     at: datetime,
 ) -> ListNumbers:
-    """Measure lists that are built, at that time; `plays` is the table of plays that they are made from."""
+    """Measure lists that are built, at that time; `serving` are the model versions, `plays` those that the lists are made from."""
     trained = last_training(decisions)
     now = None if trained is None else last_profile(of)
     made, live = _made(lists, of.settings.plays.item), max(1, len(of.items.ids))
     return ListNumbers(
-        ndcg={name: found for name in LISTS if (found := champion_ndcg(decisions, name)) is not None},
+        ndcg={
+            name: found
+            for name, version in serving.items()
+            if (found := last_ndcg(decisions, name, version)) is not None
+        },
         coverage={name: row["items"] / live for name, row in made.items()},
         by_rule={name: row["by_rule"] / row["rows"] for name, row in made.items()},
         hit_rate={} if before is None else hit_rates(before, plays, of.settings),
@@ -91,12 +96,13 @@ def numbers_of(
     )
 
 
-def champion_ndcg(decisions: Sequence[Decision], of_list: str) -> float | None:
-    """NDCG@10 of the champion of a list, as it was measured last; None where baselines serve the list."""
-    held = champion(decisions, of_list)
+def last_ndcg(decisions: Sequence[Decision], of_list: str, version: str) -> float | None:
+    """NDCG@10 of a model version, as it was measured last for a list; None where it never was."""
     for one in reversed(decisions):
-        if held is not None and one.list == of_list and one.metrics:
-            contender = CANDIDATE if one.model_version == held else CHAMPION if one.champion_before == held else ""
+        if one.list == of_list and one.metrics:
+            contender = (
+                CANDIDATE if one.model_version == version else CHAMPION if one.champion_before == version else ""
+            )
             if (metrics := json.loads(one.metrics).get(contender)) is not None:
                 return float(metrics["ndcg_at_10"]["mean"])
     return None

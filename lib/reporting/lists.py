@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+
+import pyarrow as pa
+from deltalake.exceptions import DeltaError
 
 from lib.errors import ConfigError
 from lib.lake import metrics
 from lib.lake.decisions import Decision
 from lib.lake.layout import Layout
 from lib.lake.runs import Run
+from lib.logs import LOGGER
 from lib.observe.measure import Work
 from lib.observe.metrics import Measurement, Metric, Series, from_record
 from lib.recommend.list_numbers import ListNumbers
 from lib.recommend.need import Fallen
 from lib.reporting.observe import Watch, observe
 
+log = logging.getLogger(LOGGER)
+
 
 @dataclass
 class Found:
-    """What a build has found out by now: its numbers, and sentences on the promoted models that cannot be used."""
+    """What a build has come to by now: its numbers, a sentence on each model that cannot be used, whether it is published."""
 
     numbers: ListNumbers | None = None
     unusable: Sequence[str] = ()
+    is_published: bool = False
 
 
 @contextmanager
@@ -33,15 +41,14 @@ def lists_observed(watch: Watch, run: Run, name: str, at: datetime) -> Iterator[
 
     A build that was stopped, or had a mistake in its settings, says nothing of the lists.
     """
-    found, is_built, is_told = Found(), False, True
+    found, is_told = Found(), True
     try:
         yield found
-        is_built = True
     except (ConfigError, KeyboardInterrupt, SystemExit):
-        is_told = False
+        is_told = found.is_published
         raise
     finally:
-        ended = [Measurement(Series(Metric.LISTS_BUILT), float(is_built))] if is_told else []
+        ended = [Measurement(Series(Metric.LISTS_BUILT), float(found.is_published))] if is_told else []
         with watch.steps.step("observe"):
             observe(watch, run, Work(at, datetime.now(UTC), name), [*ended, *measurements_of(found)])
 
@@ -77,7 +84,12 @@ def fallen_since(layout: Layout, training: Decision | None) -> list[Fallen]:
     if training is None:
         return []
     of_list: dict[str, list[Measurement]] = {}
-    for record in metrics.since(layout, training.decided_at):
+    try:
+        records = metrics.since(layout, training.decided_at)
+    except (OSError, pa.ArrowException, DeltaError) as error:
+        log.warning("%s cannot be read (%s), so hit rates ask for no training", layout.metrics, type(error).__name__)
+        return []
+    for record in records:
         one = from_record(record)
         if one is not None and one.series.metric is Metric.HIT_RATE:
             of_list.setdefault(one.series.label or "", []).append(one)

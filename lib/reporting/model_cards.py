@@ -8,10 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pyarrow as pa
-from deltalake.exceptions import DeltaError
-
 from lib.config.derivations import LISTS, are_items_personal
+from lib.errors import LakeError
 from lib.lake import site_folder as site
 from lib.lake import storage
 from lib.lake.decisions import Decision, Verdict, all_decisions, reign, serving
@@ -42,10 +40,8 @@ def write_cards(of: Site) -> list[Serving]:
         return []
     try:
         decisions = all_decisions(of.layout)
-    except (OSError, pa.ArrowException, DeltaError) as error:
-        log.warning(
-            "%s cannot be read (%s); the pages on models stay as they are", of.layout.decisions, type(error).__name__
-        )
+    except LakeError as error:
+        log.warning("%s; the pages on models stay as they are", error)
         return []
     if not decisions:
         return []

@@ -79,7 +79,9 @@ def track(source: Source, layout: Layout) -> None:
     if source.models is None:
         return
     try:
-        send_decisions(source, source.models, all_decisions(layout))
+        decisions = all_decisions(layout)
+        lists = sorted({one.list for one in decisions if one.verdict == Verdict.PROMOTED})
+        send_decisions(source, source.models, decisions, {name: serving(layout, decisions, name) for name in lists})
     except ExportError as error:
         log.warning("MLflow was not told of all decisions: %s. The next retrain-model sends what it lacks", error)
 

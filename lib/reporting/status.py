@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,18 +11,21 @@ from datetime import datetime
 from typing import Any
 
 from lib.console import printable, say, show_table
+from lib.errors import LakeError
 from lib.lake import publications
 from lib.lake.checks import ROLLED_BACK, checks_since
 from lib.lake.decisions import Decision, Verdict, all_decisions, serving
 from lib.lake.layout import Layout
 from lib.lake.publications import Publication
 from lib.lake.storage import Address
+from lib.logs import LOGGER
 from lib.observe.failing_tasks import FailingTask, failing_tasks
 from lib.observe.metrics import Measurement, Metric, to_record
 from lib.observe.outcome import Outcome, RunSummary
 from lib.observe.summaries import measurements, seconds_of, summaries
 from lib.observe.words import amount, anomaly
 
+log = logging.getLogger(LOGGER)
 # Beyond so many anomalies of a run, the report is the place to read them.
 MOST_ANOMALIES = 5
 _JUDGED = ("metric", "table", "label", "value", "low", "high", "score")
@@ -101,7 +105,11 @@ def status_of(source: str, layout: Layout, last: int, now: datetime) -> Status:
 
 def _serving(layout: Layout) -> tuple[Serving, ...]:
     """Who serves each list that was ever decided on."""
-    decisions = all_decisions(layout)
+    try:
+        decisions = all_decisions(layout)
+    except LakeError as error:
+        log.warning("%s; who serves the lists is not told", error)
+        return ()
     last = {one.list: one for one in decisions}
     return tuple(Serving(name, serving(layout, decisions, name), last[name]) for name in sorted(last))
 

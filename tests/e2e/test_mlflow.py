@@ -17,7 +17,7 @@ import requests
 
 from lib.config import Models, load_source
 from lib.lake.decisions import Decision, Verdict
-from lib.observe.export.mlflow import send_decisions
+from lib.observe.export.mlflow import LAST, send_decisions
 from tests.e2e.jobs_and_lakes import ROOT, free_port
 
 pytestmark = pytest.mark.e2e
@@ -133,11 +133,11 @@ def champion(url: str) -> str | None:
 
 def test_trainings_are_runs_and_the_champion_has_the_alias(mlflow: str) -> None:
     settings = Models(mlflow=f"{mlflow}/", timeout_s=120)
-    send_decisions(DEMO, settings, [FIRST])
+    send_decisions(DEMO, settings, [FIRST], {"discover": FIRST})
     assert champion(mlflow) == "m1"
     # What was told is told once, what is new is added.
     for _ in range(2):
-        send_decisions(DEMO, settings, [FIRST, KEPT, SECOND])
+        send_decisions(DEMO, settings, [FIRST, KEPT, SECOND], {"discover": SECOND})
         assert champion(mlflow) == "m3"
     found = runs(mlflow)
     assert sorted(found) == ["m1 discover", "m2 discover", "m3 discover"]
@@ -168,9 +168,17 @@ def test_trainings_are_runs_and_the_champion_has_the_alias(mlflow: str) -> None:
 
 def test_a_rollback_moves_the_alias_back_and_takes_it_away_in_the_end(mlflow: str) -> None:
     settings, before = Models(mlflow=mlflow, timeout_s=120), [FIRST, KEPT, SECOND]
-    send_decisions(DEMO, settings, [*before, undone("r1", "m1", "m3")])
+    send_decisions(DEMO, settings, [*before, undone("r1", "m1", "m3")], {"discover": FIRST})
     assert champion(mlflow) == "m1"
-    send_decisions(DEMO, settings, [*before, undone("r1", "m1", "m3"), undone("r2", None, "m1")])
+    send_decisions(DEMO, settings, [*before, undone("r1", "m1", "m3"), undone("r2", None, "m1")], {"discover": None})
     assert champion(mlflow) is None
-    send_decisions(DEMO, settings, [*before, undone("r1", "m1", "m3"), undone("r2", None, "m1")])
+    send_decisions(DEMO, settings, [*before, undone("r1", "m1", "m3"), undone("r2", None, "m1")], {"discover": None})
     assert len(runs(mlflow)) == 3
+
+
+def test_a_champion_from_long_ago_is_told_to_a_server_that_does_not_know_it(mlflow: str) -> None:
+    settings = Models(mlflow=mlflow, timeout_s=120)
+    old = decision("m0", Verdict.PROMOTED, "m0", None)
+    later = [decision(f"k{n}", Verdict.KEPT, "m0", "m0", metrics=None) for n in range(LAST)]
+    send_decisions(DEMO, settings, [old, *later], {"discover": old})
+    assert champion(mlflow) == "m0"

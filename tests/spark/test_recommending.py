@@ -147,7 +147,8 @@ def test_the_gram_matrix_of_spark_is_that_of_numpy(world: World, monkeypatch: py
 
 
 def test_lists_hold_live_tracks_of_the_right_kind_for_every_live_user(world: World, trained: list[Outcome]) -> None:
-    lists, passed_over = build_lists(world.of, world.layout, all_decisions(world.layout), AT)
+    built = build_lists(world.of, world.layout, all_decisions(world.layout), AT)
+    lists, passed_over = built.lists, built.passed_over
     rows = lists.collect()
     assert passed_over == []
     heard: dict[int, set[int]] = {}
@@ -175,7 +176,7 @@ def test_lists_hold_live_tracks_of_the_right_kind_for_every_live_user(world: Wor
 def test_a_new_user_gets_what_is_popular_in_their_favourite_groups_then_what_is_popular(
     world: World, trained: list[Outcome]
 ) -> None:
-    lists, _ = build_lists(world.of, world.layout, all_decisions(world.layout), AT)
+    lists = build_lists(world.of, world.layout, all_decisions(world.layout), AT).lists
     rows = lists.where(f"user = {NEWCOMER}").orderBy("rank").collect()
     assert [row.fallback for row in rows] == ["popular_in_favourite_groups"] * 5
     # Track n is of genre n % 3.
@@ -197,7 +198,9 @@ def test_als_finds_the_planted_tastes(world: World) -> None:
 
 def test_a_catalogue_that_has_outgrown_ease_is_served_by_rules(world: World, trained: list[Outcome]) -> None:
     few = replace(world.of, settings=world.of.settings.model_copy(update={"max_items": 79}))
-    lists, passed_over = build_lists(few, world.layout, all_decisions(world.layout), AT)
+    built = build_lists(few, world.layout, all_decisions(world.layout), AT)
+    lists, passed_over = built.lists, built.passed_over
+    assert built.serving == {}
     assert passed_over == [
         "model m1 is of a kind for 79 items (max_items), and there are 80; what was promoted before it serves, or the rules"
     ]
@@ -208,9 +211,11 @@ def test_damaged_numbers_leave_the_lists_to_the_champion_before(world: World, tr
     held = [one for one in all_decisions(world.layout) if one.list == "discover"][-1]
     damaged = {**vars(held), "decision_id": "m2", "model_version": "m2", "champion": "m2", "champion_before": "m1"}
     decide(world.layout, [type(held)(**damaged)])
-    lists, passed_over = build_lists(world.of, world.layout, all_decisions(world.layout), AT)
+    built = build_lists(world.of, world.layout, all_decisions(world.layout), AT)
+    lists, passed_over = built.lists, built.passed_over
     rows = lists.where("list = 'discover'")
     assert {row.model_version for row in rows.select("model_version").distinct().collect()} == {"m1"}
+    assert built.serving == {"discover": "m1"}
     assert passed_over == [
         f"{world.layout.model_numbers}: the numbers of model m2 are not whole; what was promoted before it serves, or the rules"
     ]
@@ -262,7 +267,7 @@ def test_what_cannot_be_trained_on_is_said_and_promotes_nothing(
         outcomes = train(of, [])
         assert [one.promoted for one in outcomes] == [False, False]
         assert all(why in one.because[0] for one in outcomes)
-        lists, _ = build_lists(of, lake_at(str(tmp_path / "lake")), [], AT)
+        lists = build_lists(of, lake_at(str(tmp_path / "lake")), [], AT).lists
         rows = lists.collect()
     assert {row.fallback for row in rows} - {"own_plays"} <= {"popular_in_favourite_groups", "popular"}
     assert {row.user for row in rows if row.list == "discover"} == {BIG + n for n in range(USERS)} | {NEWCOMER}

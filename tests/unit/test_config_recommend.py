@@ -223,3 +223,9 @@ def test_the_record_of_a_run_tells_the_same_as_the_yaml(tmp_path: Path) -> None:
     assert "recommendations" not in recorded_derivations(load(tmp_path).public())
     # What an earlier version has recorded, which had no such block.
     assert list(recorded_derivations({"tables": []})) == ["listens"]
+
+
+def test_a_block_that_names_what_the_run_did_not_have_says_nothing_of_the_lists(tmp_path: Path) -> None:
+    settings = load(tmp_path, BLOCK).public()
+    settings["recommend"]["plays"]["at"] = "gone"
+    assert "recommendations" not in recorded_derivations(settings)

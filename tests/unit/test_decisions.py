@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 
 from lib.errors import ConfigError, LakeError
 from lib.lake import storage
@@ -15,6 +15,7 @@ from lib.lake.decisions import Decision, Verdict, all_decisions, champion, decid
 from lib.lake.layout import Layout
 from lib.lake.lock import training
 from lib.lake.model_numbers import numbers_of, save_numbers
+from lib.lake.opening import check_columns
 from lib.lake.publications import Publication, PublishedTable, publish
 from lib.lake.storage import Address
 from lib.recommend.retrain import roll_back
@@ -169,3 +170,25 @@ def test_a_rollback_over_two_copies_takes_both_back(layout: Layout) -> None:
     published(layout, "p3", "r3")
     published(layout, "p4", "r1", restores="p1")
     assert withdrawn(layout) == {"p2", "p3"}
+
+
+def test_decisions_that_cannot_be_read_are_an_error_that_names_the_table(layout: Layout, tmp_path: Path) -> None:
+    promote(layout, "a", "discover")
+    for file in (tmp_path / "ops" / "models").glob("*.parquet"):
+        file.unlink()
+    with pytest.raises(LakeError, match=r"ops/models cannot be read \(\w+\); bring the table back from a copy"):
+        all_decisions(layout)
+
+
+def test_a_column_that_the_published_table_lacks_is_told_before_anything_is_touched(
+    layout: Layout, tmp_path: Path
+) -> None:
+    write_deltalake(str(tmp_path / "silver" / "tracks"), pa.table({"id": [1], "title": ["a"]}))
+    tables = {"tracks": PublishedTable("tracks", "silver/tracks", 0, 1)}
+    publication = Publication("p1", "r1", AT, tables)
+    check_columns(layout, publication, {"tracks": {"id": "bigint"}})
+    said = "tracks is published without the column genres, which the source YAML names: run full-ingest first"
+    with pytest.raises(ConfigError, match=said):
+        check_columns(layout, publication, {"tracks": {"id": "bigint", "genres": "string"}})
+    with pytest.raises(ConfigError, match="no table 'users' is published"):
+        check_columns(layout, publication, {"users": {}})

@@ -63,6 +63,9 @@ def test_settings_that_cannot_be_are_refused(overrides: list[str], said: str) ->
         (302, b"", "redirects are not followed"),
         (401, b"", "see the credentials"),
         (200, b"<html>", "its answer is not JSON"),
+        (200, b"{}", "its answers are not those of MLflow"),
+        (200, b"[]", "its answers are not those of MLflow"),
+        (200, b"null", "its answers are not those of MLflow"),
     ],
 )
 def test_a_server_that_fails_is_a_warning_that_says_what_comes_next(
@@ -74,7 +77,7 @@ def test_a_server_that_fails_is_a_warning_that_says_what_comes_next(
         source = demo(f"models.mlflow={server.url}", 'models.headers={Authorization: "${MLFLOW_TOKEN}"}')
         assert source.models is not None
         with pytest.raises(ExportError, match=said):
-            send_decisions(source, source.models, [decision()])
+            send_decisions(source, source.models, [decision()], {})
         with caplog.at_level(logging.WARNING, "pagelake"):
             track(source, layout)
         assert {request.headers["authorization"] for request in server.requests} == {SECRET}

@@ -11,7 +11,7 @@ import pytest
 
 from jobs.steps.options import Job
 from lib.config import load_alerts
-from lib.errors import ChecksFailedError, ConfigError
+from lib.errors import ChecksFailedError, ConfigError, LakeError
 from lib.lake import alerts as told
 from lib.lake import metrics, runs
 from lib.lake.decisions import Decision, Verdict
@@ -20,10 +20,11 @@ from lib.lake.runs import Run
 from lib.observe.metrics import Measurement, Metric, Series, from_record, to_record
 from lib.observe.outcome import Outcome
 from lib.observe.verdicts import metric_shapes
-from lib.recommend.list_numbers import ListNumbers, champion_ndcg
+from lib.recommend.list_numbers import ListNumbers, last_ndcg
 from lib.recommend.need import Fallen
 from lib.reporting.lists import fallen_since, lists_observed
 from tests.made_up_runs import DAY_0, REPO, job_at
+from tests.on_disk import on_disk
 
 NUMBERS = ListNumbers(
     ndcg={"discover": 0.15},
@@ -62,7 +63,7 @@ def recorded(job: Job) -> dict[tuple[Metric, str | None], float]:
 
 def test_the_numbers_of_a_build_stand_with_what_was_measured_of_the_run(job: Job) -> None:
     with lists_observed(job.watch, published(job), "build-recommendations", DAY_0) as found:
-        found.numbers, found.unusable = NUMBERS, ["model m2 is damaged"]
+        found.numbers, found.unusable, found.is_published = NUMBERS, ["model m2 is damaged"], True
     measured = recorded(job)
     assert measured.pop((Metric.SECONDS, "build-recommendations")) > 0
     assert measured == {
@@ -92,8 +93,28 @@ def test_a_build_that_fails_is_told_and_the_run_stays_as_it_was(job: Job) -> Non
     assert runs.all_runs(job.layout)[0].state == runs.PUBLISHED
     # The next one that passes ends the alert.
     with lists_observed(job.watch, run, "build-recommendations", DAY_0) as found:
-        found.numbers = NUMBERS
+        found.numbers, found.is_published = NUMBERS, True
     assert [(event["rule"], event["kind"]) for event in told.latest(job.layout)] == [("lists-failed", "recovered")]
+
+
+def test_lists_that_are_published_are_told_so_though_the_copy_of_the_site_failed(job: Job) -> None:
+    def build() -> None:
+        with lists_observed(job.watch, published(job), "build-recommendations", DAY_0) as found:
+            found.is_published = True
+            raise LakeError("the site could not be copied")
+
+    with pytest.raises(LakeError):
+        build()
+    assert recorded(job)[Metric.LISTS_BUILT, None] == 1
+
+
+def test_measurements_that_cannot_be_read_ask_for_no_training(job: Job, caplog: pytest.LogCaptureFixture) -> None:
+    metrics.save(job.layout, "r1", DAY_0, [to_record(rate(0.1, is_anomaly=True))])
+    for path in on_disk(job.layout.metrics).rglob("*.parquet"):
+        path.unlink()
+    training = Decision("m", "discover", DAY_0 - timedelta(days=1), Verdict.KEPT, [], None, None)
+    assert fallen_since(job.layout, training) == []
+    assert "hit rates ask for no training" in caplog.text
 
 
 @pytest.mark.parametrize("why", [KeyboardInterrupt(), SystemExit(143), ConfigError("no such block")])
@@ -103,7 +124,7 @@ def test_a_build_that_is_stopped_or_told_wrongly_says_nothing_of_the_lists(job: 
     assert not [metric for metric, _ in recorded(job) if metric.about.name.startswith("recommend.")]
 
 
-def test_the_champion_is_as_good_as_the_last_training_found_it() -> None:
+def test_a_model_is_as_good_as_the_last_training_found_it() -> None:
     def decision(
         verdict: Verdict, version: str, before: str | None, after: str | None, metrics: str | None
     ) -> Decision:
@@ -116,12 +137,12 @@ def test_the_champion_is_as_good_as_the_last_training_found_it() -> None:
     kept = decision(Verdict.KEPT, "m2", "m1", "m1", measured(candidate=0.25, champion=0.24))
     second = decision(Verdict.PROMOTED, "m3", "m1", "m3", measured(candidate=0.3, champion=0.22))
     undone = decision(Verdict.ROLLED_BACK, "r", "m3", "m1", None)
-    assert champion_ndcg([], "discover") is None
-    assert champion_ndcg([first], "discover") == 0.2
-    assert champion_ndcg([first, kept], "discover") == 0.24
-    assert champion_ndcg([first, kept, second], "discover") == 0.3
-    assert champion_ndcg([first, kept, second, undone], "discover") == 0.22
-    assert champion_ndcg([first], "again") is None
+    assert last_ndcg([], "discover", "m1") is None
+    assert last_ndcg([first], "discover", "m1") == 0.2
+    assert last_ndcg([first, kept], "discover", "m1") == 0.24
+    assert last_ndcg([first, kept, second], "discover", "m3") == 0.3
+    assert last_ndcg([first, kept, second, undone], "discover", "m1") == 0.22
+    assert last_ndcg([first], "again", "m1") is None
 
 
 def rate(value: float, *, is_anomaly: bool) -> Measurement:

@@ -30,7 +30,11 @@ def request(method: str, url: str, body: bytes, headers: Mapping[str, str], time
                 allow_redirects=False,
                 stream=True,
             )
-            answer: bytes = next(response.iter_content(MOST_BYTES), b"")
+            answer = b""
+            for part in response.iter_content(MOST_BYTES):
+                answer += part
+                if len(answer) >= MOST_BYTES:
+                    break
         except requests.Timeout:
             raise ExportError("no answer in time; see that it runs and can be reached from here") from None
         except (requests.exceptions.InvalidHeader, UnicodeError):

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 
 from lib.config import Models, Source
 from lib.errors import ExportError
-from lib.lake.decisions import Decision, Verdict, champion
+from lib.lake.decisions import Decision, Verdict
 from lib.observe.export.http import request
 
 ALIAS = "champion"
@@ -25,21 +25,33 @@ _MOST_CHARACTERS = 5000
 _PLOT = "ndcg_at_10.svg"
 
 
-def send_decisions(source: Source, settings: Models, decisions: Sequence[Decision]) -> None:
-    """Tell of the last trainings, and who the champions are now. `decisions` are all, in their order.
+def send_decisions(
+    source: Source, settings: Models, decisions: Sequence[Decision], serving: Mapping[str, Decision | None]
+) -> None:
+    """Tell of the last trainings, and of the promotions that are `serving` each list, which get the alias. `decisions` are all.
 
     Raises:
         ExportError: the server did not take something. What it took before stays.
     """
-    server = _Server(settings)
+    try:
+        _send(source, _Server(settings), decisions, serving)
+    except (KeyError, IndexError, TypeError, AttributeError):
+        raise ExportError("its answers are not those of MLflow; see that models.mlflow is its address") from None
+
+
+def _send(
+    source: Source, server: _Server, decisions: Sequence[Decision], serving: Mapping[str, Decision | None]
+) -> None:
     experiment = server.experiment(f"pagelake/{source.source}")
-    for one in decisions[-LAST:]:
+    last = decisions[-LAST:]
+    older = [one for one in serving.values() if one is not None and one not in last]
+    for one in (*older, *last):
         if one.verdict != Verdict.ROLLED_BACK:
             run = server.run(experiment, one)
             if one.verdict == Verdict.PROMOTED:
                 server.model_version(_model(source, one.list), run, one)
-    for of_list in sorted({one.list for one in decisions if one.verdict == Verdict.PROMOTED}):
-        server.set_champion(_model(source, of_list), champion(decisions, of_list))
+    for of_list, promoted in serving.items():
+        server.set_champion(_model(source, of_list), None if promoted is None else promoted.model_version)
 
 
 def _model(source: Source, of_list: str) -> str:
@@ -85,7 +97,7 @@ class _Server:
 
     def model_version(self, name: str, run: Mapping[str, Any], one: Decision) -> None:
         """Register the model of a promotion, unless it is."""
-        if not self._get("registered-models/search", filter=f"name = '{name}'", max_results=1).get("registered_models"):
+        if self._registered(name) is None:
             self._post("registered-models/create", name=name)
         if self._version(name, one.model_version or "") is None:
             tags = _pairs({_VERSION: one.model_version or ""})
@@ -93,21 +105,21 @@ class _Server:
 
     def set_champion(self, name: str, version: str | None) -> None:
         """Let the alias be at the version, or nowhere."""
-        number = None if version is None else self._version(name, version)
-        if number is not None:
-            self._post("registered-models/alias", name=name, alias=ALIAS, version=number)
-        else:
+        registered = self._registered(name)
+        if registered is not None and version is not None:
+            self._post("registered-models/alias", name=name, alias=ALIAS, version=self._version(name, version))
+        elif registered is not None and any(one["alias"] == ALIAS for one in registered.get("aliases", ())):
             self._call("DELETE", "registered-models/alias", json.dumps({"name": name, "alias": ALIAS}).encode())
+
+    def _registered(self, name: str) -> Any:
+        found = self._get("registered-models/search", filter=f"name = '{name}'", max_results=1)
+        return next(iter(found.get("registered_models", ())), None)
 
     def _version(self, name: str, model_version: str) -> str | None:
         """The number that the server gave to a model version."""
-        known = self._get("model-versions/search", filter=f"name = '{name}'", max_results=1000).get(
-            "model_versions", []
-        )
-        tagged = {
-            tag["value"]: str(one["version"]) for one in known for tag in one.get("tags", ()) if tag["key"] == _VERSION
-        }
-        return tagged.get(model_version)
+        which = f"name = '{name}' AND tags.`{_VERSION}` = '{model_version}'"
+        found = self._get("model-versions/search", filter=which, max_results=1).get("model_versions")
+        return str(found[0]["version"]) if found else None
 
     def _put_artifacts(self, artifact_uri: str, one: Decision) -> None:
         """Send the plot and what the model is, to a server that keeps artifacts itself; no other store is written to."""
