@@ -104,7 +104,7 @@ def test_names_are_those_that_prometheus_asks_for() -> None:
     names = {metric: name_of(metric.about) for metric in Metric}
     assert len(set(names.values())) == len(Metric)
     for metric, name in names.items():
-        assert re.fullmatch(r"pagelake_[a-z_]+", name)
+        assert re.fullmatch(r"pagelake_[a-z0-9_]+", name)
         assert name.endswith("_seconds") == (metric.about.unit == "s") or metric is Metric.SECONDS
         assert name.endswith("_bytes") == (metric.about.unit == "By")
         assert not {"job", "instance", "quantile", "le"} & set(label_names(metric.about))
@@ -116,7 +116,7 @@ def test_the_page_has_every_metric_by_each_exporter_s_name_as_it_is() -> None:
     rows += [
         re.findall(r"`([^`]*)`", line)
         for line in section.splitlines()
-        if re.match(r"\| `(quality|run|spark|lake|dag)\.", line)
+        if re.match(r"\| `(quality|run|spark|lake|recommend|dag)\.", line)
     ]
     assert [row[:4] for row in rows] == [
         [metric.about.name, f"pagelake.{metric.about.name}", name_of(metric.about), metric.about.unit]
