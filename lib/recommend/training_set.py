@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -44,7 +45,7 @@ class Items:
 
     def positions(self, ids: pa.Array) -> NDArray[np.int64]:
         """The position of each of these ids, -1 for one that is not among the items."""
-        found = pa.compute.index_in(ids.cast(self.ids.type), value_set=self.ids)
+        found = pc.index_in(ids.cast(self.ids.type), value_set=self.ids)
         return np.asarray(found.fill_null(-1), np.int64)
 
 
@@ -185,7 +186,7 @@ def blocks(batches: Iterable[pa.RecordBatch], groups: Sequence[str]) -> Iterator
 
 def _block(batch: pa.RecordBatch, places: Mapping[str, int]) -> Block:
     plays = batch.column("plays")
-    lengths = np.asarray(pa.compute.list_value_length(plays).fill_null(0), np.int64)
+    lengths = np.asarray(pc.list_value_length(plays).fill_null(0), np.int64)
     flat = plays.flatten()
     histories = Histories(
         start=np.concatenate([[0], np.cumsum(lengths)]),
