@@ -7,6 +7,7 @@ is sent: so what it missed comes with the next training.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -23,6 +24,8 @@ _DECISION, _VERSION = "pagelake.decision", "pagelake.model_version"
 # The server takes so many characters of a tag, and of a parameter.
 _MOST_CHARACTERS = 5000
 _PLOT = "ndcg_at_10.svg"
+# All answers together may take so many times what one may.
+_MOST_TIMEOUTS = 5
 
 
 def send_decisions(
@@ -63,6 +66,7 @@ class _Server:
 
     def __init__(self, settings: Models) -> None:
         self._url, self._timeout_s = settings.mlflow.rstrip("/"), settings.timeout_s
+        self._until = time.monotonic() + _MOST_TIMEOUTS * settings.timeout_s
         self._headers = {name: secret.get_secret_value() for name, secret in settings.headers.items()}
 
     def experiment(self, name: str) -> str:
@@ -74,7 +78,8 @@ class _Server:
         """The run of a decision, made and ended if it is not there; one that was left half told is told anew."""
         key = f"{one.decision_id}/{one.list}"
         same = f"tags.`{_DECISION}` = '{key}'"
-        asked = {"experiment_ids": [experiment], "filter": same, "max_results": 1}
+        # One that somebody deleted there is not made again.
+        asked = {"experiment_ids": [experiment], "filter": same, "max_results": 1, "run_view_type": "ALL"}
         found = self._post("runs/search", **asked).get("runs")
         at = round(one.decided_at.timestamp() * 1000)
         if not found:
@@ -123,15 +128,14 @@ class _Server:
 
     def _put_artifacts(self, artifact_uri: str, one: Decision) -> None:
         """Send the plot and what the model is, to a server that keeps artifacts itself; no other store is written to."""
-        scheme, _, rest = artifact_uri.partition(":/")
-        if scheme != "mlflow-artifacts":
+        scheme, _, folder = artifact_uri.partition(":/")
+        if scheme != "mlflow-artifacts" or folder.startswith("/"):  # behind two slashes there is another host
             return
-        folder = rest.lstrip("/")
         known = {"model_version": one.model_version, "kind": one.kind, "table": "models/items", "numbers": one.numbers}
         files = {"model.json": json.dumps({**known, "sha256": one.sha256}, indent=2), _PLOT: plot(one)}
         for name, text in files.items():
             path = f"/api/2.0/mlflow-artifacts/artifacts/{quote(f'{folder}/{name}')}"
-            request("PUT", f"{self._url}{path}", text.encode(), self._headers, self._timeout_s)
+            self._request("PUT", path, text.encode(), self._headers)
 
     def _get(self, what: str, **asked: Any) -> Any:
         return self._call("GET", f"{what}?{urlencode(asked)}", b"")
@@ -141,13 +145,18 @@ class _Server:
 
     def _call(self, method: str, what: str, body: bytes) -> Any:
         headers = {**self._headers, "Content-Type": "application/json"}
-        answer = request(method, f"{self._url}/api/2.0/mlflow/{what}", body, headers, self._timeout_s)
+        answer = self._request(method, f"/api/2.0/mlflow/{what}", body, headers)
         try:
             return json.loads(answer or b"{}")
         except ValueError:
             raise ExportError(
                 "its answer is not JSON, or too long; see that models.mlflow is the address of MLflow"
             ) from None
+
+    def _request(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
+        if time.monotonic() > self._until:
+            raise ExportError("all answers together take too long")
+        return request(method, f"{self._url}{path}", body, headers, self._timeout_s)
 
 
 def _metrics(one: Decision) -> Iterator[tuple[str, float]]:
