@@ -127,7 +127,7 @@ class Landings(Copies):
         land_without_spark(patch)
         conf = SimpleNamespace(getAll=list)
         spark: Any = SimpleNamespace(sparkContext=SimpleNamespace(defaultParallelism=2, getConf=lambda: conf))
-        patch.setattr(full_ingest, "_start", lambda *_: (spark, {}))
+        patch.setattr(full_ingest, "start", lambda *_: (spark, {}))
         landings = cls(spark, folder, server)
         patch.setattr(full_ingest, "land_complete", landings.land)
         patch.setattr(full_ingest, "merge_parsed", lambda *_: None)

@@ -107,7 +107,7 @@ RUN_ELSEWHERE = {
         "unit/test_dags.py::test_the_variable_becomes_options_of_spark_submit"
     ),
     "from pagelake_jobs import PUBLISHED, PagelakeJob, pagelake_dag": (
-        "e2e/test_airflow.py::test_a_good_run_is_published_and_tells_who_follows_the_asset"
+        "e2e/test_airflow.py::test_a_good_run_is_published_and_the_lists_are_made_from_it"
     ),
     "export AIRFLOW__METRICS__OTEL_ON=True OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 "
     "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf": (
@@ -141,6 +141,7 @@ CANNOT_RUN = {
     "references:": PART,
     "orders:": PART,
     "metrics:": PART,
+    'models: {mlflow: "http://127.0.0.1:5000"}': PART,
     '{"type": "unexpected_rows_expectation", "severity": "warning", '
     '"description": "At most 5 % of the orders were deleted in this run.",': PART,
     "from datetime import date": "run ids and days of another lake",

@@ -121,8 +121,8 @@ def test_the_report_is_written_once_and_has_the_check_and_what_was_measured(
     things.run({"id": 1, "name": None})
     rendered = []
 
-    def render(*arguments: Any) -> str:
-        rendered.append(render_runs(*arguments))
+    def render(*arguments: Any, **named: Any) -> str:
+        rendered.append(render_runs(*arguments, **named))
         return rendered[-1]
 
     monkeypatch.setattr(pages_of.pages, "render_runs", render)

@@ -321,7 +321,7 @@ def test_a_walk_that_was_planned_and_not_begun_is_begun_when_it_is_resumed(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(full_ingest, "_start", killed)
+        patch.setattr(full_ingest, "start", killed)
         with pytest.raises(Killed):
             copies.run()
     assert copies.proved(copies.run(resume="run-1")) == ("counted", 0)
