@@ -81,7 +81,8 @@ def tonight() -> str:
 
 
 def test_the_night_of_the_crontab_is_published_once_and_the_watch_beside_it_finds_it_well(tmp_path: Path) -> None:
-    night, watch = cron_lines()
+    night, training, watch = cron_lines()
+    assert "retrain-model --if-needed --source demo" in training
     source = small_source(tmp_path)
     days = {tonight()}
     for _ in range(2):
