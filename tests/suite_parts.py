@@ -19,6 +19,7 @@ FEW_EXAMPLES = PART == "quick"
 # with a long one at the end. A file that is not named here comes after these.
 LONGEST_FIRST = (
     "e2e/test_airflow.py",
+    "e2e/test_mlflow.py",
     "e2e/test_notebooks.py",
     "e2e/test_recommended.py",
     "e2e/test_days.py",
