@@ -293,13 +293,13 @@ def test_prometheus_has_every_metric_of_the_text_file(watched: Watched) -> None:
         **series("pagelake_run_seconds", 28, pagelake_job="x", **labels),
         **series("pagelake_spark_peak_memory_bytes", 30, process="x", **labels),
         **series("pagelake_lake_bytes", 36, table="orders", **labels),
-        **series("pagelake_dag_task_seconds", 37, dag="x", task="x", state="x", **labels),
-        **series("pagelake_dag_failed_runs", 41, dag="x", **labels),
+        **series("pagelake_dag_task_seconds", 45, dag="x", task="x", state="x", **labels),
+        **series("pagelake_dag_failed_runs", 49, dag="x", **labels),
     }
     watched.comes_to(f'{{__name__=~"{"|".join(name for name, _ in expected)}"}}', expected)
     own = ("last_run_timestamp_seconds", "last_success_timestamp_seconds", "run_outcome")
     names = {name for name, _ in watched.query('{__name__=~"pagelake_.+"}')} - {f"pagelake_{name}" for name in own}
-    assert len(names) == len(BY_NAME) == 41
+    assert len(names) == len(BY_NAME) == 49
 
 
 def _instance(watched: Watched) -> str:
@@ -332,7 +332,7 @@ def test_promtool_finds_nothing_wrong_with_the_names_of_any_metric(tmp_path: Pat
 
 def test_the_rules_and_the_example_are_well_formed() -> None:
     status, said = promtool("check", "config", str(MONITORING / "prometheus.yml"))
-    assert (status, "13 rules found" in said) == (0, True), said
+    assert (status, "16 rules found" in said) == (0, True), said
 
 
 def test_each_alert_fires_when_it_should_and_not_before() -> None:
