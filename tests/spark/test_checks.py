@@ -109,7 +109,8 @@ def suite_files(source: Source) -> dict[str, dict[str, Any]]:
     return read_suite_files(REPO / "expectations" / source.source, tuple(table.name for table in source.tables))
 
 
-@pytest.mark.parametrize("day", [0, 1, 30])
+# Of so few tracks one that nobody plays is there to leave for two weeks.
+@pytest.mark.parametrize("day", [0, 1, 14])
 def test_the_demo_passes_its_suites_on_every_day_with_its_blemishes(
     spark: SparkSession, demo: Source, check: Check, day: int
 ) -> None:
