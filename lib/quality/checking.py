@@ -24,7 +24,7 @@ from lib.lake.states import RunState, TableState
 from lib.quality.declared import NOTHING
 from lib.quality.docs import Docs
 from lib.quality.implied import implied, register_deleted_rows
-from lib.quality.lists import register_build, register_pointers
+from lib.quality.lists import register_build, register_references
 from lib.quality.references import count_unmatched, describe_unmatched, register_unmatched
 from lib.quality.suites import build_suite, of_kept
 from lib.quality.validate import Findings, validate
@@ -126,7 +126,7 @@ def _built_apart(copy: Copy, frames: dict[str, DataFrame], suites: Suites) -> li
             if not is_built:
                 of_kept(suite)
             if declared.name == RECOMMENDATIONS and copy.source.recommend is not None:
-                notes += register_pointers(copy, declared, frames, suite)
+                notes += register_references(copy, declared, frames, suite)
                 if is_built:
                     current = publications.current(copy.lake)
                     until = None if current is None else current.published_at

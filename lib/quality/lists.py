@@ -91,10 +91,10 @@ def _of_build(name: str, query: str, description: str, severity: str = "critical
     return {**no_rows(query, description), "meta": {"name": name, OF_BUILD: True}, "severity": severity}
 
 
-def register_pointers(
+def register_references(
     copy: Copy, lists: Derivation, frames: Mapping[str, DataFrame], suite: ExpectationSuite
 ) -> list[str]:
-    """Let the suite ask what in the lists points at no live row; a sentence on each reference where something does.
+    """Let the suite ask for orphaned and deleted references of the lists; a sentence on each reference that has some.
 
     `frames` are all tables of the run.
     """
