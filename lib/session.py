@@ -63,6 +63,11 @@ _LOCAL = {
 }
 
 
+# What Java writes and reads by recursion gets as deep as a plan is long: that of ALS after 15 iterations does not fit into the
+# 1 MB that a thread has by itself.
+_STACK = "-Xss4m"
+
+
 def start_session(app: str, runtime: Runtime, *, rows: int, halts: bool = False) -> SparkSession:
     """Start Spark for a job that moves about `rows` rows.
 
@@ -99,6 +104,7 @@ def settings_of(runtime: Runtime, *, rows: int) -> dict[str, str]:
         )
     else:
         settings["spark.jars"] = ",".join(runtime.jars)
+        settings["spark.executor.extraJavaOptions"] = _STACK
     if "spark.driver.host" in runtime.submitted:
         # As in Spark: the address that the user gave is listened on as well, unless another one is given for that.
         settings.pop("spark.driver.bindAddress", None)
@@ -174,7 +180,7 @@ def silence_spark() -> None:
 
 
 def _java_options(runtime: Runtime, rows: int) -> str:
-    options = ["-Duser.timezone=UTC"]
+    options = ["-Duser.timezone=UTC", _STACK]
     if runtime.log4j is not None:
         options.append(f"-Dlog4j2.configurationFile={runtime.log4j.as_uri()}")
     if runtime.is_local and rows <= SMALL_RUN_ROWS:

@@ -16,7 +16,7 @@ Play = tuple[int, int, float] | tuple[int, int, float, float]
 
 def histories(n_users: int, plays: Sequence[Play], favourites: Sequence[Sequence[bool]] | None = None) -> Histories:
     """Plays as (user, item, days before NOW) and, if it is not 1, the weight."""
-    return Histories.of_plays(
+    return _of(
         np.array([play[0] for play in plays], np.int64),
         np.array([play[1] for play in plays], np.int64),
         np.array([NOW - round(play[2] * DAY) for play in plays], np.int64),
@@ -45,4 +45,19 @@ def planted(
     share: NDArray[np.float64] = np.arange(1, of_taste + 1) ** -exponent
     item = random.choice(of_taste, n_plays, p=share / share.sum()) * tastes + user % tastes
     at = NOW - random.integers(0, 100 * DAY, n_plays) - 1
-    return Histories.of_plays(user, item, at, np.ones(n_plays), csr_array((n_users, 1), dtype=np.bool_))
+    return _of(user, item, at, np.ones(n_plays), csr_array((n_users, 1), dtype=np.bool_))
+
+
+def _of(
+    user: NDArray[np.integer],
+    item: NDArray[np.integer],
+    at: NDArray[np.int64],
+    weight: NDArray[np.floating],
+    favourites: csr_array,
+) -> Histories:
+    """The histories of plays in any order; `user` counts the rows of `favourites`."""
+    n_users = favourites.shape[0]
+    # By all that plays hold, so that sums over them are the same to the last bit in whatever order they came.
+    order = np.lexsort((weight, at, item, user))
+    start = np.concatenate(([0], np.cumsum(np.bincount(user, minlength=n_users))))
+    return Histories(start, item[order].astype(np.int32), at[order], weight[order].astype(np.float32), favourites)

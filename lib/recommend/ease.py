@@ -6,6 +6,8 @@ With X the users' rows, G = X'X and P = (G + lambda I)^-1, the weights are B_ij 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dpocon, dpotrf, dpotri
@@ -15,6 +17,7 @@ from lib.recommend.histories import Histories
 
 # How many cells of a Gram matrix are worked with at a time, beside the matrix itself: 64 MB as doubles.
 _CELLS = 8_000_000
+_STRIP_ROWS = 256
 # By what part of the greatest cell two that ought to be equal may differ, as their blocks were summed in another order.
 _SAME = 1e-9
 
@@ -30,20 +33,42 @@ def popularity(
     return np.bincount(matrix.indices, weights=matrix.data, minlength=n).astype(np.float64)
 
 
-def gram(matrix: csr_array, first: int = 0, last: int | None = None) -> NDArray[np.float64]:
-    """X'X of one block of users: items by items, or the rows `first` to `last` of it. Sums of blocks are those of the whole.
-
-    Takes time by the sum of the squares of the users' numbers of items, and memory for the result and some 100 MB beside it.
-    """
+def gram(matrix: csr_array) -> NDArray[np.float64]:
+    """X'X of one block of users: items by items. Sums of blocks are those of the whole."""
     n = matrix.shape[1]
-    last = n if last is None else last
+    return whole(n, gram_strips(matrix, strips(n)))
+
+
+def strips(n: int) -> list[slice]:
+    """The strips of rows that a Gram matrix of `n` items is made of. A strip starts at the column of its first row.
+
+    The matrix is symmetric: what is left of a strip is in those above it.
+    """
+    return [slice(first, min(first + _STRIP_ROWS, n)) for first in range(0, n, _STRIP_ROWS)]
+
+
+def shape_of(strip: slice, n: int) -> tuple[int, int]:
+    """Its rows and columns."""
+    return strip.stop - strip.start, n - strip.start
+
+
+def gram_strips(matrix: csr_array, some: Sequence[slice]) -> Iterator[NDArray[np.float64]]:
+    """These strips of X'X of one block of users. Sums of blocks are those of the whole.
+
+    Takes time by the sum of the squares of the users' numbers of items, and memory for a strip at a time.
+    """
     exact = matrix.astype(np.float64)
     by_item = exact.T.tocsr()
-    result = np.empty((last - first, n))
-    step = _rows_at_a_time(n)
-    for row in range(first, last, step):
-        end = min(row + step, last)
-        (by_item[row:end] @ exact).toarray(out=result[row - first : end - first])
+    for strip in some:
+        yield (by_item[strip] @ exact[:, strip.start :]).toarray()
+
+
+def whole(n: int, of_strips: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """The Gram matrix of `n` items that all of its strips, in their order, are."""
+    result = np.empty((n, n))
+    for strip, rows in zip(strips(n), of_strips, strict=True):
+        result[strip, strip.start :] = rows
+        result[strip.stop :, strip] = rows[:, len(rows) :].T
     return result
 
 

@@ -88,11 +88,11 @@ def evaluate(
     of: TrainingSet, models: Mapping[str, Model], kind: ListName, window: Window, fallbacks: Sequence[Model] = ()
 ) -> BlockResult | None:
     """What the models would have done for all users; None where there is no user."""
-    context = of.users.sparkSession.sparkContext
+    context = of.packed.sparkSession.sparkContext
     sent, filling = context.broadcast(models), context.broadcast(fallbacks)
     try:
         task = _Evaluate(of.items.groups, of.items.catalogue, sent, filling, kind, window)
-        rows = of.users.mapInArrow(task, from_arrow_schema(_FOUND)).toArrow().to_pylist()
+        rows = of.packed.mapInArrow(task, from_arrow_schema(_FOUND)).toArrow().to_pylist()
     finally:
         sent.destroy()
         filling.destroy()

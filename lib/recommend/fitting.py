@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -14,7 +16,7 @@ from pyspark import TaskContext
 from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from lib.recommend.ease import gram, popularity, solve
+from lib.recommend.ease import gram_strips, popularity, shape_of, solve, strips, whole
 from lib.recommend.models import Als, Ease, Model, OwnPlays
 from lib.recommend.recipes import Recipe
 from lib.recommend.training_set import Items, TrainingSet, blocks
@@ -22,7 +24,7 @@ from lib.recommend.training_set import Items, TrainingSet, blocks
 if TYPE_CHECKING:
     from lib.lake.model_numbers import Numbers
 
-# So many bytes of a Gram matrix each Python process of Spark sums up at a time: of a larger matrix, some rows after the others.
+# So many bytes of a Gram matrix each Python process of Spark sums up at a time: of a larger matrix, some strips after the others.
 GRAM_BYTES = 64_000_000
 # After so many days a play counts half, where popularity is counted.
 POPULAR_HALF_LIFE_DAYS = 30.0
@@ -45,18 +47,18 @@ class _Part:
 
 @dataclass(frozen=True)
 class _Gram(_Part):
-    """The sum of the rows `first` to `last` of the Gram matrices."""
+    """The sums of these strips of the Gram matrices, one after the other."""
 
-    first: int
-    last: int
+    strips: tuple[slice, ...]
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        total = np.zeros((self.last - self.first, self.n))
+        totals = [np.zeros(shape_of(strip, self.n)) for strip in self.strips]
         for block in blocks(batches, self.groups):
             plays = block.histories.before(self.now)
             matrix = plays.matrix(self.n, now=self.now, half_life_days=self.half_life_days, power=self.power)
-            total += gram(matrix, self.first, self.last)
-        yield part_sums(total)
+            for total, rows in zip(totals, gram_strips(matrix, self.strips), strict=True):
+                total += rows
+        yield part_sums(np.concatenate([total.ravel() for total in totals]))
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class _Cells(_Part):
 def popularity_of(of: TrainingSet, now: int) -> NDArray[np.float64]:
     """How much each item was played before `now`, newer plays more than older ones."""
     part = _Popularity(of.items.groups, len(of.items.ids), now, POPULAR_HALF_LIFE_DAYS, 1.0)
-    return summed(of.users, part, part.n)
+    return summed(of.packed, part, part.n)
 
 
 def fit(of: TrainingSet, recipes: Sequence[Recipe], now: int) -> Iterator[tuple[Recipe, Model]]:
@@ -144,10 +146,10 @@ def numbers_in(model: Model) -> NDArray[np.float32] | None:
 
 
 def summed(
-    users: DataFrame, task: Callable[[Iterable[pa.RecordBatch]], Iterable[pa.RecordBatch]], n: int
+    packed: DataFrame, task: Callable[[Iterable[pa.RecordBatch]], Iterable[pa.RecordBatch]], n: int
 ) -> NDArray[np.float64]:
     """The sum of the `n` numbers that Spark tasks give as `part_sums`, in the order of the tasks: it depends on that."""
-    found = users.mapInArrow(task, from_arrow_schema(_SUMS)).toArrow().sort_by("part")["sums"]
+    found = packed.mapInArrow(task, from_arrow_schema(_SUMS)).toArrow().sort_by("part")["sums"]
     total = np.zeros(n)
     for sums in found:
         total += np.frombuffer(sums.as_buffer())
@@ -161,13 +163,21 @@ def part_sums(total: NDArray[np.float64]) -> pa.RecordBatch:
 
 def _gram_of(of: TrainingSet, recipe: Recipe, now: int) -> NDArray[np.float64]:
     n = len(of.items.ids)
-    total = np.empty((n, n))
-    step = max(1, GRAM_BYTES // (8 * max(1, n)))
-    for first in range(0, n, step):
-        last = min(first + step, n)
-        part = _Gram(of.items.groups, n, now, recipe.half_life_days, recipe.power, first, last)
-        total[first:last] = summed(of.users, part, (last - first) * n).reshape(last - first, n)
-    return total
+    return whole(n, _strips_of(of, recipe, now, n))
+
+
+def _strips_of(of: TrainingSet, recipe: Recipe, now: int, n: int) -> Iterator[NDArray[np.float64]]:
+    """All strips of the Gram matrix: in one pass over the users as many as fit into `GRAM_BYTES`."""
+    left = deque(strips(n))
+    while left:
+        some = [left.popleft()]
+        while left and 8 * sum(math.prod(shape_of(strip, n)) for strip in [*some, left[0]]) <= GRAM_BYTES:
+            some.append(left.popleft())
+        shapes = [shape_of(strip, n) for strip in some]
+        ends = np.cumsum([math.prod(shape) for shape in shapes])
+        part = _Gram(of.items.groups, n, now, recipe.half_life_days, recipe.power, tuple(some))
+        for rows, shape in zip(np.split(summed(of.packed, part, ends[-1]), ends[:-1]), shapes, strict=True):
+            yield rows.reshape(shape)
 
 
 def _als(of: TrainingSet, recipe: Recipe, now: int) -> Als:
@@ -177,7 +187,7 @@ def _als(of: TrainingSet, recipe: Recipe, now: int) -> Als:
 
     part = _Cells(of.items.groups, len(of.items.ids), now, recipe.half_life_days, recipe.power)
     factors = np.zeros((len(of.items.ids), recipe.factors), np.float32)
-    cells = of.users.mapInArrow(part, from_arrow_schema(_CELLS)).sort("user", "item")
+    cells = of.packed.mapInArrow(part, from_arrow_schema(_CELLS)).sort("user", "item")
     if cells.isEmpty():
         return Als(factors, recipe.regularisation, recipe.alpha, recipe.half_life_days, recipe.power)
     fitted = ALS(

@@ -6,7 +6,6 @@ Users, items and groups are indices from 0. Times are microseconds since 1970 in
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,31 +69,6 @@ class Histories:
         if not np.isfinite(self.weight).all() or (self.weight < 0).any():
             message = "The weight of a play is a finite number, 0 or more."
             raise ValueError(message)
-
-    @classmethod
-    def of_plays(
-        cls,
-        user: NDArray[np.integer],
-        item: NDArray[np.integer],
-        at: NDArray[np.int64],
-        weight: NDArray[np.floating],
-        favourites: csr_array,
-    ) -> Self:
-        """The histories of plays in any order; `user` counts the rows of `favourites`.
-
-        Plays are sorted by all that they hold, so that sums over them are the same to the last bit in whatever order they came.
-        """
-        n_users = favourites.shape[0]
-        if len(user) and not 0 <= int(user.min()) <= int(user.max()) < n_users:
-            message = f"A play is of user {int(user.max())}, or of one below 0; there are {n_users} users."
-            raise ValueError(message)
-        by_user = user.astype(np.int64) * (int(item.max(initial=0)) + 1) + item
-        order = np.lexsort((weight, at, by_user))
-        start = np.zeros(n_users + 1, np.int64)
-        np.cumsum(np.bincount(user, minlength=n_users), out=start[1:])
-        return cls(
-            start, item[order].astype(np.int32), at[order], weight[order].astype(np.float32, copy=False), favourites
-        )
 
     @property
     def n_users(self) -> int:

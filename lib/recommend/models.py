@@ -36,8 +36,8 @@ class Model(Protocol):
 
     def because(
         self, histories: Histories, now: int, rows: NDArray[np.integer], items: NDArray[np.integer]
-    ) -> list[list[int]]:
-        """For each pair of a user and an item: the up to three own items that gave most of the score, the greatest first.
+    ) -> NDArray[np.int64]:
+        """For each pair of a user and an item: the up to three own items that gave most of the score, the greatest first, then -1.
 
         Only items that gave more than 0; of two that gave the same, the one of the lower index first.
         """
@@ -60,9 +60,9 @@ class Popular:
 
     def because(
         self, histories: Histories, now: int, rows: NDArray[np.integer], items: NDArray[np.integer]
-    ) -> list[list[int]]:
+    ) -> NDArray[np.int64]:
         """Nothing: the score is not made of own items."""
-        return [[] for _ in rows]
+        return _no_reasons(len(rows))
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +83,9 @@ class PopularInGroups:
 
     def because(
         self, histories: Histories, now: int, rows: NDArray[np.integer], items: NDArray[np.integer]
-    ) -> list[list[int]]:
+    ) -> NDArray[np.int64]:
         """Nothing: the score is not made of own items."""
-        return [[] for _ in rows]
+        return _no_reasons(len(rows))
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class OwnPlays:
 
     def because(
         self, histories: Histories, now: int, rows: NDArray[np.integer], items: NDArray[np.integer]
-    ) -> list[list[int]]:
+    ) -> NDArray[np.int64]:
         """The item itself, where the user has played it."""
         return _itself(self.scores(histories, now), rows, items)
 
@@ -123,7 +123,7 @@ class LastPlayed:
 
     def because(
         self, histories: Histories, now: int, rows: NDArray[np.integer], items: NDArray[np.integer]
-    ) -> list[list[int]]:
+    ) -> NDArray[np.int64]:
         """The item itself, where the user has played it."""
         return _itself(self.scores(histories, now), rows, items)
 
@@ -144,10 +144,10 @@ class Ease:
 
     def because(
         self, histories: Histories, now: int, rows: NDArray[np.integer], items: NDArray[np.integer]
-    ) -> list[list[int]]:
+    ) -> NDArray[np.int64]:
         """By x_i * B_ij."""
         matrix = self._rows(histories, now)
-        found: list[list[int]] = [[] for _ in rows]
+        found = _no_reasons(len(rows))
         for user, pairs in _pairs_by_user(rows):
             own, value = _row(matrix, user)
             given = value[:, None] * self.weights[own[:, None], items[pairs]]
@@ -189,10 +189,10 @@ class Als:
 
     def because(
         self, histories: Histories, now: int, rows: NDArray[np.integer], items: NDArray[np.integer]
-    ) -> list[list[int]]:
+    ) -> NDArray[np.int64]:
         """By y_i' A^-1 y_j * c_j: own item j's part of the score of item i, which is their sum (section 5 of the paper)."""
         matrix = self._rows(histories, now)
-        found: list[list[int]] = [[] for _ in rows]
+        found = _no_reasons(len(rows))
         for user, pairs in _pairs_by_user(rows):
             own, value = _row(matrix, user)
             if len(own):
@@ -252,8 +252,14 @@ def _products(users: NDArray[np.float32], items: NDArray[np.float32]) -> NDArray
     return result
 
 
-def _itself(scores: NDArray[np.float32], rows: NDArray[np.integer], items: NDArray[np.integer]) -> list[list[int]]:
-    return [[int(item)] if score > 0 else [] for item, score in zip(items, scores[rows, items], strict=True)]
+def _no_reasons(n: int) -> NDArray[np.int64]:
+    return np.full((n, MOST_REASONS), -1)
+
+
+def _itself(scores: NDArray[np.float32], rows: NDArray[np.integer], items: NDArray[np.integer]) -> NDArray[np.int64]:
+    found = _no_reasons(len(rows))
+    found[:, 0] = np.where(scores[rows, items] > 0, items, -1)
+    return found
 
 
 def _pairs_by_user(rows: NDArray[np.integer]) -> Iterator[tuple[int, NDArray[np.intp]]]:
@@ -265,16 +271,12 @@ def _pairs_by_user(rows: NDArray[np.integer]) -> Iterator[tuple[int, NDArray[np.
 
 
 def _note_strongest(
-    found: list[list[int]], pairs: NDArray[np.intp], own: NDArray[np.integer], given: NDArray[np.floating]
+    found: NDArray[np.int64], pairs: NDArray[np.intp], own: NDArray[np.integer], given: NDArray[np.floating]
 ) -> None:
     """Give each pair the own items that gave most. `given`, own items by pairs, is used up."""
-    most = min(MOST_REASONS, len(own))
-    best = np.empty((len(pairs), most), np.int64)
-    columns, gave = np.arange(len(pairs)), np.zeros(len(pairs), np.int64)
-    for place in range(most):
+    columns = np.arange(len(pairs))
+    for place in range(min(MOST_REASONS, len(own))):
         # The first of equals, so the one of the lower index.
-        best[:, place] = given.argmax(axis=0)
-        gave += given[best[:, place], columns] > 0
-        given[best[:, place], columns] = -np.inf
-    for pair, items, many in zip(pairs.tolist(), own[best].tolist(), gave.tolist(), strict=True):
-        found[pair] = items[:many]
+        best = given.argmax(axis=0)
+        found[pairs, place] = np.where(given[best, columns] > 0, own[best], -1)
+        given[best, columns] = -np.inf

@@ -86,7 +86,7 @@ def counts_of(histories: Histories, member: csr_array, window: Window) -> NDArra
 def profile_of(of: TrainingSet, window: Window) -> Profile:
     """The profile of the plays before the end of the window, which says what is looked at more closely."""
     task = _Counts(of.items.groups, of.items.member, window)
-    counts = iter(summed(of.users, task, n_counts(of.items.groups)).astype(np.int64).tolist())
+    counts = iter(summed(of.packed, task, n_counts(of.items.groups)).astype(np.int64).tolist())
     plays = next(counts)
     names = {
         "hour": [str(hour) for hour in range(_HOURS)],

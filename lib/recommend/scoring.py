@@ -16,7 +16,7 @@ from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_type
 from lib.config import Recommend
 from lib.config.derivations import DISCOVER, ListName
 from lib.recommend.histories import DAY, Catalogue, Histories
-from lib.recommend.models import Model, Popular, PopularInGroups
+from lib.recommend.models import MOST_REASONS, Model, Popular, PopularInGroups
 from lib.recommend.ranking import Lists, allowed_again, allowed_discover, fill, top
 from lib.recommend.training_set import Block, TrainingSet, blocks
 
@@ -63,25 +63,24 @@ class _Score:
 
     def _rows(self, block: Block, name: str, ladder: Ladder, lists: Lists) -> pa.RecordBatch:
         n = len(lists.user)
-        reasons: list[list[int]] = [[] for _ in range(n)]
+        reasons = np.empty((n, MOST_REASONS), np.int64)
         for step, model in enumerate(ladder.steps):
             [given] = np.nonzero(lists.fallback == step)
-            found = model.because(block.histories, self.now, lists.user[given], lists.item[given])
-            for row, items in zip(given, found, strict=True):
-                reasons[row] = items
-        start = np.cumsum([0, *map(len, reasons)]).astype(np.int32)
-        own = self.ids.take(pa.array([item for items in reasons for item in items], pa.int64()))
-        marks = [ladder.fallback(step) for step in range(len(ladder.steps))]
+            reasons[given] = model.because(block.histories, self.now, lists.user[given], lists.item[given])
+        is_one = reasons >= 0
+        start = np.concatenate([[0], np.cumsum(is_one.sum(axis=1))]).astype(np.int32)
+        own = self.ids.take(pa.array(reasons[is_one]))
+        marks = pa.array([ladder.fallback(step) for step in range(len(ladder.steps))], pa.string())
         columns = [
             block.users.take(pa.array(lists.user)),
-            pa.array([name] * n, pa.string()),
+            pa.repeat(pa.scalar(name, pa.string()), n),
             pa.array(lists.rank.astype(np.int32)),
             self.ids.take(pa.array(lists.item)),
             pa.array(lists.score.astype(np.float64)),
-            pa.array([ladder.version] * n, pa.string()),
-            pa.array([self.at] * n, pa.timestamp("us", tz="UTC")),
+            pa.repeat(pa.scalar(ladder.version, pa.string()), n),
+            pa.repeat(pa.scalar(self.at, pa.timestamp("us", tz="UTC")), n),
             pa.ListArray.from_arrays(pa.array(start), own),
-            pa.array([marks[step] for step in lists.fallback], pa.string()),
+            marks.take(pa.array(lists.fallback)),
         ]
         return pa.record_batch(columns, schema=self.schema)
 
@@ -111,9 +110,9 @@ def score(of: TrainingSet, ladders: Mapping[ListName, Ladder], now: int, at: dat
             "fallback": pa.string(),
         }
     )
-    sent = of.users.sparkSession.sparkContext.broadcast(ladders)
+    sent = of.packed.sparkSession.sparkContext.broadcast(ladders)
     task = _Score(of.items.groups, of.items.catalogue, ids, sent, of.settings, now, at, schema)
-    return of.users.mapInArrow(task, from_arrow_schema(schema))
+    return of.packed.mapInArrow(task, from_arrow_schema(schema))
 
 
 def _ranked(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
 from scipy import sparse
 
 from lib.config import Recommend, Source
@@ -24,6 +25,7 @@ PARTS = 4
 DELETED = "_deleted_at"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BATCH_ROWS = "spark.sql.execution.arrow.maxRecordsPerBatch"
+_PACKED = pa.schema({"block": pa.binary(), "first": pa.int64(), "last": pa.int64()})
 # Of users by items: 8 MB a matrix of floats, of which a task holds about ten.
 _BLOCK_CELLS, _MOST_USERS = 2_000_000, 1000
 # Sums of squares of sums of them stay far below what a float can hold.
@@ -55,11 +57,13 @@ class TrainingSet:
 
     `users` has a row a user, those who never played too: `user`, `favourites` (an array of names of groups), `plays` (an array
     of at, position and weight, in the order of time; null where there is none). Key: user. Deleted users are left out, and so are
-    plays of a user or an item that is not there.
+    plays of a user or an item that is not there. `packed` holds the same rows, a block of users a row, for tasks that take them
+    by `blocks`.
     """
 
     items: Items
     users: DataFrame
+    packed: DataFrame
     settings: Recommend
     first: int | None = None
     end: int | None = None
@@ -74,17 +78,22 @@ class TrainingSet:
 def opened(
     spark: SparkSession, source: Source, settings: Recommend, tables: Mapping[str, DataFrame], until: datetime
 ) -> Iterator[TrainingSet]:
-    """The training set that these tables, published at `until`, hold; cached meanwhile, as it is read several times."""
+    """The training set that these tables, published at `until`, hold; cached meanwhile, as it is read many times."""
     keys = source.table(settings.users.table).key[0], source.table(settings.items.table).key[0]
-    found = training_set(spark, settings, keys, tables, until)
-    found.users.persist()
-    spark.conf.set(_BATCH_ROWS, str(block_rows(len(found.items.ids))))
+    items, users = training_set(spark, settings, keys, tables, until)
+    block = block_rows(len(items.ids))
+    packed = users.mapInArrow(_Pack(block), from_arrow_schema(_PACKED)).persist()
     try:
-        [row] = found.users.select(F.min(F.array_min("plays.at")), F.max(F.array_max("plays.at"))).collect()
-        yield found if row[0] is None else replace(found, first=int(row[0]), end=int(row[1]) + 1)
+        # Small batches while users are packed. Of blocks, Spark takes at most 64 MB at a time by itself.
+        spark.conf.set(_BATCH_ROWS, str(block))
+        try:
+            [(first, last)] = packed.select(F.min("first"), F.max("last")).collect()
+        finally:
+            spark.conf.unset(_BATCH_ROWS)
+        end = None if last is None else last + 1
+        yield TrainingSet(items, users, packed.select("block"), settings, first, end)
     finally:
-        spark.conf.unset(_BATCH_ROWS)
-        found.users.unpersist()
+        packed.unpersist()
 
 
 def block_rows(n_items: int) -> int:
@@ -112,8 +121,8 @@ def membership(of_each: Sequence[Sequence[str]], places: Mapping[str, int]) -> s
 
 def training_set(
     spark: SparkSession, settings: Recommend, keys: tuple[str, str], tables: Mapping[str, DataFrame], until: datetime
-) -> TrainingSet:
-    """What a model learns from. `keys` are the key columns of users and items, `tables` the tables that the settings name.
+) -> tuple[Items, DataFrame]:
+    """The items and the users of a `TrainingSet`. `keys` are the key columns of users and items, `tables` what the settings name.
 
     Plays after `until` (when the tables were published) are left out. A play weighs 1 where its weight is missing or no number,
     0 where it is less, and a million at most.
@@ -153,7 +162,7 @@ def training_set(
         .repartition(PARTS, "user")
         .sortWithinPartitions("user")
     )
-    return TrainingSet(items, users, settings)
+    return items, users
 
 
 def _groups(rows: DataFrame, column: str | None) -> Column:
@@ -176,12 +185,52 @@ class Block:
     histories: Histories
 
 
+@dataclass(frozen=True)
+class _Pack:
+    """A Spark task: puts so many users into a block each, in the format of an Arrow stream.
+
+    Every pass over the users reads them so. As rows they would be turned into Arrow anew in each, play by play.
+    """
+
+    users: int
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        held: list[pa.RecordBatch] = []
+        for batch in batches:
+            held.append(batch)
+            # Batches are larger where Spark packs anew what a lost machine had packed: the blocks are to be the same.
+            while sum(one.num_rows for one in held) >= self.users:
+                whole = pa.Table.from_batches(held)
+                yield _packed(whole.slice(0, self.users))
+                held = whole.slice(self.users).to_batches()
+        if held:
+            yield _packed(pa.Table.from_batches(held))
+
+
+def _packed(users: pa.Table) -> pa.RecordBatch:
+    whole = users.combine_chunks()
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, whole.schema) as stream:
+        stream.write_table(whole)
+    at = whole.column("plays").combine_chunks().flatten().field("at")
+    ends = pc.min_max(at)
+    return pa.record_batch(
+        [
+            pa.array([sink.getvalue().to_pybytes()], pa.binary()),
+            pa.array([ends["min"]], pa.int64()),
+            pa.array([ends["max"]], pa.int64()),
+        ],
+        schema=_PACKED,
+    )
+
+
 def blocks(batches: Iterable[pa.RecordBatch], groups: Sequence[str]) -> Iterator[Block]:
-    """The blocks of users that a Spark task gets as batches of Arrow. `groups` are those of the items, in their order."""
+    """The blocks of users that a Spark task gets of `TrainingSet.packed`. `groups` are those of the items, in their order."""
     places = {name: place for place, name in enumerate(groups)}
     for batch in batches:
-        if batch.num_rows:
-            yield _block(batch, places)
+        for packed in batch.column("block"):
+            for users in pa.ipc.open_stream(packed.as_buffer()):
+                yield _block(users, places)
 
 
 def _block(batch: pa.RecordBatch, places: Mapping[str, int]) -> Block:

@@ -525,6 +525,7 @@ def test_the_pages_open_without_another_host_a_dialog_or_an_error(ran: Ran, watc
         "02_time_travel What changed",
         "03_quality What failed, and a new expectation",
         "04_without_spark The same tables without Spark",
+        "05_recommendations Recommendations",
     ]
     for name in NAMES:
         page.get_by_role("link", name=name).click()

@@ -16,7 +16,7 @@ from lib.config import load_source
 from lib.lake.decisions import all_decisions, champion, decide
 from lib.lake.layout import Layout, lake_at
 from lib.lake.publications import Publication, PublishedTable, publish
-from lib.recommend import fitting, retrain
+from lib.recommend import ease, fitting, retrain
 from lib.recommend.build import build_lists
 from lib.recommend.fitting import fit
 from lib.recommend.recipes import Recipe
@@ -135,7 +135,8 @@ def test_the_same_data_and_settings_give_the_same_numbers(world: World, trained:
 
 
 def test_the_gram_matrix_of_spark_is_that_of_numpy(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitting, "GRAM_BYTES", 8 * 80 * 30)  # in three parts
+    monkeypatch.setattr(ease, "_STRIP_ROWS", 10)
+    monkeypatch.setattr(fitting, "GRAM_BYTES", 8 * 10 * (80 + 70))  # the eight strips in three passes
     end = world.of.end
     assert end is not None
     total = fitting._gram_of(world.of, Recipe("ease", power=0.0), end)
@@ -186,7 +187,7 @@ def test_a_new_user_gets_what_is_popular_in_their_favourite_groups_then_what_is_
 def test_als_finds_the_planted_tastes(world: World) -> None:
     end = world.of.end
     assert end is not None
-    [(_, model)] = list(fit(world.of, [Recipe("als", regularisation=0.1, factors=4, alpha=10.0, iterations=5)], end))
+    [(_, model)] = list(fit(world.of, [Recipe("als", regularisation=0.1, factors=4, alpha=10.0, iterations=15)], end))
     factors = model.item_factors
     assert factors.shape == (80, 4)
     unit = factors / np.linalg.norm(factors, axis=1, keepdims=True)

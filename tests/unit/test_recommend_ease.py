@@ -59,13 +59,16 @@ def test_sums_of_blocks_are_those_of_the_whole() -> None:
     )
 
 
-def test_rows_of_a_gram_matrix_can_be_had_alone_and_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gram_matrix_is_the_same_in_strips_of_any_height(monkeypatch: pytest.MonkeyPatch) -> None:
     matrix = planted(2, n_users=50, n_items=20, n_plays=600).matrix(20, now=NOW, half_life_days=9)
-    whole, weights = gram(matrix), solve(gram(matrix), 3.0)
-    assert (gram(matrix, 5, 12) == whole[5:12]).all()
+    expected, weights = gram(matrix), solve(gram(matrix), 3.0)
     monkeypatch.setattr(ease, "_CELLS", 60)
-    assert (gram(matrix) == whole).all()
-    assert (gram(matrix, 5, 12) == whole[5:12]).all()
+    monkeypatch.setattr(ease, "_STRIP_ROWS", 7)
+    assert [strip.start for strip in ease.strips(20)] == [0, 7, 14]
+    [below, last] = ease.gram_strips(matrix, ease.strips(20)[1:])
+    assert (below == expected[7:14, 7:]).all()
+    assert (last == expected[14:, 14:]).all()
+    assert (gram(matrix) == expected).all()
     assert (solve(gram(matrix), 3.0) == weights).all()
 
 

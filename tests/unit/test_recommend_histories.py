@@ -135,11 +135,9 @@ def test_arrays_that_do_not_fit_are_refused(start: list[int], at: list[int], wei
         )
 
 
-def test_an_item_or_a_user_that_is_not_there_is_refused() -> None:
+def test_an_item_that_is_not_there_is_refused() -> None:
     with pytest.raises(ValueError, match="A play is of item 3, or of one below 0; the catalogue has 3 items"):
         histories(1, [(0, 3, 1)]).matrix(3, now=NOW, half_life_days=None)
-    with pytest.raises(ValueError, match="A play is of user 1, or of one below 0; there are 1 users"):
-        histories(1, [(1, 0, 1)])
     with pytest.raises(ValueError, match="more than 0 days, not 0"):
         histories(1, [(0, 0, 1)]).matrix(1, now=NOW, half_life_days=0)
     with pytest.raises(ValueError, match=r"A catalogue of 2 items has \(1,\) flags"):
