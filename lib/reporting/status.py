@@ -66,7 +66,8 @@ class Serving:
 class Status:
     """The state of a lake. `runs` are newest first; `report` is the page with all of it.
 
-    `lists_built` is whether the last build of recommendations passed; None where these runs have none.
+    `lists_built` is whether the last build of recommendations passed, `models_passed_over` how many promoted models it could not
+    use; None where these runs have none.
     """
 
     source: str
@@ -75,6 +76,7 @@ class Status:
     published: Publication | None
     serving: tuple[Serving, ...]
     lists_built: bool | None
+    models_passed_over: int | None
     failing: Failing | None
     failing_tasks: tuple[FailingTask, ...]
     next: str
@@ -89,13 +91,16 @@ def status_of(source: str, layout: Layout, last: int, now: datetime) -> Status:
     ended = next((run for run in reversed(found) if run.outcome is not Outcome.RUNNING), None)
     failing = None if ended is None or ended.outcome.is_good else _failing(layout, ended)
     tasks = failing_tasks(layout, now)
+    newest_first = [one for run in reversed(found) for one in measured[run.run_id]]
+    is_built, passed_over = (_first(newest_first, metric) for metric in (Metric.LISTS_BUILT, Metric.UNUSABLE))
     return Status(
         source=source,
         lake=layout.root,
         runs=tuple(_run(run, measured[run.run_id]) for run in reversed(found)),
         published=publications.current(layout),
         serving=_serving(layout),
-        lists_built=_lists_built([one for run in reversed(found) for one in measured[run.run_id]]),
+        lists_built=None if is_built is None else is_built == 1,
+        models_passed_over=None if passed_over is None else round(passed_over),
         failing=failing,
         failing_tasks=tasks,
         next=_next(source, layout, found[-1] if found else None, ended, tasks),
@@ -114,8 +119,8 @@ def _serving(layout: Layout) -> tuple[Serving, ...]:
     return tuple(Serving(name, serving(layout, decisions, name), last[name]) for name in sorted(last))
 
 
-def _lists_built(measured: Sequence[Measurement]) -> bool | None:
-    return next((one.value == 1 for one in measured if one.series.metric is Metric.LISTS_BUILT), None)
+def _first(measured: Sequence[Measurement], metric: Metric) -> float | None:
+    return next((one.value for one in measured if one.series.metric is metric), None)
 
 
 def _run(summary: RunSummary, measured: Sequence[Measurement]) -> RunStatus:
@@ -186,6 +191,7 @@ def as_json(status: Status) -> str:
         "published": published,
         "lists": {one.of_list: _serving_as_json(one) for one in status.serving},
         "lists_built": status.lists_built,
+        "models_passed_over": status.models_passed_over,
         "failing": failing,
         "failing_tasks": [{**vars(one), "started_at": _time(one.started_at)} for one in status.failing_tasks],
         "next": status.next,
@@ -249,7 +255,7 @@ def say_status(status: Status) -> None:
         *_anomalies(status.runs),
         "",
         *_published(status.published),
-        *_lists(status.serving, is_built=status.lists_built),
+        *_lists(status),
         *_failed(status.failing, status.failing_tasks),
     ]
     say([printable(line) for line in (*lines, f"Next:      {status.next}", f"Report:    {status.report}")])
@@ -283,9 +289,16 @@ def _published(publication: Publication | None) -> list[str]:
     return [*lines, *(f"           {one.table}: {amount(one.rows, '{row}')}, version {one.version}" for one in tables)]
 
 
-def _lists(serving: Sequence[Serving], *, is_built: bool | None) -> list[str]:
-    lines = ["the last build failed, and was not published; see the log of build-recommendations"] * (is_built is False)
-    for one in serving:
+def _lists(status: Status) -> list[str]:
+    lines = []
+    if status.lists_built is False:
+        lines.append("the last build failed, and was not published; see the log of build-recommendations")
+    if status.models_passed_over:
+        lines.append(
+            f"the last build could not use {amount(status.models_passed_over, '{model}')}: what was promoted before, or the "
+            "baselines, serve instead; see the log of build-recommendations"
+        )
+    for one in status.serving:
         by = "the baselines"
         if one.promoted is not None:
             by = (

@@ -196,6 +196,20 @@ def test_a_build_of_lists_that_failed_is_told_until_one_passes(lake: Lake) -> No
     assert (lake.said()["lists_built"], told in lake.status().stdout) == (True, False)
 
 
+def test_models_that_the_last_build_could_not_use_are_told(lake: Lake) -> None:
+    lake.ran("a")
+    assert lake.said()["models_passed_over"] is None
+    lake.ran("b", "published", Measurement(Series(Metric.UNUSABLE), 1))
+    assert lake.said()["models_passed_over"] == 1
+    told = (
+        "Lists:     the last build could not use 1 model: what was promoted before, or the baselines, serve instead; see the log "
+        "of build-recommendations\n"
+    )
+    assert told in lake.status().stdout
+    lake.ran("c", "published", Measurement(Series(Metric.UNUSABLE), 0))
+    assert (lake.said()["models_passed_over"], told in lake.status().stdout) == (0, False)
+
+
 def test_failed_checks_are_told_by_their_names(lake: Lake) -> None:
     lake.ran("a")
     lake.ran("b", "checks_failed", exit_status=3, message="2 expectations failed:\n  tracks.x: observed 2")
