@@ -12,7 +12,7 @@ from itertools import count
 from socketserver import TCPServer
 from types import TracebackType
 from typing import Any, Literal, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 Row = dict[str, Any]
 Mutation = Callable[[list[Row]], None]
@@ -24,11 +24,11 @@ class Manners:
 
     `cap` is the most rows on a page, whatever is asked for; `pages` a number claimed in place of the right one;
     `past_the_end` the status of a page without rows; a `deaf` table gives its first page whatever is asked for, a `stuck`
-    one its last page for ever. `style` is how it is asked; a cursor names the row that the page before ended with. `names_next`
-    says where a page names the next one, and what it says on the last one.
+    one its last page for ever. `style` is how it is asked; a cursor names the row that the page before ended with, and an address
+    has it as a parameter. `names_next` says where a page names the next one, and what it says on the last one.
     """
 
-    style: Literal["page", "offset", "cursor"] = "page"
+    style: Literal["page", "offset", "cursor", "next_url", "link_header"] = "page"
     names_next: Literal["null at the end", "absent at the end", "in a header", "never"] = "null at the end"
 
     cap: int = 1000
@@ -167,7 +167,7 @@ class MovingTable:
         answer: Row = {"items": items, "limit" if manners.style == "offset" else "size": said}
         if manners.style == "offset":
             answer["offset"] = start
-        elif manners.style == "cursor":
+        elif manners.style != "page":
             is_last = start + size >= len(self.rows) and not manners.stuck
             if manners.names_next != "never" and not (is_last and manners.names_next == "absent at the end"):
                 answer["next_cursor"] = None if is_last else f"behind {items[-1]['id']}"
@@ -224,11 +224,11 @@ class _Handler(BaseHTTPRequestHandler):
         with self.server.lock:
             table = self.server.tables[parts.path.removeprefix("/")]
             status, content = table.answer({name: values[0] for name, values in query.items()})
-            in_header = content.pop("next_cursor", None) if table.manners.names_next == "in a header" else None
+            headers = _named(table.manners, parts.path, query, content) if isinstance(content, dict) else {}
             body = json.dumps(content).encode()
         self.send_response(status)
-        if in_header:
-            self.send_header("X-Next", in_header)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -236,6 +236,22 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
+
+
+def _named(manners: Manners, path: str, query: Mapping[str, list[str]], content: Row) -> dict[str, str]:
+    """Put the name of the next page where the style has it: into the answer, or into these headers."""
+    if "next_cursor" not in content:
+        return {}
+    named = content.pop("next_cursor")
+    if manners.style != "cursor" and named is not None:
+        named = f"{path}?{urlencode({'size': query['size'][0], 'cursor': named})}"
+    if manners.style == "link_header":
+        others = f'<{path}?size=1>; rel="first"; title="a, b"'
+        return {"Link": others if named is None else f'{others}, <{named}>; rel="next"'}
+    if manners.names_next == "in a header":
+        return {} if named is None else {"X-Next": named}
+    content["next_cursor" if manners.style == "cursor" else "next"] = named
+    return {}
 
 
 def row(number: int, name: str = "") -> Row:

@@ -46,8 +46,9 @@ class _Style(Settings):
 
     @model_validator(mode="after")
     def _each_its_own_parameter(self) -> _Style:
-        if len(self.parameters) == 1:
-            other = next(name for name in type(self).model_fields if name.endswith("_param") and name != "size_param")
+        named = [name for name in type(self).model_fields if name.endswith("_param")]
+        if len(self.parameters) < len(named):
+            other = next(name for name in named if name != "size_param")
             raise problems_error([Problem(("size_param",), f"must not be the same parameter as {other}")])
         return self
 
@@ -77,12 +78,10 @@ class OffsetPagination(_Style):
     first: Annotated[int, Field(ge=0, le=1)] = 0
 
 
-class CursorPagination(_Style):
-    """Pages by a cursor that the page before gives, at the place `next`."""
+class _NamesNext(_Style):
+    """A page has something of the next one at the place `next`."""
 
-    style: Literal["cursor"]
-    cursor_param: _Parameter = "cursor"
-    next: str = "next_cursor"
+    next: str
 
     @field_validator("next")
     @classmethod
@@ -92,7 +91,7 @@ class CursorPagination(_Style):
         return path
 
     @model_validator(mode="after")
-    def _a_list_has_no_place_for_it(self) -> CursorPagination:
+    def _a_list_has_no_place_for_it(self) -> _NamesNext:
         if self.items == "$" and not self.next.startswith("header:"):
             raise problems_error(
                 [Problem(("next",), "must be header:NAME where items is $: a bare list has no place for it")]
@@ -100,7 +99,41 @@ class CursorPagination(_Style):
         return self
 
 
-STYLES: dict[str, type[_Style]] = {"page": PagePagination, "offset": OffsetPagination, "cursor": CursorPagination}
+class CursorPagination(_NamesNext):
+    """Pages by a cursor that the page before gives, at the place `next`."""
+
+    style: Literal["cursor"]
+    cursor_param: _Parameter = "cursor"
+    next: str = "next_cursor"
+
+
+class NextUrlPagination(_NamesNext):
+    """Pages by their address, which the page before gives at the place `next`. The size is a parameter of the first one alone."""
+
+    style: Literal["next_url"]
+    next: str = "next"
+
+    @field_validator("next")
+    @classmethod
+    def _links_have_their_own_style(cls, path: str) -> str:
+        if path.lower() == "header:link":
+            raise ValueError("a Link header is read by style: link_header")
+        return path
+
+
+class LinkHeaderPagination(_Style):
+    """Pages by their address, which the page before gives in its header `Link`, as RFC 8288 has it."""
+
+    style: Literal["link_header"]
+
+
+STYLES: dict[str, type[_Style]] = {
+    "page": PagePagination,
+    "offset": OffsetPagination,
+    "next_url": NextUrlPagination,
+    "link_header": LinkHeaderPagination,
+    "cursor": CursorPagination,
+}
 
 
 def _page_unless_said(value: Any) -> Any:
@@ -108,7 +141,7 @@ def _page_unless_said(value: Any) -> Any:
 
 
 Pagination: TypeAlias = Annotated[
-    PagePagination | OffsetPagination | CursorPagination,
+    PagePagination | OffsetPagination | NextUrlPagination | LinkHeaderPagination | CursorPagination,
     Field(discriminator="style"),
     BeforeValidator(_page_unless_said),
 ]

@@ -77,8 +77,13 @@ class TablePlan:
 
     @property
     def asks_by(self) -> str:
-        """The setting that names the parameter of a position."""
+        """The setting by which a page is asked for."""
         return STYLES[self.style].asks_by
+
+    @property
+    def question(self) -> str:
+        """What to ask where a page comes twice."""
+        return STYLES[self.style].question()
 
     @property
     def n_pages(self) -> int:

@@ -144,9 +144,7 @@ def _judge_walk(case: Case, seen: Seen) -> Proof | Doubt:
 
 
 def _same_rows(plan: TablePlan, seen: Seen) -> SourceIncompleteError:
-    return SourceIncompleteError(
-        f"{plan.table}: the same rows on {_pages(seen.duplicates)}: does the source take {plan.asks_by}?"
-    )
+    return SourceIncompleteError(f"{plan.table}: the same rows on {_pages(seen.duplicates)}: {plan.question}")
 
 
 def is_uneven(seen: Seen) -> bool:
@@ -196,7 +194,7 @@ def _advice(doubt: Doubt, seen: Seen) -> str:
             "The source gives the same rows at each reading, and other totals: look at what api.pagination.total names"
         )
     if seen.duplicates:
-        return f"Name the parameter by which the source takes a position in {plan.asks_by}"
+        return f"Look at {plan.asks_by}, by which a page is asked for"
     if seen.misnamed:
         return _look_at_first(plan)
     same = "The source gives the same rows at each reading"
@@ -230,7 +228,7 @@ def _account(plan: TablePlan, seen: Seen) -> str:
         parts += [f"another number of rows than on the first page: {_pages(uneven)}"] if uneven else []
         parts += [_misnamed(seen)] if seen.misnamed else []
     if seen.duplicates:
-        parts.append(f"the same rows on {_pages(seen.duplicates)} (does the source take {plan.asks_by}?)")
+        parts.append(f"the same rows on {_pages(seen.duplicates)} ({plan.question})")
     return "; ".join(parts)
 
 

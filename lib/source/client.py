@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from types import TracebackType
 from typing import Generic, Self, TypeVar
-from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote_plus, urlencode, urljoin, urlsplit, urlunsplit
 
 import requests
 
+from lib.config.fixed import query_of
 from lib.errors import SourceError
 from lib.source.access import Access, Fixed
 from lib.source.body import read_raw, read_start, unpacked
@@ -22,7 +23,7 @@ from lib.source.hosts import check_allowed, origin_of
 from lib.source.network_errors import NETWORK_ERRORS, failure_of
 from lib.source.outline import outline
 from lib.source.paging import Params
-from lib.source.redact import holds, redacted, redacted_url
+from lib.source.redact import HIDDEN, holds, redacted, redacted_url
 from lib.source.retry import TryAgainError, asked_pause_s, check_asked_pause, exchange_retries, is_limit, is_retried
 from lib.source.tally import Tally
 from lib.source.transport import LEAST_S, Transport
@@ -43,12 +44,14 @@ _NOTHING = Fixed()
 class Reply:
     """An answer that brings a page, read to its end and unpacked. Names of headers are in lower case.
 
-    `is_empty`: its status says that there is nothing to read.
+    `is_empty`: its status says that there is nothing to read. `url` is the address that was asked, behind all redirects, without
+    what is fixed.
     """
 
     headers: Mapping[str, str]
     body: bytes
     is_empty: bool = False
+    url: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -111,12 +114,18 @@ class SourceClient:
         self._transport.close()
 
     def get(
-        self, path: str, params: Params, read: Callable[[Reply], T], fixed: Fixed = _NOTHING, hidden: Params = ()
+        self,
+        path: str,
+        params: Params,
+        read: Callable[[Reply], T],
+        fixed: Fixed = _NOTHING,
+        hidden: Params = (),
+        address: str | None = None,
     ) -> Answer[T]:
         """GET `path` below the source's address, and what `read` makes of it, with retries around all of it.
 
         What is `fixed` goes with the request as long as it is one to the source's own address. `hidden` are parameters too, which
-        are never shown.
+        are never shown. An `address` is asked in the place of path and parameters, and is not shown either.
         `read` raises a TryAgainError for an answer that is worth another attempt, a SourceError for one that is not.
 
         Raises:
@@ -124,6 +133,9 @@ class SourceClient:
         """
         url = self.access.base_url + path
         shown = redacted_url(url, (*params, *fixed.params), (*fixed.secret_params, *self.access.params, *hidden))
+        target, own = _with_query(url, (*params, *hidden)), (*params, *hidden)
+        if address is not None:
+            shown, target, own = f"{redacted_url(url)}?{HIDDEN}", address, query_of(address)
         tally = Tally(self._gate)
         message = "no attempt was made"
         try:
@@ -131,7 +143,7 @@ class SourceClient:
                 with attempt:
                     tally.attempts, tally.status = attempt.retry_state.attempt_number, None
                     with self._gate.permit(), tally.timed():
-                        reply = self._exchange(url, (*params, *hidden), fixed, tally)
+                        reply = self._exchange(target, own, fixed, tally)
                     fetched_at = datetime.now(UTC)
                     return Answer(read(reply), fetched_at, _tried(shown, tally))
         except SourceError as error:
@@ -143,16 +155,25 @@ class SourceClient:
         # Not raised in the handler: an exception's context is kept, pickled and printed with it.
         raise ExchangeFailedError(f"{shown}: {message}{after}", _tried(shown, tally))
 
-    def _exchange(self, url: str, params: Params, fixed: Fixed, tally: Tally) -> Reply:
+    def next_address(self, url: str, named: str, fixed: Fixed) -> str:
+        """The whole address of the page that an answer from `url` names as the next one, without credentials of ours.
+
+        Raises:
+            SourceError: it cannot or may not be asked; the message has no more of it than scheme, host and port.
+        """
+        target = self._resolved(url, named, fixed, "names as the next page")
+        check_allowed(origin_of(target), self._home, self.access.allowed_hosts)
+        return target
+
+    def _exchange(self, target: str, params: Params, fixed: Fixed, tally: Tally) -> Reply:
         """One request and its whole body, redirects included, within the time for the whole exchange."""
         deadline = time.monotonic() + self.access.timeout_s
-        target = _with_query(url, params)
         for _ in range(MAX_REDIRECTS + 1):
             request = self._request(target, fixed)
             with self._sent(request, deadline) as response:
                 tally.status = response.status_code
                 if response.status_code not in REDIRECTS:
-                    return self._reply(response)
+                    return replace(self._reply(response), url=target)
                 location = response.headers.get("location")
             if not location:
                 raise SourceError(f"status {response.status_code} redirects, but does not say where to")
@@ -183,19 +204,27 @@ class SourceClient:
 
     def _redirected(self, url: str, location: str, params: Params, fixed: Fixed) -> str:
         """The address that a redirect names. The page's own parameters are kept where it has none."""
+        target = self._resolved(url, location, fixed, "redirects to")
+        has_own = urlsplit(urljoin(url, location.strip())).query
+        return target if has_own else _with_query(target, params)
+
+    def _resolved(self, url: str, named: str, fixed: Fixed, does: str) -> str:
+        """The address that an answer from `url` names, without parameters of ours that are secret, and without a fragment."""
         try:
-            target: str | None = urljoin(url, location.strip())
+            target: str | None = urljoin(url, named.strip())
         except ValueError:
             target = None
         if target is None:
-            raise SourceError("the source redirects to something that is no URL")
+            message = f"the source {does} something that is no URL"
+            raise SourceError(message)
         origin_of(target)
         parts = urlsplit(target)
         names = {name for name, _ in (*fixed.secret_params, *self.access.params)}
-        kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in names]
-        target = urlunsplit(parts._replace(query=urlencode(kept) if parts.query else urlencode(params), fragment=""))
+        kept = [one for one in parts.query.split("&") if unquote_plus(one.partition("=")[0]) not in names]
+        target = urlunsplit(parts._replace(query="&".join(kept), fragment=""))
         if holds(target, self.access.secrets):
-            raise SourceError("the source redirects to an address that holds a credential")
+            message = f"the source {does} an address that holds a credential"
+            raise SourceError(message)
         return target
 
     def _sent(self, request: requests.PreparedRequest, deadline: float) -> requests.Response:

@@ -268,7 +268,7 @@ def test_the_demo_has_the_same_tables_and_no_url_until_its_server_runs() -> None
         (
             "auth: {type: none}",
             "pagination: {style: curser}",
-            "4: api.pagination.style: must be 'page', 'offset' or 'cursor'; did you mean 'cursor'?",
+            "4: api.pagination.style: must be 'page', 'offset', 'next_url', 'link_header' or 'cursor'; did you mean 'cursor'?",
         ),
         (
             "auth: {type: none}",

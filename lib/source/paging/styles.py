@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from lib.source.paging.addressed import Offsets, PageNumbers
 from lib.source.paging.style import Paging
-from lib.source.paging.walked import Cursors
+from lib.source.paging.walked import Cursors, LinkHeaders, NextUrls
 
 if TYPE_CHECKING:
     from lib.config.pagination import Pagination
 
-STYLES: dict[str, type[Paging]] = {style.style: style for style in (PageNumbers, Offsets, Cursors)}
+_ALL: tuple[type[Paging], ...] = (PageNumbers, Offsets, NextUrls, LinkHeaders, Cursors)
+STYLES: dict[str, type[Paging]] = {style.style: style for style in _ALL}
 
 
 def paging_of(settings: Pagination) -> Paging:

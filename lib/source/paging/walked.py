@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC
 from dataclasses import dataclass
 from typing import ClassVar
 
 from lib.errors import SourceError
 from lib.source.answer import HEADER, at, at_or_in_header, is_null
 from lib.source.json_text import Json
-from lib.source.paging.style import Paging, Params, Position
+from lib.source.links import next_link
+from lib.source.paging.style import Paging, Params, Position, Told
 
 
 @dataclass(frozen=True)
-class Cursors(Paging):
-    """`?cursor=eyJpZCI6MTAwfQ&size=100`. Pages are counted from 1; each gives the cursor of the next one at the place `next`."""
+class _Walked(Paging, ABC):
+    """Pages are counted from 1."""
 
-    cursor_param: str = "cursor"
-    next: str = "next_cursor"
-
-    style: ClassVar[str] = "cursor"
     is_addressable: ClassVar[bool] = False
-    asks_by: ClassVar[str] = "api.pagination.cursor_param"
 
     @property
     def first_number(self) -> int:
@@ -29,26 +25,26 @@ class Cursors(Paging):
         return 1
 
     def params(self, position: Position) -> Params:
-        """The size alone: the cursor is hidden."""
+        """The size alone: what names the page is hidden."""
         return ((self.size_param, str(self.size)),)
 
-    def hidden(self, position: Position) -> Params:
-        """The cursor, behind the first page."""
-        return () if position.cursor is None else ((self.cursor_param, position.cursor),)
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The size and the count."""
+        return tuple(place for place in (self.size_param, self.total or "") if not place.startswith(HEADER))
 
-    def follows(self, answer: Json, headers: Mapping[str, str]) -> str | None:
-        """What is at the place `next`; null, false, an empty text and nothing at all are the end."""
-        value = at_or_in_header(answer, headers, self.next)
-        if value is None or value is False or value == "":
-            return None
-        if isinstance(value, bool) or not isinstance(value, str | int):
-            message = f"api.pagination.next: {self.next} is no text and no whole number in the answer"
-            raise SourceError(message)
-        return str(value)
 
-    def says_next(self, answer: Json) -> bool:
+@dataclass(frozen=True)
+class _Named(_Walked, ABC):
+    """Each page names the next one at the place `next`; null, false, an empty text and nothing at all are the end."""
+
+    next: str = "next"
+
+    def says_next(self, told: Told) -> bool:
         """Whether there is something at the place `next`, a null too. Of a header nobody can tell."""
-        return self.next.startswith(HEADER) or at(answer, self.next) is not None or is_null(answer, self.next)
+        if self.next.startswith(HEADER):
+            return True
+        return at(told.answer, self.next) is not None or is_null(told.answer, self.next)
 
     @property
     def names_next(self) -> str:
@@ -57,5 +53,98 @@ class Cursors(Paging):
 
     @property
     def places(self) -> tuple[str, ...]:
-        """The cursor, the size and the count."""
-        return tuple(place for place in (self.next, self.size_param, self.total or "") if not place.startswith(HEADER))
+        """What names the next page, the size and the count."""
+        return (*super().places, *(() if self.next.startswith(HEADER) else (self.next,)))
+
+    def _named(self, told: Told) -> Json:
+        value = at_or_in_header(told.answer, told.headers, self.next)
+        return None if value is False or value == "" else value
+
+
+@dataclass(frozen=True)
+class _Addresses(_Walked, ABC):
+    """A page names the whole address of the next one, which is asked for as it is. The first page is asked for by the size."""
+
+    names_addresses: ClassVar[bool] = True
+
+    def params(self, position: Position) -> Params:
+        """The size, on the first page."""
+        return super().params(position) if position.cursor is None else ()
+
+    def address(self, position: Position) -> str | None:
+        """What the page before has named."""
+        return position.cursor
+
+
+@dataclass(frozen=True)
+class Cursors(_Named):
+    """`?cursor=eyJpZCI6MTAwfQ&size=100`. Each page gives the cursor of the next one."""
+
+    cursor_param: str = "cursor"
+    next: str = "next_cursor"
+
+    style: ClassVar[str] = "cursor"
+    asks_by: ClassVar[str] = "api.pagination.cursor_param"
+
+    def hidden(self, position: Position) -> Params:
+        """The cursor, behind the first page."""
+        return () if position.cursor is None else ((self.cursor_param, position.cursor),)
+
+    def follows(self, told: Told) -> str | None:
+        """What is at the place `next`: a text or a whole number."""
+        value = self._named(told)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            message = f"{self.names_next} is no text and no whole number in the answer"
+            raise SourceError(message)
+        return str(value)
+
+
+@dataclass(frozen=True)
+class NextUrls(_Addresses, _Named):
+    """`"next": "https://api.example/orders?page=3"`. Each page gives the address of the next one, absolute or relative."""
+
+    style: ClassVar[str] = "next_url"
+    asks_by: ClassVar[str] = "api.pagination.next"
+
+    @classmethod
+    def question(cls) -> str:
+        """No parameter is at fault."""
+        return "does api.pagination.next name the next page?"
+
+    def follows(self, told: Told) -> str | None:
+        """What is at the place `next`: a text."""
+        value = self._named(told)
+        if value is not None and not isinstance(value, str):
+            message = f"{self.names_next} is no text in the answer"
+            raise SourceError(message)
+        return value
+
+
+@dataclass(frozen=True)
+class LinkHeaders(_Addresses):
+    """`Link: <https://api.example/orders?page=3>; rel="next"`. The last page has a header without such a link, or none."""
+
+    style: ClassVar[str] = "link_header"
+    asks_by: ClassVar[str] = "api.pagination.style"
+    _place: ClassVar[str] = "header:Link"
+
+    @classmethod
+    def question(cls) -> str:
+        """No parameter is at fault."""
+        return 'does rel="next" of its Link header name the next page?'
+
+    def follows(self, told: Told) -> str | None:
+        """The target of the link to the next page."""
+        value = at_or_in_header(told.answer, told.headers, self._place)
+        return next_link(value) if isinstance(value, str) else None
+
+    def says_next(self, told: Told) -> bool:
+        """Whether there is such a header."""
+        return at_or_in_header(told.answer, told.headers, self._place) is not None
+
+    @property
+    def names_next(self) -> str:
+        """The header, which has no setting."""
+        return "api.pagination.style: link_header"
