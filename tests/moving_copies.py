@@ -84,7 +84,8 @@ class Copies:
         )
         path = self.folder / "shop.yml"
         path.write_text(f"source: shop\napi: {{url: '{self.server.url}'}}\ntables:\n{tables}", "utf-8")
-        pagination = {"size": 3, **self.pagination}
+        size = {} if self.pagination.get("style") == "none" else {"size": 3}
+        pagination = {**size, **self.pagination}
         overrides = [f"api.pagination.{name}={value}" for name, value in pagination.items()]
         overrides += [f"api.limits.{name}={value}" for name, value in limits.items()]
         return job_of(path, self.n_runs, overrides)

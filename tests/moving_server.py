@@ -25,10 +25,11 @@ class Manners:
     `cap` is the most rows on a page, whatever is asked for; `pages` a number claimed in place of the right one;
     `past_the_end` the status of a page without rows; a `deaf` table gives its first page whatever is asked for, a `stuck`
     one its last page for ever. `style` is how it is asked; a cursor names the row that the page before ended with, and an address
-    has it as a parameter. `names_next` says where a page names the next one, and what it says on the last one.
+    has it as a parameter, a keyset is its number. `names_next` says where a page names the next one, and
+    what it says on the last one; a keyset's page says whether there are more rows, unless it is "never".
     """
 
-    style: Literal["page", "offset", "cursor", "next_url", "link_header"] = "page"
+    style: Literal["page", "offset", "cursor", "next_url", "link_header", "keyset", "none"] = "page"
     names_next: Literal["null at the end", "absent at the end", "in a header", "never"] = "null at the end"
 
     cap: int = 1000
@@ -118,7 +119,9 @@ class MovingTable:
 
     def answer(self, query: Mapping[str, str]) -> tuple[int, Any]:
         """Status and content for one request, and what follows from it."""
-        size = int(query["limit" if self.manners.style == "offset" else "size"])
+        size = (
+            int(query["limit" if self.manners.style == "offset" else "size"]) if self.manners.style != "none" else 1000
+        )
         start = self._start(query, min(size, self.manners.cap))
         page = start // min(size, self.manners.cap) + self.manners.first
         self.asked[page] += 1
@@ -138,9 +141,10 @@ class MovingTable:
             return (int(query["page"]) - self.manners.first) * size
         if self.manners.style == "offset":
             return int(query["offset"])
-        if "cursor" not in query:
+        named = query.get("after" if self.manners.style == "keyset" else "cursor")
+        if named is None:
             return 0
-        number = int(query["cursor"].removeprefix("behind "))
+        number = int(named.removeprefix("behind "))
         places = [place for place, row in enumerate(self.rows) if row["id"] == number]
         # A row that is gone had its place among those with lower numbers.
         return places[0] + 1 if places else sum(row["id"] < number for row in self.rows)
@@ -169,7 +173,9 @@ class MovingTable:
             answer["offset"] = start
         elif manners.style != "page":
             is_last = start + size >= len(self.rows) and not manners.stuck
-            if manners.names_next != "never" and not (is_last and manners.names_next == "absent at the end"):
+            if manners.style in ("keyset", "none"):
+                answer |= {} if manners.names_next == "never" else {"has_more": not is_last}
+            elif manners.names_next != "never" and not (is_last and manners.names_next == "absent at the end"):
                 answer["next_cursor"] = None if is_last else f"behind {items[-1]['id']}"
         elif manners.numbered:
             answer["page"] = shown

@@ -41,11 +41,12 @@ def _links(header: str) -> Iterator[tuple[str, list[str]]]:
             name, quoted, token = parameter.groups(default="")
             parameters.setdefault(name.lower(), re.sub(r"\\(.)", r"\1", quoted) or token)
             place = parameter.end()
-        if "anchor" in parameters and "next" in parameters.get("rel", "").lower().split():
+        relations = parameters.get("rel", "").strip("'").lower().split()
+        if "anchor" in parameters and "next" in relations:
             raise SourceError(
                 "the Link header names a next page of another address than the one that was asked (anchor)"
             )
-        yield target.group(1), parameters.get("rel", "").lower().split()
+        yield target.group(1), relations
         rest = header[place:].lstrip(" \t")
         if rest and not rest.startswith(","):
             raise SourceError("the Link header cannot be read")

@@ -3,11 +3,13 @@
 from lib.source.paging.addressed import Offsets, PageNumbers
 from lib.source.paging.style import Paging, Params, Position, Told
 from lib.source.paging.styles import STYLES, paging_of
-from lib.source.paging.walked import Cursors, LinkHeaders, NextUrls
+from lib.source.paging.walked import AllAtOnce, Cursors, Keysets, LinkHeaders, NextUrls
 
 __all__ = [
     "STYLES",
+    "AllAtOnce",
     "Cursors",
+    "Keysets",
     "LinkHeaders",
     "NextUrls",
     "Offsets",

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from lib.source.paging.addressed import Offsets, PageNumbers
 from lib.source.paging.style import Paging
-from lib.source.paging.walked import Cursors, LinkHeaders, NextUrls
+from lib.source.paging.walked import AllAtOnce, Cursors, Keysets, LinkHeaders, NextUrls
 
 if TYPE_CHECKING:
     from lib.config.pagination import Pagination
 
-_ALL: tuple[type[Paging], ...] = (PageNumbers, Offsets, NextUrls, LinkHeaders, Cursors)
+_ALL: tuple[type[Paging], ...] = (PageNumbers, Offsets, NextUrls, LinkHeaders, Cursors, Keysets, AllAtOnce)
 STYLES: dict[str, type[Paging]] = {style.style: style for style in _ALL}
 
 

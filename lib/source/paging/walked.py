@@ -12,6 +12,8 @@ from lib.source.json_text import Json
 from lib.source.links import next_link
 from lib.source.paging.style import Paging, Params, Position, Told
 
+LINK = f"{HEADER}Link"
+
 
 @dataclass(frozen=True)
 class _Walked(Paging, ABC):
@@ -128,7 +130,6 @@ class LinkHeaders(_Addresses):
 
     style: ClassVar[str] = "link_header"
     asks_by: ClassVar[str] = "api.pagination.style"
-    _place: ClassVar[str] = "header:Link"
 
     @classmethod
     def question(cls) -> str:
@@ -137,14 +138,110 @@ class LinkHeaders(_Addresses):
 
     def follows(self, told: Told) -> str | None:
         """The target of the link to the next page."""
-        value = at_or_in_header(told.answer, told.headers, self._place)
+        value = at_or_in_header(told.answer, told.headers, LINK)
         return next_link(value) if isinstance(value, str) else None
 
     def says_next(self, told: Told) -> bool:
         """Whether there is such a header."""
-        return at_or_in_header(told.answer, told.headers, self._place) is not None
+        return at_or_in_header(told.answer, told.headers, LINK) is not None
 
     @property
     def names_next(self) -> str:
         """The header, which has no setting."""
         return "api.pagination.style: link_header"
+
+
+@dataclass(frozen=True)
+class Keysets(_Walked):
+    """`?after=1729&size=100`. Behind the first page, rows are asked for that follow the last one: by its value at the place `by`.
+
+    `more` is where the answer says whether there are further rows. Without it the end is a page that has none.
+    """
+
+    after_param: str = "after"
+    by: str = "id"
+    more: str | None = None
+
+    style: ClassVar[str] = "keyset"
+    asks_by: ClassVar[str] = "api.pagination.after_param"
+
+    def hidden(self, position: Position) -> Params:
+        """The value of the last row, behind the first page."""
+        return () if position.cursor is None else ((self.after_param, position.cursor),)
+
+    def follows(self, told: Told) -> str | None:
+        """The value of the last row: a text or a whole number."""
+        if told.answer is None:
+            return None
+        has_more = self._has_more(told)
+        if not told.last:
+            if has_more:
+                message = f"{self.names_next} says that there are further rows, and the page has none"
+                raise SourceError(message)
+            return None
+        if has_more is False:
+            return None
+        value = at(told.last[0], self.by)
+        if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+            message = f"api.pagination.by: {self.by} is no text and no whole number in the last row of the page"
+            raise SourceError(message)
+        return str(value)
+
+    def says_next(self, told: Told) -> bool:
+        """Whether there is something at the place `more`; or, without one, whether there are no rows, in so many words."""
+        if self.more is not None:
+            return at(told.answer, self.more) is not None
+        return told.answer is None or is_null(told.answer, self.items)
+
+    @property
+    def names_next(self) -> str:
+        """The place `more`, or that of the value."""
+        return f"api.pagination.by: {self.by}" if self.more is None else f"api.pagination.more: {self.more}"
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The size, the count, and whether there are more."""
+        return (*super().places, self.more or "")
+
+    def _has_more(self, told: Told) -> bool | None:
+        if self.more is None:
+            return None
+        value = at(told.answer, self.more)
+        if not isinstance(value, bool):
+            message = f"{self.names_next} is not true or false in the answer"
+            raise SourceError(message)
+        return value
+
+
+@dataclass(frozen=True)
+class AllAtOnce(_Walked):
+    """One answer holds all rows: a walk of one page, which is asked for by nothing."""
+
+    style: ClassVar[str] = "none"
+    asks_by: ClassVar[str] = "api.pagination.style"
+
+    def params(self, position: Position) -> Params:
+        """No parameter."""
+        return ()
+
+    def follows(self, told: Told) -> str | None:
+        """Nothing.
+
+        Raises:
+            SourceError: the answer names a next page all the same.
+        """
+        value = at_or_in_header(told.answer, told.headers, LINK)
+        if isinstance(value, str) and next_link(value) is not None:
+            message = f"{self.names_next}: the answer has a Link header that names a next page; use style: link_header"
+            raise SourceError(message)
+        return None
+
+    @property
+    def names_next(self) -> str:
+        """No place."""
+        return "api.pagination.style: none"
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The count."""
+        return () if (self.total or "").startswith(HEADER) else (self.total or "",)
