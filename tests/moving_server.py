@@ -29,7 +29,7 @@ class Manners:
     what it says on the last one; a keyset's page says whether there are more rows, unless it is "never".
     """
 
-    style: Literal["page", "offset", "cursor", "next_url", "link_header", "keyset", "none"] = "page"
+    style: Literal["page", "offset", "cursor", "next_url", "link_header", "keyset", "none", "range"] = "page"
     names_next: Literal["null at the end", "absent at the end", "in a header", "never"] = "null at the end"
 
     cap: int = 1000
@@ -119,15 +119,13 @@ class MovingTable:
 
     def answer(self, query: Mapping[str, str]) -> tuple[int, Any]:
         """Status and content for one request, and what follows from it."""
-        size = (
-            int(query["limit" if self.manners.style == "offset" else "size"]) if self.manners.style != "none" else 1000
-        )
+        size = self._size(query)
         start = self._start(query, min(size, self.manners.cap))
         page = start // min(size, self.manners.cap) + self.manners.first
         self.asked[page] += 1
         waiting = self._faults.get(page)
         given = self._answer(page, size, start, waiting.popleft() if waiting else None)
-        if given[0] == 200:
+        if given[0] in (200, 206):
             self.log.append((page, len(self.states) - 1))
         self.change(
             *self._mutations.get(self.n_asked, ()),
@@ -135,12 +133,22 @@ class MovingTable:
         )
         return given
 
+    def _size(self, query: Mapping[str, str]) -> int:
+        if self.manners.style == "none":
+            return 1000
+        if self.manners.style == "range":
+            first, _, last = query["Range"].removeprefix("items=").partition("-")
+            return int(last) - int(first) + 1
+        return int(query["limit" if self.manners.style == "offset" else "size"])
+
     def _start(self, query: Mapping[str, str], size: int) -> int:
         """The place of the first row that is asked for."""
         if self.manners.style == "page":
             return (int(query["page"]) - self.manners.first) * size
         if self.manners.style == "offset":
             return int(query["offset"])
+        if self.manners.style == "range":
+            return int(query["Range"].removeprefix("items=").partition("-")[0])
         named = query.get("after" if self.manners.style == "keyset" else "cursor")
         if named is None:
             return 0
@@ -171,6 +179,10 @@ class MovingTable:
         answer: Row = {"items": items, "limit" if manners.style == "offset" else "size": said}
         if manners.style == "offset":
             answer["offset"] = start
+        elif manners.style == "range":
+            total = len(self.rows) if manners.total == "always" else "*"
+            rows = f"{start}-{start + len(items) - 1}" if items else "*"
+            return (206 if items else 416), {"items": items, "Content-Range": f"items {rows}/{total}"}
         elif manners.style != "page":
             is_last = start + size >= len(self.rows) and not manners.stuck
             if manners.style in ("keyset", "none"):
@@ -229,7 +241,8 @@ class _Handler(BaseHTTPRequestHandler):
         query = parse_qs(parts.query)
         with self.server.lock:
             table = self.server.tables[parts.path.removeprefix("/")]
-            status, content = table.answer({name: values[0] for name, values in query.items()})
+            asked = {name: values[0] for name, values in query.items()}
+            status, content = table.answer({**asked, "Range": self.headers.get("Range", "")})
             headers = _named(table.manners, parts.path, query, content) if isinstance(content, dict) else {}
             body = json.dumps(content).encode()
         self.send_response(status)
@@ -245,7 +258,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _named(manners: Manners, path: str, query: Mapping[str, list[str]], content: Row) -> dict[str, str]:
-    """Put the name of the next page where the style has it: into the answer, or into these headers."""
+    """Put what the style has of the next page, or of this one, where it belongs: into the answer, or into these headers."""
+    if "Content-Range" in content:
+        return {"Content-Range": content.pop("Content-Range")}
     if "next_cursor" not in content:
         return {}
     named = content.pop("next_cursor")

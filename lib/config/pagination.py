@@ -166,6 +166,21 @@ class KeysetPagination(_Sized):
         return self
 
 
+class RangePagination(_Style):
+    """Pages by a range of rows in the request's header `Range`, as HTTP has it for bytes."""
+
+    style: Literal["range"]
+    size: Annotated[int, Field(ge=1)] = 100
+    unit: Annotated[str, Field(max_length=200)] = "items"
+
+    @field_validator("unit")
+    @classmethod
+    def _unit_is_one_of_rows(cls, unit: str) -> str:
+        if not re.fullmatch(HEADER_CHARACTERS, unit) or unit.lower() == "bytes":
+            raise ValueError("must be a unit of rows as the source names it in its header Accept-Ranges, such as items")
+        return unit
+
+
 class NoPagination(_Style):
     """One answer holds all rows, and is asked for without a size."""
 
@@ -179,6 +194,7 @@ STYLES: dict[str, type[_Style]] = {
     "link_header": LinkHeaderPagination,
     "cursor": CursorPagination,
     "keyset": KeysetPagination,
+    "range": RangePagination,
     "none": NoPagination,
 }
 
@@ -194,6 +210,7 @@ Pagination: TypeAlias = Annotated[
     | LinkHeaderPagination
     | CursorPagination
     | KeysetPagination
+    | RangePagination
     | NoPagination,
     Field(discriminator="style"),
     BeforeValidator(_page_unless_said),

@@ -18,6 +18,7 @@ from lib.lake.states import COUNTED, REREAD, UNPROVED
 from lib.landing.bronze import Seen
 from lib.landing.plan import MOST_EXTRA_PAGES, PageRange, TablePlan, plan_table
 from lib.source.page import PageRow
+from lib.source.paging import Offsets, PageNumbers
 
 SHOWN_PAGES = 20
 WALKS_THAT_AGREE = 2
@@ -200,7 +201,7 @@ def _advice(doubt: Doubt, seen: Seen) -> str:
     same = "The source gives the same rows at each reading"
     total = plan.total
     if total is not None and seen.n_items < total:
-        first = "" if plan.is_walk else "at api.pagination.first, "
+        first = "at api.pagination.first, " if plan.style in (PageNumbers.style, Offsets.style) else ""
         return (
             f"{same}, fewer than it counts: look at what these credentials may see, {first}at a smaller "
             "api.pagination.size, and at whether api.pagination.total is the number of these rows"

@@ -31,6 +31,7 @@ from lib.source.transport import LEAST_S, Transport
 MAX_REDIRECTS = 5
 TAKEN = frozenset({HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION, HTTPStatus.PARTIAL_CONTENT})
 EMPTY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT})
+PAST_END = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 SAID_BYTES = 64 * 1024
 SHOWN_MESSAGE = 1000
@@ -52,6 +53,7 @@ class Reply:
     body: bytes
     is_empty: bool = False
     url: str = field(default="", repr=False)
+    status: int = HTTPStatus.OK
 
 
 @dataclass(frozen=True)
@@ -121,11 +123,13 @@ class SourceClient:
         fixed: Fixed = _NOTHING,
         hidden: Params = (),
         address: str | None = None,
+        headers: Params = (),
     ) -> Answer[T]:
         """GET `path` below the source's address, and what `read` makes of it, with retries around all of it.
 
         What is `fixed` goes with the request as long as it is one to the source's own address. `hidden` are parameters too, which
         are never shown. An `address` is asked in the place of path and parameters, and is not shown either.
+        The `headers` are those that ask for a page.
         `read` raises a TryAgainError for an answer that is worth another attempt, a SourceError for one that is not.
 
         Raises:
@@ -143,7 +147,7 @@ class SourceClient:
                 with attempt:
                     tally.attempts, tally.status = attempt.retry_state.attempt_number, None
                     with self._gate.permit(), tally.timed():
-                        reply = self._exchange(target, own, fixed, tally)
+                        reply = self._exchange(target, own, headers, fixed, tally)
                     fetched_at = datetime.now(UTC)
                     return Answer(read(reply), fetched_at, _tried(shown, tally))
         except SourceError as error:
@@ -165,11 +169,11 @@ class SourceClient:
         check_allowed(origin_of(target), self._home, self.access.allowed_hosts)
         return target
 
-    def _exchange(self, target: str, params: Params, fixed: Fixed, tally: Tally) -> Reply:
+    def _exchange(self, target: str, params: Params, headers: Params, fixed: Fixed, tally: Tally) -> Reply:
         """One request and its whole body, redirects included, within the time for the whole exchange."""
         deadline = time.monotonic() + self.access.timeout_s
         for _ in range(MAX_REDIRECTS + 1):
-            request = self._request(target, fixed)
+            request = self._request(target, headers, fixed)
             with self._sent(request, deadline) as response:
                 tally.status = response.status_code
                 if response.status_code not in REDIRECTS:
@@ -180,10 +184,12 @@ class SourceClient:
             target = self._redirected(str(request.url), location, params, fixed)
         raise SourceError(f"the source redirects more than {MAX_REDIRECTS} times")
 
-    def _request(self, url: str, fixed: Fixed) -> requests.PreparedRequest:
+    def _request(self, url: str, headers: Params, fixed: Fixed) -> requests.PreparedRequest:
         """The request for an address that may be asked. Credentials, and what is fixed, only go to the source's own."""
         try:
-            request: requests.PreparedRequest | None = requests.Request("GET", url, headers=HEADERS).prepare()
+            request: requests.PreparedRequest | None = requests.Request(
+                "GET", url, headers={**HEADERS, **dict(headers)}
+            ).prepare()
         except (requests.RequestException, ValueError):
             request = None
         if request is None:
@@ -194,8 +200,8 @@ class SourceClient:
         check_allowed(origin, self._home, self.access.allowed_hosts)
         if origin == self._home:
             # UTF-8, in the form that http.client sends as it is: other text would raise an error that shows it.
-            headers = (*fixed.headers, *fixed.secret_headers, *self.access.headers)
-            request.headers.update({name: value.encode().decode("latin-1") for name, value in headers})
+            own_headers = (*fixed.headers, *fixed.secret_headers, *self.access.headers)
+            request.headers.update({name: value.encode().decode("latin-1") for name, value in own_headers})
             there = {name for name, _ in parse_qsl(urlsplit(final).query, keep_blank_values=True)}
             own = tuple((name, value) for name, value in fixed.params if name not in there)
             if own := (*own, *fixed.secret_params, *self.access.params):
@@ -237,14 +243,17 @@ class SourceClient:
 
     def _reply(self, response: requests.Response) -> Reply:
         headers = {name.lower(): value for name, value in response.headers.items()}
-        if response.status_code in EMPTY:
+        status = response.status_code
+        if status in EMPTY or (
+            status == PAST_END and "Range" in response.request.headers and "content-range" in headers
+        ):
             return Reply(headers, b"", is_empty=True)
-        if response.status_code not in TAKEN:
+        if status not in TAKEN:
             raise self._refusal(response, headers)
         encoding = headers.get("content-encoding", "")
         try:
             raw = read_raw(response.raw, headers.get("content-length"), self.access.max_body_bytes)
-            return Reply(headers, unpacked(raw, encoding, self.access.max_body_bytes))
+            return Reply(headers, unpacked(raw, encoding, self.access.max_body_bytes), status=status)
         except NETWORK_ERRORS as error:
             failure = failure_of(error, self.access.timeout_s, in_body=True)
         raise failure

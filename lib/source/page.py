@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Annotated, cast
 
 import orjson
@@ -94,7 +95,7 @@ def fetch_page(
     def read(reply: Reply) -> tuple[str, PageShape]:
         body = text_of(reply.body, reply.headers.get("content-type", ""))
         empty, headers = reply.is_empty, reply.headers
-        shape = _no_rows(headers, paging, position) if empty else look_at(body, paging, headers, position)
+        shape = _no_rows(headers, paging, position) if empty else look_at(body, paging, headers, position, reply.status)
         if paging.names_addresses and shape.next_cursor is not None:
             # Now and not when it is asked for: what lands in bronze holds no credential.
             shape = replace(shape, next_cursor=_address(client, reply.url, shape.next_cursor, fixed))
@@ -108,6 +109,7 @@ def fetch_page(
             fixed,
             hidden=paging.hidden(position),
             address=paging.address(position),
+            headers=paging.headers(position),
         )
     except ExchangeFailedError as error:
         return _row(run_id, table, position, round_, error.tried, datetime.now(UTC), error=str(error))
@@ -123,7 +125,13 @@ def _address(client: SourceClient, asked: str, named: str, fixed: Fixed) -> str:
     raise SourceError(message)
 
 
-def look_at(body: str, paging: Paging, headers: Mapping[str, str], position: Position | None = None) -> PageShape:
+def look_at(
+    body: str,
+    paging: Paging,
+    headers: Mapping[str, str],
+    position: Position | None = None,
+    status: int = HTTPStatus.OK,
+) -> PageShape:
     """The shape of a page, from a strict reading of its JSON.
 
     Rows that are null or absent are an empty page where there can be none: `total` is 0, or the position is past it. Where the
@@ -139,8 +147,9 @@ def look_at(body: str, paging: Paging, headers: Mapping[str, str], position: Pos
     asked = position or Position(paging.first_number)
     answer, rows = _read(body, paging.items)
     items = answer if paging.items == "$" else at(answer, paging.items)
-    total = count(answer, paging.total, headers, "total")
-    if items is None and _has_no_rows(Told(answer, headers), paging, total, asked):
+    told = Told(answer, headers, is_part=status == HTTPStatus.PARTIAL_CONTENT)
+    total = paging.counted(told)
+    if items is None and _has_no_rows(told, paging, total, asked):
         items = []
     if not isinstance(items, list):
         message = f"the answer has no list of rows at api.pagination.items: {paging.items} ({_outline(answer, items)})"
@@ -150,9 +159,9 @@ def look_at(body: str, paging: Paging, headers: Mapping[str, str], position: Pos
         rows = apart(body, paging.items)
     if rows is not None:
         content = _canonical(cast("Json", rows.content))
-    own_number, own_size = paging.own(answer, asked)
     n_items = len(items if rows is None else rows.rows)
-    told = Told(answer, headers, _last(items, rows))
+    told = replace(told, last=_last(items, rows), n_items=n_items)
+    own_number, own_size = paging.own(told, asked)
     next_cursor = paging.follows(told)
     is_first = asked.number == paging.first_number
     if is_first and total is None and n_items >= paging.size and next_cursor is None and not paging.says_next(told):
@@ -244,8 +253,7 @@ def _no_rows(headers: Mapping[str, str], paging: Paging, position: Position) -> 
     next_cursor = paging.follows(told)
     if position.cursor is not None and not paging.says_next(told):
         raise SourceError("the answer has no body, so it does not say whether there is a next page")
-    in_header = paging.total if (paging.total or "").startswith(HEADER) else None
-    total = count(None, in_header, headers, "total")
+    total = paging.counted(told)
     if total is None and paging.total is not None and position.number == paging.first_number:
         total = 0
     return PageShape(0, hashlib.sha256(b"[]").hexdigest(), total, None, None, None, next_cursor=next_cursor)

@@ -268,7 +268,7 @@ def test_the_demo_has_the_same_tables_and_no_url_until_its_server_runs() -> None
         (
             "auth: {type: none}",
             "pagination: {style: curser}",
-            "4: api.pagination.style: must be 'page', 'offset', 'next_url', 'link_header', 'cursor', 'keyset' or 'none'; "
+            "4: api.pagination.style: must be 'page', 'offset', 'next_url', 'link_header', 'cursor', 'keyset', 'range' or 'none'; "
             "did you mean 'cursor'?",
         ),
         (
@@ -363,9 +363,25 @@ def test_the_demo_has_the_same_tables_and_no_url_until_its_server_runs() -> None
         ),
         (
             "auth: {type: none}",
+            "pagination: {style: range, unit: bytes}",
+            "4: api.pagination.unit: must be a unit of rows as the source names it in its header Accept-Ranges, such as items",
+        ),
+        (
+            "auth: {type: none}",
+            "pagination: {style: range, unit: 'a=b'}",
+            "4: api.pagination.unit: must be a unit of rows as the source names it in its header Accept-Ranges, such as items",
+        ),
+        (
+            "auth: {type: none}",
+            "pagination: {style: range, size_param: n}",
+            "4: api.pagination.size_param: unknown key: it belongs to style: page or offset or next_url or link_header or cursor "
+            "or keyset",
+        ),
+        (
+            "auth: {type: none}",
             "pagination: {style: none, size: 5}",
             "4: api.pagination.size: unknown key: it belongs to style: page or offset or next_url or link_header or cursor "
-            "or keyset",
+            "or keyset or range",
         ),
         ("auth: {type: none}", "pagination: 3", "4: api.pagination: must be a mapping (key: value)"),
         (

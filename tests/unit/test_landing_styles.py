@@ -122,8 +122,8 @@ def test_an_answer_that_counts_its_offsets_from_another_row_is_taken(first: int)
     paging = Offsets(first=first)
     for number, asked in ((1, first), (2, first + 3), (3, first + 6)):
         for own in (asked - 1, asked, asked + 1):
-            assert paging.own({"offset": own}, Position(number, 3))[0] == (number if own >= 0 else None)
-    assert paging.own({"offset": first}, Position(2, 3))[0] == 1
+            assert paging.own(Told({"offset": own}, {}), Position(number, 3))[0] == (number if own >= 0 else None)
+    assert paging.own(Told({"offset": first}, {}), Position(2, 3))[0] == 1
 
 
 # Cursors

@@ -1,6 +1,6 @@
 """The styles of pagination: how a page is asked for, and what follows it. One class a style."""
 
-from lib.source.paging.addressed import Offsets, PageNumbers
+from lib.source.paging.addressed import Offsets, PageNumbers, Ranges
 from lib.source.paging.style import Paging, Params, Position, Told
 from lib.source.paging.styles import STYLES, paging_of
 from lib.source.paging.walked import AllAtOnce, Cursors, Keysets, LinkHeaders, NextUrls
@@ -17,6 +17,7 @@ __all__ = [
     "Paging",
     "Params",
     "Position",
+    "Ranges",
     "Told",
     "paging_of",
 ]

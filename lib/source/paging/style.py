@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from lib.source.answer import count
 from lib.source.json_text import Json
 
 Params = tuple[tuple[str, str], ...]
@@ -27,11 +28,16 @@ class Position:
 
 @dataclass(frozen=True)
 class Told:
-    """What an answer tells of its paging. Names of `headers` are in lower case; `last` is its last row, if it has one."""
+    """What an answer tells of its paging. Names of `headers` are in lower case; `last` is its last row, if it has one.
+
+    `n_items` are its rows, and `is_part` says that by its status (206) there are others.
+    """
 
     answer: Json = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     last: tuple[Json, ...] = field(default=(), repr=False)
+    n_items: int = 0
+    is_part: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,8 +83,24 @@ class Paging(ABC):
         """The whole address that asks for a position. None: the table's own, with the parameters."""
         return None
 
-    def own(self, answer: Json, position: Position) -> tuple[int | None, int | None]:
-        """The number and the size that a page gives itself, as far as it does."""
+    def headers(self, position: Position) -> Params:
+        """The request headers that ask for a position."""
+        return ()
+
+    def counted(self, told: Told) -> int | None:
+        """The number of rows of the whole table, as far as the answer says.
+
+        Raises:
+            SourceError: what is there is no number.
+        """
+        return count(told.answer, self.total, told.headers, "total")
+
+    def own(self, told: Told, position: Position) -> tuple[int | None, int | None]:
+        """The number and the size that a page gives itself, as far as it does.
+
+        Raises:
+            SourceError: it cannot be the page that was asked for.
+        """
         return None, None
 
     def follows(self, told: Told) -> str | None:
