@@ -84,7 +84,8 @@ class Copies:
         )
         path = self.folder / "shop.yml"
         path.write_text(f"source: shop\napi: {{url: '{self.server.url}'}}\ntables:\n{tables}", "utf-8")
-        pagination = {"size": 3, **self.pagination}
+        size = {} if self.pagination.get("style") == "none" else {"size": 3}
+        pagination = {**size, **self.pagination}
         overrides = [f"api.pagination.{name}={value}" for name, value in pagination.items()]
         overrides += [f"api.limits.{name}={value}" for name, value in limits.items()]
         return job_of(path, self.n_runs, overrides)
@@ -150,7 +151,8 @@ class Landings(Copies):
             SELECT body, row_number() OVER (PARTITION BY page ORDER BY round DESC) AS back FROM t
             WHERE "table" = '{table}' AND run_id = '{self.landing.copy.run.run_id}' AND page BETWEEN {plan.first} AND {plan.last}
         ) WHERE back = 1"""
-        bodies = [json.loads(row["body"]) for row in self.query(self.folder / "lake" / "bronze" / "pages", sql)]
+        texts = [row["body"] for row in self.query(self.folder / "lake" / "bronze" / "pages", sql)]
+        bodies = [json.loads(text) for text in texts if text]  # a status may say that there are no rows
         return by_number(row for body in bodies for row in (body if isinstance(body, list) else body["items"]))
 
 

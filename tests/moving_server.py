@@ -12,7 +12,7 @@ from itertools import count
 from socketserver import TCPServer
 from types import TracebackType
 from typing import Any, Literal, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 Row = dict[str, Any]
 Mutation = Callable[[list[Row]], None]
@@ -24,11 +24,12 @@ class Manners:
 
     `cap` is the most rows on a page, whatever is asked for; `pages` a number claimed in place of the right one;
     `past_the_end` the status of a page without rows; a `deaf` table gives its first page whatever is asked for, a `stuck`
-    one its last page for ever. `style` is how it is asked; a cursor names the row that the page before ended with. `names_next`
-    says where a page names the next one, and what it says on the last one.
+    one its last page for ever. `style` is how it is asked; a cursor names the row that the page before ended with, and an address
+    has it as a parameter, a keyset is its number. `names_next` says where a page names the next one, and
+    what it says on the last one; a keyset's page says whether there are more rows, unless it is "never".
     """
 
-    style: Literal["page", "offset", "cursor"] = "page"
+    style: Literal["page", "offset", "cursor", "next_url", "link_header", "keyset", "none", "range"] = "page"
     names_next: Literal["null at the end", "absent at the end", "in a header", "never"] = "null at the end"
 
     cap: int = 1000
@@ -118,13 +119,13 @@ class MovingTable:
 
     def answer(self, query: Mapping[str, str]) -> tuple[int, Any]:
         """Status and content for one request, and what follows from it."""
-        size = int(query["limit" if self.manners.style == "offset" else "size"])
+        size = self._size(query)
         start = self._start(query, min(size, self.manners.cap))
         page = start // min(size, self.manners.cap) + self.manners.first
         self.asked[page] += 1
         waiting = self._faults.get(page)
         given = self._answer(page, size, start, waiting.popleft() if waiting else None)
-        if given[0] == 200:
+        if given[0] in (200, 206):
             self.log.append((page, len(self.states) - 1))
         self.change(
             *self._mutations.get(self.n_asked, ()),
@@ -132,15 +133,26 @@ class MovingTable:
         )
         return given
 
+    def _size(self, query: Mapping[str, str]) -> int:
+        if self.manners.style == "none":
+            return 1000
+        if self.manners.style == "range":
+            first, _, last = query["Range"].removeprefix("items=").partition("-")
+            return int(last) - int(first) + 1
+        return int(query["limit" if self.manners.style == "offset" else "size"])
+
     def _start(self, query: Mapping[str, str], size: int) -> int:
         """The place of the first row that is asked for."""
         if self.manners.style == "page":
             return (int(query["page"]) - self.manners.first) * size
         if self.manners.style == "offset":
             return int(query["offset"])
-        if "cursor" not in query:
+        if self.manners.style == "range":
+            return int(query["Range"].removeprefix("items=").partition("-")[0])
+        named = query.get("after" if self.manners.style == "keyset" else "cursor")
+        if named is None:
             return 0
-        number = int(query["cursor"].removeprefix("behind "))
+        number = int(named.removeprefix("behind "))
         places = [place for place, row in enumerate(self.rows) if row["id"] == number]
         # A row that is gone had its place among those with lower numbers.
         return places[0] + 1 if places else sum(row["id"] < number for row in self.rows)
@@ -167,9 +179,15 @@ class MovingTable:
         answer: Row = {"items": items, "limit" if manners.style == "offset" else "size": said}
         if manners.style == "offset":
             answer["offset"] = start
-        elif manners.style == "cursor":
+        elif manners.style == "range":
+            total = len(self.rows) if manners.total == "always" else "*"
+            rows = f"{start}-{start + len(items) - 1}" if items else "*"
+            return (206 if items else 416), {"items": items, "Content-Range": f"items {rows}/{total}"}
+        elif manners.style != "page":
             is_last = start + size >= len(self.rows) and not manners.stuck
-            if manners.names_next != "never" and not (is_last and manners.names_next == "absent at the end"):
+            if manners.style in ("keyset", "none"):
+                answer |= {} if manners.names_next == "never" else {"has_more": not is_last}
+            elif manners.names_next != "never" and not (is_last and manners.names_next == "absent at the end"):
                 answer["next_cursor"] = None if is_last else f"behind {items[-1]['id']}"
         elif manners.numbered:
             answer["page"] = shown
@@ -223,12 +241,13 @@ class _Handler(BaseHTTPRequestHandler):
         query = parse_qs(parts.query)
         with self.server.lock:
             table = self.server.tables[parts.path.removeprefix("/")]
-            status, content = table.answer({name: values[0] for name, values in query.items()})
-            in_header = content.pop("next_cursor", None) if table.manners.names_next == "in a header" else None
+            asked = {name: values[0] for name, values in query.items()}
+            status, content = table.answer({**asked, "Range": self.headers.get("Range", "")})
+            headers = _named(table.manners, parts.path, query, content) if isinstance(content, dict) else {}
             body = json.dumps(content).encode()
         self.send_response(status)
-        if in_header:
-            self.send_header("X-Next", in_header)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -236,6 +255,24 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
+
+
+def _named(manners: Manners, path: str, query: Mapping[str, list[str]], content: Row) -> dict[str, str]:
+    """Put what the style has of the next page, or of this one, where it belongs: into the answer, or into these headers."""
+    if "Content-Range" in content:
+        return {"Content-Range": content.pop("Content-Range")}
+    if "next_cursor" not in content:
+        return {}
+    named = content.pop("next_cursor")
+    if manners.style != "cursor" and named is not None:
+        named = f"{path}?{urlencode({'size': query['size'][0], 'cursor': named})}"
+    if manners.style == "link_header":
+        others = f'<{path}?size=1>; rel="first"; title="a, b"'
+        return {"Link": others if named is None else f'{others}, <{named}>; rel="next"'}
+    if manners.names_next == "in a header":
+        return {} if named is None else {"X-Next": named}
+    content["next_cursor" if manners.style == "cursor" else "next"] = named
+    return {}
 
 
 def row(number: int, name: str = "") -> Row:

@@ -21,7 +21,7 @@ from lib.source.access import Access
 from lib.source.client import SourceClient
 from lib.source.gate import Gate
 from lib.source.page import PageRow, check_next, fetch_page, total_instead
-from lib.source.paging import STYLES, Paging, Position
+from lib.source.paging import STYLES, AllAtOnce, Paging, Position, Ranges
 
 # A wave is one Spark job and one commit. It should take about this long, so that a killed run loses no more than that.
 WAVE_S = 30.0
@@ -77,8 +77,13 @@ class TablePlan:
 
     @property
     def asks_by(self) -> str:
-        """The setting that names the parameter of a position."""
+        """The setting by which a page is asked for."""
         return STYLES[self.style].asks_by
+
+    @property
+    def question(self) -> str:
+        """What to ask where a page comes twice."""
+        return STYLES[self.style].question()
 
     @property
     def n_pages(self) -> int:
@@ -234,11 +239,13 @@ def look_at_pages(access: Access, run_id: str, ranges: Sequence[PageRange], gate
 def plan_table(path: str, first: PageRow, style: str = "page") -> TablePlan:
     """The pages that the first one announces. What the server gave on it counts, not the size that was asked for.
 
-    Of a walk no more than the first page is known.
+    Of a walk no more than the first page is known. A source that takes no ranges gives all its rows at once.
 
     Raises:
         ValueError: its numbers cannot be true together.
     """
+    if style == Ranges.style and first.own_number is None:
+        style = AllAtOnce.style
     total, given = first.total, first.n_items or 0
     if total and not given and first.next_cursor is None:
         message = f"the source claims {total} rows, and gives none on its first page"

@@ -18,6 +18,7 @@ from lib.lake.states import COUNTED, REREAD, UNPROVED
 from lib.landing.bronze import Seen
 from lib.landing.plan import MOST_EXTRA_PAGES, PageRange, TablePlan, plan_table
 from lib.source.page import PageRow
+from lib.source.paging import Offsets, PageNumbers
 
 SHOWN_PAGES = 20
 WALKS_THAT_AGREE = 2
@@ -144,9 +145,7 @@ def _judge_walk(case: Case, seen: Seen) -> Proof | Doubt:
 
 
 def _same_rows(plan: TablePlan, seen: Seen) -> SourceIncompleteError:
-    return SourceIncompleteError(
-        f"{plan.table}: the same rows on {_pages(seen.duplicates)}: does the source take {plan.asks_by}?"
-    )
+    return SourceIncompleteError(f"{plan.table}: the same rows on {_pages(seen.duplicates)}: {plan.question}")
 
 
 def is_uneven(seen: Seen) -> bool:
@@ -196,13 +195,13 @@ def _advice(doubt: Doubt, seen: Seen) -> str:
             "The source gives the same rows at each reading, and other totals: look at what api.pagination.total names"
         )
     if seen.duplicates:
-        return f"Name the parameter by which the source takes a position in {plan.asks_by}"
+        return f"Look at {plan.asks_by}, by which a page is asked for"
     if seen.misnamed:
         return _look_at_first(plan)
     same = "The source gives the same rows at each reading"
     total = plan.total
     if total is not None and seen.n_items < total:
-        first = "" if plan.is_walk else "at api.pagination.first, "
+        first = "at api.pagination.first, " if plan.style in (PageNumbers.style, Offsets.style) else ""
         return (
             f"{same}, fewer than it counts: look at what these credentials may see, {first}at a smaller "
             "api.pagination.size, and at whether api.pagination.total is the number of these rows"
@@ -230,7 +229,7 @@ def _account(plan: TablePlan, seen: Seen) -> str:
         parts += [f"another number of rows than on the first page: {_pages(uneven)}"] if uneven else []
         parts += [_misnamed(seen)] if seen.misnamed else []
     if seen.duplicates:
-        parts.append(f"the same rows on {_pages(seen.duplicates)} (does the source take {plan.asks_by}?)")
+        parts.append(f"the same rows on {_pages(seen.duplicates)} ({plan.question})")
     return "; ".join(parts)
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from types import TracebackType
 from typing import Generic, Self, TypeVar
-from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote_plus, urlencode, urljoin, urlsplit, urlunsplit
 
 import requests
 
+from lib.config.fixed import query_of
 from lib.errors import SourceError
 from lib.source.access import Access, Fixed
 from lib.source.body import read_raw, read_start, unpacked
@@ -22,7 +23,7 @@ from lib.source.hosts import check_allowed, origin_of
 from lib.source.network_errors import NETWORK_ERRORS, failure_of
 from lib.source.outline import outline
 from lib.source.paging import Params
-from lib.source.redact import holds, redacted, redacted_url
+from lib.source.redact import HIDDEN, holds, redacted, redacted_url
 from lib.source.retry import TryAgainError, asked_pause_s, check_asked_pause, exchange_retries, is_limit, is_retried
 from lib.source.tally import Tally
 from lib.source.transport import LEAST_S, Transport
@@ -30,6 +31,7 @@ from lib.source.transport import LEAST_S, Transport
 MAX_REDIRECTS = 5
 TAKEN = frozenset({HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION, HTTPStatus.PARTIAL_CONTENT})
 EMPTY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT})
+PAST_END = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 SAID_BYTES = 64 * 1024
 SHOWN_MESSAGE = 1000
@@ -43,12 +45,15 @@ _NOTHING = Fixed()
 class Reply:
     """An answer that brings a page, read to its end and unpacked. Names of headers are in lower case.
 
-    `is_empty`: its status says that there is nothing to read.
+    `is_empty`: its status says that there is nothing to read. `url` is the address that was asked, behind all redirects, without
+    what is fixed.
     """
 
     headers: Mapping[str, str]
     body: bytes
     is_empty: bool = False
+    url: str = field(default="", repr=False)
+    status: int = HTTPStatus.OK
 
 
 @dataclass(frozen=True)
@@ -111,12 +116,20 @@ class SourceClient:
         self._transport.close()
 
     def get(
-        self, path: str, params: Params, read: Callable[[Reply], T], fixed: Fixed = _NOTHING, hidden: Params = ()
+        self,
+        path: str,
+        params: Params,
+        read: Callable[[Reply], T],
+        fixed: Fixed = _NOTHING,
+        hidden: Params = (),
+        address: str | None = None,
+        headers: Params = (),
     ) -> Answer[T]:
         """GET `path` below the source's address, and what `read` makes of it, with retries around all of it.
 
         What is `fixed` goes with the request as long as it is one to the source's own address. `hidden` are parameters too, which
-        are never shown.
+        are never shown. An `address` is asked in the place of path and parameters, and is not shown either.
+        The `headers` are those that ask for a page.
         `read` raises a TryAgainError for an answer that is worth another attempt, a SourceError for one that is not.
 
         Raises:
@@ -124,6 +137,9 @@ class SourceClient:
         """
         url = self.access.base_url + path
         shown = redacted_url(url, (*params, *fixed.params), (*fixed.secret_params, *self.access.params, *hidden))
+        target, own = _with_query(url, (*params, *hidden)), (*params, *hidden)
+        if address is not None:
+            shown, target, own = f"{redacted_url(url)}?{HIDDEN}", address, query_of(address)
         tally = Tally(self._gate)
         message = "no attempt was made"
         try:
@@ -131,7 +147,7 @@ class SourceClient:
                 with attempt:
                     tally.attempts, tally.status = attempt.retry_state.attempt_number, None
                     with self._gate.permit(), tally.timed():
-                        reply = self._exchange(url, (*params, *hidden), fixed, tally)
+                        reply = self._exchange(target, own, headers, fixed, tally)
                     fetched_at = datetime.now(UTC)
                     return Answer(read(reply), fetched_at, _tried(shown, tally))
         except SourceError as error:
@@ -143,26 +159,37 @@ class SourceClient:
         # Not raised in the handler: an exception's context is kept, pickled and printed with it.
         raise ExchangeFailedError(f"{shown}: {message}{after}", _tried(shown, tally))
 
-    def _exchange(self, url: str, params: Params, fixed: Fixed, tally: Tally) -> Reply:
+    def next_address(self, url: str, named: str, fixed: Fixed) -> str:
+        """The whole address of the page that an answer from `url` names as the next one, without credentials of ours.
+
+        Raises:
+            SourceError: it cannot or may not be asked; the message has no more of it than scheme, host and port.
+        """
+        target = self._resolved(url, named, fixed, "names as the next page")
+        check_allowed(origin_of(target), self._home, self.access.allowed_hosts)
+        return target
+
+    def _exchange(self, target: str, params: Params, headers: Params, fixed: Fixed, tally: Tally) -> Reply:
         """One request and its whole body, redirects included, within the time for the whole exchange."""
         deadline = time.monotonic() + self.access.timeout_s
-        target = _with_query(url, params)
         for _ in range(MAX_REDIRECTS + 1):
-            request = self._request(target, fixed)
+            request = self._request(target, headers, fixed)
             with self._sent(request, deadline) as response:
                 tally.status = response.status_code
                 if response.status_code not in REDIRECTS:
-                    return self._reply(response)
+                    return replace(self._reply(response), url=target)
                 location = response.headers.get("location")
             if not location:
                 raise SourceError(f"status {response.status_code} redirects, but does not say where to")
             target = self._redirected(str(request.url), location, params, fixed)
         raise SourceError(f"the source redirects more than {MAX_REDIRECTS} times")
 
-    def _request(self, url: str, fixed: Fixed) -> requests.PreparedRequest:
+    def _request(self, url: str, headers: Params, fixed: Fixed) -> requests.PreparedRequest:
         """The request for an address that may be asked. Credentials, and what is fixed, only go to the source's own."""
         try:
-            request: requests.PreparedRequest | None = requests.Request("GET", url, headers=HEADERS).prepare()
+            request: requests.PreparedRequest | None = requests.Request(
+                "GET", url, headers={**HEADERS, **dict(headers)}
+            ).prepare()
         except (requests.RequestException, ValueError):
             request = None
         if request is None:
@@ -173,8 +200,8 @@ class SourceClient:
         check_allowed(origin, self._home, self.access.allowed_hosts)
         if origin == self._home:
             # UTF-8, in the form that http.client sends as it is: other text would raise an error that shows it.
-            headers = (*fixed.headers, *fixed.secret_headers, *self.access.headers)
-            request.headers.update({name: value.encode().decode("latin-1") for name, value in headers})
+            own_headers = (*fixed.headers, *fixed.secret_headers, *self.access.headers)
+            request.headers.update({name: value.encode().decode("latin-1") for name, value in own_headers})
             there = {name for name, _ in parse_qsl(urlsplit(final).query, keep_blank_values=True)}
             own = tuple((name, value) for name, value in fixed.params if name not in there)
             if own := (*own, *fixed.secret_params, *self.access.params):
@@ -183,19 +210,27 @@ class SourceClient:
 
     def _redirected(self, url: str, location: str, params: Params, fixed: Fixed) -> str:
         """The address that a redirect names. The page's own parameters are kept where it has none."""
+        target = self._resolved(url, location, fixed, "redirects to")
+        has_own = urlsplit(urljoin(url, location.strip())).query
+        return target if has_own else _with_query(target, params)
+
+    def _resolved(self, url: str, named: str, fixed: Fixed, does: str) -> str:
+        """The address that an answer from `url` names, without parameters of ours that are secret, and without a fragment."""
         try:
-            target: str | None = urljoin(url, location.strip())
+            target: str | None = urljoin(url, named.strip())
         except ValueError:
             target = None
         if target is None:
-            raise SourceError("the source redirects to something that is no URL")
+            message = f"the source {does} something that is no URL"
+            raise SourceError(message)
         origin_of(target)
         parts = urlsplit(target)
         names = {name for name, _ in (*fixed.secret_params, *self.access.params)}
-        kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in names]
-        target = urlunsplit(parts._replace(query=urlencode(kept) if parts.query else urlencode(params), fragment=""))
+        kept = [one for one in parts.query.split("&") if unquote_plus(one.partition("=")[0]) not in names]
+        target = urlunsplit(parts._replace(query="&".join(kept), fragment=""))
         if holds(target, self.access.secrets):
-            raise SourceError("the source redirects to an address that holds a credential")
+            message = f"the source {does} an address that holds a credential"
+            raise SourceError(message)
         return target
 
     def _sent(self, request: requests.PreparedRequest, deadline: float) -> requests.Response:
@@ -208,14 +243,17 @@ class SourceClient:
 
     def _reply(self, response: requests.Response) -> Reply:
         headers = {name.lower(): value for name, value in response.headers.items()}
-        if response.status_code in EMPTY:
+        status = response.status_code
+        if status in EMPTY or (
+            status == PAST_END and "Range" in response.request.headers and "content-range" in headers
+        ):
             return Reply(headers, b"", is_empty=True)
-        if response.status_code not in TAKEN:
+        if status not in TAKEN:
             raise self._refusal(response, headers)
         encoding = headers.get("content-encoding", "")
         try:
             raw = read_raw(response.raw, headers.get("content-length"), self.access.max_body_bytes)
-            return Reply(headers, unpacked(raw, encoding, self.access.max_body_bytes))
+            return Reply(headers, unpacked(raw, encoding, self.access.max_body_bytes), status=status)
         except NETWORK_ERRORS as error:
             failure = failure_of(error, self.access.timeout_s, in_body=True)
         raise failure

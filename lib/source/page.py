@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Annotated, cast
 
 import orjson
 
 from lib.errors import SourceError
+from lib.source.access import Fixed
 from lib.source.answer import HEADER, at, count, is_null
 from lib.source.body import text_of
 from lib.source.client import ExchangeFailedError, Reply, SourceClient, Tried
 from lib.source.json_text import BrokenJsonError, Json, parsed
 from lib.source.outline import keys_of
-from lib.source.paging import Paging, Position
+from lib.source.paging import Paging, Position, Told
 from lib.source.retry import TryAgainError
 from lib.source.rows import Apart, RowText, apart, may_be_too_long, place
 
@@ -92,20 +94,44 @@ def fetch_page(
 
     def read(reply: Reply) -> tuple[str, PageShape]:
         body = text_of(reply.body, reply.headers.get("content-type", ""))
-        if reply.is_empty:
-            return body, _no_rows(reply.headers, paging, position)
-        return body, look_at(body, paging, reply.headers, position)
+        empty, headers = reply.is_empty, reply.headers
+        shape = _no_rows(headers, paging, position) if empty else look_at(body, paging, headers, position, reply.status)
+        if paging.names_addresses and shape.next_cursor is not None:
+            # Now and not when it is asked for: what lands in bronze holds no credential.
+            shape = replace(shape, next_cursor=_address(client, reply.url, shape.next_cursor, fixed))
+        return body, shape
 
     try:
         answer = client.get(
-            path.partition("?")[0], paging.params(position), read, fixed, hidden=paging.hidden(position)
+            path.partition("?")[0],
+            paging.params(position),
+            read,
+            fixed,
+            hidden=paging.hidden(position),
+            address=paging.address(position),
+            headers=paging.headers(position),
         )
     except ExchangeFailedError as error:
         return _row(run_id, table, position, round_, error.tried, datetime.now(UTC), error=str(error))
     return _row(run_id, table, position, round_, answer.tried, answer.fetched_at, *answer.content)
 
 
-def look_at(body: str, paging: Paging, headers: Mapping[str, str], position: Position | None = None) -> PageShape:
+def _address(client: SourceClient, asked: str, named: str, fixed: Fixed) -> str:
+    try:
+        return client.next_address(asked, named, fixed)
+    except SourceError as error:
+        message = f"{client.access.paging.names_next}: {error}"
+    # Not raised in the handler: an exception's context is kept, pickled and printed with it.
+    raise SourceError(message)
+
+
+def look_at(
+    body: str,
+    paging: Paging,
+    headers: Mapping[str, str],
+    position: Position | None = None,
+    status: int = HTTPStatus.OK,
+) -> PageShape:
     """The shape of a page, from a strict reading of its JSON.
 
     Rows that are null or absent are an empty page where there can be none: `total` is 0, or the position is past it. Where the
@@ -114,14 +140,16 @@ def look_at(body: str, paging: Paging, headers: Mapping[str, str], position: Pos
 
     Raises:
         TryAgainError: no JSON; another attempt may bring it whole.
-        SourceError: no list of rows, counts that are no whole numbers, a key twice in an object outside of the rows.
+        SourceError: no list of rows, counts that are no whole numbers, a key twice in an object outside of the rows; a full
+            first page that says nothing of a next one.
             The message names keys, and never shows a value.
     """
     asked = position or Position(paging.first_number)
     answer, rows = _read(body, paging.items)
     items = answer if paging.items == "$" else at(answer, paging.items)
-    total = count(answer, paging.total, headers, "total")
-    if items is None and _has_no_rows(answer, paging, total, asked):
+    told = Told(answer, headers, is_part=status == HTTPStatus.PARTIAL_CONTENT)
+    total = paging.counted(told)
+    if items is None and _has_no_rows(told, paging, total, asked):
         items = []
     if not isinstance(items, list):
         message = f"the answer has no list of rows at api.pagination.items: {paging.items} ({_outline(answer, items)})"
@@ -131,17 +159,31 @@ def look_at(body: str, paging: Paging, headers: Mapping[str, str], position: Pos
         rows = apart(body, paging.items)
     if rows is not None:
         content = _canonical(cast("Json", rows.content))
-    own_number, own_size = paging.own(answer, asked)
+    n_items = len(items if rows is None else rows.rows)
+    told = replace(told, last=_last(items, rows), n_items=n_items)
+    own_number, own_size = paging.own(told, asked)
+    next_cursor = paging.follows(told)
+    is_first = asked.number == paging.first_number
+    if is_first and total is None and n_items >= paging.size and next_cursor is None and not paging.says_next(told):
+        message = "the first page is full, and does not say whether there is a next one"
+        raise SourceError(f"{message} ({paging.names_next}; {_outline(answer, None)})")
     return PageShape(
-        n_items=len(items if rows is None else rows.rows),
+        n_items=n_items,
         items_sha256=hashlib.sha256(content or b"").hexdigest(),
         total=total,
         pages=count(answer, paging.pages, headers, "pages"),
         own_number=own_number,
         own_size=own_size,
         rows=rows.rows if rows is not None and rows.is_needed else None,
-        next_cursor=paging.follows(answer, headers),
+        next_cursor=next_cursor,
     )
+
+
+def _last(items: list[Json], rows: Apart | None) -> tuple[Json, ...]:
+    """The last row, if there is one; null for one that is no object."""
+    if rows is None:
+        return tuple(items[-1:])
+    return tuple(None if row.json is None else parsed(row.json) for row in rows.rows[-1:])
 
 
 def _read(body: str, items: str) -> tuple[Json, Apart | None]:
@@ -179,32 +221,27 @@ def total_instead(body: str, paging: Paging) -> str:
 
 
 def check_next(first: PageRow, paging: Paging) -> None:
-    """Hold a first page that names no other one against what it says of their number. Else one page is taken for all.
+    """Hold a first page that names no other one against its total. Else one page is taken for all.
 
     Raises:
         ValueError: there must be more pages.
     """
     given = first.n_items or 0
-    if paging.is_addressable or first.next_cursor is not None or not given:
+    if paging.is_addressable or first.next_cursor is not None or not given or (first.total or 0) <= given:
         return
     answer = _read(first.body or "", paging.items)[0]
-    if first.total is not None and first.total > given:
-        message = f"the source claims {first.total} rows, gives {given} on its first page, and names no next page"
-    elif first.total is None and given >= paging.size and not paging.says_next(answer):
-        message = "the first page is full, and does not say whether there is a next one"
-    else:
-        return
+    message = f"the source claims {first.total} rows, gives {given} on its first page, and names no next page"
     raise ValueError(f"{message} ({paging.names_next}; {_outline(answer, None)})")
 
 
-def _has_no_rows(answer: Json, paging: Paging, total: int | None, position: Position) -> bool:
+def _has_no_rows(told: Told, paging: Paging, total: int | None, position: Position) -> bool:
     """Whether rows that are null or absent are simply none."""
-    before = position.number - paging.first_number
+    answer, before = told.answer, position.number - paging.first_number
     if total is not None:
         return total == 0 or (before > 0 and before * (position.given or paging.size) >= total)
     if before <= 0 or not isinstance(answer, dict):
         return before > 0 and answer is None and paging.items == "$"
-    if position.cursor is not None and not paging.says_next(answer):
+    if position.cursor is not None and not paging.says_next(told):
         return False  # an answer that is empty by mistake would end the walk
     known = {key for place in paging.places for key in (place, place.partition(".")[0])}
     return is_null(answer, paging.items) or answer.keys() <= known
@@ -212,11 +249,11 @@ def _has_no_rows(answer: Json, paging: Paging, total: int | None, position: Posi
 
 def _no_rows(headers: Mapping[str, str], paging: Paging, position: Position) -> PageShape:
     """The shape of an answer without a body. As the first page it says that the source has no rows at all."""
-    next_cursor = paging.follows(None, headers)
-    if position.cursor is not None and not paging.says_next(None):
+    told = Told(None, headers)
+    next_cursor = paging.follows(told)
+    if position.cursor is not None and not paging.says_next(told):
         raise SourceError("the answer has no body, so it does not say whether there is a next page")
-    in_header = paging.total if (paging.total or "").startswith(HEADER) else None
-    total = count(None, in_header, headers, "total")
+    total = paging.counted(told)
     if total is None and paging.total is not None and position.number == paging.first_number:
         total = 0
     return PageShape(0, hashlib.sha256(b"[]").hexdigest(), total, None, None, None, next_cursor=next_cursor)

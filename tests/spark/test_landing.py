@@ -227,9 +227,24 @@ def test_a_task_that_dies_half_way_lands_each_page_once(
 # A source that names each page by the one before
 
 
-def test_a_walk_ends_in_silver_and_a_later_one_updates_and_deletes(copies: Copies) -> None:
-    copies.pagination = {"style": "cursor"}
-    table = copies.serve(range(1, 11), Manners(style="cursor"))
+@pytest.mark.parametrize(
+    ("pagination", "manners"),
+    [
+        ({"style": "cursor"}, Manners(style="cursor")),
+        ({"style": "next_url"}, Manners(style="next_url")),
+        ({"style": "link_header"}, Manners(style="link_header")),
+        # The last page has no rows.
+        ({"style": "keyset", "by": "id"}, Manners(style="keyset", names_next="never")),
+        ({"style": "none"}, Manners(style="none")),
+        ({"style": "range"}, Manners(style="range")),
+    ],
+    ids=["cursor", "next_url", "link_header", "keyset", "none", "range"],
+)
+def test_every_other_style_ends_in_silver_and_a_later_run_updates_and_deletes(
+    copies: Copies, pagination: dict[str, str], manners: Manners
+) -> None:
+    copies.pagination = pagination
+    table = copies.serve(range(1, 11), manners)
     assert copies.proved(copies.run()) == ("counted", 0)
     table.change(replace(3, "another"), delete(7), append(11))
     run = copies.run()
@@ -237,6 +252,13 @@ def test_a_walk_ends_in_silver_and_a_later_one_updates_and_deletes(copies: Copie
     record = run.tables["things"]
     assert (record.rows_inserted, record.rows_updated, record.rows_deleted) == (1, 1, 1)
     assert copies.silver() == table.rows
+
+
+def test_a_range_past_the_end_is_a_page_without_rows_in_silver_too(copies: Copies) -> None:
+    copies.pagination = {"style": "range", "total": "null"}
+    copies.serve(range(1, 8), Manners(style="range", total="absent"))
+    assert copies.proved(copies.run())[0] == "unproved"
+    assert copies.silver() == rows_of(range(1, 8))
 
 
 def test_a_walk_that_repeats_a_row_is_walked_twice_and_proves_nothing(copies: Copies) -> None:

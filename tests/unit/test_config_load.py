@@ -268,7 +268,8 @@ def test_the_demo_has_the_same_tables_and_no_url_until_its_server_runs() -> None
         (
             "auth: {type: none}",
             "pagination: {style: curser}",
-            "4: api.pagination.style: must be 'page', 'offset' or 'cursor'; did you mean 'cursor'?",
+            "4: api.pagination.style: must be 'page', 'offset', 'next_url', 'link_header', 'cursor', 'keyset', 'range' or 'none'; "
+            "did you mean 'cursor'?",
         ),
         (
             "auth: {type: none}",
@@ -299,6 +300,88 @@ def test_the_demo_has_the_same_tables_and_no_url_until_its_server_runs() -> None
             "auth: {type: none}",
             "pagination: {style: cursor, next: 'a b'}",
             "4: api.pagination.next: must be a dotted path into the answer (meta.next_cursor) or header:X-Next-Cursor",
+        ),
+        (
+            "auth: {type: none}",
+            "pagination: {style: next_url, next: header:Link}",
+            "4: api.pagination.next: a Link header is read by style: link_header",
+        ),
+        (
+            "auth: {type: none}",
+            "pagination: {style: next_url, items: $}",
+            "4: api.pagination.next: must be header:NAME where items is $: a bare list has no place for it",
+        ),
+        (
+            "auth: {type: none}",
+            "pagination: {style: next_url, next: '.'}",
+            "4: api.pagination.next: must be a dotted path into the answer (links.next) or header:X-Next",
+        ),
+        (
+            "auth: {type: none}",
+            "pagination: {style: next_url, cursor_param: c}",
+            "4: api.pagination.cursor_param: unknown key: it belongs to style: cursor",
+        ),
+        (
+            "auth: {type: none}",
+            "pagination: {style: link_header, next: links.next}",
+            "4: api.pagination.next: unknown key: it belongs to style: next_url or cursor",
+        ),
+        (
+            "auth: {type: none}",
+            "pagination: {style: link_header, size: 0}",
+            "4: api.pagination.size: must be at least 1",
+        ),
+        (
+            "auth: {type: none}",
+            "pagination: {style: keyset}",
+            "4: api.pagination.by: missing",
+        ),
+        (
+            "auth: {type: none}",
+            "pagination: {style: keyset, by: 'a b'}",
+            "4: api.pagination.by: must be a dotted path into a row, such as id",
+        ),
+        (
+            "auth: {type: none}",
+            "pagination: {style: keyset, by: id, after_param: size}",
+            "4: api.pagination.size_param: must not be the same parameter as after_param",
+        ),
+        (
+            "auth: {type: none}",
+            "pagination: {style: keyset, by: id, after_param: ''}",
+            "4: api.pagination.after_param: must not be empty",
+        ),
+        (
+            "auth: {type: none}",
+            "pagination: {style: keyset, by: id, more: header:X-More}",
+            "4: api.pagination.more: must be a dotted path into the answer, such as meta.has_more, or null",
+        ),
+        (
+            "auth: {type: none}",
+            "pagination: {style: keyset, by: id, more: m, items: $}",
+            "4: api.pagination.more: must be null where items is $: a bare list has no place for it",
+        ),
+        (
+            "auth: {type: none}",
+            "pagination: {style: range, unit: bytes}",
+            "4: api.pagination.unit: must be a unit of rows as the source names it in its header Accept-Ranges, such as items",
+        ),
+        (
+            "auth: {type: none}",
+            "pagination: {style: range, unit: 'a=b'}",
+            "4: api.pagination.unit: must be a unit of rows as the source names it in its header Accept-Ranges, such as items",
+        ),
+        (
+            "auth: {type: none}",
+            "pagination: {style: range, size_param: n}",
+            "4: api.pagination.size_param: unknown key: it belongs to style: page or offset or next_url or link_header or cursor "
+            "or keyset",
+        ),
+        (
+            "auth: {type: none}",
+            "pagination: {style: none, size: 5}",
+            "4: api.pagination.size: unknown key: it belongs to style: page or offset or next_url or link_header or cursor "
+            "or keyset or range",
         ),
         ("auth: {type: none}", "pagination: 3", "4: api.pagination: must be a mapping (key: value)"),
         (

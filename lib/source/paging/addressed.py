@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from lib.source.answer import at, whole
-from lib.source.json_text import Json
-from lib.source.paging.style import Paging, Params, Position
+from lib.errors import SourceError
+from lib.source.answer import HEADER, at, whole
+from lib.source.paging.style import Paging, Params, Position, Told
+
+# Some leave out the unit.
+_CONTENT_RANGE = re.compile(r"(?:[^\s/-]+\s+)?(?:([0-9]{1,18})-[0-9]{1,18}|\*)/([0-9]{1,18}|\*)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,9 @@ class PageNumbers(Paging):
         """The number of the page."""
         return (self.page_param, str(position.number)), (self.size_param, str(self.size))
 
-    def own(self, answer: Json, position: Position) -> tuple[int | None, int | None]:
+    def own(self, told: Told, position: Position) -> tuple[int | None, int | None]:
         """Where the answer has them under the names of the parameters."""
-        return whole(at(answer, self.page_param)), whole(at(answer, self.size_param))
+        return whole(at(told.answer, self.page_param)), whole(at(told.answer, self.size_param))
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -66,9 +70,9 @@ class Offsets(Paging):
         """The number of rows before the page."""
         return (self.offset_param, str(self._offset(position))), (self.size_param, str(self.size))
 
-    def own(self, answer: Json, position: Position) -> tuple[int | None, int | None]:
+    def own(self, told: Told, position: Position) -> tuple[int | None, int | None]:
         """The number of the page that begins at the answer's offset, or a row beside it, as the two may count from 0 and 1."""
-        offset, size = whole(at(answer, self.offset_param)), whole(at(answer, self.size_param))
+        offset, size = whole(at(told.answer, self.offset_param)), whole(at(told.answer, self.size_param))
         if offset is None or not position.given:
             return None, size
         return 1 + round((offset - self.first) / position.given), size
@@ -80,3 +84,83 @@ class Offsets(Paging):
     def places(self) -> tuple[str, ...]:
         """The two parameters and the count."""
         return self.offset_param, self.size_param, self.total or ""
+
+
+@dataclass(frozen=True)
+class Ranges(Paging):
+    """`Range: items=200-299`, answered by `Content-Range: items 200-299/1234`. Pages are counted from 1.
+
+    A step is what the source gives on its first page. An answer to this that is no part, and does not say which rows it holds,
+    holds all of them, as HTTP has it.
+    """
+
+    unit: str = "items"
+
+    style: ClassVar[str] = "range"
+    is_addressable: ClassVar[bool] = True
+    steps_by_rows: ClassVar[bool] = True
+    asks_by: ClassVar[str] = "api.pagination.unit"
+
+    @property
+    def first_number(self) -> int:
+        """Always 1: the source does not count pages."""
+        return 1
+
+    def params(self, position: Position) -> Params:
+        """No parameter."""
+        return ()
+
+    def headers(self, position: Position) -> Params:
+        """The first and the last row that are wanted, counted from 0."""
+        start = self._start(position)
+        return (("Range", f"{self.unit}={start}-{start + self.size - 1}"),)
+
+    def counted(self, told: Told) -> int | None:
+        """What stands behind the slash; else what is at the place `total`."""
+        said = _content_range(told)
+        return super().counted(told) if said is None or said[1] is None else said[1]
+
+    def own(self, told: Told, position: Position) -> tuple[int | None, int | None]:
+        """The number of the page, if it says which rows it holds."""
+        said, start = _content_range(told), self._start(position)
+        if said is None:
+            if told.n_items and (told.is_part or start):
+                raise SourceError("the answer has no header Content-Range, so it does not say which rows it holds")
+            return None, None
+        if said[0] not in (None, start):
+            message = f"the header Content-Range says rows from {said[0]} on, and those from {start} on were asked for"
+            raise SourceError(message)
+        return position.number, None
+
+    def says_next(self, told: Told) -> bool:
+        """Whether it says which rows it holds; or it holds another number than was asked for, so that none was cut off."""
+        return _content_range(told) is not None or told.n_items != self.size
+
+    @property
+    def names_next(self) -> str:
+        """The header that is missing."""
+        return "there is no header Content-Range"
+
+    def _start(self, position: Position) -> int:
+        return (position.number - 1) * position.given
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The count."""
+        return () if (self.total or "").startswith(HEADER) else (self.total or "",)
+
+
+def _content_range(told: Told) -> tuple[int | None, int | None] | None:
+    """The first row that the answer holds and the number of all rows, each None for `*`. None: it does not say.
+
+    Raises:
+        SourceError: the header cannot be read.
+    """
+    header = told.headers.get("content-range")
+    if header is None:
+        return None
+    found = _CONTENT_RANGE.fullmatch(header.strip())
+    if found is None:
+        raise SourceError("the header Content-Range cannot be read; such as items 0-99/1234 is expected")
+    start, total = found.groups()
+    return None if start is None else int(start), None if total == "*" else int(total)

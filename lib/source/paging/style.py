@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from lib.source.answer import count
 from lib.source.json_text import Json
 
 Params = tuple[tuple[str, str], ...]
@@ -26,12 +27,27 @@ class Position:
 
 
 @dataclass(frozen=True)
+class Told:
+    """What an answer tells of its paging. Names of `headers` are in lower case; `last` is its last row, if it has one.
+
+    `n_items` are its rows, and `is_part` says that by its status (206) there are others.
+    """
+
+    answer: Json = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    last: tuple[Json, ...] = field(default=(), repr=False)
+    n_items: int = 0
+    is_part: bool = False
+
+
+@dataclass(frozen=True)
 class Paging(ABC):
     """One style, with the places where an answer keeps its rows (`items`) and its count of them (`total`).
 
     `style` is its name in a source YAML. `is_addressable`: a position is known before the page in front of it was read, so that
     ranges of them are fetched in parallel. Otherwise a table is walked, page by page. `steps_by_rows`: a position counts
-    rows, so that a page which is shorter than the others leaves a gap. `asks_by` is the setting that names its parameter.
+    rows, so that a page which is shorter than the others leaves a gap. `asks_by` is the setting by which a page is asked for.
+    `names_addresses`: a cursor is a whole address.
     """
 
     size_param: str = "size"
@@ -42,6 +58,7 @@ class Paging(ABC):
     style: ClassVar[str]
     is_addressable: ClassVar[bool]
     steps_by_rows: ClassVar[bool] = False
+    names_addresses: ClassVar[bool] = False
     asks_by: ClassVar[str]
 
     @property
@@ -53,15 +70,40 @@ class Paging(ABC):
     def params(self, position: Position) -> Params:
         """The query parameters that ask for a position."""
 
+    @classmethod
+    def question(cls) -> str:
+        """What to ask where a page comes twice."""
+        return f"does the source take {cls.asks_by}?"
+
     def hidden(self, position: Position) -> Params:
         """Those that must not be shown: a source may make a cursor of what is in a row."""
         return ()
 
-    def own(self, answer: Json, position: Position) -> tuple[int | None, int | None]:
-        """The number and the size that a page gives itself, as far as it does."""
+    def address(self, position: Position) -> str | None:
+        """The whole address that asks for a position. None: the table's own, with the parameters."""
+        return None
+
+    def headers(self, position: Position) -> Params:
+        """The request headers that ask for a position."""
+        return ()
+
+    def counted(self, told: Told) -> int | None:
+        """The number of rows of the whole table, as far as the answer says.
+
+        Raises:
+            SourceError: what is there is no number.
+        """
+        return count(told.answer, self.total, told.headers, "total")
+
+    def own(self, told: Told, position: Position) -> tuple[int | None, int | None]:
+        """The number and the size that a page gives itself, as far as it does.
+
+        Raises:
+            SourceError: it cannot be the page that was asked for.
+        """
         return None, None
 
-    def follows(self, answer: Json, headers: Mapping[str, str]) -> str | None:
+    def follows(self, told: Told) -> str | None:
         """The cursor of the page behind this one. None: there is none, or the style asks by numbers.
 
         Raises:
@@ -69,7 +111,7 @@ class Paging(ABC):
         """
         return None
 
-    def says_next(self, answer: Json) -> bool:
+    def says_next(self, told: Told) -> bool:
         """Whether an answer says anything of the page behind it, be it that there is none."""
         return True
 

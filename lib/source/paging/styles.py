@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lib.source.paging.addressed import Offsets, PageNumbers
+from lib.source.paging.addressed import Offsets, PageNumbers, Ranges
 from lib.source.paging.style import Paging
-from lib.source.paging.walked import Cursors
+from lib.source.paging.walked import AllAtOnce, Cursors, Keysets, LinkHeaders, NextUrls
 
 if TYPE_CHECKING:
     from lib.config.pagination import Pagination
 
-STYLES: dict[str, type[Paging]] = {style.style: style for style in (PageNumbers, Offsets, Cursors)}
+_ALL: tuple[type[Paging], ...] = (PageNumbers, Offsets, NextUrls, LinkHeaders, Cursors, Keysets, Ranges, AllAtOnce)
+STYLES: dict[str, type[Paging]] = {style.style: style for style in _ALL}
 
 
 def paging_of(settings: Pagination) -> Paging:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC
 from dataclasses import dataclass
 from typing import ClassVar
 
 from lib.errors import SourceError
 from lib.source.answer import HEADER, at, at_or_in_header, is_null
 from lib.source.json_text import Json
-from lib.source.paging.style import Paging, Params, Position
+from lib.source.links import next_link
+from lib.source.paging.style import Paging, Params, Position, Told
+
+LINK = f"{HEADER}Link"
 
 
 @dataclass(frozen=True)
-class Cursors(Paging):
-    """`?cursor=eyJpZCI6MTAwfQ&size=100`. Pages are counted from 1; each gives the cursor of the next one at the place `next`."""
+class _Walked(Paging, ABC):
+    """Pages are counted from 1."""
 
-    cursor_param: str = "cursor"
-    next: str = "next_cursor"
-
-    style: ClassVar[str] = "cursor"
     is_addressable: ClassVar[bool] = False
-    asks_by: ClassVar[str] = "api.pagination.cursor_param"
 
     @property
     def first_number(self) -> int:
@@ -29,26 +27,26 @@ class Cursors(Paging):
         return 1
 
     def params(self, position: Position) -> Params:
-        """The size alone: the cursor is hidden."""
+        """The size alone: what names the page is hidden."""
         return ((self.size_param, str(self.size)),)
 
-    def hidden(self, position: Position) -> Params:
-        """The cursor, behind the first page."""
-        return () if position.cursor is None else ((self.cursor_param, position.cursor),)
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The size and the count."""
+        return tuple(place for place in (self.size_param, self.total or "") if not place.startswith(HEADER))
 
-    def follows(self, answer: Json, headers: Mapping[str, str]) -> str | None:
-        """What is at the place `next`; null, false, an empty text and nothing at all are the end."""
-        value = at_or_in_header(answer, headers, self.next)
-        if value is None or value is False or value == "":
-            return None
-        if isinstance(value, bool) or not isinstance(value, str | int):
-            message = f"api.pagination.next: {self.next} is no text and no whole number in the answer"
-            raise SourceError(message)
-        return str(value)
 
-    def says_next(self, answer: Json) -> bool:
+@dataclass(frozen=True)
+class _Named(_Walked, ABC):
+    """Each page names the next one at the place `next`; null, false, an empty text and nothing at all are the end."""
+
+    next: str = "next"
+
+    def says_next(self, told: Told) -> bool:
         """Whether there is something at the place `next`, a null too. Of a header nobody can tell."""
-        return self.next.startswith(HEADER) or at(answer, self.next) is not None or is_null(answer, self.next)
+        if self.next.startswith(HEADER):
+            return True
+        return at(told.answer, self.next) is not None or is_null(told.answer, self.next)
 
     @property
     def names_next(self) -> str:
@@ -57,5 +55,193 @@ class Cursors(Paging):
 
     @property
     def places(self) -> tuple[str, ...]:
-        """The cursor, the size and the count."""
-        return tuple(place for place in (self.next, self.size_param, self.total or "") if not place.startswith(HEADER))
+        """What names the next page, the size and the count."""
+        return (*super().places, *(() if self.next.startswith(HEADER) else (self.next,)))
+
+    def _named(self, told: Told) -> Json:
+        value = at_or_in_header(told.answer, told.headers, self.next)
+        return None if value is False or value == "" else value
+
+
+@dataclass(frozen=True)
+class _Addresses(_Walked, ABC):
+    """A page names the whole address of the next one, which is asked for as it is. The first page is asked for by the size."""
+
+    names_addresses: ClassVar[bool] = True
+
+    def params(self, position: Position) -> Params:
+        """The size, on the first page."""
+        return super().params(position) if position.cursor is None else ()
+
+    def address(self, position: Position) -> str | None:
+        """What the page before has named."""
+        return position.cursor
+
+
+@dataclass(frozen=True)
+class Cursors(_Named):
+    """`?cursor=eyJpZCI6MTAwfQ&size=100`. Each page gives the cursor of the next one."""
+
+    cursor_param: str = "cursor"
+    next: str = "next_cursor"
+
+    style: ClassVar[str] = "cursor"
+    asks_by: ClassVar[str] = "api.pagination.cursor_param"
+
+    def hidden(self, position: Position) -> Params:
+        """The cursor, behind the first page."""
+        return () if position.cursor is None else ((self.cursor_param, position.cursor),)
+
+    def follows(self, told: Told) -> str | None:
+        """What is at the place `next`: a text or a whole number."""
+        value = self._named(told)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            message = f"{self.names_next} is no text and no whole number in the answer"
+            raise SourceError(message)
+        return str(value)
+
+
+@dataclass(frozen=True)
+class NextUrls(_Addresses, _Named):
+    """`"next": "https://api.example/orders?page=3"`. Each page gives the address of the next one, absolute or relative."""
+
+    style: ClassVar[str] = "next_url"
+    asks_by: ClassVar[str] = "api.pagination.next"
+
+    @classmethod
+    def question(cls) -> str:
+        """No parameter is at fault."""
+        return "does api.pagination.next name the next page?"
+
+    def follows(self, told: Told) -> str | None:
+        """What is at the place `next`: a text."""
+        value = self._named(told)
+        if value is not None and not isinstance(value, str):
+            message = f"{self.names_next} is no text in the answer"
+            raise SourceError(message)
+        return value
+
+
+@dataclass(frozen=True)
+class LinkHeaders(_Addresses):
+    """`Link: <https://api.example/orders?page=3>; rel="next"`. The last page has a header without such a link, or none."""
+
+    style: ClassVar[str] = "link_header"
+    asks_by: ClassVar[str] = "api.pagination.style"
+
+    @classmethod
+    def question(cls) -> str:
+        """No parameter is at fault."""
+        return 'does rel="next" of its Link header name the next page?'
+
+    def follows(self, told: Told) -> str | None:
+        """The target of the link to the next page."""
+        value = at_or_in_header(told.answer, told.headers, LINK)
+        return next_link(value) if isinstance(value, str) else None
+
+    def says_next(self, told: Told) -> bool:
+        """Whether there is such a header."""
+        return at_or_in_header(told.answer, told.headers, LINK) is not None
+
+    @property
+    def names_next(self) -> str:
+        """The header, which has no setting."""
+        return "api.pagination.style: link_header"
+
+
+@dataclass(frozen=True)
+class Keysets(_Walked):
+    """`?after=1729&size=100`. Behind the first page, rows are asked for that follow the last one: by its value at the place `by`.
+
+    `more` is where the answer says whether there are further rows. Without it the end is a page that has none.
+    """
+
+    after_param: str = "after"
+    by: str = "id"
+    more: str | None = None
+
+    style: ClassVar[str] = "keyset"
+    asks_by: ClassVar[str] = "api.pagination.after_param"
+
+    def hidden(self, position: Position) -> Params:
+        """The value of the last row, behind the first page."""
+        return () if position.cursor is None else ((self.after_param, position.cursor),)
+
+    def follows(self, told: Told) -> str | None:
+        """The value of the last row: a text or a whole number."""
+        if told.answer is None:
+            return None
+        has_more = self._has_more(told)
+        if not told.last:
+            if has_more:
+                message = f"{self.names_next} says that there are further rows, and the page has none"
+                raise SourceError(message)
+            return None
+        if has_more is False:
+            return None
+        value = at(told.last[0], self.by)
+        if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+            message = f"api.pagination.by: {self.by} is no text and no whole number in the last row of the page"
+            raise SourceError(message)
+        return str(value)
+
+    def says_next(self, told: Told) -> bool:
+        """Whether there is something at the place `more`; or, without one, whether there are no rows, in so many words."""
+        if self.more is not None:
+            return at(told.answer, self.more) is not None
+        return told.answer is None or is_null(told.answer, self.items)
+
+    @property
+    def names_next(self) -> str:
+        """The place `more`, or that of the value."""
+        return f"api.pagination.by: {self.by}" if self.more is None else f"api.pagination.more: {self.more}"
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The size, the count, and whether there are more."""
+        return (*super().places, self.more or "")
+
+    def _has_more(self, told: Told) -> bool | None:
+        if self.more is None:
+            return None
+        value = at(told.answer, self.more)
+        if not isinstance(value, bool):
+            message = f"{self.names_next} is not true or false in the answer"
+            raise SourceError(message)
+        return value
+
+
+@dataclass(frozen=True)
+class AllAtOnce(_Walked):
+    """One answer holds all rows: a walk of one page, which is asked for by nothing."""
+
+    style: ClassVar[str] = "none"
+    asks_by: ClassVar[str] = "api.pagination.style"
+
+    def params(self, position: Position) -> Params:
+        """No parameter."""
+        return ()
+
+    def follows(self, told: Told) -> str | None:
+        """Nothing.
+
+        Raises:
+            SourceError: the answer names a next page all the same.
+        """
+        value = at_or_in_header(told.answer, told.headers, LINK)
+        if isinstance(value, str) and next_link(value) is not None:
+            message = f"{self.names_next}: the answer has a Link header that names a next page; use style: link_header"
+            raise SourceError(message)
+        return None
+
+    @property
+    def names_next(self) -> str:
+        """No place."""
+        return "api.pagination.style: none"
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The count."""
+        return () if (self.total or "").startswith(HEADER) else (self.total or "",)
