@@ -20,9 +20,13 @@ class _Style(Settings):
     """What all styles have. Places are dotted paths into the JSON of an answer, `$` for a bare list."""
 
     size_param: _Parameter = "size"
+    """Parameter with the rows a page."""
     size: Annotated[int, Field(ge=1)] = 100
+    """Rows to ask for. If the server gives fewer on the first page, its number counts."""
     items: str = "items"
+    """Where the rows are in the answer: a dotted path such as `data.items`, or `"$"` for a bare list."""
     total: str | None = "total"
+    """Where the number of rows is: a dotted path, `header:X-Total-Count`, or `null` for a source that does not say."""
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -57,8 +61,11 @@ class PagePagination(_Style):
 
     style: Literal["page"] = "page"
     page_param: _Parameter = "page"
+    """Parameter with the number of the page."""
     first: Annotated[int, Field(ge=0)] = 1
+    """Number of the first page."""
     pages: str | None = "pages"
+    """Where the number of pages is: a dotted path or `null`."""
 
     @field_validator("pages")
     @classmethod
@@ -69,20 +76,24 @@ class PagePagination(_Style):
 
 
 class OffsetPagination(_Style):
-    """Pages by the number of rows before them; `first` is that of the first row, 0 or 1."""
+    """Pages by the number of rows before them."""
 
     style: Literal["offset"]
     offset_param: _Parameter = "offset"
+    """Parameter with the number of rows before the page."""
     size_param: _Parameter = "limit"
     first: Annotated[int, Field(ge=0, le=1)] = 0
+    """Offset of the first row."""
 
 
 class CursorPagination(_Style):
-    """Pages by a cursor that the page before gives, at the place `next`."""
+    """Pages by a cursor that the page before gives."""
 
     style: Literal["cursor"]
     cursor_param: _Parameter = "cursor"
+    """Parameter with the cursor; the first page is asked for without it."""
     next: str = "next_cursor"
+    """Where a page has the cursor of the next one: a dotted path, or `header:X-Next-Cursor`. Null or nothing is the end."""
 
     @field_validator("next")
     @classmethod
