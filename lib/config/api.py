@@ -52,6 +52,12 @@ SecretOrLiteral: TypeAlias = Annotated[
 Proxy: TypeAlias = Annotated[SecretStr, BeforeValidator(_proxy, json_schema_input_type=str), _HIDDEN]
 
 
+UrlText: TypeAlias = Annotated[
+    str, Field(title="http(s) URL", json_schema_extra={"pattern": "^[hH][tT][tT][pP][sS]?://"})
+]
+"""An address, as far as its start tells."""
+
+
 class NoAuth(Settings):
     """The API asks for no credentials."""
 
@@ -163,7 +169,7 @@ class Api(Settings):
     executors, which read no file.
     """
 
-    url: str = ""
+    url: UrlText = ""
     """Address of the API, without user, password or fragment; a query goes with every request. Left out beside `demo`."""
     auth: Auth = NoAuth()
     """Credentials, by their `type`."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, Field, field_validator
 
-from lib.config.api import Secret, checked_url
+from lib.config.api import Secret, UrlText, checked_url
 from lib.config.model import Problem, Settings, problems_error
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}")
@@ -22,7 +22,7 @@ def _sink_url(url: str) -> str:
     return checked_url(url)
 
 
-SinkUrl: TypeAlias = Annotated[str, AfterValidator(_sink_url)]
+SinkUrl: TypeAlias = Annotated[UrlText, AfterValidator(_sink_url)]
 
 
 class WithHeaders(Settings):
