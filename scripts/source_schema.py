@@ -27,6 +27,7 @@ from pydantic_core import core_schema as core
 
 from lib.config import Source
 from lib.config.yaml_file import parse_yaml
+from lib.errors import ConfigError
 
 Node: TypeAlias = dict[str, Any]
 REPO = Path(__file__).parents[1]
@@ -34,6 +35,7 @@ SCHEMA = "conf/source.schema.json"
 PAGE = "docs/sources.md"
 AGAIN = "make schema"
 _OPTIONAL = "optional"
+_PLAIN = {"string": "text", "integer": "whole number", "number": "number"}
 _INTRODUCTION = f"""\
 # Keys of a source YAML
 
@@ -67,11 +69,11 @@ class _AsWritten(GenerateJsonSchema):
     def model_schema(self, schema: core.ModelSchema) -> Node:
         found = super().model_schema(schema)
         model = schema["cls"]
-        found.pop("title")
+        found.pop("title", None)
         found["description"] = _first_paragraph(model.__doc__)
         said = _docstrings(model)
         for name, field in model.model_fields.items():
-            node = found["properties"].get(field.alias or name)
+            node = found.get("properties", {}).get(field.alias or name)
             if node is not None and name in said:
                 node.setdefault("description", said[name])
         return found
@@ -93,37 +95,41 @@ class _AsWritten(GenerateJsonSchema):
 
     def function_before_schema(self, schema: core.BeforeValidatorFunctionSchema) -> Node:
         found = super().function_before_schema(schema)
-        if (
-            "discriminator" in found
-        ):  # what comes before a union may say which member is meant where the tag is left out
-            found = {**found, "discriminator": {**found["discriminator"], _OPTIONAL: True}}
+        for node in _nodes(found):
+            if (
+                "discriminator" in node
+            ):  # what comes before a union may say which member is meant where the tag is left out
+                node["discriminator"][_OPTIONAL] = True
         return found
 
 
 def _settle(schema: Node) -> None:
     """Say in words of JSON Schema what pydantic says otherwise: tags of unions; and leave out what only lengthens it."""
     defs = schema.get("$defs", {})
-    for node in list(_nodes(schema)):
-        tag = node.pop("discriminator", None)
-        default = node.get("default")
-        if tag is not None:
+    nodes = list(_nodes(schema))
+    for node in nodes:
+        if (tag := node.pop("discriminator", None)) is not None:
             name = tag["propertyName"]
-            for member in (_followed({"$ref": ref}, defs) for ref in tag["mapping"].values()):
+            node["anyOf"] = node.pop("oneOf")  # without its tag a mapping may look like several of them
+            node["properties"] = {name: {"enum": list(tag["mapping"])}}  # else an editor names the likeliest one alone
+            if not tag.get(_OPTIONAL):
+                node["required"] = [name]
+            for member in _alternatives(node, defs):
                 own = member["properties"].pop(name)
                 member["properties"] = {name: {**own, "description": member["description"]}, **member["properties"]}
-                if not tag.get(_OPTIONAL) and name not in member.get("required", ()):
-                    member["required"] = [name, *member.get("required", ())]
-            if default:
-                node["default"] = {name: default[name]}
-        elif default and isinstance(default, dict):
-            del node["default"]  # each of its keys has its own
         if "pattern" in node and "title" in node:
             node["patternErrorMessage"] = f"Expected: {node['title']}"  # a word of VS Code's, unknown to others
-    for node in list(_nodes(schema)):
+    for node in nodes:
         for child in node.get("properties", {}).values():
-            described = [one["description"] for one in _alternatives(child, defs) if "description" in one]
+            below = _alternatives(child, defs)
+            described = [one["description"] for one in below if "description" in one]
             if len(described) == 1:
                 child.setdefault("description", described[0])
+            if isinstance(child.get("default"), dict) and any("properties" in one for one in below):
+                tags = {key for one in below for key, setting in one["properties"].items() if "const" in setting}
+                child["default"] = {key: value for key, value in child["default"].items() if key in tags}
+                if not child["default"]:
+                    del child["default"]  # each of its keys has its own
 
 
 def _nodes(node: Any) -> Iterator[Node]:
@@ -142,7 +148,7 @@ def _followed(node: Node, defs: Node) -> Node:
 def _alternatives(node: Node, defs: Node) -> list[Node]:
     """The node itself, or what it is one of, without null."""
     node = _followed(node, defs)
-    parts = [part for kind in ("oneOf", "anyOf") for part in node.get(kind, ())]
+    parts = [part for kind in ("oneOf", "anyOf", "allOf") for part in node.get(kind, ())]
     found = [one for part in parts for one in _alternatives(part, defs)] or [node]
     return [one for one in found if one.get("type") != "null"]
 
@@ -166,9 +172,14 @@ def _first_paragraph(text: str | None) -> str:
     return " ".join(inspect.cleandoc(text or "").partition("\n\n")[0].split())
 
 
-def schema() -> Node:
+def schema(model: type[BaseModel] = Source) -> Node:
     """The JSON Schema (draft 7) of a source YAML."""
-    return Source.model_json_schema(schema_generator=_AsWritten)
+    return model.model_json_schema(schema_generator=_AsWritten)
+
+
+def page(made: Node) -> str:
+    """The page of all keys that a schema has."""
+    return "\n".join([_INTRODUCTION, *_Page(made).sections()])
 
 
 @dataclass(frozen=True)
@@ -206,13 +217,17 @@ class _Page:
     def __init__(self, root: Node) -> None:
         self._defs = root.get("$defs", {})
         self._blocks: dict[int, _Block] = {}
+        self._tags: dict[int, list[str]] = {}
         self._collect(root, "", 0)
 
-    def text(self) -> str:
-        return "\n".join([_INTRODUCTION, *map(self._section, self._blocks.values())])
+    def sections(self) -> Iterator[str]:
+        return map(self._section, self._blocks.values())
 
     def _collect(self, node: Node, path: str, depth: int) -> None:
         for one in _alternatives(node, self._defs):
+            self._tags.setdefault(id(one), []).extend(
+                node["required"] if "anyOf" in node and "required" in node else ()
+            )
             if "items" in one:
                 self._collect(one["items"], f"{path}[]", depth)
             if isinstance(one.get("additionalProperties"), dict):
@@ -232,7 +247,7 @@ class _Page:
     def _row(self, block: _Block, key: str) -> str:
         node = block.node["properties"][key]
         default = f"`{_written(node['default'])}`" if "default" in node else "all defaults"
-        if key in block.node.get("required", ()):
+        if key in block.node.get("required", ()) or key in self._tags[id(block.node)]:
             default = "required"
         said = node.get("description", "")
         cells = (f"`{key}`", self._type(node), default, "" if said == block.node["description"] else said)
@@ -251,19 +266,17 @@ class _Page:
         kind = kinds[0] if isinstance(kinds, list) else kinds
         if id(node) in self._blocks:
             return [self._blocks[id(node)].link]
-        if "title" in node:
-            return [node["title"]]
         if "const" in node or "enum" in node or kind == "boolean":
             values = [node["const"]] if "const" in node else node.get("enum", [True, False])
             return [f"`{_written(value)}`" for value in values if value is not None]
+        if "title" in node:
+            return [node["title"]]
         if kind == "array":
             return [f"list of {self._type(node['items'])}" + (" (not empty)" if node.get("minItems") else "")]
         if kind == "object":
-            return [f"names, each with {self._type(node['additionalProperties'])}"]
-        return [
-            {"string": "text", "integer": "whole number", "number": "number"}.get(kind or "", "any value")
-            + _bounds(node)
-        ]
+            values = node.get("additionalProperties")
+            return [f"names, each with {self._type(values if isinstance(values, dict) else {})}"]
+        return [_PLAIN.get(kind or "", "any value") + _bounds(node)]
 
 
 def _bounds(node: Node) -> str:
@@ -285,14 +298,20 @@ def _written(value: Any) -> str:
         return "{" + ", ".join(f"{key}: {_written(one)}" for key, one in value.items()) + "}"
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    is_plain = isinstance(value, str) and parse_yaml(value, "").data == value
-    return value if is_plain else json.dumps(value)
+    return value if isinstance(value, str) and _is_plain(value) else json.dumps(value)
+
+
+def _is_plain(text: str) -> bool:
+    try:
+        return bool(parse_yaml(text, "").data == text)
+    except ConfigError:
+        return False
 
 
 def files() -> dict[str, str]:
     """What belongs into each of the two files, by its path in the repo."""
     made = schema()
-    return {SCHEMA: json.dumps(made, indent=2, ensure_ascii=False) + "\n", PAGE: _Page(made).text()}
+    return {SCHEMA: json.dumps(made, indent=2, ensure_ascii=False) + "\n", PAGE: page(made)}
 
 
 def main(arguments: list[str]) -> int:

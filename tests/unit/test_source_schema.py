@@ -6,13 +6,15 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from jsonschema import Draft7Validator
+from pydantic import BeforeValidator, Field, ValidationError
 
 from lib.config import load_source
-from lib.config.model import YamlPath
+from lib.config.model import Settings, YamlPath
 from lib.config.schema import keys_at
 from lib.config.yaml_file import parse_yaml
 from lib.errors import ConfigError
@@ -291,6 +293,81 @@ def test_the_page_has_every_key_that_a_yaml_may_have() -> None:
 )
 def test_a_row_says_the_type_in_plain_words_the_default_and_what_the_key_does(row: str) -> None:
     assert row in PAGE.splitlines()
+
+
+class Cat(Settings):
+    """Catches mice."""
+
+    kind: Literal["cat"] = "cat"
+    lives: int = 9
+    """Lives left."""
+    kittens: tuple[Cat, ...] = ()
+    """Its young."""
+
+
+class Dog(Settings):
+    """Keeps watch."""
+
+    kind: Literal["dog"] = "dog"
+    barks_at: Annotated[str | None, Field(alias="barks-at", max_length=20)] = "@anybody"
+    """Whom it does not like."""
+
+
+def _a_cat_unless_said(value: Any) -> Any:
+    return {"kind": "cat", **value} if isinstance(value, dict) else value
+
+
+class Rented(Settings):
+    """A home."""
+
+    pet: Annotated[Cat | Dog, Field(discriminator="kind")]
+    """Who lives there."""
+    more: dict[str, Any] = Field(default_factory=dict)
+    """Anything."""
+
+
+class Owned(Settings):
+    """A home."""
+
+    pet: Annotated[Cat | Dog | None, Field(discriminator="kind"), BeforeValidator(_a_cat_unless_said)] = Cat()
+    """Who lives there."""
+
+
+@pytest.mark.parametrize("model", [Rented, Owned])
+@pytest.mark.parametrize(
+    "pet",
+    [
+        {"kind": "cat", "lives": 1, "kittens": [{"lives": 2}]},
+        {"kind": "dog", "barks-at": None},
+        {"kind": "dog", "barks_at": "cats"},
+        {"kind": "cow"},
+        {"kind": "cat", "barks-at": "dogs"},
+        {"lives": 1},
+        {},
+        None,
+        "cat",
+    ],
+)  # fmt: skip
+def test_a_union_takes_what_its_members_and_its_validator_take(model: type[Settings], pet: object) -> None:
+    try:
+        model.model_validate({"pet": pet}, strict=False)
+        is_taken = True
+    except ValidationError:
+        is_taken = False
+    assert Draft7Validator(source_schema.schema(model)).is_valid({"pet": pet}) == is_taken
+
+
+def test_the_page_of_any_settings_has_their_members_and_defaults() -> None:
+    rows = source_schema.page(source_schema.schema(Rented)).splitlines()
+    pet = "[`kind: cat`](#pet-petkittens-with-kind-cat) or [`kind: dog`](#pet-with-kind-dog)"
+    assert f"| `pet` | {pet} | required | Who lives there. |" in rows
+    assert "## `pet`, `pet.kittens[]` with `kind: cat`" in rows
+    assert "| `kind` | `cat` | required |  |" in rows
+    assert '| `barks-at` | text (up to 20 characters) or `null` | `"@anybody"` | Whom it does not like. |' in rows
+    assert "| `more` | names, each with any value | `{}` | Anything. |" in rows
+    rows = source_schema.page(source_schema.schema(Owned)).splitlines()
+    assert "| `kind` | `cat` | `cat` |  |" in rows
+    assert f"| `pet` | {pet} | `{{kind: cat}}` | Who lives there. |" in rows
 
 
 def test_every_link_of_the_page_leads_to_one_of_its_headings() -> None:
