@@ -20,7 +20,7 @@ from pydantic import (
 
 from lib.config.fixed import HEADER_CHARACTERS, FixedHeaders, FixedParams, check_query
 from lib.config.model import Problem, Settings, problems_error
-from lib.config.network import checked_host, pem_of
+from lib.config.network import UrlText, checked_host, pem_of
 from lib.config.pagination import PagePagination, Pagination
 from lib.config.secret import EnvReference, from_environment
 
@@ -50,12 +50,6 @@ SecretOrLiteral: TypeAlias = Annotated[
     SecretStr, BeforeValidator(_secret_or_literal, json_schema_input_type=str), _HIDDEN
 ]
 Proxy: TypeAlias = Annotated[SecretStr, BeforeValidator(_proxy, json_schema_input_type=str), _HIDDEN]
-
-
-UrlText: TypeAlias = Annotated[
-    str, Field(title="http(s) URL", json_schema_extra={"pattern": "^[hH][tT][tT][pP][sS]?://"})
-]
-"""An address, as far as its start tells."""
 
 
 class NoAuth(Settings):
