@@ -20,9 +20,9 @@ from pydantic import (
 
 from lib.config.fixed import HEADER_CHARACTERS, FixedHeaders, FixedParams, check_query
 from lib.config.model import Problem, Settings, problems_error
-from lib.config.network import checked_host, pem_of
+from lib.config.network import UrlText, checked_host, pem_of
 from lib.config.pagination import PagePagination, Pagination
-from lib.config.secret import from_environment
+from lib.config.secret import EnvReference, from_environment
 
 
 def _secret(value: object, info: ValidationInfo) -> object:
@@ -45,9 +45,11 @@ def _proxy(value: object, info: ValidationInfo) -> object:
     return found
 
 
-Secret: TypeAlias = Annotated[SecretStr, BeforeValidator(_secret), _HIDDEN]
-SecretOrLiteral: TypeAlias = Annotated[SecretStr, BeforeValidator(_secret_or_literal), _HIDDEN]
-Proxy: TypeAlias = Annotated[SecretStr, BeforeValidator(_proxy), _HIDDEN]
+Secret: TypeAlias = Annotated[SecretStr, BeforeValidator(_secret, json_schema_input_type=EnvReference), _HIDDEN]
+SecretOrLiteral: TypeAlias = Annotated[
+    SecretStr, BeforeValidator(_secret_or_literal, json_schema_input_type=str), _HIDDEN
+]
+Proxy: TypeAlias = Annotated[SecretStr, BeforeValidator(_proxy, json_schema_input_type=str), _HIDDEN]
 
 
 class NoAuth(Settings):
@@ -61,6 +63,7 @@ class BearerAuth(Settings):
 
     type: Literal["bearer"] = "bearer"
     token: Secret
+    """The token."""
 
 
 class HeaderAuth(Settings):
@@ -68,7 +71,9 @@ class HeaderAuth(Settings):
 
     type: Literal["header"] = "header"
     name: Annotated[str, Field(pattern=f"^{HEADER_CHARACTERS}$", max_length=200)]
+    """The header's name."""
     value: Secret
+    """The header's value."""
 
 
 class BasicAuth(Settings):
@@ -76,7 +81,9 @@ class BasicAuth(Settings):
 
     type: Literal["basic"] = "basic"
     user: SecretOrLiteral
+    """The user; may be written out."""
     password: Secret
+    """The password."""
 
 
 class QueryAuth(Settings):
@@ -84,7 +91,9 @@ class QueryAuth(Settings):
 
     type: Literal["query"] = "query"
     name: Annotated[str, Field(min_length=1, max_length=200)]
+    """The parameter's name."""
     value: Secret
+    """The parameter's value."""
 
 
 Auth: TypeAlias = Annotated[NoAuth | BearerAuth | HeaderAuth | BasicAuth | QueryAuth, Field(discriminator="type")]
@@ -101,13 +110,21 @@ class Limits(Settings):
     """What the source is asked for at most, by the whole cluster together."""
 
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 16
+    """Page requests in flight."""
     requests_per_second: Annotated[float, Field(gt=0)] | None = None
+    """Requests sent in a second, repeated ones included; `null` for no limit."""
     timeout_s: Annotated[float, Field(gt=0)] = 30
+    """Seconds for one whole exchange, redirects and body included."""
     attempts: Annotated[int, Field(ge=1, le=100)] = 6
+    """Attempts for one page."""
     max_wait_s: Annotated[float, Field(ge=0)] = 120
+    """Longest pause between two attempts in seconds. If the source asks for more, the page fails at once."""
     proof_rounds: Annotated[int, Field(ge=0, le=20)] = 3
+    """How often pages in doubt are read again before the table fails."""
     max_body_mb: Annotated[float, Field(gt=0)] = 64
+    """Largest answer in MB, both as sent and unpacked."""
     max_pages: Annotated[int, Field(ge=1, le=2**40)] = 100_000
+    """Most pages that are asked for of a table that is walked, or whose source gives no total."""
 
 
 def checked_url(url: str, *, with_query: bool = False) -> str:
@@ -140,22 +157,29 @@ def checked_url(url: str, *, with_query: bool = False) -> str:
 
 
 class Api(Settings):
-    """The API of a source. `url` is empty only as long as the embedded demo server has not started.
+    """The API of a source.
 
-    `allowed_hosts` may be asked too, where the API redirects to them. `ca_file` holds the certificates (PEM) to trust
-    in place of the public ones; `ca_pem` is its text, for executors, which read no file. `params` and `headers` go with every
-    request.
+    `url` is empty only as long as the embedded demo server has not started. `ca_pem` is the text of `ca_file`, for
+    executors, which read no file.
     """
 
-    url: str = ""
+    url: UrlText = ""
+    """Address of the API, without user, password or fragment; a query goes with every request. Left out beside `demo`."""
     auth: Auth = NoAuth()
+    """Credentials, by their `type`."""
     pagination: Pagination = PagePagination()
+    """How pages are asked for, by the `style`."""
     limits: Limits = Limits()
     allowed_hosts: Annotated[tuple[Annotated[str, AfterValidator(checked_host)], ...], Field(strict=False)] = ()
+    """Other servers that may be asked, as `host` or `host:port`, where the API redirects to them."""
     ca_file: str | None = None
+    """File of certificates (PEM) to trust in place of the public ones; a relative path starts at the folder of the YAML."""
     proxy: Proxy | None = None
+    """URL of a proxy, for http and https. With a user or password in it: `"${ENV_NAME}"`, with the whole URL there."""
     params: FixedParams = Field(default_factory=dict)
+    """Query parameters of every request."""
     headers: FixedHeaders = Field(default_factory=dict)
+    """Headers of every request."""
     _ca_pem: str | None = PrivateAttr(None)
 
     @property

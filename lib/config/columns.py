@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
-from lib.config.ddl import DataType, EpochUnit, Scalar, parse_ddl
+from lib.config.ddl import DDL_PATTERN, DataType, EpochUnit, Scalar, parse_ddl
 from lib.config.model import Problem, Settings, problems_error
 
 SYSTEM_COLUMNS = (
@@ -28,6 +29,13 @@ MAX_JSON_KEY = 1000
 # Stands where a personal value is.
 MASK = "***"
 _COLUMN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+ColumnName: TypeAlias = Annotated[str, Field(pattern=f"^{_COLUMN_NAME.pattern}$", max_length=MAX_NAME)]
+"""A column's name as a key of the YAML."""
+TypeText: TypeAlias = Annotated[
+    str,
+    WithJsonSchema({"type": "string", "title": "column type, such as `bigint!`", "pattern": rf"^{DDL_PATTERN}!?\s*$"}),
+]
+"""A column's type as it is written."""
 
 
 def is_column_name(name: str) -> bool:
@@ -39,21 +47,26 @@ def is_column_name(name: str) -> bool:
 class Column(Settings):
     """One column. In the YAML `id: bigint!` (`!` = required) or `id: {type: "bigint!", pii: true, description: "..."}`.
 
-    `type` is Spark DDL in lower case without spaces. `epoch` says that a timestamp is a number in the JSON: seconds (`s`) or
-    milliseconds (`ms`) since 1970. Values of a `pii` column never reach docs, logs, alerts or quarantine. `from` is the key in
-    the source's JSON, where it is another one than the name. With `empty_is_null` the text `""` is null, whatever the type.
+    Once read, `type` is in lower case without spaces and without the `!`.
     """
 
     any_json: ClassVar[bool] = False
 
-    name: Annotated[str, Field(min_length=1, max_length=255)]
-    type: str
+    name: SkipJsonSchema[Annotated[str, Field(min_length=1, max_length=255)]]
+    type: TypeText
+    """Spark DDL; a `!` at its end means required."""
     required: bool = False
+    """A row without a value goes to quarantine; the same as the `!`."""
     pii: bool = False
+    """Personal: the values never reach docs, logs, alerts or quarantine."""
     epoch: EpochUnit | None = None
+    """For a timestamp that is a number in the JSON: seconds (`s`) or milliseconds (`ms`) since 1970."""
     description: str | None = None
+    """The column's comment in the Delta table."""
     renamed_from: Annotated[str, Field(max_length=MAX_JSON_KEY)] | None = Field(default=None, alias="from")
+    """Key in the API's JSON, where it is another one than the name. It is one key of the row, no path."""
     empty_is_null: bool = False
+    """The text `""` is null, whatever the type."""
 
     @property
     def json_key(self) -> str:
@@ -120,7 +133,9 @@ class Reference(Settings):
     """A column (`user_id`), or each element of an array (`items[]`), that must be a key elsewhere (`users.id`)."""
 
     column: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\[\])?$")]
+    """The column, such as `user_id`, or `"items[]"` for each element of an array."""
     to: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*$")]
+    """Where it points, as `table.column`: the whole key of a table with one key column."""
 
     @property
     def column_name(self) -> str:

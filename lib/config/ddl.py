@@ -7,6 +7,7 @@ every Delta reader knows are taken.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, TypeAlias
@@ -16,7 +17,8 @@ from lib.config.suggest import did_you_mean
 SCALARS = ("string", "boolean", "int", "bigint", "double", "date", "timestamp")
 ALIASES = {"integer": "int", "long": "bigint"}
 EpochUnit: TypeAlias = Literal["s", "ms"]
-_ALL_NAMES = (*SCALARS, *ALIASES, "decimal", "array", "struct")
+_WITH_PARTS = ("decimal", "array", "struct")
+_ALL_NAMES = (*SCALARS, *ALIASES, *_WITH_PARTS)
 # Names that other systems use, and that no likeness of letters would find.
 _ELSEWHERE = {
     "text": "string",
@@ -43,6 +45,14 @@ _ELSEWHERE = {
     "map": "struct",
 }
 _TOKEN = re.compile(r"\s*(?:([A-Za-z_][A-Za-z0-9_]*)|([0-9]+)|(.))", re.DOTALL)
+
+
+def _in_any_case(names: Iterable[str]) -> str:
+    return "|".join("".join(f"[{letter}{letter.upper()}]" for letter in name) for name in names)
+
+
+DDL_PATTERN = rf"\s*(?:{_in_any_case((*SCALARS, *ALIASES))}|(?:{_in_any_case(_WITH_PARTS)})\s*[(<][\s\S]*[)>])\s*"
+"""What every type looks like, for editors. What is inside brackets is judged by `parse_ddl` alone."""
 _MAX_DEPTH = 32
 _MAX_LENGTH = 20_000
 

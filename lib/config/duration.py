@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _DURATION = re.compile(r"([1-9][0-9]{0,4})([mhd])")
@@ -29,5 +29,6 @@ def _checked(value: Any) -> Any:
     return value
 
 
-Duration = Annotated[str, BeforeValidator(_checked)]
+_Written = Annotated[str, Field(title="duration, such as `26h`", pattern=f"^{_DURATION.pattern}$")]
+Duration = Annotated[str, BeforeValidator(_checked, json_schema_input_type=_Written)]
 """The duration as it is written."""

@@ -51,7 +51,9 @@ def _shown(value: str | SecretStr) -> str:
 
 
 FixedValue: TypeAlias = Annotated[
-    str | SecretStr, BeforeValidator(_fixed), PlainSerializer(_shown, return_type=str, when_used="json")
+    str | SecretStr,
+    BeforeValidator(_fixed, json_schema_input_type=str | float | bool),
+    PlainSerializer(_shown, return_type=str, when_used="json"),
 ]
 
 

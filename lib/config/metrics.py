@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, field_validator
 
 from lib.config.api import Secret, checked_url
 from lib.config.model import Problem, Settings, problems_error
+from lib.config.network import UrlText
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}")
 _OWN_HEADERS = ("content-type", "content-length", "content-encoding", "host", "transfer-encoding")
@@ -22,13 +23,14 @@ def _sink_url(url: str) -> str:
     return checked_url(url)
 
 
-SinkUrl: TypeAlias = Annotated[str, AfterValidator(_sink_url)]
+SinkUrl: TypeAlias = Annotated[UrlText, AfterValidator(_sink_url)]
 
 
 class WithHeaders(Settings):
     """What is asked over HTTP with headers of its own, whose values come from the environment."""
 
     headers: dict[str, Secret] = Field(default_factory=dict)
+    """Headers to send, each with its value in an environment variable."""
 
     @field_validator("headers", mode="before")
     @classmethod
@@ -55,23 +57,28 @@ class WithHeaders(Settings):
 
 
 class Otlp(WithHeaders):
-    """A collector that speaks OTLP over HTTP, at this whole address."""
+    """A collector that speaks OTLP over HTTP."""
 
     url: SinkUrl
+    """The collector's whole address, such as `http://collector:4318/v1/metrics`."""
 
 
 class Pushgateway(Settings):
     """A Prometheus Pushgateway, which keeps what the last run of each source said."""
 
     url: SinkUrl
+    """Address of the Pushgateway, such as `http://127.0.0.1:9091`."""
 
 
 class CloudWatch(Settings):
-    """CloudWatch, with credentials where AWS' own tools have theirs. `endpoint` is another address than the region's own."""
+    """CloudWatch, with credentials where AWS' own tools have theirs."""
 
     namespace: str = "Pagelake"
+    """Namespace of the metrics."""
     region: str
+    """Region of AWS, such as `eu-west-1`."""
     endpoint: SinkUrl | None = None
+    """Another address than the region's own."""
 
     @field_validator("namespace")
     @classmethod
@@ -91,11 +98,13 @@ class CloudWatch(Settings):
 
 
 class Metrics(Settings):
-    """Where metrics go at the end of a run, and how long the run waits for all of that together."""
+    """Where metrics go at the end of a run."""
 
     timeout_s: Annotated[float, Field(gt=0, le=300)] = 5
+    """Seconds that a run waits for all of these together."""
     otlp: Otlp | None = None
     prometheus_file: str | None = None
+    """Absolute path of a file that ends in `.prom`, in the folder of node_exporter's textfile collector."""
     pushgateway: Pushgateway | None = None
     cloudwatch: CloudWatch | None = None
 

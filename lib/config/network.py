@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 import ssl
 from pathlib import Path
+from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit
+
+from pydantic import Field
+
+UrlText: TypeAlias = Annotated[
+    str, Field(title="http(s) URL", json_schema_extra={"pattern": "^[hH][tT][tT][pP][sS]?://"})
+]
+"""An address, as far as its start tells."""
 
 
 def checked_host(entry: str) -> str:

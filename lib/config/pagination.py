@@ -20,7 +20,9 @@ class _Style(Settings):
     """What all styles have. Places are dotted paths into the JSON of an answer, `$` for a bare list."""
 
     items: str = "items"
+    """Where the rows are in the answer: a dotted path such as `data.items`, or `"$"` for a bare list."""
     total: str | None = "total"
+    """Where the number of rows is: a dotted path, `header:X-Total-Count`, or `null` for a source that does not say."""
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -50,7 +52,9 @@ class _Sized(_Style):
     """A number of rows is asked for."""
 
     size_param: _Parameter = "size"
+    """Parameter with the rows a page."""
     size: Annotated[int, Field(ge=1)] = 100
+    """Rows to ask for. If the server gives fewer on the first page, its number counts."""
 
     @model_validator(mode="after")
     def _each_its_own_parameter(self) -> _Sized:
@@ -65,8 +69,11 @@ class PagePagination(_Sized):
 
     style: Literal["page"] = "page"
     page_param: _Parameter = "page"
+    """Parameter with the number of the page."""
     first: Annotated[int, Field(ge=0)] = 1
+    """Number of the first page."""
     pages: str | None = "pages"
+    """Where the number of pages is: a dotted path or `null`."""
 
     @field_validator("pages")
     @classmethod
@@ -77,12 +84,14 @@ class PagePagination(_Sized):
 
 
 class OffsetPagination(_Sized):
-    """Pages by the number of rows before them; `first` is that of the first row, 0 or 1."""
+    """Pages by the number of rows before them."""
 
     style: Literal["offset"]
     offset_param: _Parameter = "offset"
+    """Parameter with the number of rows before the page."""
     size_param: _Parameter = "limit"
     first: Annotated[int, Field(ge=0, le=1)] = 0
+    """Offset of the first row."""
 
 
 class _NamesNext(_Sized):
@@ -109,18 +118,21 @@ class _NamesNext(_Sized):
 
 
 class CursorPagination(_NamesNext):
-    """Pages by a cursor that the page before gives, at the place `next`."""
+    """Pages by a cursor that the page before gives."""
 
     style: Literal["cursor"]
     cursor_param: _Parameter = "cursor"
+    """Parameter with the cursor; the first page is asked for without it."""
     next: str = "next_cursor"
+    """Where a page has the cursor of the next one: a dotted path, or `header:X-Next-Cursor`. Null or nothing is the end."""
 
 
 class NextUrlPagination(_NamesNext):
-    """Pages by their address, which the page before gives at the place `next`. The size is a parameter of the first one alone."""
+    """Pages by their address, which the page before gives. The size is a parameter of the first one alone."""
 
     style: Literal["next_url"]
     next: str = "next"
+    """Where a page has the address of the next one: a dotted path such as `links.next`, or a header. Null or nothing is the end."""
     examples: ClassVar[str] = "(links.next) or header:X-Next"
 
     @field_validator("next")
@@ -138,12 +150,15 @@ class LinkHeaderPagination(_Sized):
 
 
 class KeysetPagination(_Sized):
-    """Pages by what the last row of the page before has at the place `by`; `more` says whether there are further rows."""
+    """Pages by a value of the last row of the page before."""
 
     style: Literal["keyset"]
     after_param: _Parameter = "after"
+    """Parameter with that value; the first page is asked for without it."""
     by: str
+    """Where a row has the value: a dotted path, such as `id`. The source must give rows in its order."""
     more: str | None = None
+    """Where an answer says, by true or false, whether there are further rows. Without it, the end is a page without rows."""
 
     @field_validator("by")
     @classmethod
@@ -171,7 +186,9 @@ class RangePagination(_Style):
 
     style: Literal["range"]
     size: Annotated[int, Field(ge=1)] = 100
+    """Rows to ask for. If the server gives fewer on the first page, its number counts."""
     unit: Annotated[str, Field(max_length=200)] = "items"
+    """Unit of the range, as the source names it in its header `Accept-Ranges`; not `bytes`."""
 
     @field_validator("unit")
     @classmethod

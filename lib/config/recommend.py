@@ -19,56 +19,72 @@ GROUPS = ("string", "array<string>")
 
 
 class Plays(Settings):
-    """The table with one row a play, and its columns: who played what, at what time, and how much the play counts (1 without)."""
+    """The table with one row a play, and its columns: who played what, at what time."""
 
     table: str
+    """Table with one row a play: one of the source, or one that Pagelake derives, such as `listens`."""
     user: str
+    """Column with the id of the user."""
     item: str
+    """Column with the id of the item."""
     at: str
+    """Column with the time of the play, a `timestamp`."""
     weight: str | None = None
+    """Column with how much a play counts, a number; without it each counts 1."""
 
 
 class Grouped(Settings):
-    """A table of users or of items, and its column with their groups: text with commas between them, or an array of text."""
+    """A table of users or of items, and its column with their groups."""
 
     table: str
+    """Table of the source with one key column."""
     groups: str | None = None
+    """Column with the groups: text with commas between them, or `array<string>`; not a personal one."""
 
 
 class Retrain(Settings):
-    """When `--if-needed` trains: after so many days (by the date), so many more plays (a share), or so much drift (PSI)."""
+    """When `retrain-model --if-needed` trains."""
 
     max_age_days: Annotated[int, Field(ge=1, le=3650)] = 7
+    """Days after which it trains, by the date in UTC."""
     new_plays: Annotated[float, Field(gt=0, le=100)] = 0.2
+    """Share of more plays with which it trains."""
     drift: Annotated[float, Field(gt=0, le=100)] = 0.25
+    """Drift with which it trains, as a population stability index (PSI)."""
 
 
 class Recommend(Settings):
-    """What is recommended to whom, from which plays.
-
-    `rows` of a list; `window_days` that a model is judged by; `margin` of NDCG@10 that a new model may lose against the champion;
-    `min_coverage`, the share of the live items that all lists together reach at least; after `idle_days` without a play a user gets
-    what new users get; up to `max_items` items there is an item-to-item model.
-    """
+    """What is recommended to whom, from which plays."""
 
     plays: Plays
     users: Grouped
+    """Who gets lists."""
     items: Grouped
+    """What is in the lists."""
     rows: Annotated[int, Field(ge=1, le=200)] = 20
+    """Rows of a list."""
     window_days: Annotated[int, Field(ge=1, le=365)] = 7
+    """Days of plays that a model is judged by."""
     margin: Annotated[float, Field(ge=0, le=1)] = 0.005
+    """How much NDCG@10 a new model may lose against the champion, at the lower end of the confidence interval."""
     min_coverage: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Share of the live items that all lists together reach at least."""
     idle_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    """After so many days without a play a user gets what new users get."""
     max_items: Annotated[int, Field(ge=0, le=50_000)] = 10_000
+    """Catalogues of up to so many items get the item-to-item model, whose memory grows with the square."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 7
+    """The same data, settings and seed give the same lists."""
     retrain: Retrain = Retrain()
 
 
 class Models(WithHeaders):
-    """The MLflow server that trainings are told to as well, and how long each of its answers may take."""
+    """The MLflow server that trainings are told to as well."""
 
     mlflow: SinkUrl
+    """Address of the MLflow server."""
     timeout_s: Annotated[float, Field(gt=0, le=300)] = 30
+    """Seconds that it may take for each answer; five times as long for all of them."""
 
 
 @dataclass(frozen=True)

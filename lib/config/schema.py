@@ -10,7 +10,7 @@ from lib.config.columns import Column, Reference
 from lib.config.metrics import CloudWatch, Metrics, Otlp, Pushgateway
 from lib.config.model import Settings, YamlPath
 from lib.config.pagination import STYLES
-from lib.config.recommend import Grouped, Models, Plays, Recommend
+from lib.config.recommend import Grouped, Models, Plays, Recommend, Retrain
 from lib.config.source import Demo, Faults, Site, Source
 from lib.config.tables import Table
 
@@ -61,6 +61,8 @@ def keys_at(path: YamlPath, data: Any = None) -> tuple[str, ...]:
             return _fields(Plays)
         case ("recommend", "users" | "items"):
             return _fields(Grouped)
+        case ("recommend", "retrain"):
+            return _fields(Retrain)
         case ("tables", _):
             return _fields(Table, without="name")
         case ("tables", _, "columns", _):

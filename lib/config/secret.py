@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import Annotated, TypeAlias
 
-from pydantic import SecretStr, ValidationInfo
+from pydantic import Field, SecretStr, ValidationInfo
 
 _ENV_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+EnvReference: TypeAlias = Annotated[str, Field(title='`"${ENV_NAME}"`', pattern=f"^{_ENV_REFERENCE.pattern}$")]
+"""A secret as it is written."""
 
 
 def from_environment(value: object, info: ValidationInfo, *, literal_ok: bool) -> object:

@@ -19,7 +19,7 @@ from lib.config.metrics import Metrics
 from lib.config.model import Problem, Settings, YamlPath, problems_error
 from lib.config.recommend import Models, Recommend, Shape, recommend_problems
 from lib.config.suggest import did_you_mean, one_of
-from lib.config.tables import Table
+from lib.config.tables import Table, TableName
 from lib.errors import ConfigError
 
 PLACES = ("file", "s3", "gs", "abfs", "abfss", "hdfs")
@@ -28,33 +28,48 @@ PLACES = ("file", "s3", "gs", "abfs", "abfss", "hdfs")
 BLEMISHED_FROM = 20
 """Users from which on the demo server's blemishes take one email away, as `demo.settings` has it."""
 
+_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+
 
 class Faults(Settings):
     """Faults that the demo server makes on purpose, all off by default.
 
-    `errors` is a share of pages, 0 to 1; orphans, duplicates, nulls and moving_total are numbers of rows. Bounds are
-    those of `demo.settings`, which explains each; here a mistake gets its line in the YAML.
+    Bounds are those of `demo.settings`; here a mistake gets its line in the YAML.
     """
 
     latency_ms: Annotated[float, Field(ge=0, le=60_000)] = 0
+    """Milliseconds added to each answer."""
     errors: Annotated[float, Field(ge=0, le=1)] = 0
+    """Share of pages whose first request gets a 500 or 503."""
     down: bool = False
+    """Every request for a table gets a 503."""
     orphans: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Sessions of a user, or with a track, that does not exist."""
     duplicates: Annotated[int, Field(ge=0, le=100_000)] = 0
+    """Copies of `tracks` at the end of the table."""
     nulls: Annotated[int, Field(ge=0, le=400_000)] = 0
+    """Users without their required email."""
     moving_total: Annotated[int, Field(ge=0, le=100_000)] = 0
+    """Sessions that appear while the table is read."""
     rate_limit_rps: Annotated[float, Field(ge=0.001, le=1_000_000)] | None = None
+    """Requests a second above which the answer is 429."""
 
 
 class Demo(Settings):
     """The embedded demo server: how much data, from which seed, on which day of its life, with which faults."""
 
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 7
+    """Another seed gives other data."""
     day: Annotated[int, Field(ge=0, le=3650)] = 0
+    """Age of the data in days."""
     tracks: Annotated[int, Field(ge=0, le=400_000)] = 2000
+    """Rows of `tracks` on day 0."""
     users: Annotated[int, Field(ge=0, le=400_000)] = 1000
+    """Rows of `users` on day 0."""
     sessions: Annotated[int, Field(ge=0, le=10_000_000)] = 20_000
+    """Rows of `listen_history` on day 0."""
     blemishes: bool = True
+    """A little of what real data has: a duplicate row, missing values, rows updated before they were created."""
     faults: Faults = Faults()
 
     @model_validator(mode="after")
@@ -74,10 +89,12 @@ class Demo(Settings):
 
 
 class Site(Settings):
-    """The site that people look at: the docs of so many checks are kept, and a copy of it goes to `publish_to`."""
+    """The site that people look at."""
 
     keep_runs: Annotated[int, Field(ge=1, le=100_000)] = 50
+    """The data docs of so many checks are kept."""
     publish_to: str | None = None
+    """URI of a folder that the site is copied to after each check: `s3://bucket/docs`, `gs://`, `abfs://`, `hdfs://` or `file:///`."""
 
     @field_validator("publish_to")
     @classmethod
@@ -93,11 +110,16 @@ class Site(Settings):
 
 
 class Source(Settings):
-    """Everything that a source YAML says. `tables` are in the YAML's order."""
+    """Everything that a source YAML says.
 
-    source: Annotated[str, Field(max_length=100)]
+    `tables` are in the YAML's order.
+    """
+
+    source: Annotated[str, Field(max_length=100, json_schema_extra={"pattern": f"^{_NAME.pattern}$"})]
+    """Name of the source. It names the lake's default folder and the folder of suites."""
     api: Api
     tables: Annotated[tuple[Table, ...], Field(strict=False, min_length=1)]
+    """Names of the tables, each with its settings."""
     demo: Demo | None = None
     site: Site = Site()
     metrics: Metrics = Metrics()
@@ -161,11 +183,13 @@ class Source(Settings):
     @field_validator("source")
     @classmethod
     def _usable_name(cls, name: str) -> str:
-        if not re.fullmatch(r"[a-z][a-z0-9_-]*", name):
+        if not _NAME.fullmatch(name):
             raise ValueError("is no name of a source: lower case letters, digits, '_' and '-', starting with a letter")
         return name
 
-    @field_validator("tables", mode="before")
+    @field_validator(
+        "tables", mode="before", json_schema_input_type=Annotated[dict[TableName, Table], Field(min_length=1)]
+    )
     @classmethod
     def _tables_from_a_mapping(cls, tables: Any) -> Any:
         if not isinstance(tables, Mapping):

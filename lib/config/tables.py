@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import unquote
 
 from pydantic import Field, field_validator, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
-from lib.config.columns import FLOW_TRAP, Column, Reference, flow_trap
+from lib.config.columns import FLOW_TRAP, Column, ColumnName, Reference, TypeText, flow_trap
 from lib.config.ddl import Decimal, Scalar
 from lib.config.derivations import DERIVED_NAMES
 from lib.config.duration import Duration, parse_duration
@@ -18,30 +19,48 @@ from lib.config.fixed import FixedHeaders, FixedParams, check_query
 from lib.config.model import Problem, Settings, problems_error
 from lib.config.suggest import did_you_mean
 
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+TableName: TypeAlias = Annotated[str, Field(pattern=f"^{_NAME.pattern}$", max_length=128)]
+"""A table's name as a key of the YAML."""
+
 
 class Table(Settings):
-    """One table of a source: one endpoint, one silver table, one row per `key`.
+    """One table of a source: one endpoint, one silver table, one row per `key`."""
 
-    `params` and `headers` go with every request for it, and before those of the API where both have one of a name.
-    """
-
-    name: Annotated[str, Field(max_length=128)]
-    path: str
+    name: SkipJsonSchema[Annotated[str, Field(max_length=128)]]
+    path: Annotated[str, Field(json_schema_extra={"pattern": "^/(?!/)"})]
+    """Path below `api.url`, starting with one `/`; a query goes with every request."""
     params: FixedParams = Field(default_factory=dict)
+    """Query parameters of every request for the table; they go before those of the API."""
     headers: FixedHeaders = Field(default_factory=dict)
+    """Headers of every request for the table; they go before those of the API."""
     key: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
+    """Columns that name a row. They must be required, and no array or struct."""
     newest_by: str | None = None
+    """Column that says which of two rows with one key is newer."""
     prove: Literal["counted", "reread"] = "counted"
+    """How the copy is proved. `counted`: by its counts. `reread`: the table is read until two whole walks agree."""
     deletes: Literal["ignore", "soft"] = "ignore"
+    """A row that the source no longer has. `ignore`: nothing is deleted. `soft`: it gets a time in `_deleted_at`."""
     max_delete_fraction: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """If more of the live rows than this are deleted, the table fails, unless `--allow-deletes`."""
     max_rejected_fraction: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """If more of the landed rows than this break the contract, the table fails."""
     on_new_column: Literal["evolve", "ignore", "fail"] = "ignore"
+    """A key of the rows that is not declared. `ignore`: it stays in `bronze`. `evolve`: it becomes a column. `fail`: the
+    table fails."""
     on_missing_column: Literal["null", "fail"] = "fail"
+    """A declared column that no row has, not even as null. `fail`: the table fails. `"null"` (in quotes): it is null."""
     on_bad_row: Literal["quarantine", "fail"] = "quarantine"
+    """A row that breaks the contract. `quarantine`: it goes there. `fail`: one is enough to fail the table, too."""
     min_rows: Annotated[int, Field(ge=0)] = 1
+    """Fewer live rows than this fail the check."""
     max_age: Duration | None = None
+    """If the newest live row by `newest_by` is older than this, the check fails."""
     columns: Annotated[tuple[Column, ...], Field(strict=False, min_length=1)]
+    """Names of the columns, each with its type or a mapping; keys of the API that are not named stay in `bronze`."""
     references: Annotated[tuple[Reference, ...], Field(strict=False)] = ()
+    """Columns that point at keys of other tables."""
 
     def column(self, name: str) -> Column:
         """Return the column of that name. KeyError where there is none."""
@@ -68,7 +87,7 @@ class Table(Settings):
     @field_validator("name")
     @classmethod
     def _usable_name(cls, name: str) -> str:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        if not _NAME.fullmatch(name):
             raise ValueError("is no table name: lower case letters, digits and '_', starting with a letter")
         if name in DERIVED_NAMES:
             raise ValueError("is the name of a table that Pagelake derives; take another one")
@@ -86,7 +105,11 @@ class Table(Settings):
             raise ValueError("must not hold '..'")
         return path
 
-    @field_validator("columns", mode="before")
+    @field_validator(
+        "columns",
+        mode="before",
+        json_schema_input_type=Annotated[dict[ColumnName, TypeText | Column], Field(min_length=1)],
+    )
     @classmethod
     def _columns_from_a_mapping(cls, columns: Any) -> Any:
         if not isinstance(columns, Mapping):

@@ -120,6 +120,9 @@ RUN_ELSEWHERE = {
         "e2e/test_scheduling.py::test_the_night_of_the_crontab_is_published_once_and_the_watch_beside_it_finds_it_well"
     ),
     "[warning] demo: anomalies": "unit/test_alerts.py::test_a_message_says_what_since_when_how_far_and_where_to_look",
+    "# yaml-language-server: $schema=../source.schema.json": (
+        "unit/test_source_schema.py::test_what_ships_names_the_schema_in_its_first_line_and_is_taken_by_it"
+    ),
     "sudo cp conf/systemd/pagelake.service conf/systemd/pagelake.timer /etc/systemd/system/": (
         "e2e/test_scheduling.py::test_systemd_finds_nothing_wrong_with_the_units_and_knows_the_next_night"
     ),

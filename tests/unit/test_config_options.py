@@ -32,6 +32,7 @@ def test_set_changes_settings_that_the_yaml_has_and_settings_it_leaves_out() -> 
         "tables.listen_history.references.1.column=user_id",
         "tables.listen_history.references.1.to=users.id",
         "tables.users.columns.gender={type: string, pii: false}",
+        "recommend.retrain.drift=0.5",
     )
     assert source.demo is not None
     assert (source.demo.day, source.demo.faults.down, source.demo.seed) == (3, True, 7)
@@ -39,6 +40,7 @@ def test_set_changes_settings_that_the_yaml_has_and_settings_it_leaves_out() -> 
     assert (source.table("tracks").min_rows, source.table("tracks").newest_by) == (0, None)
     assert [reference.column for reference in source.table("listen_history").references] == ["user_id", "user_id"]
     assert source.table("users").pii == ("first_name", "last_name", "email")
+    assert source.recommended().retrain.drift == 0.5
 
 
 def test_a_column_in_short_form_can_be_extended(tmp_path: Path) -> None:
