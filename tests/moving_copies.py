@@ -39,7 +39,7 @@ COLUMNS = '{key: [id], deletes: soft, max_delete_fraction: 1.0, columns: {id: "b
 class Copies:
     """Copies of moving tables into one lake, a run after the other. One request at a time, so that their order is known.
 
-    `pagination` and `limits` are those of the source YAML, and so is `prove`, for all tables.
+    `pagination` and `limits` are those of the source YAML, and so is `prove`, for all tables; `own` is the pagination of single ones.
     """
 
     spark: SparkSession
@@ -47,6 +47,7 @@ class Copies:
     server: MovingServer
     prove: str = "counted"
     pagination: dict[str, Any] = field(default_factory=dict)
+    own: dict[str, dict[str, Any]] = field(default_factory=dict)
     limits: dict[str, Any] = field(default_factory=dict)
     n_runs: int = 0
     done: ClassVar[TableState] = TableState.MERGED
@@ -79,8 +80,10 @@ class Copies:
         """The job of the next run."""
         self.n_runs += 1
         limits = {"concurrency": 1, "attempts": 2, "max_wait_s": 0.02, "timeout_s": 20, **self.limits}
+        own = {name: f"pagination: {json.dumps(block)}, " for name, block in self.own.items()}
         tables = "".join(
-            f"  {name}: {{path: /{name}, prove: {self.prove}, {COLUMNS[1:]}}}\n" for name in self.server.tables
+            f"  {name}: {{path: /{name}, prove: {self.prove}, {own.get(name, '')}{COLUMNS[1:]}}}\n"
+            for name in self.server.tables
         )
         path = self.folder / "shop.yml"
         path.write_text(f"source: shop\napi: {{url: '{self.server.url}'}}\ntables:\n{tables}", "utf-8")

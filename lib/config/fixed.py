@@ -119,17 +119,29 @@ def check_query(address: str) -> None:
 
 def fixed_problems(api: Api, tables: tuple[Table, ...]) -> Iterator[Problem]:
     """What does not go together: a parameter that is also one of the paging or the credentials, or stands at two places."""
-    taken = dict(api.pagination.parameters)
+    of_tables = {table.name: _set_for_pages(api, table) for table in tables}
+    taken = {name: key for one in (api.pagination.parameters, *of_tables.values()) for name, key in one.items()}
+    taken |= api.pagination.parameters
     if api.auth.type == "query":
         if api.auth.name in taken:
             yield Problem(
                 ("api", "auth", "name"), f"is {taken[api.auth.name]}, which is set for each page; one of them is wrong"
             )
-        taken[api.auth.name] = "api.auth"
+        for one in (taken, *of_tables.values()):
+            one[api.auth.name] = "api.auth"
     header = api.auth.name.lower() if api.auth.type == "header" else None
     yield from _problems(("api",), "url", api.url, api, taken, header)
     for table in tables:
-        yield from _problems(("tables", table.name), "path", table.path, table, taken, header)
+        own = of_tables[table.name]
+        yield from _problems(("tables", table.name), "path", table.path, table, own, header)
+
+
+def _set_for_pages(api: Api, table: Table) -> dict[str, str]:
+    """The query parameters that are set for each page of a table, each with its setting."""
+    if table.pagination is None:
+        return dict(api.pagination.parameters)
+    where = f"tables.{table.name}.pagination"
+    return {name: key.replace("api.pagination", where) for name, key in table.pagination.parameters.items()}
 
 
 def _problems(

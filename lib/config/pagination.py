@@ -220,7 +220,7 @@ def _page_unless_said(value: Any) -> Any:
     return {"style": "page", **value} if isinstance(value, Mapping) else value
 
 
-Pagination: TypeAlias = Annotated[
+_AnyStyle: TypeAlias = (
     PagePagination
     | OffsetPagination
     | NextUrlPagination
@@ -228,7 +228,8 @@ Pagination: TypeAlias = Annotated[
     | CursorPagination
     | KeysetPagination
     | RangePagination
-    | NoPagination,
-    Field(discriminator="style"),
-    BeforeValidator(_page_unless_said),
-]
+    | NoPagination
+)
+Pagination: TypeAlias = Annotated[_AnyStyle, Field(discriminator="style"), BeforeValidator(_page_unless_said)]
+OwnPagination: TypeAlias = Annotated[_AnyStyle, Field(discriminator="style")]
+"""That of a table, which has to name its style."""

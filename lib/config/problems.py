@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from lib.config.model import PROBLEMS, Problem, Settings, YamlPath
-from lib.config.schema import CHOICES, is_column, is_named_by_its_key, keys_at
+from lib.config.schema import choice_at, is_column, is_named_by_its_key, keys_at
 from lib.config.suggest import closest, did_you_mean, one_of
 from lib.config.yaml_file import Document
 
@@ -113,8 +113,10 @@ def lines_of(problems: Iterable[Problem], document: Document, name: str, origins
 
 def yaml_path(loc: tuple[str | int, ...], data: Any) -> YamlPath:
     """Turn pydantic's location into a path of the YAML, where tables and columns are named and not counted."""
-    if loc[:2] in CHOICES and len(loc) > 2 and loc[2] in CHOICES[loc[:2]][1]:
-        loc = (*loc[:2], *loc[3:])  # pydantic adds the kind of a union's member
+    for end in range(2, len(loc)):
+        if (choice := choice_at(loc[:end])) and loc[end] in choice[1]:
+            loc = (*loc[:end], *loc[end + 1 :])  # pydantic adds the kind of a union's member
+            break
     path: YamlPath = ()
     node = data
     for part in loc:
@@ -149,7 +151,7 @@ def _problems(details: ErrorDetails, data: Any, keys: _Keys) -> Iterator[Problem
     elif kind == "extra_forbidden":
         yield _unknown_key(path, data, details["input"], keys)
     elif kind in ("union_tag_not_found", "union_tag_invalid"):
-        key, models = CHOICES[path]
+        key, models = choice_at(path) or ("", {})
         plain = f"must be {one_of(models)}{did_you_mean(str(context.get('tag', '')), models)}"
         yield Problem(
             (*path, key), plain if kind == "union_tag_invalid" else f"missing: write one of {', '.join(models)}"
@@ -178,14 +180,11 @@ def _unknown_key(path: YamlPath, data: Any, value: object, keys: _Keys) -> Probl
         return Problem(
             parent, 'unknown key without a value (not shown, as it may be a secret); write "${ENV_NAME}" in quotes'
         )
-    if parent in CHOICES and (kinds := _kinds_with(parent, key)):
-        return Problem(path, f"unknown key: it belongs to {CHOICES[parent][0]}: {' or '.join(kinds)}")
+    if choice := choice_at(parent):
+        which, models = choice
+        if kinds := [kind for kind, model in models.items() if key in model.model_fields]:
+            return Problem(path, f"unknown key: it belongs to {which}: {' or '.join(kinds)}")
     return Problem(path, f"unknown key{suggestion}")
-
-
-def _kinds_with(path: YamlPath, key: str) -> list[str]:
-    """The kinds of settings at this path that have a key."""
-    return [kind for kind, model in CHOICES[path][1].items() if key in model.model_fields]
 
 
 def _remove(data: Any, path: YamlPath) -> None:

@@ -14,29 +14,33 @@ from lib.config.recommend import Grouped, Models, Plays, Recommend, Retrain
 from lib.config.source import Demo, Faults, Site, Source
 from lib.config.tables import Table
 
-# Where one key says which others there may be: that key, and the settings of each of its values.
-CHOICES: Mapping[YamlPath, tuple[str, Mapping[str, type[Settings]]]] = {
-    ("api", "auth"): ("type", AUTH_TYPES),
-    ("api", "pagination"): ("style", STYLES),
-}
+
+def choice_at(path: YamlPath) -> tuple[str, Mapping[str, type[Settings]]] | None:
+    """Where one key of a mapping says which others there may be: that key, and the settings of each of its values."""
+    match path:
+        case ("api", "auth"):
+            return "type", AUTH_TYPES
+        case ("api", "pagination") | ("tables", _, "pagination"):
+            return "style", STYLES
+    return None
 
 
 def keys_at(path: YamlPath, data: Any = None) -> tuple[str, ...]:
     """Return the keys that a mapping at this path may have; none where names are free (tables, columns) and for values.
 
-    `data` is what the YAML says there: with it, `api.auth` has only the keys of its type, `api.pagination` those of its style.
+    `data` is what the YAML says there: with it, `api.auth` has only the keys of its type, `pagination` those of its style.
     """
+    if choice := choice_at(path):
+        kind, models = choice
+        chosen = data.get(kind) if isinstance(data, dict) else None
+        if isinstance(chosen, str) and chosen in models:
+            return _fields(models[chosen])
+        return tuple(dict.fromkeys(name for model in models.values() for name in _fields(model)))
     match path:
         case ():
             return _fields(Source)
         case ("api",):
             return _fields(Api)
-        case ("api", "auth" | "pagination"):
-            kind, models = CHOICES[path]
-            chosen = data.get(kind) if isinstance(data, dict) else None
-            if isinstance(chosen, str) and chosen in models:
-                return _fields(models[chosen])
-            return tuple(dict.fromkeys(name for model in models.values() for name in _fields(model)))
         case ("api", "limits"):
             return _fields(Limits)
         case ("demo",):

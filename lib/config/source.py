@@ -17,6 +17,7 @@ from lib.config.derivations import DERIVATIONS
 from lib.config.fixed import fixed_problems
 from lib.config.metrics import Metrics
 from lib.config.model import Problem, Settings, YamlPath, problems_error
+from lib.config.pagination import Pagination
 from lib.config.recommend import Models, Recommend, Shape, recommend_problems
 from lib.config.suggest import did_you_mean, one_of
 from lib.config.tables import Table, TableName
@@ -139,6 +140,10 @@ class Source(Settings):
         raise ConfigError(
             f"source {self.source} has no table {name!r}{did_you_mean(name, names)} (it has {', '.join(names)})"
         )
+
+    def pagination_of(self, table: Table) -> Pagination:
+        """How the pages of a table are asked for."""
+        return self.api.pagination if table.pagination is None else table.pagination
 
     def recommended(self) -> Recommend:
         """What is recommended to whom.

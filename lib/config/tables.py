@@ -17,6 +17,7 @@ from lib.config.derivations import DERIVED_NAMES
 from lib.config.duration import Duration, parse_duration
 from lib.config.fixed import FixedHeaders, FixedParams, check_query
 from lib.config.model import Problem, Settings, problems_error
+from lib.config.pagination import OwnPagination
 from lib.config.suggest import did_you_mean
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -38,6 +39,8 @@ class Table(Settings):
     """Columns that name a row. They must be required, and no array or struct."""
     newest_by: str | None = None
     """Column that says which of two rows with one key is newer."""
+    pagination: OwnPagination | None = None
+    """How its pages are asked for, in place of `api.pagination`: a whole block, of which nothing is taken from there."""
     prove: Literal["counted", "reread"] = "counted"
     """How the copy is proved. `counted`: by its counts. `reread`: the table is read until two whole walks agree."""
     deletes: Literal["ignore", "soft"] = "ignore"

@@ -181,7 +181,8 @@ def _judge(landing: Landing, cases: Sequence[Case], rounds: int | None) -> list[
             if isinstance(verdict, prove.Proof):
                 record.proof = verdict.level
                 is_proved = verdict.level in PROVED
-                record.unproved_because = None if is_proved else verdict.why or record.unproved_because
+                why = verdict.why and landing.access.worded(name, verdict.why)
+                record.unproved_because = None if is_proved else why or record.unproved_because
                 record.to(TableState.LANDED)
             elif rounds is None:
                 doubts.append(verdict)
@@ -194,6 +195,7 @@ def _judge(landing: Landing, cases: Sequence[Case], rounds: int | None) -> list[
 
 def give_up(landing: Landing, table: str, why: str) -> None:
     """Fail the table; or go on with what has landed of it, where the operator chose to."""
+    why = landing.access.worded(table, why)
     if landing.accept_incomplete:
         landing.copy.progress.note(f"going on though incomplete: {why}")
         landing.copy.run.tables[table].proof = INCOMPLETE
@@ -208,7 +210,8 @@ def _read_again(landing: Landing, doubts: Sequence[Doubt]) -> None:
         plan = doubt.case.plan
         landing.cases[plan.table] = doubt.case.read_again(doubt.ranges)
         pages = "it" if plan.is_walk else f"{sum(span.n_pages for span in doubt.ranges)} pages"
-        landing.copy.progress.note(f"{plan.table}: reading {pages} again: {doubt.why}")
+        why = landing.access.worded(plan.table, doubt.why)
+        landing.copy.progress.note(f"{plan.table}: reading {pages} again: {why}")
     round_ = 1 + max((landing.bronze.progress(doubt.case.plan.table) or (0, 0))[0] for doubt in doubts)
     note_plan(landing.copy.lake, landing.copy.run, [case.plan for case in landing.cases.values()])
     walked = [doubt.case.plan for doubt in doubts if doubt.case.plan.is_walk]

@@ -123,7 +123,7 @@ def _parse(batch: Batch, pages: DataFrame, declared: Table) -> Parsed:
 
 
 def _counted(batch: Batch, pages: DataFrame, table: Table) -> tuple[DataFrame, Row]:
-    items = batch.copy.source.api.pagination.items
+    items = batch.copy.source.pagination_of(table).items
     rows = pages.transform(parse(table, items)).transform(ranked(table)).persist()
     return rows, rows.transform(lambda frame: count_rows(frame, table.key, _told(table))).collect()[0]
 

@@ -21,7 +21,7 @@ from lib.source.access import Access
 from lib.source.client import SourceClient
 from lib.source.gate import Gate
 from lib.source.page import PageRow, check_next, fetch_page, total_instead
-from lib.source.paging import STYLES, AllAtOnce, Paging, Position, Ranges
+from lib.source.paging import STYLES, AllAtOnce, Position, Ranges
 
 # A wave is one Spark job and one commit. It should take about this long, so that a killed run loses no more than that.
 WAVE_S = 30.0
@@ -182,17 +182,18 @@ def plan_tables(source: Source, access: Access, gate: Gate, run: Run, progress: 
         before = {table.table: table for table in plans_of(run.plan)}
         new = [(name, source.table(name).path) for name in wanted if name not in before]
         plan = make_plan(access, run.run_id, new, gate)
-        _say_where_no_total_is(access.paging, plan, run, progress)
+        _say_where_no_total_is(access, plan, run, progress)
         return replace(plan, tables=(*before.values(), *plan.tables))
 
 
-def _say_where_no_total_is(paging: Paging, plan: Plan, run: Run, progress: Steps) -> None:
+def _say_where_no_total_is(access: Access, plan: Plan, run: Run, progress: Steps) -> None:
     """Say of each table that reports no total, though the settings name a place for it, what is there instead."""
     for probe in plan.probes:
+        paging = access.paging_for(probe.table)
         if not paging.is_addressable and probe.total is None and probe.n_items and probe.next_cursor is None:
             run.tables[probe.table].unproved_because = "its first page names no next one, and is taken for all there is"
         if probe.total is None and probe.body is not None and paging.total is not None:
-            why = f"api.pagination.total: {total_instead(probe.body, paging)}"
+            why = access.worded(probe.table, f"api.pagination.total: {total_instead(probe.body, paging)}")
             run.tables[probe.table].unproved_because = why
             progress.note(
                 f"{probe.table}: {why}. So its copy cannot be proved complete, and none of its rows is marked as deleted. Write "
@@ -210,17 +211,17 @@ def make_plan(access: Access, run_id: str, tables: Sequence[tuple[str, str]], ga
             failed[table] = page.error
             continue
         try:
-            check_next(page, access.paging)
-            planned.append(plan_table(path, page, access.paging.style))
+            check_next(page, access.paging_for(table))
+            planned.append(plan_table(path, page, access.paging_for(table).style))
         except ValueError as error:
-            failed[table] = f"{page.url}: {error}"
+            failed[table] = f"{page.url}: {access.worded(table, str(error))}"
     return Plan(tuple(planned), failed, tuple(page for page in probes if page.table not in failed))
 
 
 def probe_first_pages(access: Access, run_id: str, tables: Sequence[tuple[str, str]], gate: Gate) -> list[PageRow]:
     """The first page of each `(table, path)`, or the row that says why it could not be had."""
-    first = access.paging.first_number
-    return look_at_pages(access, run_id, [PageRange(table, path, first, first) for table, path in tables], gate)
+    firsts = [(table, path, access.paging_for(table).first_number) for table, path in tables]
+    return look_at_pages(access, run_id, [PageRange(table, path, first, first) for table, path, first in firsts], gate)
 
 
 def look_at_pages(access: Access, run_id: str, ranges: Sequence[PageRange], gate: Gate) -> list[PageRow]:

@@ -80,7 +80,7 @@ def _hits(asked: Asked, known: Sequence[Run], landed: Mapping[str, LandedOf]) ->
         ]
         if ends and run.run_id in landed and landed[run.run_id].last_page > ends[0]:
             pages = pages.where((F.col("run_id") != run.run_id) | (F.col("page") <= ends[0]))
-    found = rows_with_key(table, asked.source.api.pagination.items, asked.is_row("row."))
+    found = rows_with_key(table, asked.source.pagination_of(table).items, asked.is_row("row."))
     return [Occurrence(**row.asDict()) for row in pages.transform(found).collect()]
 
 

@@ -35,9 +35,9 @@ class Fixed:
 class Access:
     """The source's address, its credentials and its limits. Secrets are left out of the repr.
 
-    `timeout_s` holds for a whole exchange, and so for each read; `max_wait_s` is the longest pause between two
-    attempts. `ca_pem` is the text of the certificates to trust, as executors read no file; without it the public ones
-    are trusted.
+    `paging` is that of tables without an `own_paging`. `timeout_s` holds for a whole exchange, and so for each read;
+    `max_wait_s` is the longest pause between two attempts. `ca_pem` is the text of the certificates to trust, as executors read
+    no file; without it the public ones are trusted.
     """
 
     base_url: str
@@ -52,6 +52,16 @@ class Access:
     ca_pem: str | None = field(default=None, repr=False)
     proxy: str | None = field(default=None, repr=False)
     fixed: tuple[tuple[str, Fixed], ...] = ()
+    own_paging: tuple[tuple[str, Paging], ...] = ()
+
+    def paging_for(self, table: str) -> Paging:
+        """How the pages of a table are asked for."""
+        return dict(self.own_paging).get(table, self.paging)
+
+    def worded(self, table: str, message: str) -> str:
+        """A message that names settings of pagination: of a table with a block of its own they are there, or belong there."""
+        own = f"tables.{table}.pagination"
+        return message.replace("api.pagination", own) if table in dict(self.own_paging) else message
 
     def fixed_for(self, table: str) -> Fixed:
         """What goes with every request for a table."""
@@ -79,7 +89,7 @@ class Access:
     def of(cls, api: Api, tables: Iterable[Table] = ()) -> Access:
         """The access that a source YAML's `api` section describes, with what goes with the requests for its tables."""
         headers, params = _credentials(api)
-        limits = api.limits
+        limits, tables = api.limits, tuple(tables)
         return cls(
             base_url=api.url.partition("?")[0],
             headers=headers,
@@ -93,6 +103,9 @@ class Access:
             ca_pem=api.ca_pem,
             proxy=None if api.proxy is None else api.proxy.get_secret_value(),
             fixed=tuple((table.name, _fixed(api, table)) for table in tables),
+            own_paging=tuple(
+                (table.name, paging_of(table.pagination)) for table in tables if table.pagination is not None
+            ),
         )
 
 

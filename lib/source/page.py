@@ -89,7 +89,7 @@ def fetch_page(
     client: SourceClient, *, run_id: str, table: str, path: str, position: Position, round_: int = 0
 ) -> PageRow:
     """The page, or a row that says why it could not be had. An error of the source raises nothing."""
-    paging = client.access.paging
+    paging = client.access.paging_for(table)
     fixed = client.access.fixed_for(table)
 
     def read(reply: Reply) -> tuple[str, PageShape]:
@@ -98,7 +98,7 @@ def fetch_page(
         shape = _no_rows(headers, paging, position) if empty else look_at(body, paging, headers, position, reply.status)
         if paging.names_addresses and shape.next_cursor is not None:
             # Now and not when it is asked for: what lands in bronze holds no credential.
-            shape = replace(shape, next_cursor=_address(client, reply.url, shape.next_cursor, fixed))
+            shape = replace(shape, next_cursor=_address(client, paging, reply.url, shape.next_cursor, fixed))
         return body, shape
 
     try:
@@ -112,15 +112,23 @@ def fetch_page(
             headers=paging.headers(position),
         )
     except ExchangeFailedError as error:
-        return _row(run_id, table, position, round_, error.tried, datetime.now(UTC), error=str(error))
+        return _row(
+            run_id,
+            table,
+            position,
+            round_,
+            error.tried,
+            datetime.now(UTC),
+            error=client.access.worded(table, str(error)),
+        )
     return _row(run_id, table, position, round_, answer.tried, answer.fetched_at, *answer.content)
 
 
-def _address(client: SourceClient, asked: str, named: str, fixed: Fixed) -> str:
+def _address(client: SourceClient, paging: Paging, asked: str, named: str, fixed: Fixed) -> str:
     try:
         return client.next_address(asked, named, fixed)
     except SourceError as error:
-        message = f"{client.access.paging.names_next}: {error}"
+        message = f"{paging.names_next}: {error}"
     # Not raised in the handler: an exception's context is kept, pickled and printed with it.
     raise SourceError(message)
 

@@ -79,6 +79,16 @@ def test_set_gives_one_of_them_and_a_name_with_dots_is_one_name(tmp_path: Path) 
             "",
             ":2: api.url: the parameter 'after' is api.pagination.after_param, and is set for each page; leave it out",
         ),
+        (
+            'url: "http://h"',
+            "    params: {after: 5}\n    pagination: {style: keyset, by: id}\n",
+            ":8: tables.orders.params.after: is tables.orders.pagination.after_param, which is set for each request; leave it out",
+        ),
+        (
+            'url: "http://h", params: {after: 5}',
+            "    pagination: {style: keyset, by: id}\n",
+            ":2: api.params.after: is tables.orders.pagination.after_param, which is set for each request; leave it out",
+        ),
         ('url: "http://h?a=1", params: {a: 2}', "", ":2: api.params.a: is there twice: in url as well"),
         (
             'url: "http://h", auth: {type: query, name: k, value: "${SHOP_KEY}"}, params: {k: x}',

@@ -64,6 +64,27 @@ def mistake(old: str, new: str, folder: Path) -> list[str]:
     return mistakes(GOOD.replace(old, new), folder)
 
 
+def test_a_table_may_have_a_pagination_of_its_own_which_is_a_whole_one(folder: Path) -> None:
+    own = "path: /users\n    pagination: {style: keyset, by: id}"
+    source = load(GOOD.replace("path: /users", own), folder)
+    users, other = source.table("users"), next(one for one in source.tables if one.name != "users")
+    assert source.pagination_of(users).model_dump() == {
+        **{"style": "keyset", "after_param": "after", "by": "id", "more": None},
+        **{"size_param": "size", "size": 100, "items": "items", "total": "total"},
+    }
+    assert source.pagination_of(other) == source.api.pagination
+    every = "page, offset, next_url, link_header, cursor, keyset, range, none"
+    assert mistake("path: /users", "path: /users\n    pagination: {size: 5}", folder) == [
+        f"shop.yml:8: tables.users.pagination.style: missing: write one of {every}"
+    ]
+    assert mistake("path: /users", "path: /users\n    pagination: {style: offset, by: id}", folder) == [
+        "shop.yml:8: tables.users.pagination.by: unknown key: it belongs to style: keyset"
+    ]
+    assert mistake("path: /users", "path: /users\n    pagination: {style: keyset, by: id, sise: 5}", folder) == [
+        "shop.yml:8: tables.users.pagination.sise: unknown key; did you mean 'size'?"
+    ]
+
+
 def test_a_good_source_has_its_tables_in_order_and_defaults_for_the_rest(folder: Path) -> None:
     source = load(GOOD, folder)
     assert [table.name for table in source.tables] == ["users", "orders"]

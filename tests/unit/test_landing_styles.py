@@ -356,3 +356,39 @@ def test_a_cursor_is_never_shown_where_its_page_fails(copies: Landings) -> None:
     assert "status 400" in told
     assert "behind" not in told
     assert "cursor=***" in told
+
+
+# A style of its own for a table
+
+
+def test_each_table_is_asked_in_its_own_way_within_one_run(copies: Landings) -> None:
+    copies.own = {"walked": {"style": "cursor", "size": 2}, "shifted": {"style": "offset", "size": 4}}
+    tables = {
+        "things": MovingTable(rows_of(range(1, 11))),
+        "walked": MovingTable(rows_of(range(1, 6)), by_cursor()),
+        "shifted": MovingTable(rows_of(range(1, 10)), by_offset()),
+    }
+    copies.server.tables = tables
+    run = copies.run()
+    assert {name: copies.proved(run, name) for name in tables} == dict.fromkeys(tables, ("counted", 0))
+    # Ten rows by three, five by two, nine by four; each first page is looked at once more at the end.
+    assert {name: dict(table.asked) for name, table in tables.items()} == {
+        "things": {1: 2, 2: 1, 3: 1, 4: 1},
+        "walked": {1: 2, 2: 1, 3: 1},
+        "shifted": {1: 2, 2: 1, 3: 1},
+    }
+
+
+def test_a_message_names_the_settings_where_the_table_has_them(copies: Landings) -> None:
+    copies.own = {"walked": {"style": "cursor", "size": 2, "total": None}, "lost": {"style": "page", "items": "rows"}}
+    copies.server.tables = {
+        "things": MovingTable(rows_of(range(1, 3))),
+        "walked": MovingTable(rows_of(range(1, 6)), by_cursor(stuck=True)),
+        "lost": MovingTable(rows_of(range(1, 6))),
+    }
+    run = copies.run()
+    assert copies.proved(run) == ("counted", 0)
+    assert copies.failed(run, "walked").endswith("does the source take tables.walked.pagination.cursor_param?")
+    assert "the answer has no list of rows at tables.lost.pagination.items: rows (its keys are" in copies.failed(
+        run, "lost"
+    )
