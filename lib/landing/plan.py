@@ -21,7 +21,7 @@ from lib.source.access import Access
 from lib.source.client import SourceClient
 from lib.source.gate import Gate
 from lib.source.page import PageRow, check_next, fetch_page, total_instead
-from lib.source.paging import STYLES, AllAtOnce, Paging, Position, Ranges
+from lib.source.paging import STYLES, Paging, Position
 
 # A wave is one Spark job and one commit. It should take about this long, so that a killed run loses no more than that.
 WAVE_S = 30.0
@@ -84,6 +84,11 @@ class TablePlan:
     def question(self) -> str:
         """What to ask where a page comes twice."""
         return STYLES[self.style].question()
+
+    @property
+    def has_first(self) -> bool:
+        """Whether the setting `first` says where it begins."""
+        return STYLES[self.style].has_first
 
     @property
     def n_pages(self) -> int:
@@ -239,13 +244,12 @@ def look_at_pages(access: Access, run_id: str, ranges: Sequence[PageRange], gate
 def plan_table(path: str, first: PageRow, style: str = "page") -> TablePlan:
     """The pages that the first one announces. What the server gave on it counts, not the size that was asked for.
 
-    Of a walk no more than the first page is known. A source that takes no ranges gives all its rows at once.
+    Of a walk no more than the first page is known. Where its style is not taken, the pages are of another one.
 
     Raises:
         ValueError: its numbers cannot be true together.
     """
-    if style == Ranges.style and first.own_number is None:
-        style = AllAtOnce.style
+    style = STYLES[style].planned(first.own_number)
     total, given = first.total, first.n_items or 0
     if total and not given and first.next_cursor is None:
         message = f"the source claims {total} rows, and gives none on its first page"
