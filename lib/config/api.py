@@ -143,8 +143,8 @@ class Api(Settings):
     """The API of a source. `url` is empty only as long as the embedded demo server has not started.
 
     `allowed_hosts` may be asked too, where the API redirects to them or names a next page there. `ca_file` holds the
-    certificates (PEM) to trust in place of the public ones; `ca_pem` is its text, for executors, which read no file. `params` and `headers` go with every
-    request.
+    certificates (PEM) to trust in place of the public ones; `ca_pem` is its text, for executors, which read no file.
+    `params` and `headers` go with every request.
     """
 
     url: str = ""
