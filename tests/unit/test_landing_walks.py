@@ -252,6 +252,7 @@ def test_a_full_only_page_of_a_keyset_is_taken_for_all_where_the_source_says_so(
 # Any moves, faults and a kill
 
 
+@pytest.mark.thorough
 @settings(STORIES, max_examples=8)
 @given(
     style=st.sampled_from(list(STYLES.values())),
