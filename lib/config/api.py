@@ -171,7 +171,7 @@ class Api(Settings):
     """How pages are asked for, by the `style`."""
     limits: Limits = Limits()
     allowed_hosts: Annotated[tuple[Annotated[str, AfterValidator(checked_host)], ...], Field(strict=False)] = ()
-    """Other servers that may be asked, as `host` or `host:port`, where the API redirects to them."""
+    """Other servers that may be asked, as `host` or `host:port`, where the API redirects to them or names a next page there."""
     ca_file: str | None = None
     """File of certificates (PEM) to trust in place of the public ones; a relative path starts at the folder of the YAML."""
     proxy: Proxy | None = None

@@ -86,6 +86,11 @@ class TablePlan:
         return STYLES[self.style].question()
 
     @property
+    def has_first(self) -> bool:
+        """Whether the setting `first` says where it begins."""
+        return STYLES[self.style].has_first
+
+    @property
     def n_pages(self) -> int:
         """Pages that bronze must hold when the table has landed."""
         return self.last - self.first + 1
@@ -240,13 +245,12 @@ def look_at_pages(access: Access, run_id: str, ranges: Sequence[PageRange], gate
 def plan_table(path: str, first: PageRow, style: str = "page") -> TablePlan:
     """The pages that the first one announces. What the server gave on it counts, not the size that was asked for.
 
-    Of a walk no more than the first page is known. A source that takes no ranges gives all its rows at once.
+    Of a walk no more than the first page is known. Where its style is not taken, the pages are of another one.
 
     Raises:
         ValueError: its numbers cannot be true together.
     """
-    if style == Ranges.style and first.own_number is None:
-        style = AllAtOnce.style
+    style = STYLES[style].planned(first.own_number)
     total, given = first.total, first.n_items or 0
     if total and not given and first.next_cursor is None:
         message = f"the source claims {total} rows, and gives none on its first page"

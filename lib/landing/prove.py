@@ -18,7 +18,6 @@ from lib.lake.states import COUNTED, REREAD, UNPROVED
 from lib.landing.bronze import Seen
 from lib.landing.plan import MOST_EXTRA_PAGES, PageRange, TablePlan, plan_table
 from lib.source.page import PageRow
-from lib.source.paging import Offsets, PageNumbers
 
 SHOWN_PAGES = 20
 WALKS_THAT_AGREE = 2
@@ -201,7 +200,7 @@ def _advice(doubt: Doubt, seen: Seen) -> str:
     same = "The source gives the same rows at each reading"
     total = plan.total
     if total is not None and seen.n_items < total:
-        first = "at api.pagination.first, " if plan.style in (PageNumbers.style, Offsets.style) else ""
+        first = "at api.pagination.first, " if plan.has_first else ""
         return (
             f"{same}, fewer than it counts: look at what these credentials may see, {first}at a smaller "
             "api.pagination.size, and at whether api.pagination.total is the number of these rows"

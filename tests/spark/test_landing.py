@@ -232,13 +232,12 @@ def test_a_task_that_dies_half_way_lands_each_page_once(
     [
         ({"style": "cursor"}, Manners(style="cursor")),
         ({"style": "next_url"}, Manners(style="next_url")),
-        ({"style": "link_header"}, Manners(style="link_header")),
         # The last page has no rows.
         ({"style": "keyset", "by": "id"}, Manners(style="keyset", names_next="never")),
         ({"style": "none"}, Manners(style="none")),
         ({"style": "range"}, Manners(style="range")),
     ],
-    ids=["cursor", "next_url", "link_header", "keyset", "none", "range"],
+    ids=["cursor", "next_url", "keyset", "none", "range"],
 )
 def test_every_other_style_ends_in_silver_and_a_later_run_updates_and_deletes(
     copies: Copies, pagination: dict[str, str], manners: Manners

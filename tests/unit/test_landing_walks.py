@@ -6,15 +6,18 @@ What is particular to cursors is in `test_landing_styles.py`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
 
 from tests.moving_copies import Landings, asked_by_resuming, by_number, killed_after, two_pages_a_wave
 from tests.moving_server import (
     Fails,
+    Fault,
     Manners,
     MovingServer,
     MovingTable,
@@ -24,6 +27,7 @@ from tests.moving_server import (
     insert,
     rows_of,
 )
+from tests.spark.test_proof_machine import STORIES, Move, faults, moves, once_killed
 
 
 @dataclass(frozen=True)
@@ -243,6 +247,43 @@ def test_a_full_only_page_of_a_keyset_is_taken_for_all_where_the_source_says_so(
     copies.serve(range(1, 4), KEYSET.served(total="absent"))
     assert copies.proved(copies.run()) == ("unproved", 0)
     assert copies.silver() == rows_of(range(1, 4))
+
+
+# Any moves, faults and a kill
+
+
+@pytest.mark.thorough
+@settings(STORIES, max_examples=8)
+@given(
+    style=st.sampled_from(list(STYLES.values())),
+    n_rows=st.integers(0, 14),
+    moved=st.lists(moves, max_size=4),
+    failing=st.lists(faults, max_size=2),
+    killed_at=st.sampled_from((None, "wave landed", "read again")),
+)
+def test_two_walks_that_agree_are_what_the_source_held_or_the_table_fails(
+    tmp_path_factory: pytest.TempPathFactory,
+    style: Style,
+    n_rows: int,
+    moved: list[Move],
+    failing: list[tuple[int, Fault]],
+    killed_at: str | None,
+) -> None:
+    table = MovingTable(rows_of(range(1, n_rows + 1)), style.served())
+    for n, move in enumerate(moved):
+        table.after(move.k, replace(move, number=100 + n))
+    for page, fault in failing:
+        table.once(page, fault)
+    with pytest.MonkeyPatch.context() as patch, MovingServer({"things": table}) as server:
+        copies = Landings.without_spark(tmp_path_factory.mktemp("story"), server, patch)
+        copies.pagination, copies.prove = style.pagination, "reread"
+        run = copies.run(resume=once_killed(copies, killed_at))
+        if run.tables["things"].state == "failed":
+            event("failed")
+            return
+        event("proved")
+        assert run.tables["things"].proof == "reread"
+        assert copies.silver() in [by_number(state) for state in table.states]
 
 
 # One answer

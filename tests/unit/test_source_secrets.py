@@ -21,7 +21,7 @@ from lib.source.access import Access
 from lib.source.client import ExchangeFailedError, SourceClient
 from lib.source.client import Reply as Got
 from lib.source.page import fetch_page
-from lib.source.paging import Position
+from lib.source.paging import NextUrls, Position
 from lib.source.redact import redacted, redacted_url
 from tests.scripted_server import Behaviour, Cut, Hang, Raw, Reply, ScriptedServer
 
@@ -118,6 +118,22 @@ def test_no_failure_shows_the_key(
     else:
         name, value = expected[kind]
         assert sent.headers[name].encode("latin-1").decode() == value
+
+
+@pytest.mark.parametrize("named", [quote(KEY, safe=""), quote_plus(KEY), quote(quote(KEY, safe=""), safe="")])
+@pytest.mark.parametrize("kind", AUTHS)
+def test_an_address_of_a_next_page_that_holds_the_key_is_refused_and_never_shown(
+    kind: str, named: str, server: ScriptedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    access = replace(access_of(kind, server), paging=NextUrls(next="next"))
+    body = json.dumps({"items": [], "next": f"/t?again={named}"}).encode()
+    server.play("/t", Reply(body))
+    with SourceClient(access) as client:
+        row = fetch_page(client, run_id="r", table="t", path="/t", position=Position(1))
+    assert str(row.error).endswith("the source names as the next page an address that holds a credential")
+    assert (row.body, row.next_cursor) == (None, None)
+    assert [leak for text in (repr(row), caplog.text) for leak in leaks(text)] == []
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -9,6 +9,7 @@ from typing import ClassVar
 from lib.errors import SourceError
 from lib.source.answer import HEADER, at, whole
 from lib.source.paging.style import Paging, Params, Position, Told
+from lib.source.paging.walked import AllAtOnce
 
 # Some leave out the unit.
 _CONTENT_RANGE = re.compile(r"(?:[^\s/-]+\s+)?(?:([0-9]{1,18})-[0-9]{1,18}|\*)/([0-9]{1,18}|\*)", re.ASCII)
@@ -24,6 +25,7 @@ class PageNumbers(Paging):
 
     style: ClassVar[str] = "page"
     is_addressable: ClassVar[bool] = True
+    has_first: ClassVar[bool] = True
     asks_by: ClassVar[str] = "api.pagination.page_param"
 
     @property
@@ -59,6 +61,7 @@ class Offsets(Paging):
     style: ClassVar[str] = "offset"
     is_addressable: ClassVar[bool] = True
     steps_by_rows: ClassVar[bool] = True
+    has_first: ClassVar[bool] = True
     asks_by: ClassVar[str] = "api.pagination.offset_param"
 
     @property
@@ -100,6 +103,11 @@ class Ranges(Paging):
     is_addressable: ClassVar[bool] = True
     steps_by_rows: ClassVar[bool] = True
     asks_by: ClassVar[str] = "api.pagination.unit"
+
+    @classmethod
+    def planned(cls, own_number: int | None) -> str:
+        """As ranges, or as the one answer that it is."""
+        return AllAtOnce.style if own_number is None else cls.style
 
     @property
     def first_number(self) -> int:

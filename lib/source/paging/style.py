@@ -47,7 +47,7 @@ class Paging(ABC):
     `style` is its name in a source YAML. `is_addressable`: a position is known before the page in front of it was read, so that
     ranges of them are fetched in parallel. Otherwise a table is walked, page by page. `steps_by_rows`: a position counts
     rows, so that a page which is shorter than the others leaves a gap. `asks_by` is the setting by which a page is asked for.
-    `names_addresses`: a cursor is a whole address.
+    `names_addresses`: a cursor is a whole address. `has_first`: the setting `first` says where it begins.
     """
 
     size_param: str = "size"
@@ -59,6 +59,7 @@ class Paging(ABC):
     is_addressable: ClassVar[bool]
     steps_by_rows: ClassVar[bool] = False
     names_addresses: ClassVar[bool] = False
+    has_first: ClassVar[bool] = False
     asks_by: ClassVar[str]
 
     @property
@@ -74,6 +75,11 @@ class Paging(ABC):
     def question(cls) -> str:
         """What to ask where a page comes twice."""
         return f"does the source take {cls.asks_by}?"
+
+    @classmethod
+    def planned(cls, own_number: int | None) -> str:
+        """The style in which a table is read on whose first page gives itself this number."""
+        return cls.style
 
     def hidden(self, position: Position) -> Params:
         """Those that must not be shown: a source may make a cursor of what is in a row."""
