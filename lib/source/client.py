@@ -17,7 +17,7 @@ import requests
 from lib.errors import SourceError
 from lib.source.access import Access, Fixed
 from lib.source.body import read_raw, read_start, unpacked
-from lib.source.gate import OPEN_GATE, Gate
+from lib.source.gate import OPEN_GATE, Gate, Token
 from lib.source.hosts import check_allowed, origin_of
 from lib.source.network_errors import NETWORK_ERRORS, failure_of
 from lib.source.outline import outline
@@ -83,13 +83,20 @@ class ExchangeFailedError(SourceError):
         self.tried = tried
 
 
+class TokenRefusedError(SourceError):
+    """The source answered with 401 to a request that showed the token of the run: another one may be taken."""
+
+
 class SourceClient:
     """Asks one source. One client a thread; the connection is kept open between requests.
 
     No proxy, no netrc and no certificate store from the environment: only what the source YAML says is used. Requests
     go to the source's own scheme, host and port, and to those listed; its credentials go to its own alone. Each attempt,
-    its redirects included, holds a permit of the gate; a pause before the next one holds none.
+    its redirects included, holds a permit of the gate; a pause before the next one holds none. A token that the source does
+    not take is renewed once in an exchange, and the request repeated with the new one.
     """
+
+    taken = TAKEN
 
     def __init__(self, access: Access, gate: Gate = OPEN_GATE) -> None:
         self.access = access
@@ -97,6 +104,8 @@ class SourceClient:
         self._home = origin_of(access.base_url)
         self._transport = Transport(access.ca_pem)
         self._proxies = {} if access.proxy is None else {"http": access.proxy, "https": access.proxy}
+        self._token: Token | None = None
+        self._tokens: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -109,6 +118,11 @@ class SourceClient:
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every value that must not be seen: those that it was given, and the tokens that came since."""
+        return (*self.access.secrets, *self._tokens)
 
     def get(
         self, path: str, params: Params, read: Callable[[Reply], T], fixed: Fixed = _NOTHING, hidden: Params = ()
@@ -129,9 +143,7 @@ class SourceClient:
         try:
             for attempt in exchange_retries(self.access.attempts, self.access.max_wait_s, tally.paused):
                 with attempt:
-                    tally.attempts, tally.status = attempt.retry_state.attempt_number, None
-                    with self._gate.permit(), tally.timed():
-                        reply = self._exchange(url, (*params, *hidden), fixed, tally)
+                    reply = self._attempt(url, (*params, *hidden), fixed, tally)
                     fetched_at = datetime.now(UTC)
                     return Answer(read(reply), fetched_at, _tried(shown, tally))
         except SourceError as error:
@@ -139,18 +151,36 @@ class SourceClient:
             if isinstance(error, TryAgainError) and error.retry_after_s:  # the last attempt; the others pause too
                 self._gate.slow_down(error.retry_after_s)
         after = f" (after {tally.attempts} attempts)" if tally.attempts > 1 else ""
-        message = redacted(message, self.access.secrets, shown=SHOWN_MESSAGE)
+        message = redacted(message, self.secrets, shown=SHOWN_MESSAGE)
         # Not raised in the handler: an exception's context is kept, pickled and printed with it.
         raise ExchangeFailedError(f"{shown}: {message}{after}", _tried(shown, tally))
+
+    def _attempt(self, url: str, params: Params, fixed: Fixed, tally: Tally, refused: int | None = None) -> Reply:
+        """One attempt, and one more with another token where the first token of this exchange is refused."""
+        tally.attempts, tally.status = tally.attempts + 1, None
+        try:
+            with self._gate.permit():
+                if self.access.token_header is not None:
+                    self._token = self._gate.source_token(refused)
+                    self._tokens.add(self._token.text)
+                with tally.timed():
+                    return self._exchange(url, params, fixed, tally)
+        except TokenRefusedError:
+            if tally.is_renewed or self._token is None:
+                raise
+        tally.renewed()
+        return self._attempt(url, params, fixed, tally, self._token.serial)
 
     def _exchange(self, url: str, params: Params, fixed: Fixed, tally: Tally) -> Reply:
         """One request and its whole body, redirects included, within the time for the whole exchange."""
         deadline = time.monotonic() + self.access.timeout_s
-        target = _with_query(url, params)
+        target = with_query(url, params)
         for _ in range(MAX_REDIRECTS + 1):
             request = self._request(target, fixed)
             with self._sent(request, deadline) as response:
                 tally.status = response.status_code
+                if response.status_code == HTTPStatus.UNAUTHORIZED and self._shows_token(request):
+                    raise TokenRefusedError(str(self._refusal(response, _headers_of(response))))
                 if response.status_code not in REDIRECTS:
                     return self._reply(response)
                 location = response.headers.get("location")
@@ -173,13 +203,22 @@ class SourceClient:
         check_allowed(origin, self._home, self.access.allowed_hosts)
         if origin == self._home:
             # UTF-8, in the form that http.client sends as it is: other text would raise an error that shows it.
-            headers = (*fixed.headers, *fixed.secret_headers, *self.access.headers)
+            headers = (*fixed.headers, *fixed.secret_headers, *self.access.headers, *self._shown_token)
             request.headers.update({name: value.encode().decode("latin-1") for name, value in headers})
             there = {name for name, _ in parse_qsl(urlsplit(final).query, keep_blank_values=True)}
             own = tuple((name, value) for name, value in fixed.params if name not in there)
             if own := (*own, *fixed.secret_params, *self.access.params):
-                request.prepare_url(_with_query(final, own), None)
+                request.prepare_url(with_query(final, own), None)
         return request
+
+    @property
+    def _shown_token(self) -> tuple[tuple[str, str], ...]:
+        """The header with the current token, if the source asks for one."""
+        header, token = self.access.token_header, self._token
+        return () if header is None or token is None else (header.showing(token.text),)
+
+    def _shows_token(self, request: requests.PreparedRequest) -> bool:
+        return bool(self._shown_token) and origin_of(str(request.url)) == self._home
 
     def _redirected(self, url: str, location: str, params: Params, fixed: Fixed) -> str:
         """The address that a redirect names. The page's own parameters are kept where it has none."""
@@ -194,7 +233,7 @@ class SourceClient:
         names = {name for name, _ in (*fixed.secret_params, *self.access.params)}
         kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in names]
         target = urlunsplit(parts._replace(query=urlencode(kept) if parts.query else urlencode(params), fragment=""))
-        if holds(target, self.access.secrets):
+        if holds(target, self.secrets):
             raise SourceError("the source redirects to an address that holds a credential")
         return target
 
@@ -207,10 +246,10 @@ class SourceClient:
         raise failure
 
     def _reply(self, response: requests.Response) -> Reply:
-        headers = {name.lower(): value for name, value in response.headers.items()}
+        headers = _headers_of(response)
         if response.status_code in EMPTY:
             return Reply(headers, b"", is_empty=True)
-        if response.status_code not in TAKEN:
+        if response.status_code not in self.taken:
             raise self._refusal(response, headers)
         encoding = headers.get("content-encoding", "")
         try:
@@ -230,7 +269,7 @@ class SourceClient:
                 said = f"more than {SAID_BYTES // 1024} KB"
             else:
                 body = unpacked(raw, headers.get("content-encoding", ""), SAID_BYTES)
-                said = outline(body, headers.get("content-type", ""))
+                said = self.said(body, headers.get("content-type", ""))
         message = f"status {status}: {said}"
         is_limited = is_limit(status, headers)
         if not (is_limited or is_retried(status)):
@@ -242,8 +281,17 @@ class SourceClient:
             return SourceError(f"status {status}: {error}")
         return TryAgainError(message, reason=str(status), retry_after_s=asked_s)
 
+    def said(self, body: bytes, content_type: str) -> str:
+        """What is shown of an answer that brings nothing: never a value of it."""
+        return outline(body, content_type)
 
-def _with_query(url: str, params: Params) -> str:
+
+def _headers_of(response: requests.Response) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
+
+
+def with_query(url: str, params: Params) -> str:
+    """The address with these parameters behind those that it has."""
     if not params:
         return url
     parts = urlsplit(url)
