@@ -174,7 +174,7 @@ class SourceClient:
     def _exchange(self, url: str, params: Params, fixed: Fixed, tally: Tally) -> Reply:
         """One request and its whole body, redirects included, within the time for the whole exchange."""
         deadline = time.monotonic() + self.access.timeout_s
-        target = with_query(url, params)
+        target = _with_query(url, params)
         for _ in range(MAX_REDIRECTS + 1):
             request = self._request(target, fixed)
             with self._sent(request, deadline) as response:
@@ -208,7 +208,7 @@ class SourceClient:
             there = {name for name, _ in parse_qsl(urlsplit(final).query, keep_blank_values=True)}
             own = tuple((name, value) for name, value in fixed.params if name not in there)
             if own := (*own, *fixed.secret_params, *self.access.params):
-                request.prepare_url(with_query(final, own), None)
+                request.prepare_url(_with_query(final, own), None)
         return request
 
     @property
@@ -290,8 +290,7 @@ def _headers_of(response: requests.Response) -> dict[str, str]:
     return {name.lower(): value for name, value in response.headers.items()}
 
 
-def with_query(url: str, params: Params) -> str:
-    """The address with these parameters behind those that it has."""
+def _with_query(url: str, params: Params) -> str:
     if not params:
         return url
     parts = urlsplit(url)

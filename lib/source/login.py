@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from lib.errors import SourceError
 from lib.source.access import Access, Fixed, Pairs, fixed_of
 from lib.source.answer import at
-from lib.source.client import HEADERS, REDIRECTS, SHOWN_MESSAGE, TAKEN, Reply, SourceClient, with_query
+from lib.source.client import HEADERS, REDIRECTS, SHOWN_MESSAGE, TAKEN, Reply, SourceClient
 from lib.source.hosts import check_allowed, origin_of
 from lib.source.redact import redacted
 from lib.source.retry import TryAgainError, exchange_retries
@@ -45,6 +45,7 @@ class Login:
     url: str
     body: bytes = field(repr=False)
     headers: Pairs = field(default=(), repr=False)
+    params: Pairs = field(default=(), repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     token: str = "access_token"
     is_oauth2: bool = True
@@ -83,7 +84,7 @@ def _oauth2(auth: ClientCredentialsAuth | RefreshTokenAuth, refresh_token: str |
         secrets += [pair, packed]
     else:
         form |= {"client_id": client_id, "client_secret": secret}
-    return Login(auth.token_url, urlencode(form).encode(), headers, tuple(secrets))
+    return Login(auth.token_url, urlencode(form).encode(), headers, secrets=tuple(secrets))
 
 
 def _session(api: Api, auth: SessionAuth) -> Login:
@@ -97,11 +98,12 @@ def _session(api: Api, auth: SessionAuth) -> Login:
     else:
         written = {name: str(value).lower() if isinstance(value, bool) else value for name, value in plain.items()}
         kind, body = _FORM, urlencode(written).encode()
-    url = with_query(api.url.partition("?")[0] + auth.login_path, (*fixed.params, *fixed.secret_params))
+    url = api.url.partition("?")[0] + auth.login_path
+    params = (*fixed.params, *fixed.secret_params)
     secrets = [value.get_secret_value() for value in auth.body.values() if isinstance(value, SecretStr)]
     secrets += [value for _, value in (*fixed.secret_params, *fixed.secret_headers)]
     headers = (*fixed.headers, *fixed.secret_headers, ("Content-Type", kind))
-    return Login(url, body, headers, tuple(secrets), auth.token, is_oauth2=False)
+    return Login(url, body, headers, params, tuple(secrets), auth.token, is_oauth2=False)
 
 
 class LoginClient(SourceClient):
@@ -141,7 +143,7 @@ class LoginClient(SourceClient):
     def _posted(self, login: Login) -> Reply:
         """One request and its whole answer."""
         deadline = time.monotonic() + self.access.timeout_s
-        request = requests.Request("POST", login.url, headers=HEADERS, data=login.body).prepare()
+        request = requests.Request("POST", login.url, HEADERS, data=login.body, params=login.params).prepare()
         check_allowed(origin_of(str(request.url)), self._home, self.access.allowed_hosts)
         request.headers.update({name: value.encode().decode("latin-1") for name, value in login.headers})
         with self._sent(request, deadline) as response:
@@ -173,7 +175,8 @@ def granted(reply: Reply, login: Login) -> Granted:
     if not isinstance(kind, str) or kind.lower() != "bearer":
         raise SourceError("the answer's token_type is not bearer, which is the only one that can be sent")
     following = answer.get("refresh_token")
-    return Granted(text, _seconds(answer.get("expires_in")), following if isinstance(following, str) else None)
+    refresh_token = following if isinstance(following, str) and following else None
+    return Granted(text, _seconds(answer.get("expires_in")), refresh_token)
 
 
 def _seconds(value: Json) -> float | None:
