@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -47,6 +48,8 @@ def _fixed(value: object, info: ValidationInfo) -> object:
 
 
 def _kept(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("must be a number, and not infinite")
     return value if isinstance(value, bool | int | float) else _fixed(value, info)
 
 
