@@ -15,7 +15,7 @@ PAGES = 40
 
 
 class TokenServer:
-    """Gives `tok-1`, `tok-2` and so on at /token, and a page of one row at /items for the newest of them.
+    """Gives `tok-1`, `tok-2` and so on at /token and a page of one row at /items for the newest of them.
 
     `lives` says for how many pages each token is good, in order, the last one for all that follow. `answer` is what stands in an
     answer beside the token; with `rotates`, each refresh token is good once.
@@ -25,6 +25,7 @@ class TokenServer:
         self.lives = lives or (ENDLESS,)
         self.answer = {"token_type": "Bearer", **answer}
         self.rotates = False
+        self.prefix, self.refresh_prefix = "tok", "refresh"
         self.slow_s = 0.0
         self.logins: list[tuple[dict[str, str], str]] = []
         self.pages: list[tuple[int, str | None, int]] = []
@@ -83,16 +84,16 @@ class TokenServer:
         with self._lock:
             self.logins.append((headers, body))
             used = parse_qs(body).get("refresh_token", [""])[0]
-            if self.rotates and used != f"refresh-{self._issued}":
+            if self.rotates and used != f"{self.refresh_prefix}-{self._issued}":
                 return 400, {"error": "invalid_grant", "error_description": f"{used} was used"}
             self._left = self.lives[min(self._issued, len(self.lives) - 1)]
             self._issued += 1
-            new = {"refresh_token": f"refresh-{self._issued}"} if self.rotates else {}
-            return 200, {"access_token": f"tok-{self._issued}", **new, **self.answer}
+            new = {"refresh_token": f"{self.refresh_prefix}-{self._issued}"} if self.rotates else {}
+            return 200, {"access_token": f"{self.prefix}-{self._issued}", **new, **self.answer}
 
     def page(self, number: int, shown: str | None) -> tuple[int, Any]:
         with self._lock:
-            is_good = shown == f"Bearer tok-{self._issued}" and self._left > 0
+            is_good = shown == f"Bearer {self.prefix}-{self._issued}" and self._left > 0
             self._left -= is_good
             self.pages.append((200 if is_good else 401, shown, number))
             return (200, {"items": [{"id": number}], "total": PAGES}) if is_good else (401, {"error": "invalid_token"})

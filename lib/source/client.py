@@ -84,7 +84,11 @@ class ExchangeFailedError(SourceError):
 
 
 class TokenRefusedError(SourceError):
-    """The source answered with 401 to a request that showed the token of the run: another one may be taken."""
+    """The source answered with 401 to a request that showed the token with this serial: another one may be taken."""
+
+    def __init__(self, message: str, serial: int) -> None:
+        super().__init__(message)
+        self.serial = serial
 
 
 class SourceClient:
@@ -155,21 +159,27 @@ class SourceClient:
         # Not raised in the handler: an exception's context is kept, pickled and printed with it.
         raise ExchangeFailedError(f"{shown}: {message}{after}", _tried(shown, tally))
 
-    def _attempt(self, url: str, params: Params, fixed: Fixed, tally: Tally, refused: int | None = None) -> Reply:
-        """One attempt, and one more with another token where the first token of this exchange is refused."""
+    def _attempt(self, url: str, params: Params, fixed: Fixed, tally: Tally) -> Reply:
+        """One attempt, and one more with another token where the first one that this exchange shows is refused."""
         tally.attempts, tally.status = tally.attempts + 1, None
-        try:
-            with self._gate.permit():
-                if self.access.token_header is not None:
-                    self._token = self._gate.source_token(refused)
-                    self._tokens.add(self._token.text)
+        with self._gate.permit():
+            if self.access.token_header is not None:
+                self._shows(self._gate.source_token())
+            try:
                 with tally.timed():
                     return self._exchange(url, params, fixed, tally)
-        except TokenRefusedError:
-            if tally.is_renewed or self._token is None:
-                raise
+            except TokenRefusedError as error:
+                if tally.is_renewed:
+                    raise
+                # Told before the permit is free: who gets it next would show the same token.
+                self._shows(self._gate.source_token(error.serial))
         tally.renewed()
-        return self._attempt(url, params, fixed, tally, self._token.serial)
+        return self._attempt(url, params, fixed, tally)
+
+    def _shows(self, token: Token) -> None:
+        """Show this token from now on."""
+        self._token = token
+        self._tokens.add(token.text)
 
     def _exchange(self, url: str, params: Params, fixed: Fixed, tally: Tally) -> Reply:
         """One request and its whole body, redirects included, within the time for the whole exchange."""
@@ -179,8 +189,8 @@ class SourceClient:
             request = self._request(target, fixed)
             with self._sent(request, deadline) as response:
                 tally.status = response.status_code
-                if response.status_code == HTTPStatus.UNAUTHORIZED and self._shows_token(request):
-                    raise TokenRefusedError(str(self._refusal(response, _headers_of(response))))
+                if response.status_code == HTTPStatus.UNAUTHORIZED and (token := self._shown_by(request)):
+                    raise TokenRefusedError(str(self._refusal(response, _headers_of(response))), token.serial)
                 if response.status_code not in REDIRECTS:
                     return self._reply(response)
                 location = response.headers.get("location")
@@ -203,7 +213,9 @@ class SourceClient:
         check_allowed(origin, self._home, self.access.allowed_hosts)
         if origin == self._home:
             # UTF-8, in the form that http.client sends as it is: other text would raise an error that shows it.
-            headers = (*fixed.headers, *fixed.secret_headers, *self.access.headers, *self._shown_token)
+            headers = [*fixed.headers, *fixed.secret_headers, *self.access.headers]
+            if self.access.token_header is not None and self._token is not None:
+                headers.append(self.access.token_header.showing(self._token.text))
             request.headers.update({name: value.encode().decode("latin-1") for name, value in headers})
             there = {name for name, _ in parse_qsl(urlsplit(final).query, keep_blank_values=True)}
             own = tuple((name, value) for name, value in fixed.params if name not in there)
@@ -211,14 +223,9 @@ class SourceClient:
                 request.prepare_url(_with_query(final, own), None)
         return request
 
-    @property
-    def _shown_token(self) -> tuple[tuple[str, str], ...]:
-        """The header with the current token, if the source asks for one."""
-        header, token = self.access.token_header, self._token
-        return () if header is None or token is None else (header.showing(token.text),)
-
-    def _shows_token(self, request: requests.PreparedRequest) -> bool:
-        return bool(self._shown_token) and origin_of(str(request.url)) == self._home
+    def _shown_by(self, request: requests.PreparedRequest) -> Token | None:
+        """The token that a request shows: one to the source's own address, if the source asks for one."""
+        return self._token if origin_of(str(request.url)) == self._home else None
 
     def _redirected(self, url: str, location: str, params: Params, fixed: Fixed) -> str:
         """The address that a redirect names. The page's own parameters are kept where it has none."""

@@ -26,7 +26,7 @@ from tests.token_server import ENDLESS, PAGES, TokenServer
 
 # Each begins with it: a lake with any of them has this text somewhere.
 PLANTED = "pl4nted"
-ENV = {"SHOP_SECRET": f"{PLANTED}-secret", "SHOP_REFRESH": f"{PLANTED}-refresh-0"}
+ENV = {"SHOP_SECRET": f"{PLANTED}-secret", "SHOP_REFRESH": f"{PLANTED}-0"}
 CLIENT = 'client_id: shop, client_secret: "${SHOP_SECRET}", token_url: "URL/token"'
 AUTHS = {
     "client": f"{{type: oauth2_client_credentials, {CLIENT}}}",
@@ -36,15 +36,11 @@ AUTHS = {
 
 
 class Planted(TokenServer):
-    """Its tokens have the planted text in them."""
+    """Its tokens begin with the planted text."""
 
-    def log_in(self, headers: dict[str, str], body: str) -> tuple[int, dict[str, object]]:
-        status_, answer = super().log_in(headers, body.replace(f"{PLANTED}-refresh", "refresh"))
-        new = {name: f"{PLANTED}-{answer[name]}" for name in ("access_token", "refresh_token") if name in answer}
-        return status_, {**answer, **new}
-
-    def page(self, number: int, shown: str | None) -> tuple[int, object]:
-        return super().page(number, (shown or "").replace(f"{PLANTED}-", ""))
+    def __init__(self, *lives: int) -> None:
+        super().__init__(*lives)
+        self.prefix = self.refresh_prefix = PLANTED
 
 
 def yaml_of(folder: Path, server: TokenServer, auth: str) -> Path:
