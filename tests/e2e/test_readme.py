@@ -83,6 +83,8 @@ RUN_ELSEWHERE = {
     'api: {url: "https://shop.example/api?tenant=7", headers: {Accept: application/vnd.api+json}}': (
         "unit/test_config_fixed.py::test_values_are_text_numbers_and_truth_and_secrets_come_from_the_environment"
     ),
+    'auth: {type: oauth2_client_credentials, token_url: "https://shop.example/oauth/token", client_id: pagelake, '
+    'client_secret: "${SHOP_SECRET}"}': "unit/test_config_auth.py::test_the_examples_of_the_docs_are_good",
     "./spark-submit.sh full-ingest": "e2e/test_recommended.py::by_model",
     "recommend:": "unit/test_config_recommend.py::test_the_music_sources_have_the_block_and_plays_from_a_derived_table",
     "make notebook": "e2e/test_notebooks.py::test_make_notebook_is_jupyterlab_on_this_machine_alone_and_with_a_token",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.config import ClientCredentialsAuth, RefreshTokenAuth, SessionAuth, Source, load_source
+from lib.config import REPO, ClientCredentialsAuth, RefreshTokenAuth, SessionAuth, Source, load_source
 from lib.errors import ConfigError
 from lib.source.access import Access, TokenHeader
 
@@ -241,3 +241,15 @@ def test_a_body_s_values_may_be_set_for_one_run(tmp_path: Path) -> None:
     assert mistakes(BY_SESSION, tmp_path, f"api.auth.body.password={SECRET}") == [
         f"api.auth.body: password: {WRITTEN_OUT}"
     ]
+
+
+def test_the_examples_of_the_docs_are_good(tmp_path: Path) -> None:
+    page = (REPO / "docs" / "configuration.md").read_text("utf-8")
+    examples = [line.strip() for line in page.splitlines() if line.startswith("    auth: {")]
+    env = {"SHOP_SECRET": SECRET, "SHOP_PASSWORD": SECRET}
+    path = tmp_path / "shop.yml"
+    kinds = []
+    for example in examples:
+        path.write_text(TEXT.replace("api.example", "shop.example").replace("MORE", example))
+        kinds.append(load_source(str(path), conf_dir=tmp_path, env=env).api.auth.type)
+    assert kinds == ["oauth2_client_credentials", "session"]
