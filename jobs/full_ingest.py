@@ -52,8 +52,7 @@ def command(*, dry_run: bool, from_landed: str | None, choices: Choices, **optio
             take_landed(job, run, landed, choices)
     elif run.state != runs.PUBLISHED:
         with served(job.source) as source:
-            access, limits = Access.of(source.api, source.tables), source.api.limits
-            budget = Budget(limits.concurrency, limits.requests_per_second, max_wait_s=limits.max_wait_s)
+            access, budget = Access.of(source.api, source.tables), Budget.of(source.api)
             if dry_run:
                 say_plan(job.source.source, plan_tables(job.source, access, budget, run, job.steps))
                 return

@@ -39,7 +39,8 @@ COLUMNS = '{key: [id], deletes: soft, max_delete_fraction: 1.0, columns: {id: "b
 class Copies:
     """Copies of moving tables into one lake, a run after the other. One request at a time, so that their order is known.
 
-    `pagination` and `limits` are those of the source YAML, and so is `prove`, for all tables; `own` is the pagination of single ones.
+    `pagination` and `limits` are those of the source YAML, and so is `prove`, for all tables; `own` is the pagination
+    of single ones.
     """
 
     spark: SparkSession

@@ -25,6 +25,8 @@ class Asked:
     target: str
     headers: dict[str, str]
     at: float
+    method: str = "GET"
+    body: bytes = b""
 
     @property
     def path(self) -> str:
@@ -219,9 +221,16 @@ class ScriptedServer:
             if not more:
                 return None
             text += more
-        first, *lines = text.decode("latin-1").split("\r\n\r\n")[0].split("\r\n")
+        top, _, body = text.partition(b"\r\n\r\n")
+        first, *lines = top.decode("latin-1").split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
-        asked = Asked(first.split(" ")[1], headers, time.monotonic())
+        while len(body) < int(headers.get("content-length", "0")):
+            more = sock.recv(65536)
+            if not more:
+                return None
+            body += more
+        method, target, _ = first.split(" ")
+        asked = Asked(target, headers, time.monotonic(), method, body)
         page = asked.query.get(self._page_param, [""])[0]
         with self._lock:
             self.asked.append(asked)

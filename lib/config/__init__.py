@@ -1,15 +1,18 @@
 """Frozen settings. The only reader of `conf/` and the environment, without Spark: a mistake answers at once."""
 
 from lib.config.alerts import Alerts, Channel, MetricShape, Rule, load_alerts
-from lib.config.api import (
-    Api,
+from lib.config.api import Api, Limits
+from lib.config.auth import (
     Auth,
     BasicAuth,
     BearerAuth,
+    ClientCredentialsAuth,
     HeaderAuth,
-    Limits,
     NoAuth,
     QueryAuth,
+    RefreshTokenAuth,
+    SessionAuth,
+    TokenAuth,
 )
 from lib.config.budget_address import (
     BUDGET_BIND,
@@ -57,6 +60,7 @@ __all__ = [
     "BearerAuth",
     "BudgetAddress",
     "Channel",
+    "ClientCredentialsAuth",
     "CloudWatch",
     "Column",
     "DataType",
@@ -79,13 +83,16 @@ __all__ = [
     "QueryAuth",
     "Recommend",
     "Reference",
+    "RefreshTokenAuth",
     "Retrain",
     "Rule",
     "Runtime",
     "Scalar",
+    "SessionAuth",
     "Source",
     "Struct",
     "Table",
+    "TokenAuth",
     "check_budget_settings",
     "check_dag_name",
     "check_dag_run",

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, TypeAlias
-from urllib.parse import urlsplit
+from typing import Annotated, TypeAlias
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    PlainSerializer,
     PrivateAttr,
     SecretStr,
     ValidationInfo,
@@ -18,22 +16,12 @@ from pydantic import (
     model_validator,
 )
 
-from lib.config.fixed import HEADER_CHARACTERS, FixedHeaders, FixedParams, check_query
+from lib.config.auth import Auth, NoAuth, auth_problems
+from lib.config.fixed import FixedHeaders, FixedParams
 from lib.config.model import Problem, Settings, problems_error
-from lib.config.network import UrlText, checked_host, pem_of
+from lib.config.network import UrlText, checked_host, checked_url, pem_of
 from lib.config.pagination import PagePagination, Pagination
-from lib.config.secret import EnvReference, from_environment
-
-
-def _secret(value: object, info: ValidationInfo) -> object:
-    return from_environment(value, info, literal_ok=False)
-
-
-def _secret_or_literal(value: object, info: ValidationInfo) -> object:
-    return from_environment(value, info, literal_ok=True)
-
-
-_HIDDEN = PlainSerializer(lambda _: "***", return_type=str, when_used="json")
+from lib.config.secret import HIDDEN, from_environment
 
 
 def _proxy(value: object, info: ValidationInfo) -> object:
@@ -45,65 +33,7 @@ def _proxy(value: object, info: ValidationInfo) -> object:
     return found
 
 
-Secret: TypeAlias = Annotated[SecretStr, BeforeValidator(_secret, json_schema_input_type=EnvReference), _HIDDEN]
-SecretOrLiteral: TypeAlias = Annotated[
-    SecretStr, BeforeValidator(_secret_or_literal, json_schema_input_type=str), _HIDDEN
-]
-Proxy: TypeAlias = Annotated[SecretStr, BeforeValidator(_proxy, json_schema_input_type=str), _HIDDEN]
-
-
-class NoAuth(Settings):
-    """The API asks for no credentials."""
-
-    type: Literal["none"] = "none"
-
-
-class BearerAuth(Settings):
-    """`Authorization: Bearer <token>`."""
-
-    type: Literal["bearer"] = "bearer"
-    token: Secret
-    """The token."""
-
-
-class HeaderAuth(Settings):
-    """A header of the API's own, such as `X-Api-Key`."""
-
-    type: Literal["header"] = "header"
-    name: Annotated[str, Field(pattern=f"^{HEADER_CHARACTERS}$", max_length=200)]
-    """The header's name."""
-    value: Secret
-    """The header's value."""
-
-
-class BasicAuth(Settings):
-    """HTTP basic authentication. The user may stand in the YAML, the password may not."""
-
-    type: Literal["basic"] = "basic"
-    user: SecretOrLiteral
-    """The user; may be written out."""
-    password: Secret
-    """The password."""
-
-
-class QueryAuth(Settings):
-    """A query parameter, such as `?api_key=`."""
-
-    type: Literal["query"] = "query"
-    name: Annotated[str, Field(min_length=1, max_length=200)]
-    """The parameter's name."""
-    value: Secret
-    """The parameter's value."""
-
-
-Auth: TypeAlias = Annotated[NoAuth | BearerAuth | HeaderAuth | BasicAuth | QueryAuth, Field(discriminator="type")]
-AUTH_TYPES: dict[str, type[Settings]] = {
-    "none": NoAuth,
-    "bearer": BearerAuth,
-    "header": HeaderAuth,
-    "basic": BasicAuth,
-    "query": QueryAuth,
-}
+Proxy: TypeAlias = Annotated[SecretStr, BeforeValidator(_proxy, json_schema_input_type=str), HIDDEN]
 
 
 class Limits(Settings):
@@ -127,35 +57,6 @@ class Limits(Settings):
     """Most pages that are asked for of a table that is walked, or whose source gives no total."""
 
 
-def checked_url(url: str, *, with_query: bool = False) -> str:
-    """Return the URL without the last slashes of its path.
-
-    Raises:
-        ValueError: it is not an http(s) URL with a host and nothing after the path (a query at most, with `with_query`). The
-            message never holds the URL, since there may be a password in it.
-    """
-    if not url.isprintable() or re.search(r"[\s\\]", url):
-        raise ValueError("must not hold spaces, line breaks or backslashes")
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        raise ValueError("the host or port of the URL cannot be read") from None  # the cause would show the URL
-    if parts.scheme not in ("http", "https"):
-        raise ValueError("must start with http:// or https://")
-    if "@" in parts.netloc:
-        raise ValueError("must not hold a user or password; use api.auth with type: basic")
-    if not host or re.search(r"[^\w.:%-]", host):
-        raise ValueError("has no host that can be used, such as https://api.example.com")
-    if not with_query and ("?" in url or "#" in url):
-        raise ValueError("must not hold a query or fragment (nothing from '?' or '#' on)")
-    if "#" in url:
-        raise ValueError("must not hold a fragment (nothing from '#' on)")
-    check_query(url)
-    path, mark, query = url.partition("?")
-    return path.rstrip("/") + (mark + query if query else "")
-
-
 class Api(Settings):
     """The API of a source.
 
@@ -171,7 +72,8 @@ class Api(Settings):
     """How pages are asked for, by the `style`."""
     limits: Limits = Limits()
     allowed_hosts: Annotated[tuple[Annotated[str, AfterValidator(checked_host)], ...], Field(strict=False)] = ()
-    """Other servers that may be asked, as `host` or `host:port`, where the API redirects to them or names a next page there."""
+    """Other servers that may be asked, as `host` or `host:port`, where the API redirects to them, names a next page there, or a
+    token is got there."""
     ca_file: str | None = None
     """File of certificates (PEM) to trust in place of the public ones; a relative path starts at the folder of the YAML."""
     proxy: Proxy | None = None
@@ -199,4 +101,10 @@ class Api(Settings):
                 self._ca_pem = pem_of(self.ca_file, (info.context or {}).get("folder"))
             except ValueError as error:
                 raise problems_error([Problem(("ca_file",), str(error))]) from None
+        return self
+
+    @model_validator(mode="after")
+    def _asks_known_hosts_for_tokens(self) -> Api:
+        if problems := list(auth_problems(self.auth, self.url, self.allowed_hosts)):
+            raise problems_error(problems)
         return self

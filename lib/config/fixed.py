@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
@@ -46,7 +47,17 @@ def _fixed(value: object, info: ValidationInfo) -> object:
     raise ValueError('must be text, a number, true or false, or "${ENV_NAME}" for a secret')
 
 
+def _kept(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("must be a number, and not infinite")
+    return value if isinstance(value, bool | int | float) else _fixed(value, info)
+
+
 def _shown(value: str | SecretStr) -> str:
+    return "***" if isinstance(value, SecretStr) else value
+
+
+def _shown_as_it_is(value: Scalar) -> object:
     return "***" if isinstance(value, SecretStr) else value
 
 
@@ -57,12 +68,16 @@ FixedValue: TypeAlias = Annotated[
 ]
 
 
+Scalar: TypeAlias = str | bool | int | float | SecretStr
+BodyValue: TypeAlias = Annotated[Scalar, BeforeValidator(_kept), PlainSerializer(_shown_as_it_is, when_used="json")]
+
+
 def looks_secret(name: str) -> bool:
     """Whether a parameter or header of this name carries a secret as a rule."""
     return _SECRET_NAME.search(name.lower()) is not None
 
 
-def _params(params: Mapping[str, FixedValue]) -> Mapping[str, FixedValue]:
+def _params(params: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
     for name, value in params.items():
         if not name or not name.isprintable() or len(name) > _MOST:
             raise ValueError(f"a parameter's name has 1 to {_MOST} characters, and no control characters")
@@ -88,14 +103,15 @@ def _headers(headers: Mapping[str, FixedValue]) -> Mapping[str, FixedValue]:
     return headers
 
 
-def _check_secret(name: str, value: str | SecretStr) -> None:
-    if isinstance(value, str) and looks_secret(name):
+def _check_secret(name: str, value: Scalar) -> None:
+    if not isinstance(value, SecretStr) and looks_secret(name):
         raise ValueError(
             f'{name}: a secret must not be written out: write "${{ENV_NAME}}" and put the value in that environment variable'
         )
 
 
 FixedParams: TypeAlias = Annotated[dict[str, FixedValue], AfterValidator(_params)]
+LoginBody: TypeAlias = Annotated[dict[str, BodyValue], AfterValidator(_params)]
 FixedHeaders: TypeAlias = Annotated[dict[str, FixedValue], AfterValidator(_headers)]
 
 
@@ -129,7 +145,7 @@ def fixed_problems(api: Api, tables: tuple[Table, ...]) -> Iterator[Problem]:
             )
         for one in (taken, *of_tables.values()):
             one[api.auth.name] = "api.auth"
-    header = api.auth.name.lower() if api.auth.type == "header" else None
+    header = api.auth.name.lower() if api.auth.type in ("header", "session") else None
     yield from _problems(("api",), "url", api.url, api, taken, header)
     for table in tables:
         own = of_tables[table.name]

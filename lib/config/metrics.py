@@ -9,9 +9,9 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, Field, field_validator
 
-from lib.config.api import Secret, checked_url
 from lib.config.model import Problem, Settings, problems_error
-from lib.config.network import UrlText
+from lib.config.network import UrlText, checked_url
+from lib.config.secret import Secret
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}")
 _OWN_HEADERS = ("content-type", "content-length", "content-encoding", "host", "transfer-encoding")

@@ -6,13 +6,22 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from lib.config.fixed import HEADER_CHARACTERS
 from lib.config.model import Problem, Settings, problems_error
 
 _DOTTED = re.compile(r"[^.\s]+(?:\.[^.\s]+)*")
 _PATH_OR_HEADER = re.compile(rf"header:{HEADER_CHARACTERS}|(?!header:){_DOTTED.pattern}")
+
+
+def _dotted(path: str) -> str:
+    if not _DOTTED.fullmatch(path):
+        raise ValueError("must be a dotted path into the answer, such as data.token")
+    return path
+
+
+DottedPath: TypeAlias = Annotated[str, AfterValidator(_dotted)]
 _Parameter = Annotated[str, Field(min_length=1, max_length=200)]
 
 

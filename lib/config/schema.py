@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lib.config.api import AUTH_TYPES, Api, Limits
+from lib.config.api import Api, Limits
+from lib.config.auth import AUTH_TYPES
 from lib.config.columns import Column, Reference
 from lib.config.metrics import CloudWatch, Metrics, Otlp, Pushgateway
 from lib.config.model import Settings, YamlPath
@@ -77,7 +78,9 @@ def keys_at(path: YamlPath, data: Any = None) -> tuple[str, ...]:
 
 
 def has_free_keys(path: YamlPath) -> bool:
-    """Whether the keys of the mapping at this path are the user's: names of query parameters or of headers."""
+    """Whether the keys of the mapping at this path are the user's: names of query parameters, of headers, or of a login's body."""
+    if path == ("api", "auth", "body"):
+        return True
     return bool(path) and path[-1] in ("params", "headers") and path[:-1] in (("api",), ("tables", *path[1:2]))
 
 

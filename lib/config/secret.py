@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, TypeAlias
 
-from pydantic import Field, SecretStr, ValidationInfo
+from pydantic import BeforeValidator, Field, PlainSerializer, SecretStr, ValidationInfo
 
 _ENV_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 EnvReference: TypeAlias = Annotated[str, Field(title='`"${ENV_NAME}"`', pattern=f"^{_ENV_REFERENCE.pattern}$")]
@@ -34,3 +34,18 @@ def from_environment(value: object, info: ValidationInfo, *, literal_ok: bool) -
     if not found.isprintable():
         raise ValueError(f"the environment variable {match.group(1)} holds a line break or another control character")
     return SecretStr(found)
+
+
+def _secret(value: object, info: ValidationInfo) -> object:
+    return from_environment(value, info, literal_ok=False)
+
+
+def _secret_or_literal(value: object, info: ValidationInfo) -> object:
+    return from_environment(value, info, literal_ok=True)
+
+
+HIDDEN = PlainSerializer(lambda _: "***", return_type=str, when_used="json")
+Secret: TypeAlias = Annotated[SecretStr, BeforeValidator(_secret, json_schema_input_type=EnvReference), HIDDEN]
+SecretOrLiteral: TypeAlias = Annotated[
+    SecretStr, BeforeValidator(_secret_or_literal, json_schema_input_type=str), HIDDEN
+]

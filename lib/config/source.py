@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from lib.config.api import Api, checked_url
+from lib.config.api import Api
 from lib.config.ddl import Array, DataType, comparable
 from lib.config.derivations import DERIVATIONS
 from lib.config.fixed import fixed_problems
 from lib.config.metrics import Metrics
 from lib.config.model import Problem, Settings, YamlPath, problems_error
+from lib.config.network import checked_url
 from lib.config.pagination import Pagination
 from lib.config.recommend import Models, Recommend, Shape, recommend_problems
 from lib.config.suggest import did_you_mean, one_of

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeAlias
-from urllib.parse import unquote
 
 from pydantic import Field, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -15,8 +14,9 @@ from lib.config.columns import FLOW_TRAP, Column, ColumnName, Reference, TypeTex
 from lib.config.ddl import Decimal, Scalar
 from lib.config.derivations import DERIVED_NAMES
 from lib.config.duration import Duration, parse_duration
-from lib.config.fixed import FixedHeaders, FixedParams, check_query
+from lib.config.fixed import FixedHeaders, FixedParams
 from lib.config.model import Problem, Settings, problems_error
+from lib.config.network import checked_path
 from lib.config.pagination import OwnPagination
 from lib.config.suggest import did_you_mean
 
@@ -99,14 +99,7 @@ class Table(Settings):
     @field_validator("path")
     @classmethod
     def _path_below_the_url(cls, path: str) -> str:
-        if not path.startswith("/") or path.startswith("//"):
-            raise ValueError("must be a path below api.url that starts with one '/', such as /tracks")
-        if not path.isprintable() or re.search(r"[\s\\#]", path):
-            raise ValueError("must not hold spaces, backslashes or '#'")
-        check_query(path)
-        if ".." in unquote(path.partition("?")[0]).replace("\\", "/").split("/"):
-            raise ValueError("must not hold '..'")
-        return path
+        return checked_path(path)
 
     @field_validator(
         "columns",

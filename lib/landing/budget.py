@@ -1,4 +1,4 @@
-"""The budget of requests of a run: one rule, on the driver, that every request asks first."""
+"""The budget of requests of a run: one rule, on the driver, that every request asks first; with it, the token to show."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
+from typing import TYPE_CHECKING
+
+from lib.source.gate import Token
+from lib.source.tokens import Tokens
+
+if TYPE_CHECKING:
+    from lib.config import Api
 
 RECHECK_S = 60.0
 
@@ -41,7 +48,8 @@ class Budget:
     """At most `concurrency` permits at a time, `requests_per_second` of them begun in a second, first come, first served.
 
     Permits are evenly spaced in time; a quiet time is not made up for by a burst. Safe to be used by many threads, and
-    the driver's own requests use it as it is. `max_wait_s` caps what one `slow_down` may ask for.
+    the driver's own requests use it as it is. `max_wait_s` caps what one `slow_down` may ask for. `tokens` are those of a source
+    that asks for one; getting one takes no permit, so that those who hold all of them can wait for it.
     """
 
     def __init__(
@@ -50,8 +58,10 @@ class Budget:
         requests_per_second: float | None = None,
         *,
         max_wait_s: float = 120.0,
+        tokens: Tokens | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._tokens = tokens
         self._free = concurrency
         self._gap_s = 0.0 if requests_per_second is None else 1.0 / requests_per_second
         self._max_wait_s = max_wait_s
@@ -59,6 +69,13 @@ class Budget:
         self._lock = threading.Lock()
         self._queue: deque[Turn] = deque()
         self._next_at = self._paused_until = -math.inf
+
+    @classmethod
+    def of(cls, api: Api) -> Budget:
+        """The budget that a source YAML's `api` section describes."""
+        limits = api.limits
+        rate, max_wait_s = limits.requests_per_second, limits.max_wait_s
+        return cls(limits.concurrency, rate, max_wait_s=max_wait_s, tokens=Tokens.of(api))
 
     @contextmanager
     def permit(self) -> Iterator[None]:
@@ -75,6 +92,16 @@ class Budget:
         with self._lock:
             until = self._clock() + min(max(0.0, pause_s), self._max_wait_s)
             self._paused_until = max(self._paused_until, until)
+
+    def source_token(self, refused: int | None = None, timeout_s: float | None = None) -> Token:
+        """What `Tokens.current` gives.
+
+        Raises:
+            ValueError: the source asks for none.
+        """
+        if self._tokens is None:
+            raise ValueError("the source asks for no token")
+        return self._tokens.current(refused, timeout_s)
 
     def turn(self) -> Turn:
         """The last place in the queue."""

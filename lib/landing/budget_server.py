@@ -1,14 +1,17 @@
 """The budget over the network: a server on the driver, and the gate that executors pass.
 
-The protocol is lines of ASCII over one connection a thread. The client begins with the token and is answered `ok`; then
+The protocol is lines of ASCII over one connection a thread. The client begins with the server's token and is answered `ok`; then
 `acquire` is answered `ok` when its turn has come, with a `wait` now and then until it has; `release` and
-`pause SECONDS` are not answered. A connection that ends gives its permit back.
+`pause SECONDS` are not answered. `token` asks for the token that the source wants to see, `token SERIAL` for another one than that,
+which the source has refused: answered `token SERIAL TEXT`, or `none` and a JSON text that says why, with a `wait` now and then
+before. A connection that ends gives its permit back.
 """
 
 from __future__ import annotations
 
 import errno
 import hmac
+import json
 import secrets
 import socket
 import socketserver
@@ -20,13 +23,16 @@ from types import TracebackType
 from typing import Self
 
 from lib.config import BUDGET_BIND, BUDGET_HOST, BUDGET_PORT
-from lib.errors import ConfigError
+from lib.errors import ConfigError, SourceError
 from lib.landing.budget import Budget, Turn
+from lib.source.gate import Token
+from lib.source.login import MOST_CHARACTERS
 
 HELLO_S = 10.0  # for a new connection to show its token
 BEAT_S = 15.0  # between two signs of life to a client that waits
 SILENCE_S = 60.0  # without any of them, the driver is gone
 LONGEST_LINE = 100
+LONGEST_ANSWER = 2 * MOST_CHARACTERS
 # Seconds of silence, seconds between questions, and their number, until a machine that is gone is given up.
 KEEP_ALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 
@@ -153,8 +159,21 @@ class _Client(socketserver.StreamRequestHandler):
                 self.turn = None
             elif word == b"pause":
                 self.server.budget.slow_down(float(rest))
+            elif word == b"token":
+                self.wfile.write(self._token(int(rest) if rest else None).encode())
             else:
                 return
+
+    def _token(self, refused: int | None) -> str:
+        while True:
+            try:
+                token = self.server.budget.source_token(refused, BEAT_S)
+            except TimeoutError:
+                self.wfile.write(b"wait\n")
+            except SourceError as error:
+                return f"none {json.dumps(str(error))}\n"
+            else:
+                return f"token {token.serial} {token.text}\n"
 
 
 @dataclass(frozen=True)
@@ -172,24 +191,42 @@ class RemoteGate:
         Raises:
             RuntimeError: the driver cannot be reached. The task has to fail: there is nobody to hand its pages to.
         """
-        try:
-            connection = self._connection()
+        with self._reached() as connection:
             connection.acquire()
+        try:
+            yield
+        finally:
+            self._tell(connection, "release")
+
+    def source_token(self, refused: int | None = None) -> Token:
+        """The current token of the run; another one than that with the serial `refused`, which the source did not take.
+
+        Raises:
+            SourceError: none is to be had.
+            RuntimeError: the driver cannot be reached.
+        """
+        with self._reached() as connection:
+            answer = connection.source_token(refused)
+        if isinstance(answer, str):
+            raise SourceError(answer)
+        return answer
+
+    def slow_down(self, pause_s: float) -> None:
+        """Nobody, in any task, gets a permit for that long from now."""
+        with suppress(OSError):  # the next permit's failure says why
+            self._tell(self._connection(), f"pause {pause_s:.6f}")
+
+    @contextmanager
+    def _reached(self) -> Iterator[_Connection]:
+        """This thread's connection. One that fails is dropped, and the driver is gone."""
+        try:
+            yield self._connection()
         except OSError as error:
             self._hang_up()
             raise RuntimeError(
                 f"the budget of requests at {_address(self.host, self.port)} cannot be reached: the driver has ended, or executors "
                 f"have no way to this address (spark.driver.host, {BUDGET_HOST}, {BUDGET_PORT})"
             ) from error
-        try:
-            yield
-        finally:
-            self._tell(connection, "release")
-
-    def slow_down(self, pause_s: float) -> None:
-        """Nobody, in any task, gets a permit for that long from now."""
-        with suppress(OSError):  # the next permit's failure says why
-            self._tell(self._connection(), f"pause {pause_s:.6f}")
 
     def _connection(self) -> _Connection:
         if self not in _HERE.connections:
@@ -229,11 +266,28 @@ class _Connection:
         self.say("acquire")
         self._expect_ok()
 
+    def source_token(self, refused: int | None) -> Token | str:
+        """The token, or why there is none."""
+        self.say("token" if refused is None else f"token {refused}")
+        word, _, rest = self._answer().partition(" ")
+        if word == "none":
+            return str(json.loads(rest))
+        serial, _, text = rest.partition(" ")
+        if word != "token" or not text:
+            raise ConnectionError(
+                "the connection was closed" if not word else "this is no answer"
+            )  # it may hold a token
+        return Token(int(serial), text)
+
     def _expect_ok(self) -> None:
-        while (answer := self._answers.readline(LONGEST_LINE)) == b"wait\n":
-            pass
-        if answer != b"ok\n":
+        answer = self._answer()
+        if answer != "ok":
             raise ConnectionError("the connection was closed" if not answer else f"{answer!r} is no answer")
+
+    def _answer(self) -> str:
+        while (line := self._answers.readline(LONGEST_ANSWER)) == b"wait\n":
+            pass
+        return line.decode("ascii", "replace").removesuffix("\n")
 
 
 class _Here(threading.local):

@@ -21,7 +21,7 @@ from lib.source.access import Access
 from lib.source.client import SourceClient
 from lib.source.gate import Gate
 from lib.source.page import PageRow, check_next, fetch_page, total_instead
-from lib.source.paging import STYLES, AllAtOnce, Position, Ranges
+from lib.source.paging import STYLES, Position
 
 # A wave is one Spark job and one commit. It should take about this long, so that a killed run loses no more than that.
 WAVE_S = 30.0

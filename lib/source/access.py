@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from lib.config.auth import TOKEN, TokenAuth
 from lib.config.fixed import query_of
 from lib.source.paging import PageNumbers, Paging, paging_of
 
@@ -32,12 +33,26 @@ class Fixed:
 
 
 @dataclass(frozen=True)
+class TokenHeader:
+    """The header that shows the token of the run, and what stands in it around the token."""
+
+    name: str
+    before: str
+    after: str = ""
+
+    def showing(self, text: str) -> tuple[str, str]:
+        """The header with a token in its place."""
+        return self.name, f"{self.before}{text}{self.after}"
+
+
+@dataclass(frozen=True)
 class Access:
     """The source's address, its credentials and its limits. Secrets are left out of the repr.
 
-    `paging` is that of tables without an `own_paging`. `timeout_s` holds for a whole exchange, and so for each read;
-    `max_wait_s` is the longest pause between two attempts. `ca_pem` is the text of the certificates to trust, as executors read
-    no file; without it the public ones are trusted.
+    `paging` is that of tables without an `own_paging`. `timeout_s` holds for a whole exchange, and so for each read; `max_wait_s`
+    is the longest pause between two attempts. `ca_pem` is the text of the certificates to trust, as executors read no file;
+    without it the public ones are trusted. A token that is got for the run is not in here: the gate has it, and `token_header`
+    says where it goes. Nor is what it is got with, which stays on the driver.
     """
 
     base_url: str
@@ -53,6 +68,7 @@ class Access:
     proxy: str | None = field(default=None, repr=False)
     fixed: tuple[tuple[str, Fixed], ...] = ()
     own_paging: tuple[tuple[str, Paging], ...] = ()
+    token_header: TokenHeader | None = None
 
     def paging_for(self, table: str) -> Paging:
         """How the pages of a table are asked for."""
@@ -102,22 +118,24 @@ class Access:
             allowed_hosts=api.allowed_hosts,
             ca_pem=api.ca_pem,
             proxy=None if api.proxy is None else api.proxy.get_secret_value(),
-            fixed=tuple((table.name, _fixed(api, table)) for table in tables),
+            fixed=tuple((table.name, fixed_of(api, table)) for table in tables),
             own_paging=tuple(
                 (table.name, paging_of(table.pagination)) for table in tables if table.pagination is not None
             ),
+            token_header=_token_header(api),
         )
 
 
-def _fixed(api: Api, table: Table) -> Fixed:
+def fixed_of(api: Api, table: Table | None = None) -> Fixed:
     """What the table says goes before what the API says; the address before `params`, as they never hold the same."""
-    own = [*query_of(table.path), *table.params.items()]
+    own = [] if table is None else [*query_of(table.path), *table.params.items()]
+    own_headers = {} if table is None else table.headers
     named = {name for name, _ in own}
     params = [*((name, value) for name, value in (*query_of(api.url), *api.params.items()) if name not in named), *own]
-    lower = {name.lower() for name in table.headers}
+    lower = {name.lower() for name in own_headers}
     headers = [
         *((name, value) for name, value in api.headers.items() if name.lower() not in lower),
-        *table.headers.items(),
+        *own_headers.items(),
     ]
     return Fixed(*(part for pairs in (params, headers) for part in (_plain(pairs), _secret(pairs))))
 
@@ -143,3 +161,11 @@ def _credentials(api: Api) -> tuple[Pairs, Pairs]:
     if auth.type == "query":
         return (), ((auth.name, auth.value.get_secret_value()),)
     return (), ()
+
+
+def _token_header(api: Api) -> TokenHeader | None:
+    auth = api.auth
+    if auth.type == "session":
+        before, _, after = auth.value.partition(TOKEN)
+        return TokenHeader(auth.name, before, after)
+    return TokenHeader("Authorization", "Bearer ") if isinstance(auth, TokenAuth) else None

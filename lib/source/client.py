@@ -18,7 +18,7 @@ from lib.config.fixed import query_of
 from lib.errors import SourceError
 from lib.source.access import Access, Fixed
 from lib.source.body import read_raw, read_start, unpacked
-from lib.source.gate import OPEN_GATE, Gate
+from lib.source.gate import OPEN_GATE, Gate, Token
 from lib.source.hosts import check_allowed, origin_of
 from lib.source.network_errors import NETWORK_ERRORS, failure_of
 from lib.source.outline import outline
@@ -88,13 +88,24 @@ class ExchangeFailedError(SourceError):
         self.tried = tried
 
 
+class TokenRefusedError(SourceError):
+    """The source answered with 401 to a request that showed the token with this serial: another one may be taken."""
+
+    def __init__(self, message: str, serial: int) -> None:
+        super().__init__(message)
+        self.serial = serial
+
+
 class SourceClient:
     """Asks one source. One client a thread; the connection is kept open between requests.
 
     No proxy, no netrc and no certificate store from the environment: only what the source YAML says is used. Requests
     go to the source's own scheme, host and port, and to those listed; its credentials go to its own alone. Each attempt,
-    its redirects included, holds a permit of the gate; a pause before the next one holds none.
+    its redirects included, holds a permit of the gate; a pause before the next one holds none. A token that the source does
+    not take is renewed once in an exchange, and the request repeated with the new one.
     """
+
+    taken = TAKEN
 
     def __init__(self, access: Access, gate: Gate = OPEN_GATE) -> None:
         self.access = access
@@ -102,6 +113,8 @@ class SourceClient:
         self._home = origin_of(access.base_url)
         self._transport = Transport(access.ca_pem)
         self._proxies = {} if access.proxy is None else {"http": access.proxy, "https": access.proxy}
+        self._token: Token | None = None
+        self._tokens: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -114,6 +127,11 @@ class SourceClient:
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every value that must not be seen: those that it was given, and the tokens that came since."""
+        return (*self.access.secrets, *self._tokens)
 
     def get(
         self,
@@ -145,9 +163,7 @@ class SourceClient:
         try:
             for attempt in exchange_retries(self.access.attempts, self.access.max_wait_s, tally.paused):
                 with attempt:
-                    tally.attempts, tally.status = attempt.retry_state.attempt_number, None
-                    with self._gate.permit(), tally.timed():
-                        reply = self._exchange(target, own, headers, fixed, tally)
+                    reply = self._attempt(target, own, headers, fixed, tally)
                     fetched_at = datetime.now(UTC)
                     return Answer(read(reply), fetched_at, _tried(shown, tally))
         except SourceError as error:
@@ -155,7 +171,7 @@ class SourceClient:
             if isinstance(error, TryAgainError) and error.retry_after_s:  # the last attempt; the others pause too
                 self._gate.slow_down(error.retry_after_s)
         after = f" (after {tally.attempts} attempts)" if tally.attempts > 1 else ""
-        message = redacted(message, self.access.secrets, shown=SHOWN_MESSAGE)
+        message = redacted(message, self.secrets, shown=SHOWN_MESSAGE)
         # Not raised in the handler: an exception's context is kept, pickled and printed with it.
         raise ExchangeFailedError(f"{shown}: {message}{after}", _tried(shown, tally))
 
@@ -169,6 +185,28 @@ class SourceClient:
         check_allowed(origin_of(target), self._home, self.access.allowed_hosts)
         return target
 
+    def _attempt(self, target: str, params: Params, headers: Params, fixed: Fixed, tally: Tally) -> Reply:
+        """One attempt, and one more with another token where the first one that this exchange shows is refused."""
+        tally.attempts, tally.status = tally.attempts + 1, None
+        with self._gate.permit():
+            if self.access.token_header is not None:
+                self._shows(self._gate.source_token())
+            try:
+                with tally.timed():
+                    return self._exchange(target, params, headers, fixed, tally)
+            except TokenRefusedError as error:
+                if tally.is_renewed:
+                    raise
+                # Told before the permit is free: who gets it next would show the same token.
+                self._shows(self._gate.source_token(error.serial))
+        tally.renewed()
+        return self._attempt(target, params, headers, fixed, tally)
+
+    def _shows(self, token: Token) -> None:
+        """Show this token from now on."""
+        self._token = token
+        self._tokens.add(token.text)
+
     def _exchange(self, target: str, params: Params, headers: Params, fixed: Fixed, tally: Tally) -> Reply:
         """One request and its whole body, redirects included, within the time for the whole exchange."""
         deadline = time.monotonic() + self.access.timeout_s
@@ -176,6 +214,8 @@ class SourceClient:
             request = self._request(target, headers, fixed)
             with self._sent(request, deadline) as response:
                 tally.status = response.status_code
+                if response.status_code == HTTPStatus.UNAUTHORIZED and (token := self._shown_by(request)):
+                    raise TokenRefusedError(str(self._refusal(response, _headers_of(response))), token.serial)
                 if response.status_code not in REDIRECTS:
                     return replace(self._reply(response), url=target)
                 location = response.headers.get("location")
@@ -200,13 +240,19 @@ class SourceClient:
         check_allowed(origin, self._home, self.access.allowed_hosts)
         if origin == self._home:
             # UTF-8, in the form that http.client sends as it is: other text would raise an error that shows it.
-            own_headers = (*fixed.headers, *fixed.secret_headers, *self.access.headers)
+            own_headers = [*fixed.headers, *fixed.secret_headers, *self.access.headers]
+            if self.access.token_header is not None and self._token is not None:
+                own_headers.append(self.access.token_header.showing(self._token.text))
             request.headers.update({name: value.encode().decode("latin-1") for name, value in own_headers})
             there = {name for name, _ in parse_qsl(urlsplit(final).query, keep_blank_values=True)}
             own = tuple((name, value) for name, value in fixed.params if name not in there)
             if own := (*own, *fixed.secret_params, *self.access.params):
                 request.prepare_url(_with_query(final, own), None)
         return request
+
+    def _shown_by(self, request: requests.PreparedRequest) -> Token | None:
+        """The token that a request shows: one to the source's own address, if the source asks for one."""
+        return self._token if origin_of(str(request.url)) == self._home else None
 
     def _redirected(self, url: str, location: str, params: Params, fixed: Fixed) -> str:
         """The address that a redirect names. The page's own parameters are kept where it has none."""
@@ -228,7 +274,7 @@ class SourceClient:
         names = {name for name, _ in (*fixed.secret_params, *self.access.params)}
         kept = [one for one in parts.query.split("&") if unquote_plus(one.partition("=")[0]) not in names]
         target = urlunsplit(parts._replace(query="&".join(kept), fragment=""))
-        if holds(target, self.access.secrets):
+        if holds(target, self.secrets):
             message = f"the source {does} an address that holds a credential"
             raise SourceError(message)
         return target
@@ -242,13 +288,13 @@ class SourceClient:
         raise failure
 
     def _reply(self, response: requests.Response) -> Reply:
-        headers = {name.lower(): value for name, value in response.headers.items()}
+        headers = _headers_of(response)
         status = response.status_code
         if status in EMPTY or (
             status == PAST_END and "Range" in response.request.headers and "content-range" in headers
         ):
             return Reply(headers, b"", is_empty=True)
-        if status not in TAKEN:
+        if status not in self.taken:
             raise self._refusal(response, headers)
         encoding = headers.get("content-encoding", "")
         try:
@@ -268,7 +314,7 @@ class SourceClient:
                 said = f"more than {SAID_BYTES // 1024} KB"
             else:
                 body = unpacked(raw, headers.get("content-encoding", ""), SAID_BYTES)
-                said = outline(body, headers.get("content-type", ""))
+                said = self.said(body, headers.get("content-type", ""))
         message = f"status {status}: {said}"
         is_limited = is_limit(status, headers)
         if not (is_limited or is_retried(status)):
@@ -279,6 +325,14 @@ class SourceClient:
         except SourceError as error:
             return SourceError(f"status {status}: {error}")
         return TryAgainError(message, reason=str(status), retry_after_s=asked_s)
+
+    def said(self, body: bytes, content_type: str) -> str:
+        """What is shown of an answer that brings nothing: never a value of it."""
+        return outline(body, content_type)
+
+
+def _headers_of(response: requests.Response) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
 
 
 def _with_query(url: str, params: Params) -> str:

@@ -1,24 +1,40 @@
-"""The gate that every request passes: who may send one now, and who must wait."""
+"""The gate that every request passes: who may send one now, who must wait, and which token it shows."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from lib.errors import RetryableSourceError
+from lib.errors import RetryableSourceError, SourceError
 from lib.source.retry import TryAgainError
 
 TOO_MANY = "429"
 
 
+@dataclass(frozen=True)
+class Token:
+    """The token that requests show now. `serial` counts those of a run, so that one can be spoken of without being shown."""
+
+    serial: int
+    text: str = field(repr=False)
+
+
 class Gate(Protocol):
-    """Hands out permits for requests."""
+    """Hands out permits for requests, and the token that they show."""
 
     def permit(self) -> AbstractContextManager[None]:
         """A permit for one request: waited for on the way in, given back on the way out."""
 
     def slow_down(self, pause_s: float) -> None:
         """From now on nobody gets a permit for that long."""
+
+    def source_token(self, refused: int | None = None) -> Token:
+        """The current token; another one than that with the serial `refused`, which the source did not take.
+
+        Raises:
+            SourceError: none is to be had.
+        """
 
 
 class OpenGate:
@@ -30,6 +46,10 @@ class OpenGate:
 
     def slow_down(self, pause_s: float) -> None:
         """Nothing: there is nobody else to be slowed."""
+
+    def source_token(self, refused: int | None = None) -> Token:
+        """None at all: an open gate is for sources that ask for none."""
+        raise SourceError("api.auth: there is nobody here who gets a token")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, OpenGate)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from lib.errors import RetryableSourceError
 from lib.source.gate import Gate, slows_all
@@ -24,6 +25,12 @@ class Tally:
     elapsed_s: float = 0.0
     waited_s: float = 0.0
     reasons: Counter[str] = field(default_factory=Counter)
+    is_renewed: bool = False
+
+    def renewed(self) -> None:
+        """The token was refused, and the request follows with another one."""
+        self.is_renewed = True
+        self.reasons[str(HTTPStatus.UNAUTHORIZED.value)] += 1
 
     def paused(self, failure: RetryableSourceError, pause_s: float) -> None:
         """An attempt failed, and another one follows after this pause."""

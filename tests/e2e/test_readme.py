@@ -85,6 +85,8 @@ RUN_ELSEWHERE = {
     ),
     "pagination: {style: page, page_param: p, size_param: per_page, size: 50, items: data, total: meta.total, "
     "pages: meta.pages}": "unit/test_config_pagination.py::test_an_example_is_taken_and_reaches_the_class_of_its_style",
+    'auth: {type: oauth2_client_credentials, token_url: "https://shop.example/oauth/token", client_id: pagelake, '
+    'client_secret: "${SHOP_SECRET}"}': "unit/test_config_auth.py::test_the_examples_of_the_docs_are_good",
     "./spark-submit.sh full-ingest": "e2e/test_recommended.py::by_model",
     "recommend:": "unit/test_config_recommend.py::test_the_music_sources_have_the_block_and_plays_from_a_derived_table",
     "make notebook": "e2e/test_notebooks.py::test_make_notebook_is_jupyterlab_on_this_machine_alone_and_with_a_token",

@@ -22,6 +22,7 @@ RETRY, HOSTS, TRANSPORT, BODY = (
     "lib/source/transport.py",
     "lib/source/body.py",
 )
+TOKENS, LOGIN = "lib/source/tokens.py", "lib/source/login.py"
 PUBLICATIONS, ROLLBACK, SITE = "lib/lake/publications.py", "lib/lake/rollback.py", "lib/lake/site_folder.py"
 LEASE = "lib/lake/lease.py"
 ALERTS, ANOMALIES, MERGE = "lib/observe/alerts.py", "lib/observe/anomalies.py", "lib/lake/merge.py"
@@ -65,6 +66,19 @@ _REQUESTS = (
     _unit("retry-after-date-ignored", "The pause that is asked for is kept", RETRY, "return max(0.0, (moment - now).total_seconds())", "return 0.0", "test_source_retries.py::test_retry_after_is_read_as_a_number_or_a_date"),
     _unit("429-slows-one-alone", "A 429 slows all", "lib/source/gate.py", "return too_many or failure.retry_after_s is not None", "return failure.retry_after_s is not None", "test_source_retries.py::test_a_429_slows_all_even_where_it_names_no_pause"),
     _unit("no-deadline-for-an-exchange", "A trickle does not outlive the time for an exchange", TRANSPORT, "self._deadline = None if limit_s is None else time.monotonic() + limit_s", "self._deadline = None", "test_source_retries.py::test_a_trickling_body_does_not_outlive_the_time_for_the_exchange"),
+)
+_TOKENS = (
+    _unit("token-renewed-by-each", "A token is renewed once for all who report it", TOKENS, "held.serial == refused", "refused is not None", "test_source_tokens.py::test_however_many_report_one_token_it_is_renewed_once"),
+    _unit("token-renewed-too-late", "A token is renewed before it expires", TOKENS, "max(lasts_s - EARLY_S, lasts_s / 2)", "lasts_s", "test_source_tokens.py::test_a_token_is_renewed_before_it_expires_or_when_it_is_refused"),
+    _unit("token-asked-for-by-each-page", "A server that gives no token is not asked by each page", TOKENS, "return isinstance(held, Token) and (held", "return isinstance(held, str) or (held", "test_source_tokens.py::test_a_server_that_gives_no_token_is_told_by_host_status_and_code_alone"),
+    _unit("rotated-refresh-token-forgotten", "A rotated refresh token is used from then on", TOKENS, "self._refresh_token = refresh_token\n", "pass\n", "test_source_tokens.py::test_a_refresh_token_that_is_rotated_is_used_from_then_on_and_told_once"),
+    _unit("401-repeated-for-ever", "A request is repeated once with another token", "lib/source/client.py", "if tally.is_renewed:", "if tally.attempts > 9:", "test_source_tokens.py::test_a_second_401_with_a_new_token_is_the_error_of_the_page"),
+    _unit("401-of-another-host-reported", "No token is given up for another host's 401", "lib/source/client.py", "return self._token if origin_of(str(request.url)) == self._home else None", "return self._token", "test_source_tokens.py::test_a_401_of_another_host_renews_nothing_and_no_token_goes_there"),
+    _unit("token-not-hidden", "No secret in messages", "lib/source/client.py", "return (*self.access.secrets, *self._tokens)", "return self.access.secrets", "test_source_secrets.py::test_a_token_that_was_renewed_is_hidden_as_the_new_one_is"),
+    _unit("login-follows-redirects", "No redirect is followed with credentials", LOGIN, "if response.status_code in REDIRECTS:", "if False:", "test_source_tokens.py::test_a_server_that_gives_no_token_is_told_by_host_status_and_code_alone"),
+    _unit("login-anywhere", "No request leaves for another place", LOGIN, "check_allowed(origin_of(str(request.url)), self._home, self.access.allowed_hosts)", "origin_of(str(request.url))", "test_source_tokens.py::test_a_token_is_not_asked_for_at_a_server_that_the_source_does_not_name"),
+    _unit("error-text-of-a-token-server-shown", "No text of a token server is shown", LOGIN, "isinstance(code, str) and _ERROR_CODE.fullmatch(code)", "isinstance(code, str)", "test_source_tokens.py::test_a_server_that_gives_no_token_is_told_by_host_status_and_code_alone"),
+    _unit("secrets-to-a-token-url-in-clear", "Secrets for a token go out encrypted", "lib/config/auth.py", "if parts.scheme == \"http\" and not is_loopback(parts.hostname or \"\"):", "if False:", "test_config_auth.py::test_any_other_token_url_is_a_mistake"),
 )
 _ANSWERS = (
     _unit("gzip-bomb-unpacked", "A gzip bomb is stopped at the cap", BODY, "stream.decompress(piece, CHUNK_BYTES)", "stream.decompress(piece)", "test_source_answers.py::test_a_gzip_bomb_is_stopped_at_the_cap_with_little_memory"),
@@ -174,6 +188,6 @@ _LISTS = (
 )
 # fmt: on
 FAULTS: tuple[Fault, ...] = (
-    *(*_PLANS, *_PROOF, *_REQUESTS, *_ANSWERS, *_SAFETY),
+    *(*_PLANS, *_PROOF, *_REQUESTS, *_TOKENS, *_ANSWERS, *_SAFETY),
     *(*_PUBLICATION, *_OBSERVED, *_CONTRACT, *_FEATURES, *_TABLES, *_LISTS),
 )

@@ -7,12 +7,13 @@ from pydantic import SecretStr
 from pyspark.sql import SparkSession
 
 from demo import DemoServer, DemoSettings
-from lib.config import Api, Auth, BasicAuth, BearerAuth, HeaderAuth, QueryAuth
+from lib.config import Api, Auth, BasicAuth, BearerAuth, ClientCredentialsAuth, HeaderAuth, QueryAuth
 from lib.landing.budget import Budget
 from lib.landing.budget_server import BudgetServer
 from lib.landing.fetch import FetchPages, fetched, shared_out
 from lib.landing.plan import PageRange
 from lib.source.access import Access
+from tests.token_server import ENDLESS, TokenServer
 
 PLANTED = "planted-4f1c9a7e"
 SETTINGS = DemoSettings(tracks=450, users=20, sessions=30, blemishes=False)
@@ -57,4 +58,23 @@ def test_no_credential_is_in_a_page_row_a_plan_or_a_setting_of_spark(spark: Spar
     settings = str(spark.sparkContext.getConf().getAll())
     assert {row["status"] for row in rows} == {200, 404}
     for shown in (str(rows), explained, settings, repr(fetch)):
+        assert PLANTED not in shown
+
+
+def test_no_token_is_in_a_page_row_a_plan_or_a_setting_of_spark(spark: SparkSession) -> None:
+    parts = ((PageRange("items", "/items", 1, 3),), (PageRange("items", "/items", 4, 6),))
+    with TokenServer(2, ENDLESS) as api:
+        api.prefix = PLANTED
+        auth = ClientCredentialsAuth(
+            token_url=f"{api.url}/token", client_id=SecretStr("shop"), client_secret=SecretStr(f"{PLANTED}-secret")
+        )
+        settings = Api(url=api.url, auth=auth)
+        with BudgetServer(Budget.of(settings), host="127.0.0.1") as server:
+            fetch = FetchPages(Access.of(settings), "r", parts, 2, server.gate)
+            pages = fetched(spark, fetch)
+            rows = pages.collect()
+        assert len(api.logins) == 2
+    assert {row["page"] for row in rows if row["error"] is None} == {1, 2, 3, 4, 5, 6}
+    explained = pages._jdf.queryExecution().toString()
+    for shown in (str(rows), explained, str(spark.sparkContext.getConf().getAll()), repr(fetch)):
         assert PLANTED not in shown

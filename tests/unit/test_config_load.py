@@ -278,12 +278,14 @@ def test_the_demo_has_the_same_tables_and_no_url_until_its_server_runs() -> None
         (
             "auth: {type: none}",
             "auth: {}",
-            "4: api.auth.type: missing: write one of none, bearer, header, basic, query",
+            "4: api.auth.type: missing: write one of none, bearer, header, basic, query, "
+            "oauth2_client_credentials, oauth2_refresh_token, session",
         ),
         (
             "auth: {type: none}",
             "auth: {type: baerer}",
-            "4: api.auth.type: must be 'none', 'bearer', 'header', 'basic' or 'query'; did you mean 'bearer'?",
+            "4: api.auth.type: must be 'none', 'bearer', 'header', 'basic', 'query', 'oauth2_client_credentials', "
+            "'oauth2_refresh_token' or 'session'; did you mean 'bearer'?",
         ),
         ("auth: {type: none}", "auth: none", "4: api.auth: must be a mapping (key: value)"),
         (

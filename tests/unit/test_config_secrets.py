@@ -102,7 +102,12 @@ def test_a_user_may_stand_in_the_yaml_or_in_the_environment(written: str, user: 
             'unknown key without a value (not shown, as it may be a secret); write "${ENV_NAME}" in quotes',
         ),
         (f"bearer {SECRET}", "api.auth", "must be a mapping (key: value)"),
-        (f"{{type: {SECRET}}}", "api.auth.type", "must be 'none', 'bearer', 'header', 'basic' or 'query'"),
+        (
+            f"{{type: {SECRET}}}",
+            "api.auth.type",
+            "must be 'none', 'bearer', 'header', 'basic', 'query', 'oauth2_client_credentials', 'oauth2_refresh_token' or "
+            "'session'",
+        ),
     ],
 )
 def test_a_secret_in_a_wrong_place_is_an_error_that_does_not_show_it(

@@ -9,8 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from pydantic import SecretStr
 
-from lib.config import Column, Table
-from lib.config.api import Api, QueryAuth
+from lib.config import Api, Column, QueryAuth, Table
 from lib.source.access import Access
 from lib.source.client import SourceClient
 from lib.source.page import PageRow, fetch_page

@@ -15,8 +15,20 @@ from urllib.parse import quote, quote_plus
 import pytest
 from pydantic import SecretStr
 
-from lib.config import Api, BasicAuth, BearerAuth, HeaderAuth, QueryAuth
+from lib.config import (
+    Api,
+    BasicAuth,
+    BearerAuth,
+    ClientCredentialsAuth,
+    HeaderAuth,
+    Limits,
+    QueryAuth,
+    RefreshTokenAuth,
+    SessionAuth,
+)
 from lib.errors import SourceError
+from lib.landing.budget import Budget
+from lib.landing.budget_server import BudgetServer
 from lib.source.access import Access
 from lib.source.client import ExchangeFailedError, SourceClient
 from lib.source.client import Reply as Got
@@ -34,6 +46,8 @@ AUTHS = {
     "basic": BasicAuth(user=SecretStr("anna"), password=SecretStr(KEY)),
     "query": QueryAuth(name="api_key", value=SecretStr(KEY)),
 }
+# A token comes in an answer, and what a header can hold is all that it may have in it.
+TOKEN = "pl4nted/k+y=t0ken"
 FORMS = (
     KEY,
     quote(KEY, safe=""),
@@ -66,6 +80,10 @@ def access_of(kind: str, server: ScriptedServer) -> Access:
 
 def refuse(reply: Got) -> None:
     raise SourceError(f"refused: {reply.body!r}")
+
+
+def refuse_in_silence(_: Got) -> None:
+    raise SourceError("refused")
 
 
 BROKEN: tuple[Behaviour, ...] = (
@@ -134,6 +152,85 @@ def test_an_address_of_a_next_page_that_holds_the_key_is_refused_and_never_shown
     assert str(row.error).endswith("the source names as the next page an address that holds a credential")
     assert (row.body, row.next_cursor) == (None, None)
     assert [leak for text in (repr(row), caplog.text) for leak in leaks(text)] == []
+
+
+def tokens_of(kind: str, url: str) -> Api:
+    """A source whose token is got with the planted key."""
+    client = {"token_url": f"{url}/token", "client_id": SecretStr("shop"), "client_secret": SecretStr(KEY)}
+    auths = {
+        "basic": lambda: ClientCredentialsAuth(**client),
+        "post": lambda: ClientCredentialsAuth(**client, client_auth="post"),
+        "refresh": lambda: RefreshTokenAuth(**client, refresh_token=SecretStr(f"{KEY}-0")),
+        "session": lambda: SessionAuth(login_path="/token", body={"password": SecretStr(KEY)}, token="access_token"),
+    }
+    return Api(url=url, auth=auths[kind](), limits=Limits(timeout_s=0.5, attempts=2, max_wait_s=0.01))
+
+
+TOKEN_KINDS = ("basic", "post", "refresh", "session")
+TOKEN_ECHO = f"You sent {TOKEN} {quote(TOKEN, safe='')} Bearer {TOKEN}".encode()
+GIVEN = Reply(
+    json.dumps({"access_token": TOKEN, "token_type": "bearer", "refresh_token": f"{TOKEN}-next", "note": KEY}).encode()
+)
+ECHOED = (
+    Reply(TOKEN_ECHO, status=401),
+    Reply(TOKEN_ECHO, status=500),
+    Reply(json.dumps({"error": TOKEN}).encode(), status=400),
+    Reply(json.dumps({TOKEN: 1}).encode(), status=400),
+    Reply(TOKEN_ECHO),
+    Reply(b"", status=302, headers={"Location": f"/t?again={quote(TOKEN)}"}),
+    Reply(TOKEN_ECHO, headers={"Content-Encoding": TOKEN}),
+    Raw(b"HTTP/1.1 200 " + TOKEN.encode() + b"\r\nno header at all\r\n\r\n{"),
+)
+
+
+@pytest.mark.parametrize("fails", ["page", "token"])
+@pytest.mark.parametrize("behaviour", [*BROKEN, *ECHOED], ids=range(len(BROKEN) + len(ECHOED)))
+@pytest.mark.parametrize("kind", TOKEN_KINDS)
+def test_no_failure_shows_a_token_or_what_it_is_got_with(
+    kind: str, behaviour: Behaviour, fails: str, server: ScriptedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.DEBUG)
+    server.play("/token", behaviour if fails == "token" else GIVEN)
+    server.play("/t", behaviour)
+    api = tokens_of(kind, server.url)
+    access, budget = Access.of(api), Budget.of(api)
+    with BudgetServer(budget, host="127.0.0.1") as door, SourceClient(access, door.gate) as client:
+        row = fetch_page(client, run_id="r", table="t", path="/t", position=Position(1))
+        # What a token is got with is not known where pages are fetched, so a body may be shown here only where it has none of it.
+        with pytest.raises(ExchangeFailedError) as caught:
+            client.get("/t", (), refuse if behaviour in ECHOED else refuse_in_silence)
+        packed = pickle.dumps((access, door.gate))
+        seen = [
+            repr(row),
+            str(caught.value),
+            repr(vars(caught.value)),
+            caplog.text,
+            *map(repr, (access, client, budget, api)),
+        ]
+        seen += [repr(client._token), repr(door.gate), *traceback.format_exception(caught.value)]
+    assert row.error is not None
+    assert [leak for text in seen for leak in leaks(text)] == []
+    assert b"pl4nted" not in packed
+    assert (
+        "pl4nted"
+        in server.asked[0].body.decode()
+        + base64.b64decode(server.asked[0].headers.get("authorization", "").removeprefix("Basic ")).decode()
+    )
+    if fails == "page":
+        assert server.asked[1].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+def test_a_token_that_was_renewed_is_hidden_as_the_new_one_is(server: ScriptedServer) -> None:
+    given = [Reply(json.dumps({"access_token": f"t0ken_{number}"}).encode()) for number in (1, 2)]
+    server.play("/token", *given)
+    server.play("/t", Reply(status=401), Reply(b'{"t0ken_1": 1, "t0ken_2": 2, "known": 3}', status=400))
+    api = tokens_of("basic", server.url)
+    with SourceClient(Access.of(api), Budget.of(api)) as client:
+        row = fetch_page(client, run_id="r", table="t", path="/t", position=Position(1))
+    assert str(row.error).endswith(
+        "status 400: a JSON object whose keys are ***, ***, known (40 bytes) (after 2 attempts)"
+    )
 
 
 @pytest.mark.parametrize("form", FORMS)
