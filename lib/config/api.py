@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from lib.config.answer_rules import AnswerRules
 from lib.config.fixed import HEADER_CHARACTERS, FixedHeaders, FixedParams, check_query
 from lib.config.model import Problem, Settings, problems_error
 from lib.config.network import checked_host, pem_of
@@ -144,7 +145,7 @@ class Api(Settings):
 
     `allowed_hosts` may be asked too, where the API redirects to them. `ca_file` holds the certificates (PEM) to trust
     in place of the public ones; `ca_pem` is its text, for executors, which read no file. `params` and `headers` go with every
-    request.
+    request. Of `errors` the first rule that an answer fits decides what is done about it.
     """
 
     url: str = ""
@@ -156,6 +157,7 @@ class Api(Settings):
     proxy: Proxy | None = None
     params: FixedParams = Field(default_factory=dict)
     headers: FixedHeaders = Field(default_factory=dict)
+    errors: AnswerRules = ()
     _ca_pem: str | None = PrivateAttr(None)
 
     @property

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from pydantic import Field, field_validator, model_validator
 
+from lib.config.answer_rules import AnswerRules
 from lib.config.columns import FLOW_TRAP, Column, Reference, flow_trap
 from lib.config.ddl import Decimal, Scalar
 from lib.config.derivations import DERIVED_NAMES
@@ -23,12 +24,15 @@ class Table(Settings):
     """One table of a source: one endpoint, one silver table, one row per `key`.
 
     `params` and `headers` go with every request for it, and before those of the API where both have one of a name.
+    Its `errors` are looked at before those of the API.
+    So do its `errors`.
     """
 
     name: Annotated[str, Field(max_length=128)]
     path: str
     params: FixedParams = Field(default_factory=dict)
     headers: FixedHeaders = Field(default_factory=dict)
+    errors: AnswerRules = ()
     key: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
     newest_by: str | None = None
     prove: Literal["counted", "reread"] = "counted"

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from lib.config.fixed import query_of
 from lib.source.paging import PageNumbers, Paging, paging_of
+from lib.source.rules import Rule, rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,10 +53,15 @@ class Access:
     ca_pem: str | None = field(default=None, repr=False)
     proxy: str | None = field(default=None, repr=False)
     fixed: tuple[tuple[str, Fixed], ...] = ()
+    rules: tuple[tuple[str, tuple[Rule, ...]], ...] = ()
 
     def fixed_for(self, table: str) -> Fixed:
         """What goes with every request for a table."""
         return dict(self.fixed).get(table, Fixed())
+
+    def rules_for(self, table: str) -> tuple[Rule, ...]:
+        """The rules that judge the answers for a table: its own, then those of the API."""
+        return dict(self.rules).get(table, ())
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -79,7 +85,8 @@ class Access:
     def of(cls, api: Api, tables: Iterable[Table] = ()) -> Access:
         """The access that a source YAML's `api` section describes, with what goes with the requests for its tables."""
         headers, params = _credentials(api)
-        limits = api.limits
+        limits, tables = api.limits, tuple(tables)
+        of_api = rules_of("api", api.errors)
         return cls(
             base_url=api.url.partition("?")[0],
             headers=headers,
@@ -93,6 +100,7 @@ class Access:
             ca_pem=api.ca_pem,
             proxy=None if api.proxy is None else api.proxy.get_secret_value(),
             fixed=tuple((table.name, _fixed(api, table)) for table in tables),
+            rules=tuple((table.name, (*rules_of(f"tables.{table.name}", table.errors), *of_api)) for table in tables),
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
 
 import requests
 
+from lib.config.answer_rules import REDIRECTS, TAKEN
 from lib.errors import SourceError
 from lib.source.access import Access, Fixed
 from lib.source.body import read_raw, read_start, unpacked
@@ -23,14 +24,21 @@ from lib.source.network_errors import NETWORK_ERRORS, failure_of
 from lib.source.outline import outline
 from lib.source.paging import Params
 from lib.source.redact import holds, redacted, redacted_url
-from lib.source.retry import TryAgainError, asked_pause_s, check_asked_pause, exchange_retries, is_limit, is_retried
+from lib.source.retry import (
+    BY_RULE,
+    TryAgainError,
+    asked_pause_s,
+    check_asked_pause,
+    exchange_retries,
+    is_limit,
+    is_retried,
+)
+from lib.source.rules import Rule, first_that_fits
 from lib.source.tally import Tally
 from lib.source.transport import LEAST_S, Transport
 
 MAX_REDIRECTS = 5
-TAKEN = frozenset({HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION, HTTPStatus.PARTIAL_CONTENT})
 EMPTY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT})
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
 SAID_BYTES = 64 * 1024
 SHOWN_MESSAGE = 1000
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "pagelake/0.1"}
@@ -43,12 +51,13 @@ _NOTHING = Fixed()
 class Reply:
     """An answer that brings a page, read to its end and unpacked. Names of headers are in lower case.
 
-    `is_empty`: its status says that there is nothing to read.
+    `is_empty`: its status says that there is nothing to read. `rule` is the one by which it ends or is skipped.
     """
 
     headers: Mapping[str, str]
     body: bytes
     is_empty: bool = False
+    rule: Rule | None = None
 
 
 @dataclass(frozen=True)
@@ -111,12 +120,18 @@ class SourceClient:
         self._transport.close()
 
     def get(
-        self, path: str, params: Params, read: Callable[[Reply], T], fixed: Fixed = _NOTHING, hidden: Params = ()
+        self,
+        path: str,
+        params: Params,
+        read: Callable[[Reply], T],
+        fixed: Fixed = _NOTHING,
+        hidden: Params = (),
+        rules: Sequence[Rule] = (),
     ) -> Answer[T]:
         """GET `path` below the source's address, and what `read` makes of it, with retries around all of it.
 
         What is `fixed` goes with the request as long as it is one to the source's own address. `hidden` are parameters too, which
-        are never shown.
+        are never shown. The first of the `rules` that an answer fits goes before what is done by default.
         `read` raises a TryAgainError for an answer that is worth another attempt, a SourceError for one that is not.
 
         Raises:
@@ -131,7 +146,7 @@ class SourceClient:
                 with attempt:
                     tally.attempts, tally.status = attempt.retry_state.attempt_number, None
                     with self._gate.permit(), tally.timed():
-                        reply = self._exchange(url, (*params, *hidden), fixed, tally)
+                        reply = self._exchange(url, (*params, *hidden), fixed, rules, tally)
                     fetched_at = datetime.now(UTC)
                     return Answer(read(reply), fetched_at, _tried(shown, tally))
         except SourceError as error:
@@ -143,7 +158,7 @@ class SourceClient:
         # Not raised in the handler: an exception's context is kept, pickled and printed with it.
         raise ExchangeFailedError(f"{shown}: {message}{after}", _tried(shown, tally))
 
-    def _exchange(self, url: str, params: Params, fixed: Fixed, tally: Tally) -> Reply:
+    def _exchange(self, url: str, params: Params, fixed: Fixed, rules: Sequence[Rule], tally: Tally) -> Reply:
         """One request and its whole body, redirects included, within the time for the whole exchange."""
         deadline = time.monotonic() + self.access.timeout_s
         target = _with_query(url, params)
@@ -152,7 +167,7 @@ class SourceClient:
             with self._sent(request, deadline) as response:
                 tally.status = response.status_code
                 if response.status_code not in REDIRECTS:
-                    return self._reply(response)
+                    return self._reply(response, rules)
                 location = response.headers.get("location")
             if not location:
                 raise SourceError(f"status {response.status_code} redirects, but does not say where to")
@@ -206,41 +221,53 @@ class SourceClient:
             failure = failure_of(error, self.access.timeout_s)
         raise failure
 
-    def _reply(self, response: requests.Response) -> Reply:
+    def _reply(self, response: requests.Response, rules: Sequence[Rule]) -> Reply:
+        """What an answer brings, or the refusal that it is: by the first rule that it fits, by its status otherwise."""
+        status = response.status_code
         headers = {name.lower(): value for name, value in response.headers.items()}
-        if response.status_code in EMPTY:
-            return Reply(headers, b"", is_empty=True)
-        if response.status_code not in TAKEN:
-            raise self._refusal(response, headers)
-        encoding = headers.get("content-encoding", "")
+        is_page, said = status in TAKEN or status in EMPTY, ""
+        if is_page:
+            body = b"" if status in EMPTY else self._body(response, headers)
+        else:
+            body, said = _said(response, headers)
+        rule = first_that_fits(rules, status, body, headers.get("content-type", ""))
+        if rule is not None and rule.do in ("end", "skip"):
+            return Reply(headers, body, rule=rule)
+        if rule is None and is_page:
+            return Reply(headers, body, is_empty=status in EMPTY)
+        raise self._refusal(status, headers, said or outline(body, headers.get("content-type", "")), rule)
+
+    def _body(self, response: requests.Response, headers: Mapping[str, str]) -> bytes:
         try:
             raw = read_raw(response.raw, headers.get("content-length"), self.access.max_body_bytes)
-            return Reply(headers, unpacked(raw, encoding, self.access.max_body_bytes))
+            return unpacked(raw, headers.get("content-encoding", ""), self.access.max_body_bytes)
         except NETWORK_ERRORS as error:
             failure = failure_of(error, self.access.timeout_s, in_body=True)
         raise failure
 
-    def _refusal(self, response: requests.Response, headers: Mapping[str, str]) -> SourceError:
-        """What a status that brings no page means, with an outline of what the server says of it: never a value of it."""
-        status = response.status_code
-        said = "an answer that could not be read"
-        with suppress(*NETWORK_ERRORS, SourceError):  # the status says enough
-            raw = read_start(response.raw, SAID_BYTES)
-            if len(raw) == SAID_BYTES:
-                said = f"more than {SAID_BYTES // 1024} KB"
-            else:
-                body = unpacked(raw, headers.get("content-encoding", ""), SAID_BYTES)
-                said = outline(body, headers.get("content-type", ""))
-        message = f"status {status}: {said}"
-        is_limited = is_limit(status, headers)
-        if not (is_limited or is_retried(status)):
-            return SourceError(message)
+    def _refusal(self, status: int, headers: Mapping[str, str], said: str, rule: Rule | None) -> SourceError:
+        """What an answer that brings no page means: by its status, unless a rule says whether another attempt is worth it."""
+        begin = f"status {status}" if rule is None else rule.says(status)
+        is_limited = is_limit(status, headers) if rule is None else rule.do == "retry"
+        if not (is_limited or (rule is None and is_retried(status))):
+            return SourceError(f"{begin}: {said}")
         asked_s = asked_pause_s(headers, datetime.now(UTC), is_limited=is_limited)
         try:
             check_asked_pause(asked_s, self.access.max_wait_s)
         except SourceError as error:
-            return SourceError(f"status {status}: {error}")
-        return TryAgainError(message, reason=str(status), retry_after_s=asked_s)
+            return SourceError(f"{begin}: {error}")
+        return TryAgainError(f"{begin}: {said}", reason=str(status) if rule is None else BY_RULE, retry_after_s=asked_s)
+
+
+def _said(response: requests.Response, headers: Mapping[str, str]) -> tuple[bytes, str]:
+    """What the server says with a status that brings no page, as far as it can be read, and its outline: never a value of it."""
+    with suppress(*NETWORK_ERRORS, SourceError):  # the status says enough
+        raw = read_start(response.raw, SAID_BYTES)
+        if len(raw) == SAID_BYTES:
+            return b"", f"more than {SAID_BYTES // 1024} KB"
+        body = unpacked(raw, headers.get("content-encoding", ""), SAID_BYTES)
+        return body, outline(body, headers.get("content-type", ""))
+    return b"", "an answer that could not be read"
 
 
 def _with_query(url: str, params: Params) -> str:

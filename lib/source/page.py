@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, cast
 
@@ -19,6 +19,7 @@ from lib.source.outline import keys_of
 from lib.source.paging import Paging, Position
 from lib.source.retry import TryAgainError
 from lib.source.rows import Apart, RowText, apart, may_be_too_long, place
+from lib.source.rules import NoJson, Rule, json_of
 
 _KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
 
@@ -29,7 +30,7 @@ Small = Annotated[int, 32]
 
 @dataclass(frozen=True)
 class PageRow:
-    """One page as it came. Grain: one per table, page and round of a run; `error` says why a page has no body.
+    """One page as it came. Grain: one per table, page and round of a run; `error` says why a page could not be had.
 
     `round` is 0 for the first reading, and one more each time that the page is read again for the proof. `own_number` and
     `own_size` are the number and the size that the page gives itself, `items_sha256` a hash of its rows alone (two readings of
@@ -37,7 +38,7 @@ class PageRow:
     of `body` in UTF-8, so that anybody can check them. `elapsed_ms` is that of the last attempt, `waited_ms` the pauses
     between all of them, `retries` a JSON object of reason and count of the attempts that another one followed (None for none).
     `rows` are the page's rows one by one, where some of them cannot be taken, or the page is too large to be read as one; None
-    for an ordinary page, whose rows are those of `body`.
+    for an ordinary page, whose rows are those of `body`. A page that a rule of `errors` skips has no `body`, and no `error` either.
     """
 
     run_id: str
@@ -65,6 +66,11 @@ class PageRow:
     cursor: str | None = field(default=None, repr=False)
     next_cursor: str | None = field(default=None, repr=False)
 
+    @property
+    def is_skipped(self) -> bool:
+        """Whether a rule of `errors` skipped it: it was had, and nothing of it is kept."""
+        return self.error is None and self.body is None
+
 
 @dataclass(frozen=True)
 class PageShape:
@@ -90,7 +96,9 @@ def fetch_page(
     paging = client.access.paging
     fixed = client.access.fixed_for(table)
 
-    def read(reply: Reply) -> tuple[str, PageShape]:
+    def read(reply: Reply) -> tuple[str | None, PageShape]:
+        if reply.rule is not None:
+            return _judged(reply, reply.rule, paging)
         body = text_of(reply.body, reply.headers.get("content-type", ""))
         if reply.is_empty:
             return body, _no_rows(reply.headers, paging, position)
@@ -98,7 +106,12 @@ def fetch_page(
 
     try:
         answer = client.get(
-            path.partition("?")[0], paging.params(position), read, fixed, hidden=paging.hidden(position)
+            path.partition("?")[0],
+            paging.params(position),
+            read,
+            fixed,
+            hidden=paging.hidden(position),
+            rules=client.access.rules_for(table),
         )
     except ExchangeFailedError as error:
         return _row(run_id, table, position, round_, error.tried, datetime.now(UTC), error=str(error))
@@ -220,6 +233,36 @@ def _no_rows(headers: Mapping[str, str], paging: Paging, position: Position) -> 
     if total is None and paging.total is not None and position.number == paging.first_number:
         total = 0
     return PageShape(0, hashlib.sha256(b"[]").hexdigest(), total, None, None, None, next_cursor=next_cursor)
+
+
+def _judged(reply: Reply, rule: Rule, paging: Paging) -> tuple[str | None, PageShape]:
+    """The body and the shape of a page that a rule ends or skips: it has no rows. Only what ends has a body, an empty text.
+
+    Raises:
+        SourceError: rows would be lost in silence: those of a page that is called the end, or all behind a page of a walk that is
+            skipped and names no next one.
+    """
+    found = json_of(reply.body, reply.headers.get("content-type", ""))
+    answer = None if isinstance(found, NoJson) else found
+    if rule.do == "end":
+        is_list = paging.items == "$" and isinstance(answer, list)
+        if answer if is_list else at(answer, paging.items):
+            message = f"{rule.place} says that nothing follows, and there is something at api.pagination.items: {paging.items}"
+            raise SourceError(message)
+        return "", _NO_PAGE
+    next_cursor = paging.follows(answer, reply.headers)
+    # A style that takes an answer of nothing for one that says so cannot tell.
+    tells = paging.says_next(answer) and not paging.says_next({})
+    if not paging.is_addressable and next_cursor is None and not tells:
+        message = (
+            f"{rule.place} skips a page that names no next one ({paging.names_next}), so the rest of the table would be "
+            "lost; write do: end if nothing follows, or fail"
+        )
+        raise SourceError(message)
+    return None, replace(_NO_PAGE, next_cursor=next_cursor)
+
+
+_NO_PAGE = PageShape(0, hashlib.sha256(b"[]").hexdigest(), None, None, None, None)
 
 
 def _canonical(items: Json) -> bytes | None:
