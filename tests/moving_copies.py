@@ -39,7 +39,7 @@ COLUMNS = '{key: [id], deletes: soft, max_delete_fraction: 1.0, columns: {id: "b
 class Copies:
     """Copies of moving tables into one lake, a run after the other. One request at a time, so that their order is known.
 
-    `pagination` and `limits` are those of the source YAML, and so is `prove`, for all tables.
+    `pagination`, `limits` and `errors` (as YAML) are those of the source YAML, and so is `prove`, for all tables.
     """
 
     spark: SparkSession
@@ -48,6 +48,7 @@ class Copies:
     prove: str = "counted"
     pagination: dict[str, Any] = field(default_factory=dict)
     limits: dict[str, Any] = field(default_factory=dict)
+    errors: str = "[]"
     n_runs: int = 0
     done: ClassVar[TableState] = TableState.MERGED
 
@@ -87,6 +88,7 @@ class Copies:
         pagination = {"size": 3, **self.pagination}
         overrides = [f"api.pagination.{name}={value}" for name, value in pagination.items()]
         overrides += [f"api.limits.{name}={value}" for name, value in limits.items()]
+        overrides += [f"api.errors={self.errors}"]
         return job_of(path, self.n_runs, overrides)
 
     def run(self, *, resume: str | None = None, accept_incomplete: bool = False, allow_deletes: bool = False) -> Run:
@@ -150,7 +152,7 @@ class Landings(Copies):
             SELECT body, row_number() OVER (PARTITION BY page ORDER BY round DESC) AS back FROM t
             WHERE "table" = '{table}' AND run_id = '{self.landing.copy.run.run_id}' AND page BETWEEN {plan.first} AND {plan.last}
         ) WHERE back = 1"""
-        bodies = [json.loads(row["body"]) for row in self.query(self.folder / "lake" / "bronze" / "pages", sql)]
+        bodies = [json.loads(row["body"] or "[]") for row in self.query(self.folder / "lake" / "bronze" / "pages", sql)]
         return by_number(row for body in bodies for row in (body if isinstance(body, list) else body["items"]))
 
 
