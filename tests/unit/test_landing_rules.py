@@ -74,7 +74,7 @@ def test_where_there_is_a_total_an_end_makes_no_part_look_complete(copies: Landi
     table.once(3, *[Says({"error": "over"})] * 20)
     told = copies.failed(copies.run())
     assert "7 rows landed of 10" in told
-    assert "3 missing; another number of rows than on the first page: pages 3," in told
+    assert "3 missing; another number of rows than on the first page: page 3. " in told
 
 
 def test_an_end_by_mistake_is_read_again_where_there_is_a_total(copies: Landings) -> None:
