@@ -14,6 +14,7 @@ from lib.config import check_run_id
 from lib.lake import storage
 from lib.lake.storage import Address
 from lib.landing.plan import TablePlan
+from lib.source.rules import FAILED_BY_RULE
 
 # So many pages are named or asked for one by one; their number is always told.
 MOST_NAMED = 1000
@@ -183,7 +184,7 @@ class Bronze:
         mistake is no end. Nor is a page that was skipped.
         """
         [end] = self._rows(f"""{self._reads(plan)}
-            SELECT min(CASE WHEN n_items = 0 THEN page WHEN status IN ({_NO_PAGE}) THEN page - 1 END) AS page
+            SELECT min(CASE WHEN n_items = 0 THEN page WHEN status IN ({_NO_PAGE}) AND NOT by_rule THEN page - 1 END) AS page
             FROM reads WHERE back = 1 AND NOT is_skipped AND page < {plan.last} AND page > (
                 SELECT coalesce(max(page), {plan.first - 1}) FROM reads WHERE back = 1 AND n_items > 0)""")
         return None if end["page"] is None else max(plan.first, int(end["page"]))
@@ -274,7 +275,7 @@ class Bronze:
         return f"""
             WITH reads AS (
                 SELECT page, round, status, error, n_items, total, own_number, own_size, items_sha256,
-                    error IS NULL AND n_bytes IS NULL AS is_skipped,
+                    error IS NULL AND n_bytes IS NULL AS is_skipped, coalesce(error LIKE '{FAILED_BY_RULE}', false) AS by_rule,
                     row_number() OVER ({last_first}) AS back, lead(items_sha256) OVER ({last_first}) AS before
                 FROM pages WHERE {self._run} AND "table" = '{plan.table}' AND page BETWEEN {plan.first} AND {plan.last}
             )"""
@@ -305,7 +306,7 @@ def _is_past_end(plan: TablePlan, n_items: int, last_with_rows: int | None) -> s
     # Of a source that fills its pages unevenly, the rows tell where the end is.
     last = plan.first if last_with_rows is None else last_with_rows
     end = last if n_items == plan.total else max(last, plan.last_with_rows)
-    return f"(page > {end} AND coalesce(status, 0) IN ({_NO_SUCH_PAGE}))"
+    return f"(page > {end} AND NOT by_rule AND coalesce(status, 0) IN ({_NO_SUCH_PAGE}))"
 
 
 def _other_number(plan: TablePlan) -> str:

@@ -54,6 +54,7 @@ class Reply:
     `is_empty`: its status says that there is nothing to read. `rule` is the one by which it ends or is skipped.
     """
 
+    status: int
     headers: Mapping[str, str]
     body: bytes
     is_empty: bool = False
@@ -232,9 +233,9 @@ class SourceClient:
             body, said = _said(response, headers)
         rule = first_that_fits(rules, status, body, headers.get("content-type", ""))
         if rule is not None and rule.do in ("end", "skip"):
-            return Reply(headers, body, rule=rule)
+            return Reply(status, headers, body, rule=rule)
         if rule is None and is_page:
-            return Reply(headers, body, is_empty=status in EMPTY)
+            return Reply(status, headers, body, is_empty=status in EMPTY)
         raise self._refusal(status, headers, said or outline(body, headers.get("content-type", "")), rule)
 
     def _body(self, response: requests.Response, headers: Mapping[str, str]) -> bytes:

@@ -247,7 +247,7 @@ def _judged(reply: Reply, rule: Rule, paging: Paging) -> tuple[str | None, PageS
     if rule.do == "end":
         is_list = paging.items == "$" and isinstance(answer, list)
         if answer if is_list else at(answer, paging.items):
-            message = f"{rule.place} says that nothing follows, and there is something at api.pagination.items: {paging.items}"
+            message = f"{rule.says(reply.status)}: there is something at api.pagination.items: {paging.items}; an end has no rows"
             raise SourceError(message)
         return "", _NO_PAGE
     next_cursor = paging.follows(answer, reply.headers)
@@ -255,7 +255,7 @@ def _judged(reply: Reply, rule: Rule, paging: Paging) -> tuple[str | None, PageS
     tells = paging.says_next(answer) and not paging.says_next({})
     if not paging.is_addressable and next_cursor is None and not tells:
         message = (
-            f"{rule.place} skips a page that names no next one ({paging.names_next}), so the rest of the table would be "
+            f"{rule.says(reply.status)}: it names no next page ({paging.names_next}), so the rest of the table would be "
             "lost; write do: end if nothing follows, or fail"
         )
         raise SourceError(message)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Do = Literal["retry", "fail", "end", "skip"]
 
+FAILED_BY_RULE = "%: status ___ (%.errors[%]: %): %"
+"""What the error of a page is LIKE (in SQL) that failed as a rule says: it is a failure, whatever its status says by default."""
+
 
 class NoJson:
     """Stands for a body that is no JSON: it meets no condition."""

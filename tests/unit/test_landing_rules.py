@@ -118,6 +118,27 @@ def test_a_first_page_that_ends_is_a_table_without_rows_that_nobody_counted(styl
     assert (run.tables["things"].rows_landed, run.tables["things"].unproved_because) == (0, None)
 
 
+# Fail
+
+
+@pytest.mark.parametrize("do", ["fail", "retry"])
+@pytest.mark.parametrize("style", ["page", "offset"])
+def test_a_404_that_a_rule_calls_a_failure_is_no_end(style: Any, do: str, copies: Landings) -> None:
+    copies.pagination, copies.errors = {"style": style}, f"[{{status: 404, do: {do}}}]"
+    copies.serve(range(1, 10), Manners(style=style, total="absent", pages="absent", past_the_end=404))
+    assert f"status 404 (api.errors[0]: {do}): a JSON object whose keys are detail" in copies.failed(copies.run())
+    copies.errors = "[]"
+    assert copies.proved(copies.run()) == ("unproved", 0)
+
+
+def test_a_404_past_all_rows_that_a_rule_calls_a_failure_is_one_where_there_is_a_total_too(copies: Landings) -> None:
+    copies.errors = "[{status: 404, body: {path: detail, contains: such}, do: fail}]"
+    copies.serve(range(1, 10), Manners(pages=5, past_the_end=404))
+    assert "pages 4, 5 of 5 failed" in copies.failed(copies.run())
+    copies.errors = "[]"
+    assert copies.proved(copies.run()) == ("counted", 0)
+
+
 # Skip
 
 
@@ -230,7 +251,7 @@ def test_a_walk_that_cannot_go_on_behind_a_skipped_page_fails(copies: Landings) 
     skipping(copies.serve(range(1, 11), by_cursor()), 2)
     told = copies.failed(copies.run())
     assert "page 2 of 2 failed" in told
-    assert "api.errors[0] skips a page that names no next one (api.pagination.next: next_cursor)" in told
+    assert "status 500 (api.errors[0]: skip): it names no next page (api.pagination.next: next_cursor)" in told
     assert "behind 3" not in told
 
 

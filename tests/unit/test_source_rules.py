@@ -252,7 +252,7 @@ def test_a_page_that_ends_and_has_rows_is_an_error(items: str, body: bytes, serv
     nothing_more = Condition("more", "exists", value=False)
     row = fetch(server, [rule("end", about=nothing_more)], Reply(body), paging=PageNumbers(items=items))
     assert told(row) == (
-        f"api.errors[0] says that nothing follows, and there is something at api.pagination.items: {items}"
+        f"status 200 (api.errors[0]: end): there is something at api.pagination.items: {items}; an end has no rows"
     )
 
 
@@ -304,6 +304,6 @@ def test_a_walk_is_not_ended_in_silence_by_a_skipped_page(place: str, body: byte
     row = fetch(server, [rule("skip", 500)], Reply(body, status=500), paging=Cursors(next=place))
     assert row.status == 500
     assert told(row) == (
-        f"api.errors[0] skips a page that names no next one (api.pagination.next: {place}), so the rest of the table "
+        f"status 500 (api.errors[0]: skip): it names no next page (api.pagination.next: {place}), so the rest of the table "
         "would be lost; write do: end if nothing follows, or fail"
     )
