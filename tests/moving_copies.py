@@ -39,8 +39,8 @@ COLUMNS = '{key: [id], deletes: soft, max_delete_fraction: 1.0, columns: {id: "b
 class Copies:
     """Copies of moving tables into one lake, a run after the other. One request at a time, so that their order is known.
 
-    `pagination` and `limits` are those of the source YAML, and so is `prove`, for all tables; `own` is the pagination
-    of single ones.
+    `pagination`, `limits` and `errors` (as YAML) are those of the source YAML, and so is `prove`, for all tables; `own` is the
+    pagination of single ones.
     """
 
     spark: SparkSession
@@ -50,6 +50,7 @@ class Copies:
     pagination: dict[str, Any] = field(default_factory=dict)
     own: dict[str, dict[str, Any]] = field(default_factory=dict)
     limits: dict[str, Any] = field(default_factory=dict)
+    errors: str = "[]"
     n_runs: int = 0
     done: ClassVar[TableState] = TableState.MERGED
 
@@ -92,6 +93,7 @@ class Copies:
         pagination = {**size, **self.pagination}
         overrides = [f"api.pagination.{name}={value}" for name, value in pagination.items()]
         overrides += [f"api.limits.{name}={value}" for name, value in limits.items()]
+        overrides += [f"api.errors={self.errors}"]
         return job_of(path, self.n_runs, overrides)
 
     def run(self, *, resume: str | None = None, accept_incomplete: bool = False, allow_deletes: bool = False) -> Run:

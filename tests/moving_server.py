@@ -71,7 +71,15 @@ class Fails:
     status: int = 503
 
 
-Fault = Short | Another | Sized | Fails
+@dataclass(frozen=True)
+class Says:
+    """Something else than a page."""
+
+    content: Row
+    status: int = 200
+
+
+Fault = Short | Another | Sized | Fails | Says
 
 
 @dataclass
@@ -160,6 +168,8 @@ class MovingTable:
     def _answer(self, page: int, size: int, start: int, fault: Fault | None) -> tuple[int, Any]:
         if isinstance(fault, Fails):
             return fault.status, {"detail": "out of order"}
+        if isinstance(fault, Says):
+            return fault.status, dict(fault.content)
         manners, size = self.manners, min(size, self.manners.cap)
         n_pages = -(-len(self.rows) // size)
         shown = fault.page if isinstance(fault, Another) else page

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from lib.config.answer_rules import AnswerRules
 from lib.config.auth import Auth, NoAuth, auth_problems
 from lib.config.fixed import FixedHeaders, FixedParams
 from lib.config.model import Problem, Settings, problems_error
@@ -82,6 +83,8 @@ class Api(Settings):
     """Query parameters of every request."""
     headers: FixedHeaders = Field(default_factory=dict)
     """Headers of every request."""
+    errors: AnswerRules = ()
+    """Rules that judge answers; of those that an answer fits the first decides, before what is done by default."""
     _ca_pem: str | None = PrivateAttr(None)
 
     @property

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Annotated, TypeAlias
 from urllib.parse import unquote, urlsplit
 
+from pydantic import Field
+
 from lib.config.fixed import check_query
 
 
@@ -77,8 +79,6 @@ def is_loopback(host: str) -> bool:
     except ValueError:
         return host == "localhost"
 
-
-from pydantic import Field
 
 UrlText: TypeAlias = Annotated[
     str, Field(title="http(s) URL", json_schema_extra={"pattern": "^[hH][tT][tT][pP][sS]?://"})

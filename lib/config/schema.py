@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lib.config.answer_rules import AnswerRule, BodyTest
 from lib.config.api import Api, Limits
 from lib.config.auth import AUTH_TYPES
 from lib.config.columns import Column, Reference
@@ -44,6 +45,10 @@ def keys_at(path: YamlPath, data: Any = None) -> tuple[str, ...]:
             return _fields(Api)
         case ("api", "limits"):
             return _fields(Limits)
+        case ("api", "errors", _) | ("tables", _, "errors", _):
+            return _fields(AnswerRule)
+        case ("api", "errors", _, "body") | ("tables", _, "errors", _, "body"):
+            return _fields(BodyTest)
         case ("demo",):
             return _fields(Demo)
         case ("demo", "faults"):

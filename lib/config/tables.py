@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import Field, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
+from lib.config.answer_rules import AnswerRules
 from lib.config.columns import FLOW_TRAP, Column, ColumnName, Reference, TypeText, flow_trap
 from lib.config.ddl import Decimal, Scalar
 from lib.config.derivations import DERIVED_NAMES
@@ -35,6 +36,8 @@ class Table(Settings):
     """Query parameters of every request for the table; they go before those of the API."""
     headers: FixedHeaders = Field(default_factory=dict)
     """Headers of every request for the table; they go before those of the API."""
+    errors: AnswerRules = ()
+    """Rules that judge its answers, before those of the API."""
     key: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
     """Columns that name a row. They must be required, and no array or struct."""
     newest_by: str | None = None

@@ -47,6 +47,7 @@ TABLE_RECORD = pa.struct(
         "fetched_by": pa.int64(),
         "made_from": pa.list_(pa.struct({"table": pa.string(), "version": pa.int64()})),
         "unproved_because": pa.string(),
+        "pages_skipped": pa.int64(),
     }
 )
 SCHEMA = pa.schema(
@@ -78,7 +79,8 @@ class TableRun:
     pointers, keys}: how many of the checked version are orphaned, and how many distinct keys these name.
     `as_of` is the start of the run that fetched the pages, and `fetched_by` its number: those of the run itself unless it is a
     replay; set once it may merge. `made_from` are {table, version}: what a derived table was made from.
-    `unproved_because` says what keeps a copy from being proved complete, as far as that is known.
+    `unproved_because` says what keeps a copy from being proved complete, as far as that is known. `pages_skipped` are those that
+    rules of `errors` skipped, whose rows nobody knows; None for none.
     """
 
     table: str
@@ -107,6 +109,7 @@ class TableRun:
     fetched_by: int | None = None
     made_from: list[dict[str, Any]] | None = None
     unproved_because: str | None = None
+    pages_skipped: int | None = None
 
     def to(self, state: TableState) -> None:
         """Change the state.

@@ -14,6 +14,7 @@ from lib.config import check_run_id
 from lib.lake import storage
 from lib.lake.storage import Address
 from lib.landing.plan import TablePlan
+from lib.source.rules import FAILED_BY_RULE
 
 # So many pages are named or asked for one by one; their number is always told.
 MOST_NAMED = 1000
@@ -29,7 +30,8 @@ class Seen:
     another total than the plan's; `last_round` is the highest round. `misnamed` are the uneven ones with another page's number or
     size, `n_uneven_once` counts those with another number of rows that were read once only, and `n_past_end` the pages past all
     rows that the source does not have: these are neither failed nor missing. `ends_with_rows`: the last planned page holds rows.
-    `n_beyond` are the pages that the walk before the last one had past the last planned page.
+    `n_beyond` are the pages that the walk before the last one had past the last planned page. `skipped` are those that a rule of
+    `errors` skipped (`n_skipped` counts them): they are none of the uneven ones.
     """
 
     n_pages: int
@@ -51,6 +53,8 @@ class Seen:
     n_past_end: int = 0
     ends_with_rows: bool = False
     n_beyond: int = 0
+    skipped: tuple[int, ...] = ()
+    n_skipped: int = 0
 
 
 def land(pages: DataFrame, at: Address) -> None:
@@ -177,11 +181,11 @@ class Bronze:
         """Of a table walked to its end: its last page, if the end was met: an empty page, or the one before a 404, 410 or 416.
 
         There are no rows behind an end, so at least one page behind it must have been read: an answer that is empty by
-        mistake is no end.
+        mistake is no end. Nor is a page that was skipped.
         """
         [end] = self._rows(f"""{self._reads(plan)}
-            SELECT min(CASE WHEN n_items = 0 THEN page WHEN status IN ({_NO_PAGE}) THEN page - 1 END) AS page
-            FROM reads WHERE back = 1 AND page < {plan.last} AND page > (
+            SELECT min(CASE WHEN n_items = 0 THEN page WHEN status IN ({_NO_PAGE}) AND NOT by_rule THEN page - 1 END) AS page
+            FROM reads WHERE back = 1 AND NOT is_skipped AND page < {plan.last} AND page > (
                 SELECT coalesce(max(page), {plan.first - 1}) FROM reads WHERE back = 1 AND n_items > 0)""")
         return None if end["page"] is None else max(plan.first, int(end["page"]))
 
@@ -193,7 +197,7 @@ class Bronze:
                 count(CASE WHEN before IS NOT NULL AND before <> items_sha256 THEN 1 END) AS n_moved,
                 count(before) AS n_reread, count(CASE WHEN total <> {plan.total or 0} THEN 1 END) AS n_other_total,
                 max(CASE WHEN page = {plan.first} THEN items_sha256 END) AS first_page_sha256,
-                max(CASE WHEN n_items > 0 THEN page END) AS last_with_rows
+                max(CASE WHEN n_items > 0 THEN page END) AS last_with_rows, count(CASE WHEN is_skipped THEN 1 END) AS n_skipped
             FROM reads WHERE back = 1""")
         [twice] = ask(f"""{reads}
             SELECT count(*) AS n FROM (SELECT page, round FROM reads GROUP BY page, round HAVING count(*) > 1)""")
@@ -210,15 +214,18 @@ class Bronze:
                 AND page < (SELECT max(page) FROM reads WHERE back = 1 AND n_items > 0)"""
         misnamed = f"coalesce({_other_number(plan)} OR ({_OTHER_SIZE}), false)"
         uneven = ask(f"""{reads}
-            SELECT page FROM reads WHERE back = 1 AND error IS NULL AND ({another} OR {misnamed}) {_LIMIT}""")
+            SELECT page FROM reads WHERE back = 1 AND error IS NULL AND NOT is_skipped AND ({another} OR {misnamed}) {_LIMIT}""")
         named_otherwise = ask(f"""{reads}
             SELECT page FROM reads WHERE back = 1 AND error IS NULL AND {misnamed} {_LIMIT}""")
         [more] = ask(f"""{reads}
-            SELECT count(CASE WHEN error IS NULL AND {another} AND before IS NULL THEN 1 END) AS n_uneven_once,
+            SELECT count(CASE WHEN error IS NULL AND NOT is_skipped AND {another} AND before IS NULL THEN 1 END) AS n_uneven_once,
                 count(CASE WHEN error IS NOT NULL AND {is_past_end} THEN 1 END) AS n_past_end
             FROM reads WHERE back = 1""")
         moved = ask(f"""{reads}
             SELECT page FROM reads WHERE back = 1 AND before <> items_sha256 {_LIMIT}""")
+        skipped = (
+            ask(f"{reads} SELECT page FROM reads WHERE back = 1 AND is_skipped {_LIMIT}") if counts["n_skipped"] else []
+        )
         duplicates = ask(f"""{reads}
             SELECT page FROM reads WHERE back = 1 AND n_items > 0 AND items_sha256 IN (
                 SELECT items_sha256 FROM reads WHERE back = 1 AND n_items > 0
@@ -243,6 +250,8 @@ class Bronze:
             n_uneven_once=more["n_uneven_once"],
             n_past_end=more["n_past_end"],
             ends_with_rows=counts["last_with_rows"] == plan.last,
+            skipped=tuple(row["page"] for row in skipped),
+            n_skipped=counts["n_skipped"],
         )
 
     def _n_beyond(self, plan: TablePlan) -> int:
@@ -266,6 +275,7 @@ class Bronze:
         return f"""
             WITH reads AS (
                 SELECT page, round, status, error, n_items, total, own_number, own_size, items_sha256,
+                    error IS NULL AND n_bytes IS NULL AS is_skipped, coalesce(error LIKE '{FAILED_BY_RULE}', false) AS by_rule,
                     row_number() OVER ({last_first}) AS back, lead(items_sha256) OVER ({last_first}) AS before
                 FROM pages WHERE {self._run} AND "table" = '{plan.table}' AND page BETWEEN {plan.first} AND {plan.last}
             )"""
@@ -296,7 +306,7 @@ def _is_past_end(plan: TablePlan, n_items: int, last_with_rows: int | None) -> s
     # Of a source that fills its pages unevenly, the rows tell where the end is.
     last = plan.first if last_with_rows is None else last_with_rows
     end = last if n_items == plan.total else max(last, plan.last_with_rows)
-    return f"(page > {end} AND coalesce(status, 0) IN ({_NO_SUCH_PAGE}))"
+    return f"(page > {end} AND NOT by_rule AND coalesce(status, 0) IN ({_NO_SUCH_PAGE}))"
 
 
 def _other_number(plan: TablePlan) -> str:

@@ -173,6 +173,7 @@ def _judge(landing: Landing, cases: Sequence[Case], rounds: int | None) -> list[
         name = case.plan.table
         record, seen = landing.copy.run.tables[name], landing.bronze.see(case.plan)
         record.pages, record.rows_landed, record.rounds = seen.n_pages, seen.n_items, seen.last_round
+        record.pages_skipped = seen.n_skipped or None
         if name in landing.endless:
             give_up(landing, name, landing.endless[name])
             continue

@@ -197,7 +197,7 @@ def _say_where_no_total_is(access: Access, plan: Plan, run: Run, progress: Steps
         paging = access.paging_for(probe.table)
         if not paging.is_addressable and probe.total is None and probe.n_items and probe.next_cursor is None:
             run.tables[probe.table].unproved_because = "its first page names no next one, and is taken for all there is"
-        if probe.total is None and probe.body is not None and paging.total is not None:
+        if probe.total is None and probe.body and paging.total is not None:
             why = access.worded(probe.table, f"api.pagination.total: {total_instead(probe.body, paging)}")
             run.tables[probe.table].unproved_because = why
             progress.note(
@@ -252,6 +252,11 @@ def plan_table(path: str, first: PageRow, style: str = "page") -> TablePlan:
     """
     style = STYLES[style].planned(first.own_number)
     total, given = first.total, first.n_items or 0
+    if first.is_skipped and STYLES[style].steps_by_rows:
+        message = (
+            "a rule of errors skips the first page, so nobody knows how many rows a step has; take fail or retry for it"
+        )
+        raise ValueError(message)
     if total and not given and first.next_cursor is None:
         message = f"the source claims {total} rows, and gives none on its first page"
         raise ValueError(message)

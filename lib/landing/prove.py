@@ -4,7 +4,8 @@
 = total at the end. A page with another number of rows counts if it was read twice and had the same rows both times. What
 counting cannot see: a row removed before the page we were on and one added after it leave every count as it was. `reread`: two
 whole walks, one after the other, gave the same rows page by page; so at the moment between the two the source held just these.
-`unproved`: the source reports no total, and was walked to its end; or it repeats rows on pages that it fills unevenly.
+`unproved`: the source reports no total, and was walked to its end; or it repeats rows on pages that it fills unevenly; or rules of
+`errors` skipped pages of it.
 """
 
 from __future__ import annotations
@@ -71,6 +72,9 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
         SourceIncompleteError: pages failed, or could not be written once each; reading again will not help here.
     """
     plan = case.plan
+    if closing.is_skipped and plan.first not in seen.skipped:
+        message = f"{plan.table}: the first page could not be read again at the end: a rule of errors skips it by now"
+        raise SourceIncompleteError(message)
     is_resized = closing.error is None and closing.total != plan.total
     if seen.failed and not is_resized:  # where the source became shorter, its last pages may be no more
         message = f"{plan.table}: {_pages(seen.failed)} of {plan.n_pages} failed: {seen.first_error}"
@@ -99,7 +103,8 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
         return _judge_walk(case, seen)
     if seen.missing:
         return _ask(case, seen.missing, f"{_pages(seen.missing)} have not landed", around=False)
-    if plan.total is None:
+    if plan.total is None or seen.n_skipped:
+        # Nobody knows how many rows there should be.
         if seen.duplicates:
             raise _same_rows(plan, seen)
         if set(seen.uneven) - case.doubted:
@@ -111,7 +116,7 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
             )
             raise SourceIncompleteError(message)
         because = f"{_misnamed(seen)}. {_look_at_first(plan)}" if seen.misnamed else None
-        return Proof(plan.table, UNPROVED, seen.n_items, because)
+        return Proof(plan.table, UNPROVED, seen.n_items, _skipped(seen) or because)
     if seen.n_items < plan.total and seen.ends_with_rows and is_uneven(seen):
         return _go_on(case, seen, plan.total - seen.n_items)
     doubtful = sorted({*seen.uneven, *seen.duplicates})
@@ -133,10 +138,11 @@ def _judge_walk(case: Case, seen: Seen) -> Proof | Doubt:
         if case.walks < WALKS_THAT_AGREE:
             return walk_again(case, str(_same_rows(plan, seen)).partition(": ")[2], is_moving=bool(seen.n_moved))
         raise _same_rows(plan, seen)
-    if seen.missing or (plan.total is not None and seen.n_items != plan.total):
+    is_counted = plan.total is not None and not seen.n_skipped
+    if seen.missing or (is_counted and seen.n_items != plan.total):
         return walk_again(case, _account(plan, seen), is_moving=bool(seen.n_moved))
-    if plan.total is None:
-        return Proof(plan.table, UNPROVED, seen.n_items)
+    if not is_counted:
+        return Proof(plan.table, UNPROVED, seen.n_items, _skipped(seen))
     has_moved = seen.n_moved or seen.n_beyond or seen.n_reread < plan.n_pages
     if case.level == REREAD and (case.walks < WALKS_THAT_AGREE or has_moved):
         return walk_again(case, NOT_YET_AGREED, is_moving=bool(seen.n_moved))
@@ -255,6 +261,14 @@ def _planned_anew(plan: TablePlan, closing: PageRow) -> TablePlan:
         raise SourceIncompleteError(message) from error
     # Of a walk the closing look does not tell how far it goes.
     return replace(anew, last=plan.last) if plan.is_walk else anew
+
+
+def _skipped(seen: Seen) -> str | None:
+    """That rules skipped pages, and which; None where they did not."""
+    if not seen.n_skipped:
+        return None
+    were = "1 page was" if seen.n_skipped == 1 else f"{seen.n_skipped:,} pages were"
+    return f"{were} skipped, as rules of errors say: {_pages(seen.skipped)}"
 
 
 def _misnamed(seen: Seen) -> str:

@@ -44,7 +44,8 @@ class TableLine:
     """One published table. None where a count does not apply, is not known, or the table was not part of the run.
 
     `path` is below the lake; where it is None the table is taken to be `silver/<table>`. `duplicate`, `differed` (those of them
-    with another content) and `missing` (rows without a value, by column) are counted as the rows arrived.
+    with another content) and `missing` (rows without a value, by column) are counted as the rows arrived. `skipped` are pages that
+    rules of `errors` skipped.
     """
 
     table: str
@@ -63,6 +64,7 @@ class TableLine:
     path: str | None = None
     differed: int | None = None
     missing: tuple[tuple[str, int], ...] | None = None
+    skipped: int | None = None
 
 
 @dataclass(frozen=True)

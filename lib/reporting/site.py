@@ -169,6 +169,7 @@ def _line(record: runs.TableRun, findings: Findings, docs: str) -> pages.TableLi
         updated=record.rows_updated,
         deleted=record.rows_deleted,
         proof=record.proof,
+        skipped=record.pages_skipped,
         counts=own.counts,
         docs_href=docs,
         path=record.path,

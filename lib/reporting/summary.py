@@ -106,7 +106,9 @@ def _checked(layout: Layout, run: Run) -> list[str]:
 
 
 def _because(table: TableRun) -> str:
-    return f": {table.unproved_because}" if table.unproved_because else ""
+    skipped = f"pages skipped, as rules of errors say: {table.pages_skipped:,}" if table.pages_skipped else None
+    why = table.unproved_because or skipped
+    return f": {why}" if why else ""
 
 
 def _accepted(layout: Layout, run: Run) -> list[str]:

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from lib.config.auth import TOKEN, TokenAuth
 from lib.config.fixed import query_of
 from lib.source.paging import PageNumbers, Paging, paging_of
+from lib.source.rules import Rule, rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -69,6 +70,7 @@ class Access:
     fixed: tuple[tuple[str, Fixed], ...] = ()
     own_paging: tuple[tuple[str, Paging], ...] = ()
     token_header: TokenHeader | None = None
+    rules: tuple[tuple[str, tuple[Rule, ...]], ...] = ()
 
     def paging_for(self, table: str) -> Paging:
         """How the pages of a table are asked for."""
@@ -82,6 +84,10 @@ class Access:
     def fixed_for(self, table: str) -> Fixed:
         """What goes with every request for a table."""
         return dict(self.fixed).get(table, Fixed())
+
+    def rules_for(self, table: str) -> tuple[Rule, ...]:
+        """The rules that judge the answers for a table: its own, then those of the API."""
+        return dict(self.rules).get(table, ())
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -106,6 +112,7 @@ class Access:
         """The access that a source YAML's `api` section describes, with what goes with the requests for its tables."""
         headers, params = _credentials(api)
         limits, tables = api.limits, tuple(tables)
+        of_api = rules_of("api", api.errors)
         return cls(
             base_url=api.url.partition("?")[0],
             headers=headers,
@@ -123,6 +130,7 @@ class Access:
                 (table.name, paging_of(table.pagination)) for table in tables if table.pagination is not None
             ),
             token_header=_token_header(api),
+            rules=tuple((table.name, (*rules_of(f"tables.{table.name}", table.errors), *of_api)) for table in tables),
         )
 
 

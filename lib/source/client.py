@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, unquote_plus, urlencode, urljoin, urlsplit, 
 
 import requests
 
+from lib.config.answer_rules import REDIRECTS, TAKEN
 from lib.config.fixed import query_of
 from lib.errors import SourceError
 from lib.source.access import Access, Fixed
@@ -24,15 +25,22 @@ from lib.source.network_errors import NETWORK_ERRORS, failure_of
 from lib.source.outline import outline
 from lib.source.paging import Params
 from lib.source.redact import HIDDEN, holds, redacted, redacted_url
-from lib.source.retry import TryAgainError, asked_pause_s, check_asked_pause, exchange_retries, is_limit, is_retried
+from lib.source.retry import (
+    BY_RULE,
+    TryAgainError,
+    asked_pause_s,
+    check_asked_pause,
+    exchange_retries,
+    is_limit,
+    is_retried,
+)
+from lib.source.rules import Rule, first_that_fits
 from lib.source.tally import Tally
 from lib.source.transport import LEAST_S, Transport
 
 MAX_REDIRECTS = 5
-TAKEN = frozenset({HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION, HTTPStatus.PARTIAL_CONTENT})
 EMPTY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT})
 PAST_END = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
 SAID_BYTES = 64 * 1024
 SHOWN_MESSAGE = 1000
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "pagelake/0.1"}
@@ -45,15 +53,16 @@ _NOTHING = Fixed()
 class Reply:
     """An answer that brings a page, read to its end and unpacked. Names of headers are in lower case.
 
-    `is_empty`: its status says that there is nothing to read. `url` is the address that was asked, behind all redirects, without
-    what is fixed.
+    `is_empty`: its status says that there is nothing to read. `rule` is the one by which it ends or is skipped. `url` is the
+    address that was asked, behind all redirects, without what is fixed.
     """
 
+    status: int
     headers: Mapping[str, str]
     body: bytes
     is_empty: bool = False
+    rule: Rule | None = None
     url: str = field(default="", repr=False)
-    status: int = HTTPStatus.OK
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,17 @@ class TokenRefusedError(SourceError):
     def __init__(self, message: str, serial: int) -> None:
         super().__init__(message)
         self.serial = serial
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What one exchange asks for. `params` are those of `url` that are the page's own; `headers` ask for the page, too."""
+
+    url: str = field(repr=False)
+    params: Params = field(repr=False)
+    headers: Params = field(repr=False)
+    fixed: Fixed
+    rules: Sequence[Rule]
 
 
 class SourceClient:
@@ -142,12 +162,14 @@ class SourceClient:
         hidden: Params = (),
         address: str | None = None,
         headers: Params = (),
+        rules: Sequence[Rule] = (),
     ) -> Answer[T]:
         """GET `path` below the source's address, and what `read` makes of it, with retries around all of it.
 
         What is `fixed` goes with the request as long as it is one to the source's own address. `hidden` are parameters too, which
         are never shown. An `address` is asked in the place of path and parameters, and is not shown either.
-        The `headers` are those that ask for a page.
+        The `headers` are those that ask for a page. The first of the `rules` that an answer fits goes before what is done by
+        default.
         `read` raises a TryAgainError for an answer that is worth another attempt, a SourceError for one that is not.
 
         Raises:
@@ -155,15 +177,16 @@ class SourceClient:
         """
         url = self.access.base_url + path
         shown = redacted_url(url, (*params, *fixed.params), (*fixed.secret_params, *self.access.params, *hidden))
-        target, own = _with_query(url, (*params, *hidden)), (*params, *hidden)
+        asked = _Asked(_with_query(url, (*params, *hidden)), (*params, *hidden), headers, fixed, rules)
         if address is not None:
-            shown, target, own = f"{redacted_url(url)}?{HIDDEN}", address, query_of(address)
+            shown = f"{redacted_url(url)}?{HIDDEN}"
+            asked = replace(asked, url=address, params=query_of(address))
         tally = Tally(self._gate)
         message = "no attempt was made"
         try:
             for attempt in exchange_retries(self.access.attempts, self.access.max_wait_s, tally.paused):
                 with attempt:
-                    reply = self._attempt(target, own, headers, fixed, tally)
+                    reply = self._attempt(asked, tally)
                     fetched_at = datetime.now(UTC)
                     return Answer(read(reply), fetched_at, _tried(shown, tally))
         except SourceError as error:
@@ -185,7 +208,7 @@ class SourceClient:
         check_allowed(origin_of(target), self._home, self.access.allowed_hosts)
         return target
 
-    def _attempt(self, target: str, params: Params, headers: Params, fixed: Fixed, tally: Tally) -> Reply:
+    def _attempt(self, asked: _Asked, tally: Tally) -> Reply:
         """One attempt, and one more with another token where the first one that this exchange shows is refused."""
         tally.attempts, tally.status = tally.attempts + 1, None
         with self._gate.permit():
@@ -193,50 +216,49 @@ class SourceClient:
                 self._shows(self._gate.source_token())
             try:
                 with tally.timed():
-                    return self._exchange(target, params, headers, fixed, tally)
+                    return self._exchange(asked, tally)
             except TokenRefusedError as error:
-                if tally.is_renewed:
-                    raise
                 # Told before the permit is free: who gets it next would show the same token.
                 self._shows(self._gate.source_token(error.serial))
         tally.renewed()
-        return self._attempt(target, params, headers, fixed, tally)
+        return self._attempt(asked, tally)
 
     def _shows(self, token: Token) -> None:
         """Show this token from now on."""
         self._token = token
         self._tokens.add(token.text)
 
-    def _exchange(self, target: str, params: Params, headers: Params, fixed: Fixed, tally: Tally) -> Reply:
+    def _exchange(self, asked: _Asked, tally: Tally) -> Reply:
         """One request and its whole body, redirects included, within the time for the whole exchange."""
         deadline = time.monotonic() + self.access.timeout_s
+        target = asked.url
         for _ in range(MAX_REDIRECTS + 1):
-            request = self._request(target, headers, fixed)
+            request = self._request(target, asked)
             with self._sent(request, deadline) as response:
                 tally.status = response.status_code
-                if response.status_code == HTTPStatus.UNAUTHORIZED and (token := self._shown_by(request)):
-                    raise TokenRefusedError(str(self._refusal(response, _headers_of(response))), token.serial)
+                is_refused = response.status_code == HTTPStatus.UNAUTHORIZED and not tally.is_renewed
+                if is_refused and (token := self._shown_by(request)):
+                    raise TokenRefusedError("the source does not take the token", token.serial)
                 if response.status_code not in REDIRECTS:
-                    return replace(self._reply(response), url=target)
+                    return replace(self._reply(response, asked.rules), url=target)
                 location = response.headers.get("location")
             if not location:
                 raise SourceError(f"status {response.status_code} redirects, but does not say where to")
-            target = self._redirected(str(request.url), location, params, fixed)
+            target = self._redirected(str(request.url), location, asked)
         raise SourceError(f"the source redirects more than {MAX_REDIRECTS} times")
 
-    def _request(self, url: str, headers: Params, fixed: Fixed) -> requests.PreparedRequest:
+    def _request(self, url: str, asked: _Asked) -> requests.PreparedRequest:
         """The request for an address that may be asked. Credentials, and what is fixed, only go to the source's own."""
         try:
-            request: requests.PreparedRequest | None = requests.Request(
-                "GET", url, headers={**HEADERS, **dict(headers)}
-            ).prepare()
+            headers = {**HEADERS, **dict(asked.headers)}
+            request: requests.PreparedRequest | None = requests.Request("GET", url, headers=headers).prepare()
         except (requests.RequestException, ValueError):
             request = None
         if request is None:
             raise SourceError("the address cannot be read as a URL")
         # Looked at as it will be sent: requests rewrites hosts that are not ASCII, and quotes what must be quoted.
         final = str(request.url)
-        origin = origin_of(final)
+        origin, fixed = origin_of(final), asked.fixed
         check_allowed(origin, self._home, self.access.allowed_hosts)
         if origin == self._home:
             # UTF-8, in the form that http.client sends as it is: other text would raise an error that shows it.
@@ -254,11 +276,11 @@ class SourceClient:
         """The token that a request shows: one to the source's own address, if the source asks for one."""
         return self._token if origin_of(str(request.url)) == self._home else None
 
-    def _redirected(self, url: str, location: str, params: Params, fixed: Fixed) -> str:
+    def _redirected(self, url: str, location: str, asked: _Asked) -> str:
         """The address that a redirect names. The page's own parameters are kept where it has none."""
-        target = self._resolved(url, location, fixed, "redirects to")
+        target = self._resolved(url, location, asked.fixed, "redirects to")
         has_own = urlsplit(urljoin(url, location.strip())).query
-        return target if has_own else _with_query(target, params)
+        return target if has_own else _with_query(target, asked.params)
 
     def _resolved(self, url: str, named: str, fixed: Fixed, does: str) -> str:
         """The address that an answer from `url` names, without parameters of ours that are secret, and without a fragment."""
@@ -287,48 +309,62 @@ class SourceClient:
             failure = failure_of(error, self.access.timeout_s)
         raise failure
 
-    def _reply(self, response: requests.Response) -> Reply:
-        headers = _headers_of(response)
-        status = response.status_code
-        if status in EMPTY or (
-            status == PAST_END and "Range" in response.request.headers and "content-range" in headers
-        ):
-            return Reply(headers, b"", is_empty=True)
-        if status not in self.taken:
-            raise self._refusal(response, headers)
-        encoding = headers.get("content-encoding", "")
+    def _reply(self, response: requests.Response, rules: Sequence[Rule] = ()) -> Reply:
+        """What an answer brings, or the refusal that it is: by the first rule that it fits, by its status otherwise."""
+        status, headers = response.status_code, _headers_of(response)
+        is_empty = status in EMPTY or _is_past_end(response, headers)
+        is_page, said = is_empty or status in self.taken, ""
+        if is_page:
+            body = b"" if is_empty else self._body(response, headers)
+        else:
+            body, said = self._said(response, headers)
+        kind = headers.get("content-type", "")
+        rule = first_that_fits(rules, status, body, kind)
+        if rule is not None and rule.do in ("end", "skip"):
+            return Reply(status, headers, body, rule=rule)
+        if rule is None and is_page:
+            return Reply(status, headers, body, is_empty=is_empty)
+        raise self._refusal(status, headers, said or self.outlined(body, kind), rule)
+
+    def _body(self, response: requests.Response, headers: Mapping[str, str]) -> bytes:
         try:
             raw = read_raw(response.raw, headers.get("content-length"), self.access.max_body_bytes)
-            return Reply(headers, unpacked(raw, encoding, self.access.max_body_bytes), status=status)
+            return unpacked(raw, headers.get("content-encoding", ""), self.access.max_body_bytes)
         except NETWORK_ERRORS as error:
             failure = failure_of(error, self.access.timeout_s, in_body=True)
         raise failure
 
-    def _refusal(self, response: requests.Response, headers: Mapping[str, str]) -> SourceError:
-        """What a status that brings no page means, with an outline of what the server says of it: never a value of it."""
-        status = response.status_code
-        said = "an answer that could not be read"
+    def _said(self, response: requests.Response, headers: Mapping[str, str]) -> tuple[bytes, str]:
+        """What the server says with a status that brings no page, as far as it can be read, and its outline."""
         with suppress(*NETWORK_ERRORS, SourceError):  # the status says enough
             raw = read_start(response.raw, SAID_BYTES)
             if len(raw) == SAID_BYTES:
-                said = f"more than {SAID_BYTES // 1024} KB"
-            else:
-                body = unpacked(raw, headers.get("content-encoding", ""), SAID_BYTES)
-                said = self.said(body, headers.get("content-type", ""))
-        message = f"status {status}: {said}"
-        is_limited = is_limit(status, headers)
-        if not (is_limited or is_retried(status)):
-            return SourceError(message)
+                return b"", f"more than {SAID_BYTES // 1024} KB"
+            body = unpacked(raw, headers.get("content-encoding", ""), SAID_BYTES)
+            return body, self.outlined(body, headers.get("content-type", ""))
+        return b"", "an answer that could not be read"
+
+    def outlined(self, body: bytes, content_type: str) -> str:
+        """What is shown of an answer that brings nothing: never a value of it."""
+        return outline(body, content_type)
+
+    def _refusal(self, status: int, headers: Mapping[str, str], said: str, rule: Rule | None) -> SourceError:
+        """What an answer that brings no page means: by its status, unless a rule says whether another attempt is worth it."""
+        begin = f"status {status}" if rule is None else rule.says(status)
+        is_limited = is_limit(status, headers) if rule is None else rule.do == "retry"
+        if not (is_limited or (rule is None and is_retried(status))):
+            return SourceError(f"{begin}: {said}")
         asked_s = asked_pause_s(headers, datetime.now(UTC), is_limited=is_limited)
         try:
             check_asked_pause(asked_s, self.access.max_wait_s)
         except SourceError as error:
-            return SourceError(f"status {status}: {error}")
-        return TryAgainError(message, reason=str(status), retry_after_s=asked_s)
+            return SourceError(f"{begin}: {error}")
+        return TryAgainError(f"{begin}: {said}", reason=str(status) if rule is None else BY_RULE, retry_after_s=asked_s)
 
-    def said(self, body: bytes, content_type: str) -> str:
-        """What is shown of an answer that brings nothing: never a value of it."""
-        return outline(body, content_type)
+
+def _is_past_end(response: requests.Response, headers: Mapping[str, str]) -> bool:
+    """Whether a range of rows was asked for that begins behind the last one."""
+    return response.status_code == PAST_END and "Range" in response.request.headers and "content-range" in headers
 
 
 def _headers_of(response: requests.Response) -> dict[str, str]:

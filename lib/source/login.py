@@ -15,10 +15,11 @@ import orjson
 import requests
 from pydantic import SecretStr
 
+from lib.config.answer_rules import REDIRECTS, TAKEN
 from lib.errors import SourceError
 from lib.source.access import Access, Fixed, Pairs, fixed_of
 from lib.source.answer import at
-from lib.source.client import HEADERS, REDIRECTS, SHOWN_MESSAGE, TAKEN, Reply, SourceClient
+from lib.source.client import HEADERS, SHOWN_MESSAGE, Reply, SourceClient
 from lib.source.hosts import check_allowed, origin_of
 from lib.source.redact import redacted
 from lib.source.retry import TryAgainError, exchange_retries
@@ -136,7 +137,7 @@ class LoginClient(SourceClient):
         message = redacted(message, (*self.secrets, *login.secrets), shown=SHOWN_MESSAGE)
         raise SourceError(f"api.auth: no token from {urlsplit(login.url).netloc}: {message}{after}")
 
-    def said(self, body: bytes, content_type: str) -> str:
+    def outlined(self, body: bytes, content_type: str) -> str:
         """The error code, if there is one."""
         return _error_code(body) or "no error code of OAuth2"
 

@@ -21,6 +21,7 @@ from lib.source.outline import keys_of
 from lib.source.paging import Paging, Position, Told
 from lib.source.retry import TryAgainError
 from lib.source.rows import Apart, RowText, apart, may_be_too_long, place
+from lib.source.rules import NoJson, Rule, json_of
 
 _KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
 
@@ -31,7 +32,7 @@ Small = Annotated[int, 32]
 
 @dataclass(frozen=True)
 class PageRow:
-    """One page as it came. Grain: one per table, page and round of a run; `error` says why a page has no body.
+    """One page as it came. Grain: one per table, page and round of a run; `error` says why a page could not be had.
 
     `round` is 0 for the first reading, and one more each time that the page is read again for the proof. `own_number` and
     `own_size` are the number and the size that the page gives itself, `items_sha256` a hash of its rows alone (two readings of
@@ -39,7 +40,7 @@ class PageRow:
     of `body` in UTF-8, so that anybody can check them. `elapsed_ms` is that of the last attempt, `waited_ms` the pauses
     between all of them, `retries` a JSON object of reason and count of the attempts that another one followed (None for none).
     `rows` are the page's rows one by one, where some of them cannot be taken, or the page is too large to be read as one; None
-    for an ordinary page, whose rows are those of `body`.
+    for an ordinary page, whose rows are those of `body`. A page that a rule of `errors` skips has no `body`, and no `error` either.
     """
 
     run_id: str
@@ -67,6 +68,11 @@ class PageRow:
     cursor: str | None = field(default=None, repr=False)
     next_cursor: str | None = field(default=None, repr=False)
 
+    @property
+    def is_skipped(self) -> bool:
+        """Whether a rule of `errors` skipped it: it was had, and nothing of it is kept."""
+        return self.error is None and self.body is None
+
 
 @dataclass(frozen=True)
 class PageShape:
@@ -92,10 +98,8 @@ def fetch_page(
     paging = client.access.paging_for(table)
     fixed = client.access.fixed_for(table)
 
-    def read(reply: Reply) -> tuple[str, PageShape]:
-        body = text_of(reply.body, reply.headers.get("content-type", ""))
-        empty, headers = reply.is_empty, reply.headers
-        shape = _no_rows(headers, paging, position) if empty else look_at(body, paging, headers, position, reply.status)
+    def read(reply: Reply) -> tuple[str | None, PageShape]:
+        body, shape = _judged(reply, reply.rule, paging) if reply.rule else _looked_at(reply, paging, position)
         if paging.names_addresses and shape.next_cursor is not None:
             # Now and not when it is asked for: what lands in bronze holds no credential.
             shape = replace(shape, next_cursor=_address(client, paging, reply.url, shape.next_cursor, fixed))
@@ -110,6 +114,7 @@ def fetch_page(
             hidden=paging.hidden(position),
             address=paging.address(position),
             headers=paging.headers(position),
+            rules=client.access.rules_for(table),
         )
     except ExchangeFailedError as error:
         return _row(
@@ -122,6 +127,13 @@ def fetch_page(
             error=client.access.worded(table, str(error)),
         )
     return _row(run_id, table, position, round_, answer.tried, answer.fetched_at, *answer.content)
+
+
+def _looked_at(reply: Reply, paging: Paging, position: Position) -> tuple[str, PageShape]:
+    body = text_of(reply.body, reply.headers.get("content-type", ""))
+    if reply.is_empty:
+        return body, _no_rows(reply.headers, paging, position)
+    return body, look_at(body, paging, reply.headers, position, reply.status)
 
 
 def _address(client: SourceClient, paging: Paging, asked: str, named: str, fixed: Fixed) -> str:
@@ -265,6 +277,37 @@ def _no_rows(headers: Mapping[str, str], paging: Paging, position: Position) -> 
     if total is None and paging.total is not None and position.number == paging.first_number:
         total = 0
     return PageShape(0, hashlib.sha256(b"[]").hexdigest(), total, None, None, None, next_cursor=next_cursor)
+
+
+def _judged(reply: Reply, rule: Rule, paging: Paging) -> tuple[str | None, PageShape]:
+    """The body and the shape of a page that a rule ends or skips: it has no rows. Only what ends has a body, an empty text.
+
+    Raises:
+        SourceError: rows would be lost in silence: those of a page that is called the end, or all behind a page of a walk that is
+            skipped and names no next one.
+    """
+    found = json_of(reply.body, reply.headers.get("content-type", ""))
+    answer = None if isinstance(found, NoJson) else found
+    if rule.do == "end":
+        is_list = paging.items == "$" and isinstance(answer, list)
+        if answer if is_list else at(answer, paging.items):
+            message = f"{rule.says(reply.status)}: there is something at api.pagination.items: {paging.items}; an end has no rows"
+            raise SourceError(message)
+        return "", _NO_PAGE
+    told = Told({} if answer is None else answer, reply.headers)
+    next_cursor = paging.follows(told)
+    # A style that takes an answer of nothing for one that says so cannot tell.
+    tells = paging.says_next(told) and not paging.says_next(Told({}, {}))
+    if not paging.is_addressable and next_cursor is None and not tells:
+        message = (
+            f"{rule.says(reply.status)}: it names no next page ({paging.names_next}), so the rest of the table would be "
+            "lost; write do: end if nothing follows, or fail"
+        )
+        raise SourceError(message)
+    return None, replace(_NO_PAGE, next_cursor=next_cursor)
+
+
+_NO_PAGE = PageShape(0, hashlib.sha256(b"[]").hexdigest(), None, None, None, None)
 
 
 def _canonical(items: Json) -> bytes | None:

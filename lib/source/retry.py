@@ -18,8 +18,11 @@ FIRST_WAIT_S = 0.5
 _RETRIED_BELOW_500 = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 # A limit holds for half a minute often enough: five pauses of at least half of 0.5, 4, 8, 16 and 32 s outlast it.
 _PATIENT_S = 2.0
+BY_RULE = "rule"
 # A 403 is tried again only where it says that no requests are left.
 _BUSY = frozenset({"403", "429", "503"})
+# These failures pass with time, and another attempt at once is of little use.
+_WAITED_FOR = _BUSY | {BY_RULE}
 # Each with the header that says how many requests are left.
 _RESETS = {
     "ratelimit-reset": "ratelimit-remaining",
@@ -39,7 +42,7 @@ class TryAgainError(RetryableSourceError):
     """An attempt failed in a way that another one may not.
 
     `reason` is a short word that is counted in page rows: a status, or "timeout", "connection", "body_ended_early",
-    "encoding", "not_json", "protocol" (no HTTP that can be read), "tls" or "proxy".
+    "encoding", "not_json", "protocol" (no HTTP that can be read), "tls", "proxy" or "rule" (a rule of `errors` says so).
     """
 
     def __init__(self, message: str, *, reason: str, retry_after_s: float | None = None) -> None:
@@ -153,7 +156,7 @@ def exchange_retries(
 
     def wait(state: tenacity.RetryCallState) -> float:
         failure = _failure(state)
-        if isinstance(failure, TryAgainError) and failure.reason in _BUSY and not failure.retry_after_s:
+        if isinstance(failure, TryAgainError) and failure.reason in _WAITED_FOR and not failure.retry_after_s:
             retried = state.attempt_number
             longest = min(max_wait_s, FIRST_WAIT_S if retried == 1 else _PATIENT_S * 2.0 ** min(retried - 1, 20))
             return random.uniform(longest / 2, longest)

@@ -85,6 +85,15 @@ _ANSWERS = (
     _unit("half-a-body-taken", "A body that ended early is no page", BODY, "    if not stream.eof:\n        raise TryAgainError(\"the compressed body ended early\"", "    if False:\n        raise TryAgainError(\"the compressed body ended early\"", "test_source_answers.py::test_a_damaged_or_unknown_encoding_is_an_error"),
     _unit("unsafe-character-set-read", "A character set that is not safe is an error", BODY, "return name if name in _UNICODE or _SINGLE_BYTE.fullmatch(name) else None", "return name", "test_source_answers.py::test_a_character_set_that_is_not_safe_is_an_error"),
 )
+_RULES = (
+    _unit("error-with-status-200-taken", "A rule judges an error with status 200", "lib/source/client.py", "        if rule is None and is_page:\n", "        if is_page:\n", "test_source_rules.py::test_an_error_with_status_200_is_tried_again_before_rows_are_looked_for"),
+    _unit("rules-of-the-api-first", "The rules of a table come first", "lib/source/access.py", "(*rules_of(f\"tables.{table.name}\", table.errors), *of_api)", "(*of_api, *rules_of(f\"tables.{table.name}\", table.errors))", "test_config_answer_rules.py::test_executors_get_the_rules_of_each_table_before_those_of_the_api_with_their_places"),
+    _unit("end-takes-rows-with-it", "A page that has rows is no end", "lib/source/page.py", "        if answer if is_list else at(answer, paging.items):\n", "        if False:\n", "test_source_rules.py::test_a_page_that_ends_and_has_rows_is_an_error"),
+    _unit("skipped-page-ends-a-walk", "A skipped page ends no walk in silence", "lib/source/page.py", "tells = paging.says_next(answer) and not paging.says_next({})", "tells = True", "test_source_rules.py::test_a_walk_is_not_ended_in_silence_by_a_skipped_page"),
+    _unit("skipped-page-is-an-end", "A skipped page is no end", "lib/landing/bronze.py", "back = 1 AND NOT is_skipped AND page <", "back = 1 AND page <", "test_landing_rules.py::test_a_skipped_page_is_no_end_of_pages_without_a_total"),
+    _unit("skipped-pages-not-said", "Skipped pages are counted and said", "lib/landing/land.py", "record.pages_skipped = seen.n_skipped or None", "record.pages_skipped = None", "test_landing_rules.py::test_a_skipped_page_is_counted_and_said_and_the_copy_is_not_proved"),
+    _unit("walk-with-skipped-pages-proved", "A copy with skipped pages is not proved", PROVE, "is_counted = plan.total is not None and not seen.n_skipped", "is_counted = plan.total is not None", "test_landing_rules.py::test_a_skipped_page_leaves_a_copy_unproved"),
+)
 _SAFETY = (
     _unit("metadata-name-asked", "A metadata service is never asked", HOSTS, "if origin.host.rstrip(\".\") in NEVER_NAMES or is_never(origin.host):", "if is_never(origin.host):", "test_source_hosts.py::test_a_listed_host_is_that_host_and_port_and_no_other"),
     _unit("mapped-address-asked", "Forbidden addresses are known in every form", HOSTS, "if ip in _NAT64:", "if False:", "test_source_hosts.py::test_link_local_and_metadata_addresses_are_known_in_every_form"),
@@ -188,6 +197,6 @@ _LISTS = (
 )
 # fmt: on
 FAULTS: tuple[Fault, ...] = (
-    *(*_PLANS, *_PROOF, *_REQUESTS, *_TOKENS, *_ANSWERS, *_SAFETY),
+    *(*_PLANS, *_PROOF, *_REQUESTS, *_TOKENS, *_ANSWERS, *_RULES, *_SAFETY),
     *(*_PUBLICATION, *_OBSERVED, *_CONTRACT, *_FEATURES, *_TABLES, *_LISTS),
 )

@@ -22,22 +22,22 @@ def run(run_id: str, **record: Any) -> Run:
     return Run(run_id, "shop", AT, "", "{}", tables={"things": TableRun("things", **record)})
 
 
-def test_a_lake_whose_records_know_no_missing_values_takes_them(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "value"), [("rows_missing", [{"column": "name", "rows": 2}]), ("pages_skipped", 2)])
+def test_a_lake_whose_records_lack_a_field_takes_it(tmp_path: Path, name: str, value: Any) -> None:
     layout = lake_at(str(tmp_path))
-    before = pa.struct([field for field in runs.TABLE_RECORD if field.name != "rows_missing"])
+    before = pa.struct([field for field in runs.TABLE_RECORD if field.name != name])
     schema = pa.schema([pa.field("tables", pa.list_(before)) if f.name == "tables" else f for f in runs.SCHEMA])
     olds = [{**vars(run(run_id)), "tables": [{"table": "things", "rows_landed": 5}]} for run_id in ("r1", "r2")]
     records.append(layout.runs, schema, [{name: old[name] for name in schema.names} for old in olds])
 
-    missing = [{"column": "name", "rows": 2}]
     # One of two in a file, and a new one.
     for run_id in ("r2", "r3"):
-        run(run_id, rows_landed=7, rows_missing=missing).save(layout)
+        run(run_id, rows_landed=7, **{name: value}).save(layout)
     found = [(one.run_id, one.tables["things"]) for one in runs.all_runs(layout)]
-    assert [(run_id, table.rows_landed, table.rows_missing) for run_id, table in found] == [
+    assert [(run_id, table.rows_landed, getattr(table, name)) for run_id, table in found] == [
         ("r1", 5, None),
-        ("r2", 7, missing),
-        ("r3", 7, missing),
+        ("r2", 7, value),
+        ("r3", 7, value),
     ]
 
 
