@@ -76,6 +76,12 @@ def main(arguments: list[str]) -> int:
 def set_up(java_home: str, held: int) -> None:
     """Make .venv, or fix the one that is there, and get the jars."""
     keep = is_worth_keeping()
+    if not keep and os.path.islink(ready.VENV):
+        message = (
+            f"{ready.VENV} is a symbolic link to {os.path.realpath(ready.VENV)}, which was not made for this folder and would be "
+            "emptied. Remove the link (rm .venv), and start again."
+        )
+        raise SetupError(message)
     with contextlib.suppress(FileNotFoundError):
         os.remove(ready.stamp_file(ready.BASE))
     os.makedirs(ready.VENV, exist_ok=True)

@@ -207,6 +207,23 @@ def test_a_lost_stamp_is_written_again_from_what_is_there(ready: Tree, tmp_path:
     assert not (tmp_path / "words").exists()
 
 
+def test_a_venv_that_is_a_link_to_that_of_another_folder_is_refused_and_not_emptied(
+    ready: Tree, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    (ready.root / ".venv").rename(other)
+    (ready.root / ".venv").symlink_to(other)
+    linked = Tree(ready.root.rename(tmp_path / "work tree"), ready.env)
+    before = sorted(path.name for path in other.iterdir())
+    done = linked.start("a-job")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert (
+        f".venv is a symbolic link to {other}, which was not made for this folder and would be emptied." in done.stderr
+    )
+    assert "Remove the link (rm .venv), and start again." in done.stderr
+    assert sorted(path.name for path in other.iterdir()) == before
+
+
 def test_a_half_made_venv_is_made_anew(ready: Tree, tmp_path: Path) -> None:
     venv = ready.root / ".venv"
     (venv / ".pagelake-setup").unlink()
