@@ -29,6 +29,7 @@ LONGEST_FIRST = (
     "spark/test_recommending.py",
     "spark/test_tables_machine.py",
     "spark/test_proof_machine.py",
+    "spark/test_als_beside_implicit.py",
     "e2e/test_service.py",
     "spark/test_listens.py",
     "e2e/test_readme.py",
