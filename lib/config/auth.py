@@ -168,3 +168,5 @@ def auth_problems(auth: Auth, url: str, allowed_hosts: Iterable[str]) -> Iterato
             ("auth", "token_url"),
             f"{host} is another server than api.url; if it may be asked, list it in api.allowed_hosts",
         )
+    elif isinstance(auth, _OAuth2) and url.startswith("https:") and auth.token_url.startswith("http:"):
+        yield Problem(("auth", "token_url"), "must start with https://, as api.url does")

@@ -29,7 +29,8 @@ _OWN_HEADERS = frozenset(
 )  # fmt: skip
 _AUTH_HEADERS = frozenset({"authorization", "proxy-authorization"})
 _SECRET_NAME = re.compile(
-    r"api.?key|access.?key|secret|passw|credential|cookie|signature|(?:^|[^a-z])(?:auth|token)$|auth.?token|access.?token"
+    r"api.?key|access.?key|secret|passw|passphrase|credential|cookie|signature|(?:^|[^a-z])(?:auth|token|pass|pwd|pin|otp)$"
+    r"|auth.?token|access.?token"
 )
 
 
@@ -136,8 +137,7 @@ def check_query(address: str) -> None:
 def fixed_problems(api: Api, tables: tuple[Table, ...]) -> Iterator[Problem]:
     """What does not go together: a parameter that is also one of the paging or the credentials, or stands at two places."""
     of_tables = {table.name: _set_for_pages(api, table) for table in tables}
-    taken = {name: key for one in (api.pagination.parameters, *of_tables.values()) for name, key in one.items()}
-    taken |= api.pagination.parameters
+    taken = {name: key for one in reversed(of_tables.values()) for name, key in one.items()}
     if api.auth.type == "query":
         if api.auth.name in taken:
             yield Problem(

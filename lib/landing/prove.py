@@ -19,6 +19,7 @@ from lib.lake.states import COUNTED, REREAD, UNPROVED
 from lib.landing.bronze import Seen
 from lib.landing.plan import MOST_EXTRA_PAGES, PageRange, TablePlan, plan_table
 from lib.source.page import PageRow
+from lib.source.paging import AllAtOnce, Ranges
 
 SHOWN_PAGES = 20
 WALKS_THAT_AGREE = 2
@@ -90,7 +91,8 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
         return walk_again(replace(case, plan=_planned_anew(plan, closing)), why)
     if closing.items_sha256 != seen.first_page_sha256:
         # A step that counts rows is that of the first page.
-        moved = replace(case, plan=_planned_anew(plan, closing)) if plan.steps_by_rows else case
+        is_range_after_all = plan.style == AllAtOnce.style and closing.own_number is not None
+        moved = replace(case, plan=_planned_anew(plan, closing)) if plan.steps_by_rows or is_range_after_all else case
         return walk_again(moved, "the first page changed while the others were read")
     if seen.n_other_total:
         is_moving = bool(seen.n_moved) or seen.n_reread < plan.n_pages
@@ -254,13 +256,15 @@ def _planned_anew(plan: TablePlan, closing: PageRow) -> TablePlan:
             f"{plan.table}: the source claimed {plan.total} rows at the start, and reports no number of rows at the end"
         )
         raise SourceIncompleteError(message)
+    # A source that takes ranges may have answered once as if it did not.
+    style = Ranges.style if plan.style == AllAtOnce.style and closing.own_number is not None else plan.style
     try:
-        anew = plan_table(plan.path, closing, plan.style)
+        anew = plan_table(plan.path, closing, style)
     except ValueError as error:
         message = f"{plan.table}: {error}"
         raise SourceIncompleteError(message) from error
     # Of a walk the closing look does not tell how far it goes.
-    return replace(anew, last=plan.last) if plan.is_walk else anew
+    return replace(anew, last=plan.last) if anew.is_walk else anew
 
 
 def _skipped(seen: Seen) -> str | None:

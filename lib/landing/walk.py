@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from lib.landing.landing import Landing
 from lib.landing.plan import PageRange, TablePlan, Walk
+from lib.source.paging import STYLES
 
 # A source that reports no total is walked this many pages at a time for each request that may be open.
 PAGES_AHEAD = 4
@@ -17,6 +18,8 @@ PAGES_AHEAD = 4
 
 # Statuses by which a source says that it does not know a cursor, or not any more.
 _NO_SUCH_CURSOR = (400, 404, 410, 422)
+# Those by which a signed address says that its time is over.
+_NO_SUCH_ADDRESS = (401, 403, *_NO_SUCH_CURSOR)
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ def walk_begun(landing: Landing, plan: TablePlan, *, is_probed: bool, has_landed
         return Begun(plan.table, None, walk_from_the_start(landing, plan))
     since = landing.bronze.begun(plan)
     at = landing.bronze.reached(plan.table, since)
-    if at.is_repeated or (at.error is not None and at.status in _NO_SUCH_CURSOR):
+    gone = _NO_SUCH_ADDRESS if STYLES[plan.style].names_addresses else _NO_SUCH_CURSOR
+    if at.is_repeated or (at.error is not None and at.status in gone):
         return Begun(plan.table, None, walk_from_the_start(landing, plan))
     return Begun(plan.table, since, _part(landing, plan, at.page, at.cursor) if at.error else None)
 

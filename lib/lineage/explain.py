@@ -153,5 +153,6 @@ def _reading(settings: Mapping[str, Any], table: str) -> tuple[Any, ...]:
         if one["name"] == table:
             asked = ("name", "type", "required", "epoch", "from", "empty_is_null")
             columns = [tuple(column.get(name) for name in asked) for column in one["columns"]]
-            return settings["api"]["pagination"]["items"], one["key"], one["newest_by"], columns
+            paging = one.get("pagination") or settings["api"]["pagination"]
+            return paging["items"], one["key"], one["newest_by"], columns
     return ()

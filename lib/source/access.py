@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -79,7 +80,7 @@ class Access:
     def worded(self, table: str, message: str) -> str:
         """A message that names settings of pagination: of a table with a block of its own they are there, or belong there."""
         own = f"tables.{table}.pagination"
-        return message.replace("api.pagination", own) if table in dict(self.own_paging) else message
+        return re.sub(r"(?<![\w.])api\.pagination", own, message) if table in dict(self.own_paging) else message
 
     def fixed_for(self, table: str) -> Fixed:
         """What goes with every request for a table."""

@@ -48,6 +48,18 @@ def is_null(answer: Json, dotted: str) -> bool:
     return False
 
 
+def is_null_itself(answer: Json, dotted: str) -> bool:
+    """Whether there is a null at a dotted path. A null on the way is none: beside it may stand what went wrong."""
+    if not isinstance(answer, dict):
+        return False
+    if dotted in answer:
+        return answer[dotted] is None
+    parts = dotted.split(".")
+    return any(
+        is_null_itself(answer.get(".".join(parts[:end])), ".".join(parts[end:])) for end in range(len(parts) - 1, 0, -1)
+    )
+
+
 def count(answer: Json, place: str | None, headers: Mapping[str, str], what: str) -> int | None:
     """A count that the source gives, or None where it gives none: 250, 250.0 or "250".
 

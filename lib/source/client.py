@@ -180,7 +180,10 @@ class SourceClient:
         asked = _Asked(_with_query(url, (*params, *hidden)), (*params, *hidden), headers, fixed, rules)
         if address is not None:
             shown = f"{redacted_url(url)}?{HIDDEN}"
-            asked = replace(asked, url=address, params=query_of(address))
+            # What is fixed is added anew, at the source's own address alone.
+            names = {name for name, _ in fixed.params}
+            own = tuple(one for one in query_of(address) if one[0] not in names)
+            asked = replace(asked, url=address, params=own)
         tally = Tally(self._gate)
         message = "no attempt was made"
         try:
@@ -314,8 +317,8 @@ class SourceClient:
         status, headers = response.status_code, _headers_of(response)
         is_empty = status in EMPTY or _is_past_end(response, headers)
         is_page, said = is_empty or status in self.taken, ""
-        if is_page:
-            body = b"" if is_empty else self._body(response, headers)
+        if status in self.taken:
+            body = self._body(response, headers)
         else:
             body, said = self._said(response, headers)
         kind = headers.get("content-type", "")
@@ -323,7 +326,7 @@ class SourceClient:
         if rule is not None and rule.do in ("end", "skip"):
             return Reply(status, headers, body, rule=rule)
         if rule is None and is_page:
-            return Reply(status, headers, body, is_empty=is_empty)
+            return Reply(status, headers, b"" if is_empty else body, is_empty=is_empty)
         raise self._refusal(status, headers, said or self.outlined(body, kind), rule)
 
     def _body(self, response: requests.Response, headers: Mapping[str, str]) -> bytes:
@@ -359,7 +362,9 @@ class SourceClient:
             check_asked_pause(asked_s, self.access.max_wait_s)
         except SourceError as error:
             return SourceError(f"{begin}: {error}")
-        return TryAgainError(f"{begin}: {said}", reason=str(status) if rule is None else BY_RULE, retry_after_s=asked_s)
+        # A 429 slows all, whoever says that it is worth another attempt.
+        reason = str(status) if rule is None or status == HTTPStatus.TOO_MANY_REQUESTS else BY_RULE
+        return TryAgainError(f"{begin}: {said}", reason=reason, retry_after_s=asked_s)
 
 
 def _is_past_end(response: requests.Response, headers: Mapping[str, str]) -> bool:

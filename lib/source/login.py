@@ -144,7 +144,12 @@ class LoginClient(SourceClient):
     def _posted(self, login: Login) -> Reply:
         """One request and its whole answer."""
         deadline = time.monotonic() + self.access.timeout_s
-        request = requests.Request("POST", login.url, HEADERS, data=login.body, params=login.params).prepare()
+        try:
+            request = requests.Request("POST", login.url, HEADERS, data=login.body, params=login.params).prepare()
+        except (requests.RequestException, ValueError):
+            request = None
+        if request is None:
+            raise SourceError("the address cannot be read as a URL")
         check_allowed(origin_of(str(request.url)), self._home, self.access.allowed_hosts)
         request.headers.update({name: value.encode().decode("latin-1") for name, value in login.headers})
         with self._sent(request, deadline) as response:

@@ -13,7 +13,7 @@ import orjson
 
 from lib.errors import SourceError
 from lib.source.access import Fixed
-from lib.source.answer import HEADER, at, count, is_null
+from lib.source.answer import HEADER, at, count, is_null, is_null_itself
 from lib.source.body import text_of
 from lib.source.client import ExchangeFailedError, Reply, SourceClient, Tried
 from lib.source.json_text import BrokenJsonError, Json, parsed
@@ -180,7 +180,7 @@ def look_at(
     if rows is not None:
         content = _canonical(cast("Json", rows.content))
     n_items = len(items if rows is None else rows.rows)
-    told = replace(told, last=_last(items, rows), n_items=n_items)
+    told = replace(told, first=_some(items, rows, slice(1)), last=_some(items, rows, slice(-1, None)), n_items=n_items)
     own_number, own_size = paging.own(told, asked)
     next_cursor = paging.follows(told)
     is_first = asked.number == paging.first_number
@@ -199,11 +199,11 @@ def look_at(
     )
 
 
-def _last(items: list[Json], rows: Apart | None) -> tuple[Json, ...]:
-    """The last row, if there is one; null for one that is no object."""
+def _some(items: list[Json], rows: Apart | None, which: slice) -> tuple[Json, ...]:
+    """Some of the rows; null for one that is no object."""
     if rows is None:
-        return tuple(items[-1:])
-    return tuple(None if row.json is None else parsed(row.json) for row in rows.rows[-1:])
+        return tuple(items[which])
+    return tuple(None if row.json is None else parsed(row.json) for row in rows.rows[which])
 
 
 def _read(body: str, items: str) -> tuple[Json, Apart | None]:
@@ -264,7 +264,7 @@ def _has_no_rows(told: Told, paging: Paging, total: int | None, position: Positi
     if position.cursor is not None and not paging.says_next(told):
         return False  # an answer that is empty by mistake would end the walk
     known = {key for place in paging.places for key in (place, place.partition(".")[0])}
-    return is_null(answer, paging.items) or answer.keys() <= known
+    return is_null_itself(answer, paging.items) or answer.keys() <= known
 
 
 def _no_rows(headers: Mapping[str, str], paging: Paging, position: Position) -> PageShape:
@@ -297,7 +297,8 @@ def _judged(reply: Reply, rule: Rule, paging: Paging) -> tuple[str | None, PageS
     told = Told({} if answer is None else answer, reply.headers)
     next_cursor = paging.follows(told)
     # A style that takes an answer of nothing for one that says so cannot tell.
-    tells = paging.says_next(told) and not paging.says_next(Told({}, {}))
+    silent: tuple[Json, ...] = ({}, {paging.items: None})
+    tells = paging.says_next(told) and not any(paging.says_next(Told(one, {})) for one in silent)
     if not paging.is_addressable and next_cursor is None and not tells:
         message = (
             f"{rule.says(reply.status)}: it names no next page ({paging.names_next}), so the rest of the table would be "

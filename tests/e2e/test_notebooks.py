@@ -532,7 +532,8 @@ def test_the_pages_open_without_another_host_a_dialog_or_an_error(ran: Ran, watc
         page.wait_for_load_state("networkidle")
         assert page.title() == name
         plots = page.locator("img").evaluate_all("found => found.map(one => [one.src.slice(0, 18), one.alt])")
-        assert len(plots) >= 1
+        # This lake has no lists and no models, so there is nothing of them to draw.
+        assert bool(plots) == (name != "05_recommendations")
         for kind, words in plots:
             assert kind == "data:image/svg+xml"
             assert re.match(r".+[.] X-axis titled '.+'.*[.] Y-axis ", words), words

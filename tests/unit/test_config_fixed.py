@@ -89,6 +89,12 @@ def test_set_gives_one_of_them_and_a_name_with_dots_is_one_name(tmp_path: Path) 
             "    pagination: {style: keyset, by: id}\n",
             ":2: api.params.after: is tables.orders.pagination.after_param, which is set for each request; leave it out",
         ),
+        (
+            'url: "http://h", auth: {type: session, login_path: /in, token: t, body: {user: anna, pwd: s3cret}}',
+            "",
+            ':2: api.auth.body: pwd: a secret must not be written out: write "${ENV_NAME}" and put the value in that environment '
+            "variable",
+        ),
         ('url: "http://h?a=1", params: {a: 2}', "", ":2: api.params.a: is there twice: in url as well"),
         (
             'url: "http://h", auth: {type: query, name: k, value: "${SHOP_KEY}"}, params: {k: x}',

@@ -13,7 +13,7 @@ from lib.source.access import Access
 from lib.source.client import SourceClient
 from lib.source.json_text import Json
 from lib.source.page import PageRow, fetch_page
-from lib.source.paging import Cursors, PageNumbers, Paging, Position
+from lib.source.paging import Cursors, Keysets, PageNumbers, Paging, Position, Ranges
 from lib.source.rules import Condition, Do, NoJson, Rule, first_that_fits, json_of
 from tests.scripted_server import Behaviour, Reply, ScriptedServer
 
@@ -307,3 +307,51 @@ def test_a_walk_is_not_ended_in_silence_by_a_skipped_page(place: str, body: byte
         f"status 500 (api.errors[0]: skip): it names no next page (api.pagination.next: {place}), so the rest of the table "
         "would be lost; write do: end if nothing follows, or fail"
     )
+
+
+def test_a_429_that_a_rule_tries_again_is_counted_as_one_and_slows_all(server: ScriptedServer) -> None:
+    row = fetch(server, [rule("retry", 429, 503)], Reply(status=429), Reply(status=503), GOOD)
+    assert (row.n_items, row.retries) == (2, '{"429": 1, "rule": 1}')
+
+
+def test_a_rule_judges_the_body_of_a_range_behind_the_end(server: ScriptedServer) -> None:
+    refused = Reply(b'{"code": "X"}', status=416, headers={"Content-Range": "items */0"})
+    about = Condition("code", "equals", value="X")
+    row = fetch(server, [rule("fail", 416, about=about)], refused, paging=Ranges())
+    assert str(row.error).endswith("status 416 (api.errors[0]: fail): a JSON object whose keys are code (13 bytes)")
+    row = fetch(server, [], refused, paging=Ranges())
+    assert (row.error, row.n_items, row.total) == (None, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "paging", [Cursors(items="data.items", next="data.next"), Keysets(items="data.items", by="id")]
+)
+def test_an_error_beside_data_that_is_null_neither_ends_nor_is_skipped_to_the_end(
+    paging: Paging, server: ScriptedServer
+) -> None:
+    failed = Reply(b'{"data": null, "errors": [{"message": "Ms. Secret"}]}')
+    behind = Position(3, cursor="7")
+    row = fetch(server, [], failed, paging=paging, position=behind)
+    assert "the answer has no list of rows at api.pagination.items: data.items" in str(row.error)
+    skipped = [rule("skip", about=Condition("errors", "exists", value=True))]
+    row = fetch(server, skipped, failed, paging=paging, position=behind)
+    assert "it names no next page" in str(row.error)
+
+
+def test_an_end_in_so_many_words_is_one(server: ScriptedServer) -> None:
+    paging = Cursors(items="data.items", next="data.next")
+    row = fetch(
+        server, [], Reply(b'{"data": {"items": null, "next": null}}'), paging=paging, position=Position(3, cursor="7")
+    )
+    assert (row.error, row.n_items, row.next_cursor) == (None, 0, None)
+
+
+def test_a_keyset_of_a_source_that_gives_the_newest_first_is_an_error_on_its_second_page(
+    server: ScriptedServer,
+) -> None:
+    newest_first = Reply(b'{"items": [{"id": 9}, {"id": 8}]}')
+    row = fetch(server, [], newest_first, paging=Keysets(by="id", total=None), position=Position(2, cursor="7"))
+    assert "api.pagination.by: by id the rows of the page are in one order, and lie in the other one" in str(row.error)
+    # A source may as well take the value for the greatest.
+    row = fetch(server, [], newest_first, paging=Keysets(by="id", total=None), position=Position(2, cursor="10"))
+    assert (row.error, row.next_cursor) == (None, "8")

@@ -28,13 +28,14 @@ class Position:
 
 @dataclass(frozen=True)
 class Told:
-    """What an answer tells of its paging. Names of `headers` are in lower case; `last` is its last row, if it has one.
+    """What an answer tells of its paging. Names of `headers` are in lower case; `first` and `last` are these rows, if it has any.
 
     `n_items` are its rows, and `is_part` says that by its status (206) there are others.
     """
 
     answer: Json = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
+    first: tuple[Json, ...] = field(default=(), repr=False)
     last: tuple[Json, ...] = field(default=(), repr=False)
     n_items: int = 0
     is_part: bool = False

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC
 from dataclasses import dataclass
 from typing import ClassVar
 
 from lib.errors import SourceError
-from lib.source.answer import HEADER, at, at_or_in_header, is_null
+from lib.source.answer import HEADER, at, at_or_in_header, is_null_itself
 from lib.source.json_text import Json
 from lib.source.links import next_link
 from lib.source.paging.style import Paging, Params, Position, Told
 
 LINK = f"{HEADER}Link"
+_WHOLE = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class _Named(_Walked, ABC):
         """Whether there is something at the place `next`, a null too. Of a header nobody can tell."""
         if self.next.startswith(HEADER):
             return True
-        return at(told.answer, self.next) is not None or is_null(told.answer, self.next)
+        return at(told.answer, self.next) is not None or is_null_itself(told.answer, self.next)
 
     @property
     def names_next(self) -> str:
@@ -169,6 +171,26 @@ class Keysets(_Walked):
         """The value of the last row, behind the first page."""
         return () if position.cursor is None else ((self.after_param, position.cursor),)
 
+    def own(self, told: Told, position: Position) -> tuple[int | None, int | None]:
+        """Nothing.
+
+        Raises:
+            SourceError: the rows are in one order, and lie in the other one from the value that they were asked by: those of a
+                source that gives the newest first, and takes the value for the least.
+        """
+        if position.cursor is None or not told.last:
+            return None, None
+        first, last = at(told.first[0], self.by), at(told.last[0], self.by)
+        if not (_WHOLE.fullmatch(position.cursor) and isinstance(first, int) and isinstance(last, int)):
+            return None, None
+        if (last - first) * (last - int(position.cursor)) < 0:
+            message = (
+                f"api.pagination.by: by {self.by} the rows of the page are in one order, and lie in the other one from the value "
+                "that they were asked by, so rows are left out; let the source give them in ascending order"
+            )
+            raise SourceError(message)
+        return None, None
+
     def follows(self, told: Told) -> str | None:
         """The value of the last row: a text or a whole number."""
         if told.answer is None:
@@ -191,7 +213,7 @@ class Keysets(_Walked):
         """Whether there is something at the place `more`; or, without one, whether there are no rows, in so many words."""
         if self.more is not None:
             return at(told.answer, self.more) is not None
-        return told.answer is None or is_null(told.answer, self.items)
+        return told.answer is None or is_null_itself(told.answer, self.items)
 
     @property
     def names_next(self) -> str:
