@@ -212,3 +212,13 @@ def test_names_may_be_exchanged_and_differ_in_case_alone(tmp_path: Path) -> None
         ("a", "id"),
         ("b", "Id"),
     ]
+
+
+def test_a_parameter_that_no_table_is_paged_by_is_free(tmp_path: Path) -> None:
+    text = (
+        'source: shop\napi: {url: "http://h", params: {page: 3}}\ntables:\n  orders: {path: /o, key: [id], '
+        "pagination: {style: none}, columns: {id: bigint!}}\n"
+    )
+    (tmp_path / "shop.yml").write_text(text, "utf-8")
+    source = load_source(str(tmp_path / "shop.yml"), conf_dir=tmp_path, env={})
+    assert source.api.params == {"page": "3"}

@@ -15,7 +15,7 @@ from lib.source.gate import OPEN_GATE
 from lib.source.page import PageRow, fetch_page
 from lib.source.paging import Position, Ranges
 from tests.moving_copies import Landings, asked_by_resuming, by_number, killed_after, two_pages_a_wave
-from tests.moving_server import Fails, Manners, MovingServer, MovingTable, Short, append, delete, insert, rows_of
+from tests.moving_server import Fails, Manners, MovingServer, MovingTable, Says, Short, append, delete, insert, rows_of
 from tests.scripted_server import Reply, ScriptedServer
 
 RANGES = {"style": "range"}
@@ -221,3 +221,15 @@ def test_all_rows_at_once_are_landed_and_not_proved(copies: Landings) -> None:
     assert copies.proved(copies.run()) == ("unproved", 0)
     assert copies.silver() == rows_of(range(1, 11))
     assert copies.landed() == {("things", 1, 0): 1}
+
+
+@pytest.mark.parametrize("total", ["null", "total"])
+def test_a_source_that_answered_once_as_if_it_took_no_ranges_is_read_by_ranges_after_all(
+    total: str, copies: Landings
+) -> None:
+    copies.pagination = {**RANGES, "total": total}
+    table = copies.serve(range(1, 10), by_range(total="always" if total == "total" else "absent"))
+    # A cache, once: two rows, and no word of others.
+    table.once(1, Says({"items": rows_of([1, 2])}))
+    assert copies.proved(copies.run())[0] == ("counted" if total == "total" else "unproved")
+    assert copies.silver() == rows_of(range(1, 10))

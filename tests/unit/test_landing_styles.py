@@ -14,6 +14,8 @@ import pytest
 
 from jobs import full_ingest
 from lib.errors import SourceError
+from lib.lineage.explain import _reading
+from lib.source.access import Access
 from lib.source.page import look_at
 from lib.source.paging import Cursors, Offsets, PageNumbers, Position, Told
 from tests.moving_copies import Landings, asked_by_resuming, by_number, killed_after, two_pages_a_wave
@@ -392,3 +394,19 @@ def test_a_message_names_the_settings_where_the_table_has_them(copies: Landings)
     assert "the answer has no list of rows at tables.lost.pagination.items: rows (its keys are" in copies.failed(
         run, "lost"
     )
+
+
+def test_a_table_whose_name_is_in_the_setting_is_named_once() -> None:
+    access = Access(base_url="http://h", own_paging=(("api", Cursors()),))
+    told = access.worded("api", access.worded("api", "look at api.pagination.next"))
+    assert told == "look at tables.api.pagination.next"
+    assert access.worded("other", "look at api.pagination.next") == "look at api.pagination.next"
+
+
+def test_rows_are_read_otherwise_once_the_table_itself_says_so() -> None:
+    table = {"name": "t", "key": ["id"], "newest_by": None, "columns": []}
+    of_api = {"api": {"pagination": {"items": "items"}}}
+    before = {**of_api, "tables": [table]}  # of a version that had no pagination by table
+    own = {**of_api, "tables": [{**table, "pagination": {"items": "rows"}}]}
+    none = {"api": {"pagination": {"items": "data"}}, "tables": [{**table, "pagination": None}]}
+    assert [_reading(one, "t")[0] for one in (before, own, none)] == ["items", "rows", "data"]

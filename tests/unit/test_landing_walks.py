@@ -212,6 +212,17 @@ def test_a_walk_whose_position_is_not_known_any_more_begins_anew_when_it_is_resu
     assert table.asked == {1: 2, 2: 1, 3: 1, 4: 1}
 
 
+@pytest.mark.parametrize("style", ADDRESSES.values(), ids=ADDRESSES)
+def test_a_signed_address_whose_time_is_over_begins_anew_when_it_is_resumed(copies: Landings, style: Style) -> None:
+    copies.pagination = style.pagination
+    table = copies.serve(range(1, 11), style.served())
+    table.once(3, Fails(403))
+    assert "status 403" in copies.failed(copies.run())
+    table.asked.clear()
+    assert copies.proved(copies.run(resume="run-1"))[0] == "counted"
+    assert table.asked == {1: 2, 2: 1, 3: 1, 4: 1}
+
+
 def test_an_empty_table_is_one_empty_page(copies: Landings, style: Style) -> None:
     copies.serve([], style.served())
     assert copies.proved(copies.run()) == ("counted", 0)

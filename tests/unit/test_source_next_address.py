@@ -332,3 +332,17 @@ def test_only_an_answer_that_says_that_there_are_no_rows_ends_a_keyset(server: S
     for paging, takes in ((Keysets(total=None), [True, True, False]), (Keysets(total=None, more="more"), [False] * 3)):
         server.play("/t", Reply(b'{"items": null}'), Reply(b"", status=204), Reply(b"{}"))
         assert [fetch(access(server, paging), "5").error is None for _ in range(3)] == takes
+
+
+def test_a_fixed_parameter_that_the_source_repeats_goes_to_no_other_host(
+    server: ScriptedServer, other: ScriptedServer
+) -> None:
+    fixed = (("t", Fixed(params=(("tenant", "7"),))),)
+    host = other.url.removeprefix("http://")
+    server.play("/t", Reply(page("/go?cursor=1&tenant=7")))
+    server.play("/go", Reply(b"", status=302, headers={"Location": f"{other.url}/t"}))
+    asking = access(server, allowed_hosts=(host,), fixed=fixed)
+    first = fetch(asking)
+    assert fetch(asking, first.next_cursor).error is None
+    assert [one.target for one in server.asked] == ["/t?size=100&tenant=7", "/go?cursor=1&tenant=7"]
+    assert [one.target for one in other.asked] == ["/t?cursor=1"]
