@@ -13,7 +13,7 @@ import orjson
 
 from lib.errors import SourceError
 from lib.source.access import Fixed
-from lib.source.answer import HEADER, at, count, is_null, is_null_itself
+from lib.source.answer import HEADER, at, count, is_null
 from lib.source.body import text_of
 from lib.source.client import ExchangeFailedError, Reply, SourceClient, Tried
 from lib.source.json_text import BrokenJsonError, Json, parsed
@@ -23,6 +23,8 @@ from lib.source.retry import TryAgainError
 from lib.source.rows import Apart, RowText, apart, may_be_too_long, place
 from lib.source.rules import NoJson, Rule, json_of
 
+# Where APIs say that something went wrong; rows that are null beside it were not given, and are not none.
+_ERRORS = ("error", "errors")
 _KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
 
 
@@ -264,7 +266,8 @@ def _has_no_rows(told: Told, paging: Paging, total: int | None, position: Positi
     if position.cursor is not None and not paging.says_next(told):
         return False  # an answer that is empty by mistake would end the walk
     known = {key for place in paging.places for key in (place, place.partition(".")[0])}
-    return is_null_itself(answer, paging.items) or answer.keys() <= known
+    is_failed = any(answer.get(name) for name in _ERRORS)
+    return (is_null(answer, paging.items) and not is_failed) or answer.keys() <= known
 
 
 def _no_rows(headers: Mapping[str, str], paging: Paging, position: Position) -> PageShape:

@@ -73,6 +73,7 @@ RUN_ABOVE = {
 }
 # The same command, program or text, with what it should give.
 RUN_ELSEWHERE = {
+    "api:": "unit/test_config_answer_rules.py::test_the_example_of_the_docs_is_good",
     '(source scripts/environment.sh && "$PAGELAKE_VENV/bin/python" explore.py)': "e2e/test_readme.py::ran",
     'make test ARGS="tests/unit/test_source_retries.py"            # one file of unit tests': (
         "e2e/test_make_test.py::test_arguments_go_to_pytest_and_to_no_make_that_a_test_starts"

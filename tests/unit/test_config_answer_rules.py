@@ -183,3 +183,13 @@ def test_no_rule_without_a_body_is_for_a_page(first: int, length: int) -> None:
         return
     assert found is not None
     assert not found & {HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION, HTTPStatus.PARTIAL_CONTENT}
+
+
+def test_the_example_of_the_docs_is_good(tmp_path: Path) -> None:
+    page = (REPO / "docs" / "configuration.md").read_text("utf-8")
+    example = page.partition("    api:\n      errors:\n")[2].partition("    tables:\n")[0]
+    of_api = "".join(f"{line[4:]}\n" for line in example.splitlines())
+    text = f"source: shop\napi:\n  url: http://h\n  errors:\n{of_api}{TABLE}"
+    (tmp_path / "shop.yml").write_text(text, "utf-8")
+    source = load_source(str(tmp_path / "shop.yml"), conf_dir=REPO / "conf", env={})
+    assert [one.do for one in source.api.errors] == ["retry", "fail", "retry"]

@@ -132,6 +132,15 @@ def test_rows_at_a_path_that_ends_in_null_are_an_empty_page() -> None:
         look_at('{"data": {"row": null}, "more": 1}', paging, {}, Position(4))
 
 
+@pytest.mark.parametrize("rows", ['{"data": null', '{"data": {"rows": null}'])
+def test_rows_that_are_null_beside_an_error_are_no_empty_page(rows: str) -> None:
+    paging = PageNumbers(items="data.rows")
+    for said in ('"errors": [{"message": "m"}]', '"error": "m"'):
+        with pytest.raises(SourceError, match="no list of rows"):
+            look_at(f"{rows}, {said}}}", paging, {}, Position(4))
+    assert look_at(f'{rows}, "errors": []}}', paging, {}, Position(4)).n_items == 0
+
+
 def test_a_bare_null_behind_the_first_page_is_a_bare_list_without_rows() -> None:
     assert look_at("null", PageNumbers(items="$"), {}, Position(4)).n_items == 0
     with pytest.raises(SourceError, match="no list of rows"):
