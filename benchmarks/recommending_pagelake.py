@@ -105,7 +105,7 @@ def main(folder: Path, *, searches: bool) -> None:
     lists = Lists(plays, folder, before)
     started = time.monotonic()
     with opened(spark, source, settings, tables, before) as known:
-        known.users.count()
+        known.packed.count()
         say("read", started)
         lists.make("Pagelake", known, usual(candidates(DISCOVER, plays.n_items, settings.max_items)))
         started = time.monotonic()
@@ -115,7 +115,7 @@ def main(folder: Path, *, searches: bool) -> None:
 
     started = time.monotonic()
     with opened(spark, source, settings, tables, datetime.fromtimestamp(plays.end // 1_000_000, UTC)) as whole:
-        whole.users.count()
+        whole.packed.count()
         say("read all plays", started)
         rules = rules_of(popularity_of(whole, plays.split), whole.items.catalogue)
         own = (OwnPlays(plays.n_items, None), LastPlayed(plays.n_items))
@@ -133,7 +133,7 @@ def main(folder: Path, *, searches: bool) -> None:
         sys.exit(f"nothing was trained: {discover.because}")
     started = time.monotonic()
     with opened(spark, source, settings, tables, before) as known:
-        known.users.count()
+        known.packed.count()
         say("read again", started)
         lists.make("Pagelake, searched", known, discover.recipe)
 

@@ -63,8 +63,9 @@ class _AsWritten(GenerateJsonSchema):
         return False  # it would be the key once more
 
     def get_default_value(self, schema: core.WithDefaultSchema) -> Any:
-        default = super().get_default_value(schema)
-        return schema["default_factory"]() if "default_factory" in schema else default  # type: ignore[call-arg]
+        # Pydantic's type has factories that take the other values, too; no setting has such a one.
+        factory: Any = schema.get("default_factory")
+        return super().get_default_value(schema) if factory is None else factory()
 
     def model_schema(self, schema: core.ModelSchema) -> Node:
         found = super().model_schema(schema)

@@ -308,7 +308,7 @@ def test_bad_rows_before_the_last_one_are_in_nobody_s_way(server: ScriptedServer
 
 
 @pytest.mark.parametrize(("says", "named"), [(True, "2"), (False, None)])
-def test_more_says_whether_it_goes_on(says: bool, named: str | None, server: ScriptedServer) -> None:  # noqa: FBT001 - a case
+def test_more_says_whether_it_goes_on(*, says: bool, named: str | None, server: ScriptedServer) -> None:
     server.play("/t", Reply(key({"id": 2}, meta={"more": says})))
     assert fetch(access(server, Keysets(more="meta.more"))).next_cursor == named
 

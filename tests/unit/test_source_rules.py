@@ -91,7 +91,7 @@ def told(row: PageRow) -> str:
         (Condition("e", "contains", "limit"), {}, False),
     ],
 )
-def test_a_condition_is_met_by_what_is_at_its_place(condition: Condition, answer: Json, expected: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_a_condition_is_met_by_what_is_at_its_place(*, condition: Condition, answer: Json, expected: bool) -> None:
     assert condition.is_met_by(answer) is expected
 
 
