@@ -52,7 +52,8 @@ lock:  ## Pin what the requirements*.in ask for anew (add ARGS=--upgrade for new
 	    && "$$python" $(COMPILE) $(ARGS) requirements-notebooks.in -o requirements-notebooks.txt \
 	    && "$$python" $(COMPILE) $(ARGS) requirements-dev.in -o requirements-dev.txt \
 	    && "$$python" $(COMPILE) $(ARGS) airflow/requirements.in -o airflow/requirements.txt \
-	    && "$$python" $(COMPILE) $(ARGS) tests/requirements-mlflow.in -o tests/requirements-mlflow.txt
+	    && "$$python" $(COMPILE) $(ARGS) tests/requirements-mlflow.in -o tests/requirements-mlflow.txt \
+	    && "$$python" $(COMPILE) $(ARGS) tests/requirements-servers.in -o tests/requirements-servers.txt
 
 schema:  ## Write conf/source.schema.json and docs/sources.md anew from the settings in lib/config
 	@$(DEV) && "$$python" -m scripts.source_schema $(ARGS)

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from urllib.parse import quote_plus, urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import orjson
 import requests
@@ -78,8 +78,9 @@ def _oauth2(auth: ClientCredentialsAuth | RefreshTokenAuth, refresh_token: str |
     form |= {name: value for name, value in (("scope", auth.scope), ("audience", auth.audience)) if value is not None}
     headers: Pairs = (("Content-Type", _FORM),)
     if auth.client_auth == "basic":
-        # Each is encoded as in a form, so that a colon in the id is none between the two.
-        pair = f"{quote_plus(client_id)}:{quote_plus(secret)}"
+        # Each is encoded as in a form, so that a colon in the id is none between the two. A space is %20, which every server
+        # decodes: some (authlib) take a plus for itself.
+        pair = f"{quote(client_id, safe='')}:{quote(secret, safe='')}"
         packed = base64.b64encode(pair.encode()).decode()
         headers += (("Authorization", f"Basic {packed}"),)
         secrets += [pair, packed]

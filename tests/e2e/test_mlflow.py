@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +16,7 @@ from lib.config import Models, load_source
 from lib.lake.decisions import Decision, Verdict
 from lib.observe.export.mlflow import LAST, send_decisions
 from tests.e2e.jobs_and_lakes import ROOT, free_port
+from tests.e2e.own_environment import python_with, wait_for
 
 pytestmark = pytest.mark.e2e
 PINS = ROOT / "tests" / "requirements-mlflow.txt"
@@ -35,13 +33,7 @@ METRICS = {
 @pytest.fixture(scope="module")
 def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server that keeps runs in SQLite and artifacts in a folder."""
-    stamp = VENV / ".pagelake-stamp"
-    if not stamp.is_file() or stamp.read_text("utf-8") != PINS.read_text("utf-8"):
-        subprocess.run([sys.executable, "-m", "uv", "venv", "-q", "--clear", str(VENV)], check=True, timeout=300)
-        python = str(VENV / "bin" / "python")
-        install = [sys.executable, "-m", "uv", "pip", "install", "-q", "--python", python, "-r", str(PINS)]
-        subprocess.run(install, check=True, timeout=800)
-        stamp.write_text(PINS.read_text("utf-8"), "utf-8")
+    python_with(PINS, VENV)
     folder, port = tmp_path_factory.mktemp("mlflow"), free_port()
     store = [
         "--backend-store-uri",
@@ -72,19 +64,6 @@ def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield url
         finally:
             server.terminate()
-
-
-def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(600):
-        if server.poll() is not None:
-            break
-        try:
-            if requests.get(url, timeout=5).ok:
-                return
-        except requests.RequestException:
-            pass
-        time.sleep(1)
-    pytest.fail(f"MLflow did not start:\n{log.read_text('utf-8')[-2000:]}")
 
 
 def decision(version: str, verdict: Verdict, after: str | None, before: str | None, **other: Any) -> Decision:

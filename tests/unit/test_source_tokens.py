@@ -79,7 +79,7 @@ def test_a_client_shows_its_credentials_in_a_header_encoded_as_in_a_form() -> No
         )
         assert fetched(api_at(server, auth))[0].error is None
         [(headers, body)] = server.logins
-    assert base64.b64decode(headers["authorization"].removeprefix("Basic ")) == b"a%3Ab+c:p%2B%C3%A9%2F"
+    assert base64.b64decode(headers["authorization"].removeprefix("Basic ")) == b"a%3Ab%20c:p%2B%C3%A9%2F"
     assert headers["content-type"] == "application/x-www-form-urlencoded"
     assert parse_qs(body) == {"grant_type": ["client_credentials"], "scope": ["read write"], "audience": ["x"]}
 

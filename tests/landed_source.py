@@ -1,0 +1,72 @@
+"""A source YAML landed and proved without Spark: what its API gave, as it stands in bronze, and what is known of it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, QueryBuilder
+
+from jobs.full_ingest import ingest
+from jobs.steps import record
+from jobs.steps.options import Choices, Job
+from lib.config import Runtime, load_source
+from lib.console import Steps
+from lib.lake.layout import lake_at
+from lib.lake.runs import TableRun
+from lib.landing.budget import Budget
+from lib.source.access import Access
+from tests.moving_copies import Landings
+from tests.moving_server import MovingServer, Row
+from tests.spark.served_table import REPO, day
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A table of a run: its record, and the rows that its pages gave in the order of the pages."""
+
+    record: TableRun
+    rows: list[Row]
+
+
+def landed(
+    yaml: Path, folder: Path, env: Mapping[str, str] | None = None, overrides: Sequence[str] = ()
+) -> dict[str, Landed]:
+    """All tables of a source, after a run into an empty lake below `folder`. A failed table is raised."""
+    source = load_source(str(yaml), overrides=overrides, conf_dir=REPO / "conf", env=env or {})
+    lake, names = folder / "lake", tuple(table.name for table in source.tables)
+    runtime, layout = Runtime.of(os.environ), lake_at(str(lake))
+    job = Job(source, layout, names, run_id="run-1", suites={}, runtime=runtime, now=day(1), steps=Steps())
+    with pytest.MonkeyPatch.context() as patch, MovingServer({}) as unused:
+        Landings.without_spark(folder, unused, patch)
+        run = record.open_run(job, publishes=False)
+        with record.recorded(job, run, "full-ingest"):
+            choices = Choices(allow_deletes=False, accept_incomplete=False, no_check=True)
+            ingest(job, Access.of(source.api, source.tables), Budget.of(source.api), run, choices)
+    return {
+        name: Landed(run.tables[name], _rows(lake, name, source.table(name).pagination or source.api.pagination))
+        for name in names
+    }
+
+
+def _rows(lake: Path, table: str, pagination: Any) -> list[Row]:
+    """The rows of each page as it was read last."""
+    pages = DeltaTable(str(lake / "bronze" / "pages"))
+    sql = f"""SELECT body FROM (
+        SELECT page, body, row_number() OVER (PARTITION BY page ORDER BY round DESC) AS back FROM t
+        WHERE "table" = '{table}' AND error IS NULL
+    ) WHERE back = 1 ORDER BY page"""
+    bodies = pa.table(QueryBuilder().register("t", pages).execute(sql)).to_pylist()
+    return [row for body in bodies for row in _at(json.loads(body["body"] or "null"), pagination.items) or ()]
+
+
+def _at(answer: Any, items: str) -> Any:
+    for name in items.split(".") if items != "$" else ():
+        answer = answer.get(name) if isinstance(answer, dict) else None
+    return answer
