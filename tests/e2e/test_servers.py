@@ -18,7 +18,7 @@ from lib.errors import SourceError
 from tests.e2e.jobs_and_lakes import ROOT, Step, free_port, step
 from tests.e2e.own_environment import python_with, wait_for
 from tests.e2e.servers.copied import copy_of, copy_should_be
-from tests.e2e.servers.store import CLIENT_SECRET, PASSWORD, USER, Row, Store, order, orders
+from tests.e2e.servers.store import CLIENT_SECRET, PASSWORD, Row, Store, order, orders
 from tests.e2e.warm_process import WarmProcess
 from tests.landed_source import landed
 
