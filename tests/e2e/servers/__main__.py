@@ -1,4 +1,4 @@
-"""Starts the servers: FastAPI with fastapi-pagination, and below it Django, all on one SQLite file.
+"""Starts the servers: FastAPI with fastapi-pagination, and below it Django and strawberry, all on one SQLite file.
 
 python -m tests.e2e.servers DATABASE PORT
 """
@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 from sqlalchemy import JSON, BigInteger, DateTime, Numeric, Text, create_engine, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+from tests.e2e.servers.graph import graphql
 from tests.e2e.servers.site import configure
 
 
@@ -80,6 +81,7 @@ def fastapi(database: Path) -> FastAPI:
         return paginate(session, query)
 
     add_pagination(app)
+    app.add_route("/graphql", graphql(engine, query))
     return app
 
 
