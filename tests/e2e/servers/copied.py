@@ -1,4 +1,4 @@
-"""A table in silver as delta-rs reads it, beside what the store held. Nothing of `lib` is imported here."""
+"""A table of orders in a source YAML, and in silver as delta-rs reads it. Nothing of `lib` is imported here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,27 @@ from tests.e2e.jobs_and_lakes import Row, Step, content
 
 # What a run must know of a copy to mark rows as deleted that the source no longer has.
 DELETES = ("counted", "reread")
+
+
+@dataclass(frozen=True)
+class Served:
+    """A table of the source: where it is, how its pages are asked for, and how sure a copy of it is."""
+
+    path: str
+    pagination: str
+    proof: str = "counted"
+    columns: str = (
+        'id: bigint!, name: string!, price: "decimal(15,2)", serial: bigint, placed_at: timestamp!, '
+        'details: "struct<tags: array<string>, size: struct<w: bigint, h: bigint>>"'
+    )
+    more: str = ""
+
+    def yaml(self, name: str) -> str:
+        """The table as it stands in a source YAML."""
+        return (
+            f"  {name}:\n    path: {self.path}\n    pagination: {{{self.pagination}}}\n    key: [id]\n"
+            f"    deletes: soft\n    columns: {{{self.columns}}}\n{self.more}"
+        )
 
 
 @dataclass(frozen=True)
