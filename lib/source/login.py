@@ -19,9 +19,10 @@ from lib.config.answer_rules import REDIRECTS, TAKEN
 from lib.errors import SourceError
 from lib.source.access import Access, Fixed, Pairs, fixed_of
 from lib.source.answer import at
-from lib.source.client import HEADERS, SHOWN_MESSAGE, Reply, SourceClient
+from lib.source.client import SHOWN_MESSAGE, Reply, SourceClient
 from lib.source.hosts import check_allowed, origin_of
 from lib.source.redact import redacted
+from lib.source.request import HEADERS
 from lib.source.retry import TryAgainError, exchange_retries
 from lib.source.tally import Tally
 
