@@ -145,7 +145,8 @@ def _place_problems(table: str, paging: Pagination, where: YamlPath, body: Body 
         place = place_of(name, body.kind)
         for other, its in taken.items():
             if other[: len(place)] == place[: len(other)]:
-                yield Problem((*where, setting), f"must not be at the same place of the body as {its}, or below it")
+                message = f"must not be at the same place of the body as {its}, or below or above it"
+                yield Problem((*where, setting), message)
         taken[place] = setting
         yield from _in_the_way(body, place, ".".join(map(str, (*where, setting))))
 
