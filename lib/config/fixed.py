@@ -83,6 +83,11 @@ def looks_secret(name: str) -> bool:
     return _SECRET_NAME.search(name.lower()) is not None
 
 
+def is_header_name(name: str) -> bool:
+    """Whether this can be the name of an HTTP header."""
+    return len(name) <= _MOST and re.fullmatch(HEADER_CHARACTERS, name) is not None
+
+
 def _params(params: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
     for name, value in params.items():
         if not name or not name.isprintable() or len(name) > _MOST:
@@ -94,7 +99,7 @@ def _params(params: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
 def _headers(headers: Mapping[str, FixedValue]) -> Mapping[str, FixedValue]:
     seen = set[str]()
     for name, value in headers.items():
-        if not re.fullmatch(HEADER_CHARACTERS, name) or len(name) > _MOST:
+        if not is_header_name(name):
             raise ValueError("holds what is no name of an HTTP header")
         if name.lower() in _OWN_HEADERS:
             raise ValueError(f"{name} is a header that Pagelake sets itself")

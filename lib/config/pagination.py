@@ -16,13 +16,19 @@ _DOTTED = re.compile(r"[^.\s]+(?:\.[^.\s]+)*")
 _PATH_OR_HEADER = re.compile(rf"header:{HEADER_CHARACTERS}|(?!header:){_DOTTED.pattern}")
 
 
-def _dotted(path: str) -> str:
+def checked_place(path: str, *, example: str = "data.token") -> str:
+    """Return a dotted path into an answer.
+
+    Raises:
+        ValueError: it is none.
+    """
     if not _DOTTED.fullmatch(path):
-        raise ValueError("must be a dotted path into the answer, such as data.token")
+        message = f"must be a dotted path into the answer, such as {example}"
+        raise ValueError(message)
     return path
 
 
-DottedPath: TypeAlias = Annotated[str, AfterValidator(_dotted)]
+DottedPath: TypeAlias = Annotated[str, AfterValidator(checked_place)]
 
 
 def _parameter(name: str) -> str:

@@ -137,7 +137,10 @@ def test_mistakes_of_a_body_have_their_line_and_show_no_value(
     assert "s3cret" not in "".join(found)
 
 
-NO_BODY = "is in the body, and the requests for orders have none; write method: post, and json: {} or form: {} if nothing else is in it"
+NO_BODY = (
+    "is in the body, and the requests for orders have none; write method: post, and json: {} or form: {} if nothing else is "
+    "in it"
+)
 AFTER = "api.pagination.cursor_param"
 
 
