@@ -40,7 +40,7 @@ class Copies:
     """Copies of moving tables into one lake, a run after the other. One request at a time, so that their order is known.
 
     `pagination`, `limits` and `errors` (as YAML) are those of the source YAML, and so is `prove`, for all tables; `own` is the
-    pagination of single ones.
+    pagination of single ones, `body` the method and the body of the API.
     """
 
     spark: SparkSession
@@ -51,6 +51,7 @@ class Copies:
     own: dict[str, dict[str, Any]] = field(default_factory=dict)
     limits: dict[str, Any] = field(default_factory=dict)
     errors: str = "[]"
+    body: dict[str, str] = field(default_factory=dict)
     n_runs: int = 0
     done: ClassVar[TableState] = TableState.MERGED
 
@@ -94,6 +95,7 @@ class Copies:
         overrides = [f"api.pagination.{name}={value}" for name, value in pagination.items()]
         overrides += [f"api.limits.{name}={value}" for name, value in limits.items()]
         overrides += [f"api.errors={self.errors}"]
+        overrides += [f"api.{name}={value}" for name, value in self.body.items()]
         return job_of(path, self.n_runs, overrides)
 
     def run(self, *, resume: str | None = None, accept_incomplete: bool = False, allow_deletes: bool = False) -> Run:

@@ -246,12 +246,15 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
+    def do_POST(self) -> None:
+        self.do_GET()
+
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
         query = parse_qs(parts.query)
         with self.server.lock:
             table = self.server.tables[parts.path.removeprefix("/")]
-            asked = {name: values[0] for name, values in query.items()}
+            asked = {name: values[0] for name, values in query.items()} | self._in_body()
             status, content = table.answer({**asked, "Range": self.headers.get("Range", "")})
             headers = _named(table.manners, parts.path, query, content) if isinstance(content, dict) else {}
             body = json.dumps(content).encode()
@@ -263,8 +266,26 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def _in_body(self) -> dict[str, str]:
+        """What a POST asks for, by the last key of each place: a cursor is text, any other value of JSON a number."""
+        text = self.rfile.read(int(self.headers.get("Content-Length", "0"))).decode()
+        if self.headers.get("Content-Type") == "application/json":
+            leaves = _leaves(json.loads(text))
+            wrong = {name for name, value in leaves.items() if isinstance(value, str) is not (name == "cursor")}
+            return {
+                name: f"{value} is of another type" if name in wrong else str(value) for name, value in leaves.items()
+            }
+        return {name: values[0] for name, values in parse_qs(text).items()}
+
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
+
+
+def _leaves(value: Row) -> Row:
+    found: Row = {}
+    for name, one in value.items():
+        found |= _leaves(one) if isinstance(one, dict) else {name: one[0] if isinstance(one, list) else one}
+    return found
 
 
 def _named(manners: Manners, path: str, query: Mapping[str, list[str]], content: Row) -> dict[str, str]:
@@ -275,7 +296,8 @@ def _named(manners: Manners, path: str, query: Mapping[str, list[str]], content:
         return {}
     named = content.pop("next_cursor")
     if manners.style != "cursor" and named is not None:
-        named = f"{path}?{urlencode({'size': query['size'][0], 'cursor': named})}"
+        sizes = {"size": query["size"][0]} if "size" in query else {}
+        named = f"{path}?{urlencode({**sizes, 'cursor': named})}"
     if manners.style == "link_header":
         others = f'<{path}?size=1>; rel="first"; title="a, b"'
         return {"Link": others if named is None else f'{others}, <{named}>; rel="next"'}

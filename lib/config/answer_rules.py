@@ -10,6 +10,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from lib.config.model import Problem, Settings, problems_error
+from lib.config.pagination import checked_place
 
 TAKEN = frozenset({HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION, HTTPStatus.PARTIAL_CONTENT})
 """Statuses that bring a page."""
@@ -19,7 +20,6 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 TESTS = ("equals", "exists", "contains")
 _LEAST, _MOST = 200, 999
 _RANGE = re.compile(r"([0-9]{3}) ?- ?([0-9]{3})")
-_DOTTED = re.compile(r"[^.\s]+(?:\.[^.\s]+)*")
 
 
 def _span(part: object) -> range:
@@ -76,9 +76,7 @@ class BodyTest(Settings):
     @field_validator("path")
     @classmethod
     def _path_is_dotted(cls, path: str) -> str:
-        if not _DOTTED.fullmatch(path):
-            raise ValueError("must be a dotted path into the answer, such as error.code")
-        return path
+        return checked_place(path, example="error.code")
 
     @field_validator("exists", "contains", mode="before")
     @classmethod

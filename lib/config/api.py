@@ -18,6 +18,7 @@ from pydantic import (
 
 from lib.config.answer_rules import AnswerRules
 from lib.config.auth import Auth, NoAuth, auth_problems
+from lib.config.bodies import JsonBody, Method
 from lib.config.fixed import FixedHeaders, FixedParams
 from lib.config.model import Problem, Settings, problems_error
 from lib.config.network import UrlText, checked_host, checked_url, pem_of
@@ -83,6 +84,12 @@ class Api(Settings):
     """Query parameters of every request."""
     headers: FixedHeaders = Field(default_factory=dict)
     """Headers of every request."""
+    method: Method = "get"
+    """Method of the requests for pages."""
+    json_body: JsonBody | None = Field(default=None, alias="json")
+    """Body of a POST as JSON, nested as it is; secrets as `"${ENV_NAME}"`."""
+    form: FixedParams | None = None
+    """Body of a POST as a form, by the names of its fields."""
     errors: AnswerRules = ()
     """Rules that judge answers; of those that an answer fits the first decides, before what is done by default."""
     _ca_pem: str | None = PrivateAttr(None)

@@ -15,6 +15,7 @@ from lib.config.pagination import DottedPath
 from lib.config.secret import Secret, SecretOrLiteral
 
 TOKEN = "{token}"
+_HeaderName = Annotated[str, Field(pattern=f"^{HEADER_CHARACTERS}$", max_length=200)]
 
 
 class NoAuth(Settings):
@@ -35,7 +36,7 @@ class HeaderAuth(Settings):
     """A header of the API's own, such as `X-Api-Key`."""
 
     type: Literal["header"] = "header"
-    name: Annotated[str, Field(pattern=f"^{HEADER_CHARACTERS}$", max_length=200)]
+    name: _HeaderName
     """The header's name."""
     value: Secret
     """The header's value."""
@@ -121,7 +122,7 @@ class SessionAuth(Settings):
     """How the body is written."""
     token: DottedPath
     """Where the answer has the token: a dotted path."""
-    name: Annotated[str, Field(pattern=f"^{HEADER_CHARACTERS}$", max_length=200)] = "Authorization"
+    name: _HeaderName = "Authorization"
     """Header that the token is sent in."""
     value: str = f"Bearer {TOKEN}"
     """Value of that header, with `{token}` in it once."""

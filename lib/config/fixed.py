@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, SecretStr, ValidationInfo
 
 from lib.config.model import Problem, YamlPath
-from lib.config.secret import from_environment
+from lib.config.secret import WRITTEN_OUT, from_environment
 
 if TYPE_CHECKING:
     from lib.config.api import Api
@@ -48,7 +48,12 @@ def _fixed(value: object, info: ValidationInfo) -> object:
     raise ValueError('must be text, a number, true or false, or "${ENV_NAME}" for a secret')
 
 
-def _kept(value: object, info: ValidationInfo) -> object:
+def kept(value: object, info: ValidationInfo) -> object:
+    """A single value as it is, or the secret that it names.
+
+    Raises:
+        ValueError: it is neither.
+    """
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("must be a number, and not infinite")
     return value if isinstance(value, bool | int | float) else _fixed(value, info)
@@ -70,12 +75,17 @@ FixedValue: TypeAlias = Annotated[
 
 
 Scalar: TypeAlias = str | bool | int | float | SecretStr
-BodyValue: TypeAlias = Annotated[Scalar, BeforeValidator(_kept), PlainSerializer(_shown_as_it_is, when_used="json")]
+BodyValue: TypeAlias = Annotated[Scalar, BeforeValidator(kept), PlainSerializer(_shown_as_it_is, when_used="json")]
 
 
 def looks_secret(name: str) -> bool:
     """Whether a parameter or header of this name carries a secret as a rule."""
     return _SECRET_NAME.search(name.lower()) is not None
+
+
+def is_header_name(name: str) -> bool:
+    """Whether this can be the name of an HTTP header."""
+    return len(name) <= _MOST and re.fullmatch(HEADER_CHARACTERS, name) is not None
 
 
 def _params(params: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
@@ -89,7 +99,7 @@ def _params(params: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
 def _headers(headers: Mapping[str, FixedValue]) -> Mapping[str, FixedValue]:
     seen = set[str]()
     for name, value in headers.items():
-        if not re.fullmatch(HEADER_CHARACTERS, name) or len(name) > _MOST:
+        if not is_header_name(name):
             raise ValueError("holds what is no name of an HTTP header")
         if name.lower() in _OWN_HEADERS:
             raise ValueError(f"{name} is a header that Pagelake sets itself")
@@ -106,9 +116,8 @@ def _headers(headers: Mapping[str, FixedValue]) -> Mapping[str, FixedValue]:
 
 def _check_secret(name: str, value: Scalar) -> None:
     if not isinstance(value, SecretStr) and looks_secret(name):
-        raise ValueError(
-            f'{name}: a secret must not be written out: write "${{ENV_NAME}}" and put the value in that environment variable'
-        )
+        message = f"{name}: {WRITTEN_OUT}"
+        raise ValueError(message)
 
 
 FixedParams: TypeAlias = Annotated[dict[str, FixedValue], AfterValidator(_params)]

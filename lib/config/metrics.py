@@ -9,11 +9,11 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, Field, field_validator
 
+from lib.config.fixed import is_header_name
 from lib.config.model import Problem, Settings, problems_error
 from lib.config.network import UrlText, checked_url
 from lib.config.secret import Secret
 
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,200}")
 _OWN_HEADERS = ("content-type", "content-length", "content-encoding", "host", "transfer-encoding")
 
 
@@ -47,7 +47,7 @@ class WithHeaders(Settings):
     def _names_of_headers(cls, headers: dict[str, Secret]) -> dict[str, Secret]:
         problems = []
         for name in headers:
-            if not _HEADER.fullmatch(name):
+            if not is_header_name(name):
                 problems.append(Problem((name,), "is no name of an HTTP header"))
             elif name.lower() in _OWN_HEADERS:
                 problems.append(Problem((name,), "is a header that the protocol sets by itself; leave it out"))

@@ -14,6 +14,9 @@ from pydantic import Field
 
 from lib.config.fixed import check_query
 
+# Hosts are compared as they are asked, and that is in this form.
+_NO_ASCII = "the host must be written in ASCII, as DNS has it: xn--mller-kva.example for müller.example"
+
 
 def checked_url(url: str, *, with_query: bool = False) -> str:
     """Return the URL without the last slashes of its path.
@@ -35,6 +38,8 @@ def checked_url(url: str, *, with_query: bool = False) -> str:
         raise ValueError("must not hold a user or password; use api.auth with type: basic")
     if not host or re.search(r"[^\w.:%-]", host):
         raise ValueError("has no host that can be used, such as https://api.example.com")
+    if not host.isascii():
+        raise ValueError(_NO_ASCII)
     if not with_query and ("?" in url or "#" in url):
         raise ValueError("must not hold a query or fragment (nothing from '?' or '#' on)")
     if "#" in url:
@@ -99,6 +104,8 @@ def checked_host(entry: str) -> str:
         host, port = None, None
     if not host or parts.netloc != entry or re.search(r"[^\w.:%\[\]-]", entry) or entry.endswith(":") or port == 0:
         raise ValueError("must be a host or host:port, such as api.example.com or api.example.com:8443")
+    if not host.isascii():
+        raise ValueError(_NO_ASCII)
     return entry.lower()
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
+from lib.config.bodies import BODY, IN_LIST
 from lib.config.fixed import HEADER_CHARACTERS
 from lib.config.model import Problem, Settings, problems_error
 
@@ -15,14 +16,33 @@ _DOTTED = re.compile(r"[^.\s]+(?:\.[^.\s]+)*")
 _PATH_OR_HEADER = re.compile(rf"header:{HEADER_CHARACTERS}|(?!header:){_DOTTED.pattern}")
 
 
-def _dotted(path: str) -> str:
+def checked_place(path: str, *, example: str = "data.token") -> str:
+    """Return a dotted path into an answer.
+
+    Raises:
+        ValueError: it is none.
+    """
     if not _DOTTED.fullmatch(path):
-        raise ValueError("must be a dotted path into the answer, such as data.token")
+        message = f"must be a dotted path into the answer, such as {example}"
+        raise ValueError(message)
     return path
 
 
-DottedPath: TypeAlias = Annotated[str, AfterValidator(_dotted)]
-_Parameter = Annotated[str, Field(min_length=1, max_length=200)]
+DottedPath: TypeAlias = Annotated[str, AfterValidator(checked_place)]
+
+
+def _parameter(name: str) -> str:
+    if name.startswith(BODY) and not _DOTTED.fullmatch(name.removeprefix(BODY).removesuffix(IN_LIST)):
+        message = f"must be a dotted path into the body behind {BODY}, such as {BODY}variables.after"
+        raise ValueError(message)
+    return name
+
+
+_Parameter = Annotated[
+    str,
+    Field(min_length=1, max_length=200, title=f"query parameter, or `{BODY}` with a place in the body"),
+    AfterValidator(_parameter),
+]
 
 
 class _Style(Settings):
@@ -36,7 +56,12 @@ class _Style(Settings):
     @property
     def parameters(self) -> dict[str, str]:
         """The query parameters that are set for each page, each with its setting."""
-        return {getattr(self, name): f"api.pagination.{name}" for name in self._named()}
+        return {name: f"api.pagination.{key}" for name, key in self._set_for_pages() if not name.startswith(BODY)}
+
+    @property
+    def in_body(self) -> dict[str, str]:
+        """The places in the body that are set for each page, each with the key of its setting."""
+        return {name: key for name, key in self._set_for_pages() if name.startswith(BODY)}
 
     @field_validator("items")
     @classmethod
@@ -52,9 +77,8 @@ class _Style(Settings):
             raise ValueError("must be a dotted path into the answer (meta.total), header:X-Total-Count or null")
         return path
 
-    @classmethod
-    def _named(cls) -> list[str]:
-        return [name for name in cls.model_fields if name.endswith("_param")]
+    def _set_for_pages(self) -> list[tuple[str, str]]:
+        return [(getattr(self, key), key) for key in type(self).model_fields if key.endswith("_param")]
 
 
 class _Sized(_Style):
@@ -67,8 +91,9 @@ class _Sized(_Style):
 
     @model_validator(mode="after")
     def _each_its_own_parameter(self) -> _Sized:
-        if len(self.parameters) < len(self._named()):
-            other = next(name for name in self._named() if name != "size_param")
+        named = self._set_for_pages()
+        if len(dict(named)) < len(named):
+            other = next(key for _, key in named if key != "size_param")
             raise problems_error([Problem(("size_param",), f"must not be the same parameter as {other}")])
         return self
 
@@ -126,7 +151,27 @@ class _NamesNext(_Sized):
         return self
 
 
-class CursorPagination(_NamesNext):
+class _SaysMore(_Sized):
+    """An answer may say whether there are further rows."""
+
+    more: str | None = None
+    """Where an answer says, by true or false, whether there are further rows; `null` for a source that does not say."""
+
+    @field_validator("more")
+    @classmethod
+    def _more_is_a_path(cls, path: str | None) -> str | None:
+        if path is not None and (path.startswith("header:") or not _DOTTED.fullmatch(path)):
+            raise ValueError("must be a dotted path into the answer, such as meta.has_more, or null")
+        return path
+
+    @model_validator(mode="after")
+    def _a_list_has_no_place_for_more(self) -> _SaysMore:
+        if self.items == "$" and self.more is not None:
+            raise problems_error([Problem(("more",), "must be null where items is $: a bare list has no place for it")])
+        return self
+
+
+class CursorPagination(_NamesNext, _SaysMore):
     """Pages by a cursor that the page before gives."""
 
     style: Literal["cursor"]
@@ -158,7 +203,7 @@ class LinkHeaderPagination(_Sized):
     style: Literal["link_header"]
 
 
-class KeysetPagination(_Sized):
+class KeysetPagination(_SaysMore):
     """Pages by a value of the last row of the page before."""
 
     style: Literal["keyset"]
@@ -175,19 +220,6 @@ class KeysetPagination(_Sized):
         if not _DOTTED.fullmatch(path):
             raise ValueError("must be a dotted path into a row, such as id")
         return path
-
-    @field_validator("more")
-    @classmethod
-    def _more_is_a_path(cls, path: str | None) -> str | None:
-        if path is not None and (path.startswith("header:") or not _DOTTED.fullmatch(path)):
-            raise ValueError("must be a dotted path into the answer, such as meta.has_more, or null")
-        return path
-
-    @model_validator(mode="after")
-    def _a_list_has_no_place_for_more(self) -> KeysetPagination:
-        if self.items == "$" and self.more is not None:
-            raise problems_error([Problem(("more",), "must be null where items is $: a bare list has no place for it")])
-        return self
 
 
 class RangePagination(_Style):

@@ -83,10 +83,10 @@ def keys_at(path: YamlPath, data: Any = None) -> tuple[str, ...]:
 
 
 def has_free_keys(path: YamlPath) -> bool:
-    """Whether the keys of the mapping at this path are the user's: names of query parameters, of headers, or of a login's body."""
+    """Whether the keys of the mapping at this path are the user's: names of query parameters, of headers, of fields of a form."""
     if path == ("api", "auth", "body"):
         return True
-    return bool(path) and path[-1] in ("params", "headers") and path[:-1] in (("api",), ("tables", *path[1:2]))
+    return bool(path) and path[-1] in ("params", "headers", "form") and path[:-1] in (("api",), ("tables", *path[1:2]))
 
 
 def is_named_by_its_key(path: YamlPath) -> bool:

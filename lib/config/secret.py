@@ -8,6 +8,7 @@ from typing import Annotated, TypeAlias
 from pydantic import BeforeValidator, Field, PlainSerializer, SecretStr, ValidationInfo
 
 _ENV_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+WRITTEN_OUT = 'a secret must not be written out: write "${ENV_NAME}" and put the value in that environment variable'
 EnvReference: TypeAlias = Annotated[str, Field(title='`"${ENV_NAME}"`', pattern=f"^{_ENV_REFERENCE.pattern}$")]
 """A secret as it is written."""
 
@@ -25,9 +26,7 @@ def from_environment(value: object, info: ValidationInfo, *, literal_ok: bool) -
             return SecretStr(value)
         if literal_ok or "${" in value:
             raise ValueError('must be "${ENV_NAME}" alone, with nothing before or after it')
-        raise ValueError(
-            'a secret must not be written out: write "${ENV_NAME}" and put the value in that environment variable'
-        )
+        raise ValueError(WRITTEN_OUT)
     found = (info.context or {}).get("env", {}).get(match.group(1), "")
     if not found:
         raise ValueError(f"the environment variable {match.group(1)} is not set or is empty")

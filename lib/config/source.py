@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from lib.config.api import Api
+from lib.config.bodies import body_problems
 from lib.config.ddl import Array, DataType, comparable
 from lib.config.derivations import DERIVATIONS
 from lib.config.fixed import fixed_problems
@@ -226,6 +227,7 @@ class Source(Settings):
         if not self.api.url and self.demo is None:
             problems.append(Problem(("api", "url"), "missing: write the address of the API, or pass --api-url"))
         problems.extend(fixed_problems(self.api, self.tables))
+        problems.extend(body_problems(self.api, self.tables))
         for table in self.tables:
             problems.extend(_reference_problems(table, {known.name: known for known in self.tables}))
         if self.recommend is not None:

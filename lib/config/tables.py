@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from lib.config.answer_rules import AnswerRules
+from lib.config.bodies import JsonBody, Method
 from lib.config.columns import FLOW_TRAP, Column, ColumnName, Reference, TypeText, flow_trap
 from lib.config.ddl import Decimal, Scalar
 from lib.config.derivations import DERIVED_NAMES
@@ -36,6 +37,12 @@ class Table(Settings):
     """Query parameters of every request for the table; they go before those of the API."""
     headers: FixedHeaders = Field(default_factory=dict)
     """Headers of every request for the table; they go before those of the API."""
+    method: Method | None = None
+    """Method of the requests for its pages, in place of that of the API."""
+    json_body: JsonBody | None = Field(default=None, alias="json")
+    """Body of a POST for its pages as JSON, in place of the body of the API, of which nothing is taken."""
+    form: FixedParams | None = None
+    """Body of a POST for its pages as a form, in place of the body of the API, of which nothing is taken."""
     errors: AnswerRules = ()
     """Rules that judge its answers, before those of the API."""
     key: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]

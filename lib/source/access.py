@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from lib.config.auth import TOKEN, TokenAuth
+from lib.config.bodies import body_of, method_of
 from lib.config.fixed import query_of
 from lib.source.paging import PageNumbers, Paging, paging_of
+from lib.source.request_body import RequestBody
 from lib.source.rules import Rule, rules_of
 
 if TYPE_CHECKING:
@@ -26,12 +28,17 @@ Pairs = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Fixed:
-    """What goes with every request for one table: parameters that may be seen, and those and headers that may not."""
+    """What goes with every request for one table: parameters that may be seen, and those and headers that may not.
+
+    Its `method`, and the `body` that a POST may have.
+    """
 
     params: Pairs = ()
     secret_params: Pairs = field(default=(), repr=False)
     headers: Pairs = field(default=(), repr=False)
     secret_headers: Pairs = field(default=(), repr=False)
+    method: str = "GET"
+    body: RequestBody | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,7 @@ class Access:
         found = [value for _, value in self.params]
         for _, fixed in self.fixed:
             found += [value for _, value in (*fixed.secret_params, *fixed.secret_headers)]
+            found += [] if fixed.body is None else fixed.body.secrets
         for _, value in self.headers:
             scheme, _, credentials = value.partition(" ")
             found += [value, credentials]
@@ -146,7 +154,11 @@ def fixed_of(api: Api, table: Table | None = None) -> Fixed:
         *((name, value) for name, value in api.headers.items() if name.lower() not in lower),
         *own_headers.items(),
     ]
-    return Fixed(*(part for pairs in (params, headers) for part in (_plain(pairs), _secret(pairs))))
+    fixed = Fixed(_plain(params), _secret(params), _plain(headers), _secret(headers))
+    if table is None or method_of(api, table) == "get":
+        return fixed
+    body = body_of(api, table)
+    return replace(fixed, method="POST", body=None if body is None else RequestBody.of(body))
 
 
 def _plain(pairs: list[tuple[str, str | SecretStr]]) -> Pairs:

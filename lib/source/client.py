@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from types import TracebackType
 from typing import Generic, Self, TypeVar
-from urllib.parse import parse_qsl, unquote_plus, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import unquote_plus, urljoin, urlsplit, urlunsplit
 
 import requests
 
@@ -21,10 +21,12 @@ from lib.source.access import Access, Fixed
 from lib.source.body import read_raw, read_start, unpacked
 from lib.source.gate import OPEN_GATE, Gate, Token
 from lib.source.hosts import check_allowed, origin_of
+from lib.source.json_text import Json
 from lib.source.network_errors import NETWORK_ERRORS, failure_of
 from lib.source.outline import outline
-from lib.source.paging import Params
+from lib.source.paging import Params, Values, in_body, in_query
 from lib.source.redact import HIDDEN, holds, redacted, redacted_url
+from lib.source.request import Asked, check_redirect, prepared, with_query
 from lib.source.retry import (
     BY_RULE,
     TryAgainError,
@@ -34,7 +36,7 @@ from lib.source.retry import (
     is_limit,
     is_retried,
 )
-from lib.source.rules import Rule, first_that_fits
+from lib.source.rules import NoJson, Rule, first_that_fits
 from lib.source.tally import Tally
 from lib.source.transport import LEAST_S, Transport
 
@@ -43,7 +45,6 @@ EMPTY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT})
 PAST_END = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
 SAID_BYTES = 64 * 1024
 SHOWN_MESSAGE = 1000
-HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "pagelake/0.1"}
 
 T = TypeVar("T")
 _NOTHING = Fixed()
@@ -54,7 +55,8 @@ class Reply:
     """An answer that brings a page, read to its end and unpacked. Names of headers are in lower case.
 
     `is_empty`: its status says that there is nothing to read. `rule` is the one by which it ends or is skipped. `url` is the
-    address that was asked, behind all redirects, without what is fixed.
+    address that was asked, behind all redirects, without what is fixed. `answer` is the body as a page's JSON, if it was read
+    already: reading a large one twice takes half as long again.
     """
 
     status: int
@@ -63,6 +65,7 @@ class Reply:
     is_empty: bool = False
     rule: Rule | None = None
     url: str = field(default="", repr=False)
+    answer: Json | NoJson = field(default_factory=NoJson, repr=False)
 
 
 @dataclass(frozen=True)
@@ -105,17 +108,6 @@ class TokenRefusedError(SourceError):
         self.serial = serial
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What one exchange asks for. `params` are those of `url` that are the page's own; `headers` ask for the page, too."""
-
-    url: str = field(repr=False)
-    params: Params = field(repr=False)
-    headers: Params = field(repr=False)
-    fixed: Fixed
-    rules: Sequence[Rule]
-
-
 class SourceClient:
     """Asks one source. One client a thread; the connection is kept open between requests.
 
@@ -156,18 +148,19 @@ class SourceClient:
     def get(
         self,
         path: str,
-        params: Params,
+        params: Values,
         read: Callable[[Reply], T],
         fixed: Fixed = _NOTHING,
-        hidden: Params = (),
+        hidden: Values = (),
         address: str | None = None,
         headers: Params = (),
         rules: Sequence[Rule] = (),
     ) -> Answer[T]:
-        """GET `path` below the source's address, and what `read` makes of it, with retries around all of it.
+        """Ask for `path` below the source's address, and what `read` makes of it, with retries around all of it.
 
-        What is `fixed` goes with the request as long as it is one to the source's own address. `hidden` are parameters too, which
-        are never shown. An `address` is asked in the place of path and parameters, and is not shown either.
+        What is `fixed` goes with the request as long as it is one to the source's own address, and says by which method it is
+        asked. `hidden` are parameters too, which are never shown; of both, those with the name of a place in the body go there. An
+        `address` is asked in the place of path and parameters, and is not shown either.
         The `headers` are those that ask for a page. The first of the `rules` that an answer fits goes before what is done by
         default.
         `read` raises a TryAgainError for an answer that is worth another attempt, a SourceError for one that is not.
@@ -176,8 +169,9 @@ class SourceClient:
             ExchangeFailedError: no answer that can be used was to be had; the message is redacted.
         """
         url = self.access.base_url + path
+        values, params, hidden = in_body((*params, *hidden)), in_query(params), in_query(hidden)
         shown = redacted_url(url, (*params, *fixed.params), (*fixed.secret_params, *self.access.params, *hidden))
-        asked = _Asked(_with_query(url, (*params, *hidden)), (*params, *hidden), headers, fixed, rules)
+        asked = Asked(with_query(url, (*params, *hidden)), (*params, *hidden), headers, values, fixed, rules)
         if address is not None:
             shown = f"{redacted_url(url)}?{HIDDEN}"
             # What is fixed is added anew, at the source's own address alone.
@@ -196,10 +190,11 @@ class SourceClient:
             message = str(error)
             if isinstance(error, TryAgainError) and error.retry_after_s:  # the last attempt; the others pause too
                 self._gate.slow_down(error.retry_after_s)
+        by = "POST " if asked.is_post else ""
         after = f" (after {tally.attempts} attempts)" if tally.attempts > 1 else ""
         message = redacted(message, self.secrets, shown=SHOWN_MESSAGE)
         # Not raised in the handler: an exception's context is kept, pickled and printed with it.
-        raise ExchangeFailedError(f"{shown}: {message}{after}", _tried(shown, tally))
+        raise ExchangeFailedError(f"{by}{shown}: {message}{after}", _tried(shown, tally))
 
     def next_address(self, url: str, named: str, fixed: Fixed) -> str:
         """The whole address of the page that an answer from `url` names as the next one, without credentials of ours.
@@ -211,7 +206,7 @@ class SourceClient:
         check_allowed(origin_of(target), self._home, self.access.allowed_hosts)
         return target
 
-    def _attempt(self, asked: _Asked, tally: Tally) -> Reply:
+    def _attempt(self, asked: Asked, tally: Tally) -> Reply:
         """One attempt, and one more with another token where the first one that this exchange shows is refused."""
         tally.attempts, tally.status = tally.attempts + 1, None
         with self._gate.permit():
@@ -231,12 +226,12 @@ class SourceClient:
         self._token = token
         self._tokens.add(token.text)
 
-    def _exchange(self, asked: _Asked, tally: Tally) -> Reply:
+    def _exchange(self, asked: Asked, tally: Tally) -> Reply:
         """One request and its whole body, redirects included, within the time for the whole exchange."""
         deadline = time.monotonic() + self.access.timeout_s
         target = asked.url
         for _ in range(MAX_REDIRECTS + 1):
-            request = self._request(target, asked)
+            request = prepared(target, asked, self.access, None if self._token is None else self._token.text)
             with self._sent(request, deadline) as response:
                 tally.status = response.status_code
                 is_refused = response.status_code == HTTPStatus.UNAUTHORIZED and not tally.is_renewed
@@ -244,46 +239,22 @@ class SourceClient:
                     raise TokenRefusedError("the source does not take the token", token.serial)
                 if response.status_code not in REDIRECTS:
                     return replace(self._reply(response, asked.rules), url=target)
+                check_redirect(response.status_code, asked)
                 location = response.headers.get("location")
             if not location:
                 raise SourceError(f"status {response.status_code} redirects, but does not say where to")
             target = self._redirected(str(request.url), location, asked)
         raise SourceError(f"the source redirects more than {MAX_REDIRECTS} times")
 
-    def _request(self, url: str, asked: _Asked) -> requests.PreparedRequest:
-        """The request for an address that may be asked. Credentials, and what is fixed, only go to the source's own."""
-        try:
-            headers = {**HEADERS, **dict(asked.headers)}
-            request: requests.PreparedRequest | None = requests.Request("GET", url, headers=headers).prepare()
-        except (requests.RequestException, ValueError):
-            request = None
-        if request is None:
-            raise SourceError("the address cannot be read as a URL")
-        # Looked at as it will be sent: requests rewrites hosts that are not ASCII, and quotes what must be quoted.
-        final = str(request.url)
-        origin, fixed = origin_of(final), asked.fixed
-        check_allowed(origin, self._home, self.access.allowed_hosts)
-        if origin == self._home:
-            # UTF-8, in the form that http.client sends as it is: other text would raise an error that shows it.
-            own_headers = [*fixed.headers, *fixed.secret_headers, *self.access.headers]
-            if self.access.token_header is not None and self._token is not None:
-                own_headers.append(self.access.token_header.showing(self._token.text))
-            request.headers.update({name: value.encode().decode("latin-1") for name, value in own_headers})
-            there = {name for name, _ in parse_qsl(urlsplit(final).query, keep_blank_values=True)}
-            own = tuple((name, value) for name, value in fixed.params if name not in there)
-            if own := (*own, *fixed.secret_params, *self.access.params):
-                request.prepare_url(_with_query(final, own), None)
-        return request
-
     def _shown_by(self, request: requests.PreparedRequest) -> Token | None:
         """The token that a request shows: one to the source's own address, if the source asks for one."""
         return self._token if origin_of(str(request.url)) == self._home else None
 
-    def _redirected(self, url: str, location: str, asked: _Asked) -> str:
+    def _redirected(self, url: str, location: str, asked: Asked) -> str:
         """The address that a redirect names. The page's own parameters are kept where it has none."""
         target = self._resolved(url, location, asked.fixed, "redirects to")
         has_own = urlsplit(urljoin(url, location.strip())).query
-        return target if has_own else _with_query(target, asked.params)
+        return target if has_own else with_query(target, asked.params)
 
     def _resolved(self, url: str, named: str, fixed: Fixed, does: str) -> str:
         """The address that an answer from `url` names, without parameters of ours that are secret, and without a fragment."""
@@ -322,11 +293,11 @@ class SourceClient:
         else:
             body, said = self._said(response, headers)
         kind = headers.get("content-type", "")
-        rule = first_that_fits(rules, status, body, kind)
+        rule, answer = first_that_fits(rules, status, body, kind)
         if rule is not None and rule.do in ("end", "skip"):
             return Reply(status, headers, body, rule=rule)
         if rule is None and is_page:
-            return Reply(status, headers, b"" if is_empty else body, is_empty=is_empty)
+            return Reply(status, headers, b"" if is_empty else body, is_empty=is_empty, answer=answer)
         raise self._refusal(status, headers, said or self.outlined(body, kind), rule)
 
     def _body(self, response: requests.Response, headers: Mapping[str, str]) -> bytes:
@@ -374,13 +345,6 @@ def _is_past_end(response: requests.Response, headers: Mapping[str, str]) -> boo
 
 def _headers_of(response: requests.Response) -> dict[str, str]:
     return {name.lower(): value for name, value in response.headers.items()}
-
-
-def _with_query(url: str, params: Params) -> str:
-    if not params:
-        return url
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(query="&".join(part for part in (parts.query, urlencode(params)) if part)))
 
 
 def _tried(url: str, tally: Tally) -> Tried:

@@ -16,12 +16,14 @@ import requests
 from pydantic import SecretStr
 
 from lib.config.answer_rules import REDIRECTS, TAKEN
+from lib.config.fixed import query_of
 from lib.errors import SourceError
 from lib.source.access import Access, Fixed, Pairs, fixed_of
 from lib.source.answer import at
-from lib.source.client import HEADERS, SHOWN_MESSAGE, Reply, SourceClient
+from lib.source.client import SHOWN_MESSAGE, Reply, SourceClient
 from lib.source.hosts import check_allowed, origin_of
 from lib.source.redact import redacted
+from lib.source.request import HEADERS
 from lib.source.retry import TryAgainError, exchange_retries
 from lib.source.tally import Tally
 
@@ -101,7 +103,9 @@ def _session(api: Api, auth: SessionAuth) -> Login:
         written = {name: str(value).lower() if isinstance(value, bool) else value for name, value in plain.items()}
         kind, body = _FORM, urlencode(written).encode()
     url = api.url.partition("?")[0] + auth.login_path
-    params = (*fixed.params, *fixed.secret_params)
+    # As with a table, what its path says goes before what the API says.
+    named = {name for name, _ in query_of(auth.login_path)}
+    params = tuple(one for one in (*fixed.params, *fixed.secret_params) if one[0] not in named)
     secrets = [value.get_secret_value() for value in auth.body.values() if isinstance(value, SecretStr)]
     secrets += [value for _, value in (*fixed.secret_params, *fixed.secret_headers)]
     headers = (*fixed.headers, *fixed.secret_headers, ("Content-Type", kind))

@@ -25,6 +25,7 @@ from lib.source.rules import NoJson, Rule, json_of
 
 # Where APIs say that something went wrong; rows that are null beside it were not given, and are not none.
 _ERRORS = ("error", "errors")
+_NOT_READ = NoJson()
 _KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
 
 
@@ -135,7 +136,7 @@ def _looked_at(reply: Reply, paging: Paging, position: Position) -> tuple[str, P
     body = text_of(reply.body, reply.headers.get("content-type", ""))
     if reply.is_empty:
         return body, _no_rows(reply.headers, paging, position)
-    return body, look_at(body, paging, reply.headers, position, reply.status)
+    return body, look_at(body, paging, reply.headers, position, reply.status, reply.answer)
 
 
 def _address(client: SourceClient, paging: Paging, asked: str, named: str, fixed: Fixed) -> str:
@@ -153,8 +154,9 @@ def look_at(
     headers: Mapping[str, str],
     position: Position | None = None,
     status: int = HTTPStatus.OK,
+    known: Json | NoJson = _NOT_READ,
 ) -> PageShape:
-    """The shape of a page, from a strict reading of its JSON.
+    """The shape of a page, from a strict reading of its JSON, which is `known` if that was done already.
 
     Rows that are null or absent are an empty page where there can be none: `total` is 0, or the position is past it. Where the
     source reports no total, so are, after the first page, rows that are null, and an answer of nothing but numbers of pages. A
@@ -167,7 +169,7 @@ def look_at(
             The message names keys, and never shows a value.
     """
     asked = position or Position(paging.first_number)
-    answer, rows = _read(body, paging.items)
+    answer, rows = _read(body, paging.items, known)
     items = answer if paging.items == "$" else at(answer, paging.items)
     told = Told(answer, headers, is_part=status == HTTPStatus.PARTIAL_CONTENT)
     total = paging.counted(told)
@@ -208,13 +210,13 @@ def _some(items: list[Json], rows: Apart | None, which: slice) -> tuple[Json, ..
     return tuple(None if row.json is None else parsed(row.json) for row in rows.rows[which])
 
 
-def _read(body: str, items: str) -> tuple[Json, Apart | None]:
+def _read(body: str, items: str, known: Json | NoJson = _NOT_READ) -> tuple[Json, Apart | None]:
     """The answer; and, where it cannot be taken as one, its rows apart, with an empty list in their place."""
     answer: Json = None
     fault: SourceError | None = None
     position: int | None = None
     try:
-        answer = parsed(body)
+        answer = parsed(body) if isinstance(known, NoJson) else known
     except BrokenJsonError as error:
         fault, position = error, error.position
     except TryAgainError:

@@ -14,7 +14,7 @@ SHOWN_CHARACTERS = 200
 
 
 def redacted_url(
-    url: str, params: Iterable[tuple[str, str]] = (), secret_params: Iterable[tuple[str, str]] = ()
+    url: str, params: Iterable[tuple[str, object]] = (), secret_params: Iterable[tuple[str, object]] = ()
 ) -> str:
     """The address with `params` in clear and every secret parameter's value hidden."""
     parts = urlsplit(url)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from lib.errors import SourceError
 from lib.source.answer import at, is_null
 from lib.source.body import text_of
-from lib.source.json_text import Json
+from lib.source.json_text import Json, parsed
 
 if TYPE_CHECKING:
     from lib.config.answer_rules import AnswerRule, BodyTest
@@ -23,7 +23,7 @@ FAILED_BY_RULE = "%: status ___ (%.errors[%]: %): %"
 
 
 class NoJson:
-    """Stands for a body that is no JSON: it meets no condition."""
+    """Stands for a body that is no JSON, or was not read as such: it meets no condition."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +75,24 @@ def rules_of(where: str, rules: Iterable[AnswerRule]) -> tuple[Rule, ...]:
     )
 
 
-def first_that_fits(rules: Iterable[Rule], status: int, body: bytes, content_type: str) -> Rule | None:
-    """The first rule that an answer fits. Its body is read only if a rule for its status asks for that."""
+def first_that_fits(
+    rules: Iterable[Rule], status: int, body: bytes, content_type: str
+) -> tuple[Rule | None, Json | NoJson]:
+    """The first rule that an answer fits; and the answer as a page's JSON is read, as far as that was done.
+
+    Its body is read only if a rule for its status asks for that.
+    """
     asked = [rule for rule in rules if rule.is_for(status)]
-    answer = json_of(body, content_type) if any(rule.condition for rule in asked) else NoJson()
+    answer: Json | NoJson = NoJson()
+    strict: Json | NoJson = NoJson()
+    if any(rule.condition for rule in asked):
+        with suppress(SourceError):
+            strict = parsed(text_of(body, content_type))
+        answer = json_of(body, content_type) if isinstance(strict, NoJson) else strict
     for rule in asked:
         if rule.condition is None or (not isinstance(answer, NoJson) and rule.condition.is_met_by(answer)):
-            return rule
-    return None
+            return rule, strict
+    return None, strict
 
 
 def json_of(body: bytes, content_type: str) -> Json | NoJson:

@@ -158,3 +158,32 @@ def test_a_proxy_that_cannot_be_used_is_said_in_plain_words(
     found = mistakes(f'proxy: "{written}"', tmp_path, **env)
     assert found == [f"api.proxy: {message}"]
     assert "hunter2" not in "".join(found)
+
+
+NO_ASCII = "the host must be written in ASCII, as DNS has it: xn--mller-kva.example for müller.example"
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("allowed_hosts: [xn--mller-kva.example, müller.example]", "api.allowed_hosts.1"),
+        ("allowed_hosts: ['api.пример:8443']", "api.allowed_hosts.0"),
+        ("proxy: http://müller.example:3128", "api.proxy"),
+        (
+            "auth: {type: oauth2_client_credentials, token_url: 'https://müller.example/t', client_id: a, client_secret: '${K}'}",
+            "api.auth.token_url",
+        ),
+    ],
+)
+def test_a_host_that_is_not_ascii_is_a_mistake_with_the_way_to_write_it(
+    more: str, message: str, tmp_path: Path
+) -> None:
+    assert mistakes(more, tmp_path, K="k") == [f"{message}: {NO_ASCII}"]
+
+
+def test_so_is_that_of_the_api(tmp_path: Path) -> None:
+    path = tmp_path / "shop.yml"
+    path.write_text(TEXT.replace("MORE", "auth: {type: none}").replace("api.example", "müller.example"), "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_source(str(path), conf_dir=tmp_path, env={})
+    assert str(caught.value).endswith(f"shop.yml:3: api.url: {NO_ASCII}")

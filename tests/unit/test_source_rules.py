@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from lib.source import page
+from lib.source import rules as rules_module
 from lib.source.access import Access
 from lib.source.client import SourceClient
-from lib.source.json_text import Json
+from lib.source.json_text import Json, parsed
 from lib.source.page import PageRow, fetch_page
 from lib.source.paging import Cursors, Keysets, PageNumbers, Paging, Position, Ranges
 from lib.source.rules import Condition, Do, NoJson, Rule, first_that_fits, json_of
@@ -111,7 +113,7 @@ def test_the_first_rule_that_fits_by_status_and_body_wins() -> None:
         (200, {"e": "here"}, None),
         (410, {"e": "gone"}, None),
     ):
-        found = first_that_fits(rules, status, json.dumps(body).encode(), "application/json")
+        found, _ = first_that_fits(rules, status, json.dumps(body).encode(), "application/json")
         assert found is (None if place is None else rules[place])
 
 
@@ -120,14 +122,29 @@ def test_a_body_that_is_no_json_fits_no_rule_about_a_body() -> None:
     deep = b"[" * 100_000
     for body in (b"", b"<html>error</html>", b'{"error": ', b"\xff\xfe\xff", deep):
         assert isinstance(json_of(body, "application/json"), NoJson)
-        assert first_that_fits(rules, 200, body, "application/json") is None
-    assert first_that_fits(rules, 200, b"{}", "application/json") is rules[0]
+        assert first_that_fits(rules, 200, body, "application/json")[0] is None
+    assert first_that_fits(rules, 200, b"{}", "application/json") == (rules[0], {})
 
 
 @pytest.mark.parametrize("row", ["NaN", "1e999", '{"a": 1, "a": 2}', '"\\ud800"', "9" * 400])
 def test_a_bad_row_hides_no_error(row: str) -> None:
     body = f'{{"items": [{row}], "error": "x"}}'.encode()
-    assert first_that_fits([rule("fail", about=ERROR)], 200, body, "application/json") is not None
+    found, strict = first_that_fits([rule("fail", about=ERROR)], 200, body, "application/json")
+    assert found is not None
+    assert isinstance(strict, NoJson) or strict == {"items": [10**400 - 1], "error": "x"}
+
+
+def test_a_page_whose_body_a_rule_has_read_is_not_read_again(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings: list[str] = []
+    for module in (page, rules_module):
+        monkeypatch.setattr(module, "parsed", lambda text: readings.append(text) or parsed(text))
+    row = fetch(server, [rule("fail", about=ERROR), rule("retry", 503, about=ERROR)], GOOD)
+    assert (row.error, row.n_items, row.total) == (None, 2, 2)
+    assert readings == [PAGE.decode()]
+    assert fetch(server, [rule("retry", 503, about=ERROR)], GOOD).n_items == 2
+    assert readings == [PAGE.decode()] * 2
 
 
 # Retry

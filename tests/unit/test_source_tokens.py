@@ -246,6 +246,15 @@ def test_a_401_of_another_host_renews_nothing_and_no_token_goes_there(scripted: 
     assert [asked.path for asked in scripted.asked] == ["/token", "/items"]
 
 
+def test_a_parameter_in_the_path_of_the_login_goes_before_one_of_the_api(scripted: ScriptedServer) -> None:
+    scripted.play("/token", GOOD)
+    params = {"tenant": "7", "lang": SecretStr("de"), "v": "2"}
+    auth = by_session(login_path="/token?tenant=9&lang=en")
+    [row] = fetched(api_at(scripted, auth, params=params))
+    assert row.error is None
+    assert scripted.asked[0].query == {"tenant": ["9"], "lang": ["en"], "v": ["2"]}
+
+
 # Refresh tokens
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from lib.errors import SourceError
 from lib.source.answer import HEADER, at, whole
-from lib.source.paging.style import Paging, Params, Position, Told
+from lib.source.paging.style import Paging, Params, Position, Told, Values, bare
 from lib.source.paging.walked import AllAtOnce
 
 # Some leave out the unit.
@@ -33,18 +33,18 @@ class PageNumbers(Paging):
         """As the source counts."""
         return self.first
 
-    def params(self, position: Position) -> Params:
+    def params(self, position: Position) -> Values:
         """The number of the page."""
-        return (self.page_param, str(position.number)), (self.size_param, str(self.size))
+        return (self.page_param, position.number), (self.size_param, self.size)
 
     def own(self, told: Told, position: Position) -> tuple[int | None, int | None]:
         """Where the answer has them under the names of the parameters."""
-        return whole(at(told.answer, self.page_param)), whole(at(told.answer, self.size_param))
+        return whole(at(told.answer, bare(self.page_param))), whole(at(told.answer, bare(self.size_param)))
 
     @property
     def places(self) -> tuple[str, ...]:
         """The two parameters and the two counts."""
-        return self.page_param, self.size_param, self.total or "", self.pages or ""
+        return bare(self.page_param), bare(self.size_param), self.total or "", self.pages or ""
 
 
 @dataclass(frozen=True)
@@ -69,13 +69,13 @@ class Offsets(Paging):
         """Always 1: the source does not count pages."""
         return 1
 
-    def params(self, position: Position) -> Params:
+    def params(self, position: Position) -> Values:
         """The number of rows before the page."""
-        return (self.offset_param, str(self._offset(position))), (self.size_param, str(self.size))
+        return (self.offset_param, self._offset(position)), (self.size_param, self.size)
 
     def own(self, told: Told, position: Position) -> tuple[int | None, int | None]:
         """The number of the page that begins at the answer's offset, or a row beside it, as the two may count from 0 and 1."""
-        offset, size = whole(at(told.answer, self.offset_param)), whole(at(told.answer, self.size_param))
+        offset, size = (whole(at(told.answer, bare(name))) for name in (self.offset_param, self.size_param))
         if offset is None or not position.given:
             return None, size
         return 1 + round((offset - self.first) / position.given), size
@@ -86,7 +86,7 @@ class Offsets(Paging):
     @property
     def places(self) -> tuple[str, ...]:
         """The two parameters and the count."""
-        return self.offset_param, self.size_param, self.total or ""
+        return bare(self.offset_param), bare(self.size_param), self.total or ""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Ranges(Paging):
         """Always 1: the source does not count pages."""
         return 1
 
-    def params(self, position: Position) -> Params:
+    def params(self, position: Position) -> Values:
         """No parameter."""
         return ()
 

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from lib.config.bodies import BODY, IN_LIST
 from lib.source.answer import count
 from lib.source.json_text import Json
 
 Params = tuple[tuple[str, str], ...]
+Values = tuple[tuple[str, str | int], ...]
+"""What asks for a page, by the names of query parameters and of places in the body."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,8 @@ class Paging(ABC):
         """The number of the first page."""
 
     @abstractmethod
-    def params(self, position: Position) -> Params:
-        """The query parameters that ask for a position."""
+    def params(self, position: Position) -> Values:
+        """What asks for a position in the query or the body, as far as it may be shown."""
 
     @classmethod
     def question(cls) -> str:
@@ -82,8 +85,8 @@ class Paging(ABC):
         """The style in which a table is read on whose first page gives itself this number."""
         return cls.style
 
-    def hidden(self, position: Position) -> Params:
-        """Those that must not be shown: a source may make a cursor of what is in a row."""
+    def hidden(self, position: Position) -> Values:
+        """What asks for it and must not be shown: a source may make a cursor of what is in a row."""
         return ()
 
     def address(self, position: Position) -> str | None:
@@ -136,3 +139,18 @@ class Paging(ABC):
     @abstractmethod
     def places(self) -> tuple[str, ...]:
         """Where an answer says something of the paging, and of no row."""
+
+
+def in_query(values: Values) -> Values:
+    """Those of them that are query parameters."""
+    return tuple(one for one in values if not one[0].startswith(BODY))
+
+
+def in_body(values: Values) -> Values:
+    """Those of them that go into the body."""
+    return tuple(one for one in values if one[0].startswith(BODY))
+
+
+def bare(name: str) -> str:
+    """The name of a parameter, or the dotted path of a place in the body."""
+    return name.removeprefix(BODY).removesuffix(IN_LIST) if name.startswith(BODY) else name

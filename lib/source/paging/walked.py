@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from abc import ABC
 from dataclasses import dataclass
 from typing import ClassVar
 
+from lib.config.bodies import BODY
 from lib.errors import SourceError
 from lib.source.answer import HEADER, at, at_or_in_header, is_null_itself
 from lib.source.json_text import Json
 from lib.source.links import next_link
-from lib.source.paging.style import Paging, Params, Position, Told
+from lib.source.paging.style import Paging, Position, Told, Values, bare, in_body
 
 LINK = f"{HEADER}Link"
 _WHOLE = re.compile(r"-?[0-9]{1,19}", re.ASCII)
@@ -28,14 +30,14 @@ class _Walked(Paging, ABC):
         """Always 1: the source does not count pages."""
         return 1
 
-    def params(self, position: Position) -> Params:
+    def params(self, position: Position) -> Values:
         """The size alone: what names the page is hidden."""
-        return ((self.size_param, str(self.size)),)
+        return ((self.size_param, self.size),)
 
     @property
     def places(self) -> tuple[str, ...]:
         """The size and the count."""
-        return tuple(place for place in (self.size_param, self.total or "") if not place.startswith(HEADER))
+        return tuple(place for place in (bare(self.size_param), self.total or "") if not place.startswith(HEADER))
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,35 @@ class _Named(_Walked, ABC):
 
 
 @dataclass(frozen=True)
+class _SaysMore(_Walked, ABC):
+    """`more` is where an answer says whether there are further rows; None for a source that does not say."""
+
+    more: str | None = None
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Those of the style, and whether there are more."""
+        return (*super().places, self.more or "")
+
+    def _has_more(self, told: Told) -> bool | None:
+        if self.more is None:
+            return None
+        value = at(told.answer, self.more)
+        if not isinstance(value, bool):
+            message = f"api.pagination.more: {self.more} is not true or false in the answer"
+            raise SourceError(message)
+        return value
+
+
+@dataclass(frozen=True)
 class _Addresses(_Walked, ABC):
     """A page names the whole address of the next one, which is asked for as it is. The first page is asked for by the size."""
 
     names_addresses: ClassVar[bool] = True
 
-    def params(self, position: Position) -> Params:
-        """The size, on the first page."""
-        return super().params(position) if position.cursor is None else ()
+    def params(self, position: Position) -> Values:
+        """The size, on the first page; in the body on all, as each is asked for with the same one."""
+        return super().params(position) if position.cursor is None else in_body(super().params(position))
 
     def address(self, position: Position) -> str | None:
         """What the page before has named."""
@@ -81,7 +104,7 @@ class _Addresses(_Walked, ABC):
 
 
 @dataclass(frozen=True)
-class Cursors(_Named):
+class Cursors(_SaysMore, _Named):
     """`?cursor=eyJpZCI6MTAwfQ&size=100`. Each page gives the cursor of the next one."""
 
     cursor_param: str = "cursor"
@@ -90,19 +113,24 @@ class Cursors(_Named):
     style: ClassVar[str] = "cursor"
     asks_by: ClassVar[str] = "api.pagination.cursor_param"
 
-    def hidden(self, position: Position) -> Params:
+    def hidden(self, position: Position) -> Values:
         """The cursor, behind the first page."""
-        return () if position.cursor is None else ((self.cursor_param, position.cursor),)
+        return _asking(self.cursor_param, position)
 
     def follows(self, told: Told) -> str | None:
-        """What is at the place `next`: a text or a whole number."""
-        value = self._named(told)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, str | int):
-            message = f"{self.names_next} is no text and no whole number in the answer"
+        """What is at the place `next`, a text or a whole number, unless the answer says that it is the last page."""
+        has_more = None if told.answer is None else self._has_more(told)
+        value = None if has_more is False else self._named(told)
+        if value is None and has_more:
+            message = (
+                f"api.pagination.more: {self.more} says that there are further rows, and nothing is at {self.next}"
+            )
             raise SourceError(message)
-        return str(value)
+        return None if value is None else _named_by(value, self.cursor_param, f"{self.names_next} is", "the answer")
+
+    def says_next(self, told: Told) -> bool:
+        """Whether it says if there are more; or there is something at the place `next`."""
+        return (self.more is not None and at(told.answer, self.more) is not None) or super().says_next(told)
 
 
 @dataclass(frozen=True)
@@ -154,22 +182,21 @@ class LinkHeaders(_Addresses):
 
 
 @dataclass(frozen=True)
-class Keysets(_Walked):
+class Keysets(_SaysMore):
     """`?after=1729&size=100`. Behind the first page, rows are asked for that follow the last one: by its value at the place `by`.
 
-    `more` is where the answer says whether there are further rows. Without it the end is a page that has none.
+    Without `more` the end is a page that has none.
     """
 
     after_param: str = "after"
     by: str = "id"
-    more: str | None = None
 
     style: ClassVar[str] = "keyset"
     asks_by: ClassVar[str] = "api.pagination.after_param"
 
-    def hidden(self, position: Position) -> Params:
+    def hidden(self, position: Position) -> Values:
         """The value of the last row, behind the first page."""
-        return () if position.cursor is None else ((self.after_param, position.cursor),)
+        return _asking(self.after_param, position)
 
     def own(self, told: Told, position: Position) -> tuple[int | None, int | None]:
         """Nothing.
@@ -204,10 +231,12 @@ class Keysets(_Walked):
         if has_more is False:
             return None
         value = at(told.last[0], self.by)
-        if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-            message = f"api.pagination.by: {self.by} is no text and no whole number in the last row of the page"
-            raise SourceError(message)
-        return str(value)
+        return _named_by(
+            None if value == "" else value,
+            self.after_param,
+            f"api.pagination.by: {self.by} is",
+            "the last row of the page",
+        )
 
     def says_next(self, told: Told) -> bool:
         """Whether there is something at the place `more`; or, without one, whether there are no rows, in so many words."""
@@ -220,20 +249,6 @@ class Keysets(_Walked):
         """The place `more`, or that of the value."""
         return f"api.pagination.by: {self.by}" if self.more is None else f"api.pagination.more: {self.more}"
 
-    @property
-    def places(self) -> tuple[str, ...]:
-        """The size, the count, and whether there are more."""
-        return (*super().places, self.more or "")
-
-    def _has_more(self, told: Told) -> bool | None:
-        if self.more is None:
-            return None
-        value = at(told.answer, self.more)
-        if not isinstance(value, bool):
-            message = f"{self.names_next} is not true or false in the answer"
-            raise SourceError(message)
-        return value
-
 
 @dataclass(frozen=True)
 class AllAtOnce(_Walked):
@@ -242,7 +257,7 @@ class AllAtOnce(_Walked):
     style: ClassVar[str] = "none"
     asks_by: ClassVar[str] = "api.pagination.style"
 
-    def params(self, position: Position) -> Params:
+    def params(self, position: Position) -> Values:
         """No parameter."""
         return ()
 
@@ -267,3 +282,22 @@ class AllAtOnce(_Walked):
     def places(self) -> tuple[str, ...]:
         """The count."""
         return () if (self.total or "").startswith(HEADER) else (self.total or "",)
+
+
+def _named_by(value: Json, param: str, what: str, where: str) -> str:
+    """What a page is named by, as it is kept: in the body as JSON, so that a number stays one.
+
+    Raises:
+        SourceError: it can be no value of a parameter.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        message = f"{what} no text and no whole number in {where}"
+        raise SourceError(message)
+    return json.dumps(value) if param.startswith(BODY) else str(value)
+
+
+def _asking(param: str, position: Position) -> Values:
+    """What asks for a page by its name; nothing for the first one."""
+    if position.cursor is None:
+        return ()
+    return ((param, json.loads(position.cursor) if param.startswith(BODY) else position.cursor),)
