@@ -33,6 +33,9 @@ NESTED: list[Row] = [
     }
     for row in ORDERS
 ]
+GRAPH: list[Row] = [
+    {"id": row["id"], "status": row["status"], "amount": row["amount"], "placedAt": row["placed_at"]} for row in ORDERS
+]
 SECRET, PASSWORD, REFRESH = "s3cret: of a test", "passw+rd of a test", "refresh of a test"
 ENV = {"SHOP_CLIENT_SECRET": SECRET, "SHOP_PASSWORD": PASSWORD, "SHOP_REFRESH_TOKEN": REFRESH}
 
@@ -146,6 +149,24 @@ def own_pagination(asked: Asked) -> Answer:
 def counted(asked: Asked) -> Answer:
     """Pages as they are without a word on them."""
     return Answer({"items": page_of(ORDERS, asked), "total": 250, "pages": 3})
+
+
+def graphql(asked: Asked) -> Answer:
+    body = json.loads(asked.body)
+    if asked.method != "POST" or "orders(first: $first, after: $after)" not in body["query"]:
+        return Answer({"data": None, "errors": [{"message": "no such query"}]})
+    start = int((body["variables"].get("after") or "c0")[1:])
+    rows = GRAPH[start : start + int(body["variables"]["first"])]
+    info = {"endCursor": f"c{start + len(rows)}", "hasNextPage": start + len(rows) < 250}
+    return Answer({"data": {"orders": {"totalCount": 250, "nodes": rows, "pageInfo": info}}})
+
+
+def post_body(asked: Asked) -> Answer:
+    body = json.loads(asked.body)
+    if asked.path != "/v1/orders/search" or asked.query or body.pop("filter") != {"state": ["open", "paid"]}:
+        raise LookupError
+    number, size = body["paging"]["number"], body["paging"]["size"]
+    return Answer({"items": ORDERS[(number - 1) * size : number * size], "total": 250})
 
 
 def oauth2_client_credentials(asked: Asked) -> Answer:

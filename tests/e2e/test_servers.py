@@ -1,10 +1,11 @@
 """Servers that others wrote, copied: each table in silver is their store, read past their APIs, also after the store changed.
 
-FastAPI with fastapi-pagination, and Django REST framework behind a session login and behind OAuth2 by authlib.
+FastAPI with fastapi-pagination, strawberry, and Django REST framework behind a session login and behind OAuth2 by authlib.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,6 +39,25 @@ TABLES = {
     "django_offset": Served("/django/offset", "style: offset, size: 7, items: results, total: count"),
     "django_cursor": Served("/django/cursor", f"style: next_url, {RESULTS}, total: null", "unproved"),
 }
+QUERY = """
+    query($first: Int, $after: String) {
+      orders(first: $first, after: $after) {
+        totalCount
+        nodes { number name price serial placedAt details { tags size { w h } } }
+        pageInfo { hasNextPage endCursor }
+      }
+    }
+"""
+TABLES["graphql"] = Served(
+    "/graphql",
+    "style: cursor, cursor_param: 'body:variables.after', size_param: 'body:variables.first', size: 7, "
+    "items: data.orders.nodes, total: data.orders.totalCount, next: data.orders.pageInfo.endCursor, "
+    "more: data.orders.pageInfo.hasNextPage",
+    columns=Served.columns.replace("id: bigint!", "id: {type: bigint!, from: number}").replace(
+        "placed_at: timestamp!", "placed_at: {type: timestamp!, from: placedAt}"
+    ),
+    more=f"    method: post\n    json: {{query: {json.dumps(QUERY)}, variables: {{}}}}\n",
+)
 BY_COOKIE = (
     '{type: session, login_path: /django/login, body: {username: anna, password: "${SHOP_PASSWORD}"}, '
     'token: session.key, name: Cookie, value: "sessionid={token}"}'

@@ -40,6 +40,8 @@ RECIPES = {
     "range": Recipe(apis.range_, "counted"),
     "none": Recipe(apis.none, "unproved"),
     "nested_rows": Recipe(apis.nested_rows, "counted", {"orders": apis.NESTED}),
+    "graphql": Recipe(apis.graphql, "counted", {"orders": apis.GRAPH}),
+    "post_body": Recipe(apis.post_body, "counted"),
     "own_pagination": Recipe(
         apis.own_pagination,
         "counted",
