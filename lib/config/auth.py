@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -11,10 +12,10 @@ from pydantic import AfterValidator, Field, field_validator
 from lib.config.fixed import HEADER_CHARACTERS, LoginBody
 from lib.config.model import Problem, Settings
 from lib.config.network import UrlText, checked_path, checked_url, is_known, is_loopback
-from lib.config.pagination import DottedPath
 from lib.config.secret import Secret, SecretOrLiteral
 
 TOKEN = "{token}"
+_PLACE = re.compile(rf"(?:header|cookie):{HEADER_CHARACTERS}|(?!header:|cookie:)[^.\s]+(?:\.[^.\s]+)*")
 
 
 class NoAuth(Settings):
@@ -109,6 +110,12 @@ class RefreshTokenAuth(_OAuth2):
     """The refresh token."""
 
 
+def _token_place(place: str) -> str:
+    if not _PLACE.fullmatch(place):
+        raise ValueError("must be a dotted path into the answer, such as data.token, or header:NAME or cookie:NAME")
+    return place
+
+
 class SessionAuth(Settings):
     """A header with the token of a login call: `body` is posted to `login_path`, and the answer has the token at `token`."""
 
@@ -119,8 +126,8 @@ class SessionAuth(Settings):
     """What is posted, by name; secrets as `"${ENV_NAME}"`."""
     sent_as: Literal["json", "form"] = Field(default="json", alias="as")
     """How the body is written."""
-    token: DottedPath
-    """Where the answer has the token: a dotted path."""
+    token: Annotated[str, AfterValidator(_token_place)]
+    """Where the answer has the token: a dotted path, `header:X-Auth-Token` or `cookie:sessionid`."""
     name: Annotated[str, Field(pattern=f"^{HEADER_CHARACTERS}$", max_length=200)] = "Authorization"
     """Header that the token is sent in."""
     value: str = f"Bearer {TOKEN}"
