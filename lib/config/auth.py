@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -11,11 +12,11 @@ from pydantic import AfterValidator, Field, field_validator
 from lib.config.fixed import HEADER_CHARACTERS, LoginBody
 from lib.config.model import Problem, Settings
 from lib.config.network import UrlText, checked_path, checked_url, is_known, is_loopback
-from lib.config.pagination import DottedPath
 from lib.config.secret import Secret, SecretOrLiteral
 
 TOKEN = "{token}"
 _HeaderName = Annotated[str, Field(pattern=f"^{HEADER_CHARACTERS}$", max_length=200)]
+_PLACE = re.compile(rf"(?:header|cookie):{HEADER_CHARACTERS}|(?!header:|cookie:)[^.\s]+(?:\.[^.\s]+)*")
 
 
 class NoAuth(Settings):
@@ -110,6 +111,12 @@ class RefreshTokenAuth(_OAuth2):
     """The refresh token."""
 
 
+def _token_place(place: str) -> str:
+    if not _PLACE.fullmatch(place):
+        raise ValueError("must be a dotted path into the answer, such as data.token, or header:NAME or cookie:NAME")
+    return place
+
+
 class SessionAuth(Settings):
     """A header with the token of a login call: `body` is posted to `login_path`, and the answer has the token at `token`."""
 
@@ -120,8 +127,8 @@ class SessionAuth(Settings):
     """What is posted, by name; secrets as `"${ENV_NAME}"`."""
     sent_as: Literal["json", "form"] = Field(default="json", alias="as")
     """How the body is written."""
-    token: DottedPath
-    """Where the answer has the token: a dotted path."""
+    token: Annotated[str, AfterValidator(_token_place)]
+    """Where the answer has the token: a dotted path, `header:X-Auth-Token` or `cookie:sessionid`."""
     name: _HeaderName = "Authorization"
     """Header that the token is sent in."""
     value: str = f"Bearer {TOKEN}"

@@ -19,7 +19,7 @@ from lib.config.answer_rules import REDIRECTS, TAKEN
 from lib.config.fixed import query_of
 from lib.errors import SourceError
 from lib.source.access import Access, Fixed, Pairs, fixed_of
-from lib.source.answer import at
+from lib.source.answer import HEADER, at, at_or_in_header
 from lib.source.client import SHOWN_MESSAGE, Reply, SourceClient
 from lib.source.hosts import check_allowed, origin_of
 from lib.source.redact import redacted
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 MOST_CHARACTERS = 16_384
 LONGEST_S = 10 * 365 * 86_400.0
+COOKIE = "cookie:"
 _FORM = "application/x-www-form-urlencoded"
 # What a header can hold, and a line of the budget's protocol.
 _TOKEN = re.compile(rf"[!-~]{{1,{MOST_CHARACTERS}}}")
@@ -170,10 +171,11 @@ def granted(reply: Reply, login: Login) -> Granted:
         TryAgainError: it is no JSON object; another attempt may bring one.
         SourceError: it has no token that can be sent, or one of another type than bearer.
     """
-    answer = _object(reply.body)
+    is_beside = login.token.startswith((HEADER, COOKIE))
+    answer = {} if is_beside else _object(reply.body)
     if answer is None:
         raise TryAgainError("the answer is no JSON object", reason="not_json")
-    text = at(answer, login.token)
+    text = _beside(reply, login.token) if is_beside else at(answer, login.token)
     if not isinstance(text, str) or not _TOKEN.fullmatch(text):
         code = _error_code(reply.body)
         raise SourceError(
@@ -188,6 +190,16 @@ def granted(reply: Reply, login: Login) -> Granted:
     following = answer.get("refresh_token")
     refresh_token = following if isinstance(following, str) and following else None
     return Granted(text, _seconds(answer.get("expires_in")), refresh_token)
+
+
+def _beside(reply: Reply, place: str) -> Json:
+    """What a header or a cookie of the answer holds."""
+    if place.startswith(HEADER):
+        return at_or_in_header(None, reply.headers, place)
+    name = re.escape(place.removeprefix(COOKIE))
+    # Several cookies are one text, with commas between them.
+    cookie = re.search(rf'(?:^|,)\s*{name}="?([^\s;,"]*)', reply.headers.get("set-cookie", ""))
+    return cookie and cookie[1]
 
 
 def _seconds(value: Json) -> float | None:

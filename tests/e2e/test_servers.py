@@ -60,7 +60,7 @@ TABLES["graphql"] = Served(
 )
 BY_COOKIE = (
     '{type: session, login_path: /django/login, body: {username: anna, password: "${SHOP_PASSWORD}"}, '
-    'token: session.key, name: Cookie, value: "sessionid={token}"}'
+    'token: "cookie:sessionid", name: Cookie, value: "sessionid={token}"}'
 )
 BY_TOKEN = (
     '{type: session, login_path: /django/token, as: form, body: {username: anna, password: "${SHOP_PASSWORD}"}, '

@@ -23,6 +23,7 @@ ENV = {"ID": "id-planted", "SECRET": SECRET, "REFRESH": f"{SECRET}-2"}
 CLIENT = 'token_url: "https://login.example/oauth/token/", client_id: shop, client_secret: "${SECRET}"'
 BY_CLIENT = f"auth: {{type: oauth2_client_credentials, {CLIENT}}}"
 BY_REFRESH = f'auth: {{type: oauth2_refresh_token, {CLIENT}, refresh_token: "${{REFRESH}}"}}'
+TOKEN_PLACE = "must be a dotted path into the answer, such as data.token, or header:NAME or cookie:NAME"
 BY_SESSION = 'auth: {type: session, login_path: /login, body: {user: anna, password: "${SECRET}"}, token: data.token}'
 
 
@@ -209,8 +210,12 @@ ONE_LINE = "must be text without line breaks and other control characters, and n
         (BY_SESSION, "/login", f"/login?password={SECRET}", [
             'api.auth.login_path: must not hold a secret (password); use api.auth, or params with "${ENV_NAME}"'
         ]),
-        (BY_SESSION, "data.token", "data..token", ["api.auth.token: must be a dotted path into the answer, such as data.token"]),
-        (BY_SESSION, "data.token", "''", ["api.auth.token: must be a dotted path into the answer, such as data.token"]),
+        (BY_SESSION, "data.token", "data..token", [f"api.auth.token: {TOKEN_PLACE}"]),
+        (BY_SESSION, "data.token", "''", [f"api.auth.token: {TOKEN_PLACE}"]),
+        *(
+            (BY_SESSION, "data.token", f"'{place}'", [f"api.auth.token: {TOKEN_PLACE}"])
+            for place in ("header:", "header:X Y", "cookie:", "cookie:a=b", "data. token")
+        ),
         (BY_SESSION, "token: data.token", "token: t, as: xml", ["api.auth.as: must be 'json' or 'form'"]),
         (BY_SESSION, "token: data.token", "token: t, name: 'X Y'", ["api.auth.name: is no name of an HTTP header"]),
         *(

@@ -122,6 +122,41 @@ def test_a_login_call_sends_its_body_and_what_goes_with_every_request(
     assert "authorization" not in page.headers
 
 
+@pytest.mark.parametrize(
+    ("place", "answer"),
+    [
+        ("header:X-Auth-Token", Reply(b"<p>welcome</p>", headers={"x-auth-token": "abc="})),
+        ("cookie:sid", Reply(status=204, headers={"Set-Cookie": "sid=abc=; Path=/; HttpOnly"})),
+        (
+            "cookie:sid",
+            Reply(b"{}", headers={"Set-Cookie": 'b=sid=no; Expires=Wed, 21 Oct 2026\r\nSet-Cookie: sid="abc="'}),
+        ),
+        ("cookie:sid", Reply(b"{}", headers={"Set-Cookie": "xsid=no\r\nSet-Cookie: sid=abc=, SID=no"})),
+    ],
+)
+def test_a_login_call_may_give_its_token_in_a_header_or_a_cookie(
+    place: str, answer: Reply, scripted: ScriptedServer
+) -> None:
+    scripted.play("/token", answer)
+    scripted.play("/items", Reply(PAGE))
+    auth = by_session(token=place, name="Cookie", value="sid={token}")
+    assert fetched(api_at(scripted, auth))[0].error is None
+    assert scripted.asked[1].headers["cookie"] == "sid=abc="
+
+
+@pytest.mark.parametrize("place", ["header:X-Auth-Token", "cookie:sid"])
+def test_a_login_call_without_that_header_or_cookie_gives_no_token(place: str, scripted: ScriptedServer) -> None:
+    for headers in ({}, {"Set-Cookie": "xsid=s3cret; a=1", "X-Auth-Token": ""}, {"Set-Cookie": "sid=; Max-Age=0"}):
+        scripted.play("/token", Reply(b'{"sid": "s3cret", "error": "bad_login"}', headers=headers))
+        error = str(fetched(api_at(scripted, by_session(token=place)))[0].error)
+        assert (
+            f"the answer has no token at {place} (1 to 16,384 characters of ASCII without spaces); it says error bad_login"
+            in error
+        )
+        assert "s3cret" not in error
+    assert {asked.path for asked in scripted.asked} == {"/token"}
+
+
 # How long a token lasts
 
 
