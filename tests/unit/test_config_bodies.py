@@ -208,6 +208,14 @@ AFTER = "api.pagination.cursor_param"
             [":4: api.pagination.page_param: must not be at the same place of the body as size_param, or below or above it"],
         ),
         (
+            "pagination: {page_param: 'body:ask[0].page', size_param: 'body:size'}\n  method: post\n  json: {ask: [{q: x}]}",
+            "",
+            [
+                ":4: api.pagination.page_param: leads into a list, where no position can be set; take keys with dots between them, "
+                "and [] at the end alone"
+            ],
+        ),
+        (
             "pagination: {page_param: 'body:a', size_param: 'body:a'}\n  method: post\n  json: {}",
             "",
             [":4: api.pagination.size_param: must not be the same parameter as page_param"],
@@ -239,5 +247,9 @@ def test_a_place_in_the_body_that_cannot_be_set_is_a_mistake_with_its_line(
 def test_places_in_a_body_are_no_query_parameters(tmp_path: Path) -> None:
     source = load(tmp_path, f"{PAGES}\n  method: post\n  form: {{}}\n  params: {{page: 3, size: 4}}")
     assert source.api.params == {"page": "3", "size": "4"}
+    brackets = load(
+        tmp_path, "pagination: {page_param: 'body:page[number]', size_param: 'body:n[]'}\n  method: post\n  form: {}"
+    )
+    assert set(brackets.api.pagination.in_body) == {"body:page[number]", "body:n[]"}
     dotted = load(tmp_path, "pagination: {page_param: 'body:a', size_param: 'body:a.b'}\n  method: post\n  form: {}")
     assert dotted.api.pagination.in_body == {"body:a.b": "size_param", "body:a": "page_param"}
