@@ -143,6 +143,10 @@ def _place_problems(table: str, paging: Pagination, where: YamlPath, body: Body 
             )
             continue
         place = place_of(name, body.kind)
+        if body.kind == "json" and any(bracket in key for key in place for bracket in "[]"):
+            message = "leads into a list, where no position can be set; take keys with dots between them"
+            yield Problem((*where, setting), f"{message}, and {IN_LIST} at the end alone")
+            continue
         for other, its in taken.items():
             if other[: len(place)] == place[: len(other)]:
                 message = f"must not be at the same place of the body as {its}, or below or above it"

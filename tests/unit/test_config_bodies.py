@@ -11,6 +11,7 @@ from lib.config import Source, load_source
 from lib.config.bodies import body_of, method_of
 from lib.errors import ConfigError
 
+REPO = Path(__file__).parents[2]
 ENV = {"SHOP_KEY": "s3cret value", "PARTNER": "p4rtner"}
 WRITTEN_OUT = 'a secret must not be written out: write "${ENV_NAME}" and put the value in that environment variable'
 CURSOR = "pagination: {style: cursor, cursor_param: 'body:variables.after', size_param: 'body:variables.first'}"
@@ -83,6 +84,17 @@ def test_they_count_in_the_hash_of_the_settings_and_secrets_do_not(tmp_path: Pat
     assert one == load(tmp_path, 'method: post\n  json: {a: ["${PARTNER}"]}').settings_hash
     form = load(tmp_path, 'method: post\n  form: {k: "${SHOP_KEY}"}').settings_hash
     assert form == load(tmp_path, 'method: post\n  form: {k: "${PARTNER}"}').settings_hash
+
+
+def test_the_example_of_the_docs_is_good(tmp_path: Path) -> None:
+    page = (REPO / "docs" / "configuration.md").read_text("utf-8").partition("### Pages asked for by POST\n")[2]
+    example = page.partition("\n    api:\n")[2].partition("\n`json` is a mapping")[0]
+    text = "source: shop\napi:\n" + "".join(f"{line[4:]}\n" for line in example.splitlines())
+    (tmp_path / "shop.yml").write_text(text, "utf-8")
+    source = load_source(str(tmp_path / "shop.yml"), conf_dir=REPO / "conf", env=ENV)
+    bodies = [body_of(source.api, table) for table in source.tables]
+    assert [body and body.kind for body in bodies] == ["json", "json"]
+    assert [source.pagination_of(table).style for table in source.tables] == ["keyset", "cursor"]
 
 
 def test_set_changes_what_is_in_a_body(tmp_path: Path) -> None:
@@ -196,6 +208,14 @@ AFTER = "api.pagination.cursor_param"
             [":4: api.pagination.page_param: must not be at the same place of the body as size_param, or below or above it"],
         ),
         (
+            "pagination: {page_param: 'body:ask[0].page', size_param: 'body:size'}\n  method: post\n  json: {ask: [{q: x}]}",
+            "",
+            [
+                ":4: api.pagination.page_param: leads into a list, where no position can be set; take keys with dots between them, "
+                "and [] at the end alone"
+            ],
+        ),
+        (
             "pagination: {page_param: 'body:a', size_param: 'body:a'}\n  method: post\n  json: {}",
             "",
             [":4: api.pagination.size_param: must not be the same parameter as page_param"],
@@ -227,5 +247,9 @@ def test_a_place_in_the_body_that_cannot_be_set_is_a_mistake_with_its_line(
 def test_places_in_a_body_are_no_query_parameters(tmp_path: Path) -> None:
     source = load(tmp_path, f"{PAGES}\n  method: post\n  form: {{}}\n  params: {{page: 3, size: 4}}")
     assert source.api.params == {"page": "3", "size": "4"}
+    brackets = load(
+        tmp_path, "pagination: {page_param: 'body:page[number]', size_param: 'body:n[]'}\n  method: post\n  form: {}"
+    )
+    assert set(brackets.api.pagination.in_body) == {"body:page[number]", "body:n[]"}
     dotted = load(tmp_path, "pagination: {page_param: 'body:a', size_param: 'body:a.b'}\n  method: post\n  form: {}")
     assert dotted.api.pagination.in_body == {"body:a.b": "size_param", "body:a": "page_param"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,13 @@ def test_a_failed_page_is_asked_for_again_and_its_error_names_the_method_and_no_
     assert f"POST {copies.server.url}/things" in told
     assert "status 400" in told
     assert "behind" not in told
+
+
+def test_a_server_that_does_not_look_into_the_body_is_noticed(copies: Landings, manners: Manners) -> None:
+    table = copies.serve(range(1, 11), replace(manners, deaf=True))
+    named = "its Link header" if manners.style == "link_header" else "api.pagination."
+    assert named in copies.failed(copies.run())
+    assert table.n_asked < 2000
 
 
 def test_a_list_may_hold_the_value_of_the_last_row(copies: Landings) -> None:

@@ -130,6 +130,8 @@ def test_the_source_of_the_readme_is_taken() -> None:
         ("auth: {type: none}", "limits: {requests_per_second: null, timeout_s: 1, max_wait_s: 0.5}"),
         ("auth: {type: none}", "proxy: '${PROXY}'\n  allowed_hosts: [a.example, 'b.example:8443']"),
         ("url: http://127.0.0.1:8000/v1/", "url: HTTPS://api.example/v1?tenant=7"),
+        ("auth: {type: none}", "method: post\n  json: {query: q, variables: {a: [1, null, {b: true}], key: '${TOKEN}'}}"),
+        ("path: /users", "path: /users\n    method: post\n    form: {a: 1, b: x, c: true, key: '${TOKEN}'}"),
         ("source: shop", "source: shop\nsite: {publish_to: s3://bucket/docs}\nrecommend: null"),
         ("source: shop", "source: shop\nmetrics: {otlp: {url: 'http://c:4318', headers: {x-key: '${TOKEN}'}}, timeout_s: 2.5}"),
     ],
@@ -279,7 +281,7 @@ def test_the_page_has_every_key_that_a_yaml_may_have() -> None:
         "| `concurrency` | whole number (1 to 1,000) | `16` | Page requests in flight. |",
         "| `requests_per_second` | number (more than 0) | `null` | Requests sent in a second, repeated ones included; "
         "`null` for no limit. |",
-        "| `size_param` | text (1 to 200 characters) | `limit` | Parameter with the rows a page. |",
+        "| `size_param` | query parameter, or `body:` with a place in the body | `limit` | Parameter with the rows a page. |",
         '| `token` | `"${ENV_NAME}"` | required | The token. |',
         "| `limits` | [`api.limits`](#apilimits) | all defaults | What the source is asked for at most, by the whole cluster "
         "together. |",
