@@ -88,6 +88,14 @@ def offset(asked: Asked) -> Answer:
     return Answer({"items": ORDERS[start : start + size], "count": 250})
 
 
+def content_range(asked: Asked) -> Answer:
+    """As PostgREST."""
+    start, limit = int(asked.query["offset"]), int(asked.query["limit"])
+    rows = ORDERS[start : start + limit] if asked.query["order"] == "id" else []
+    count = "250" if asked.headers.get("prefer") == "count=exact" else "*"
+    return Answer(rows, 206, {"Content-Range": f"{start}-{start + len(rows) - 1}/{count}"}) if rows else Answer({}, 416)
+
+
 def next_url(asked: Asked) -> Answer:
     number = int(asked.query.get("page", "1"))
     size = int(asked.query["page_size"])

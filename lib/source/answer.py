@@ -11,6 +11,8 @@ from lib.source.json_text import Json
 
 HEADER = "header:"
 MAX_COUNT = 2**63 - 1
+_CONTENT_RANGE = f"{HEADER}content-range"
+_OF_A_RANGE = re.compile(r"(?:[^\s/]+\s+)?(?:[0-9]+-[0-9]+|\*)/([0-9]{1,19}|\*)", re.ASCII)
 _COUNT_TEXT = re.compile(r"[0-9]{1,19}(?:\.0{1,9})?", re.ASCII)
 
 
@@ -61,12 +63,15 @@ def is_null_itself(answer: Json, dotted: str) -> bool:
 
 
 def count(answer: Json, place: str | None, headers: Mapping[str, str], what: str) -> int | None:
-    """A count that the source gives, or None where it gives none: 250, 250.0 or "250".
+    """A count that the source gives, or None where it gives none: 250, 250.0, "250" or, in `Content-Range`, "0-99/250".
 
     Raises:
         SourceError: what is there is no count. The message does not show it.
     """
     value = None if place is None else at_or_in_header(answer, headers, place)
+    if place is not None and place.lower() == _CONTENT_RANGE and isinstance(value, str):
+        is_range = _OF_A_RANGE.fullmatch(value.strip())
+        value = value if is_range is None else is_range[1].replace("*", "") or None
     if value is None:
         return None
     found = _number_of(value)

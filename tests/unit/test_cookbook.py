@@ -33,6 +33,7 @@ class Recipe:
 RECIPES = {
     "page": Recipe(apis.page, "counted"),
     "offset": Recipe(apis.offset, "counted"),
+    "content_range": Recipe(apis.content_range, "counted"),
     "next_url": Recipe(apis.next_url, "counted"),
     "link_header": Recipe(apis.link_header, "counted"),
     "cursor": Recipe(apis.cursor, "unproved"),

@@ -14,7 +14,7 @@ from lib.landing.plan import PageRange
 from lib.source.access import Access
 from lib.source.client import SourceClient
 from lib.source.page import PageRow, fetch_page, look_at
-from lib.source.paging import PageNumbers, Position
+from lib.source.paging import Offsets, PageNumbers, Position
 from lib.source.retry import TryAgainError, asked_pause_s, exchange_retries
 from tests.scripted_server import Behaviour, Reply, ScriptedServer
 
@@ -83,6 +83,30 @@ def test_a_count_in_a_header_is_read_in_the_same_way(text: str | None, total: in
 def test_a_header_that_is_no_count_is_an_error(text: str) -> None:
     with pytest.raises(SourceError, match=r"api\.pagination\.total"):
         look_at("[]", PageNumbers(items="$", total="header:X-Total-Count"), {"x-total-count": text})
+
+
+@pytest.mark.parametrize(
+    ("text", "total"),
+    [
+        ("0-24/250", 250),
+        ("items 0-24/250", 250),
+        ("*/0", 0),
+        (" 0-24/250 ", 250),
+        ("0-24/*", None),
+        ("*/*", None),
+        ("250", 250),
+    ],
+)
+def test_a_count_behind_a_range_of_rows_is_that_of_all(text: str, total: int | None) -> None:
+    paging = Offsets(items="$", total="header:Content-Range")
+    assert look_at("[]", paging, {"content-range": text}).total == total
+
+
+@pytest.mark.parametrize("text", ["0-24/", "0-24", "/250", "0-24/250 rows", "0-24/-1", "a/b/250", "0-24/1e3"])
+def test_a_range_of_rows_that_cannot_be_read_is_an_error(text: str) -> None:
+    message = r"api\.pagination\.total: header:Content-Range is no whole number of rows or pages in the answer"
+    with pytest.raises(SourceError, match=message):
+        look_at("[]", Offsets(items="$", total="header:Content-Range"), {"content-range": text})
 
 
 def test_a_first_page_without_content_says_that_there_are_no_rows_at_all(server: ScriptedServer) -> None:
