@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from lib.config.answer_rules import AnswerRules
@@ -50,6 +50,10 @@ class Parent(Settings):
 
 class Table(Settings):
     """One table of a source: one endpoint, or an array in the rows of another table; one silver table, one row per `key`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"if": {"not": {"required": ["parent"]}}, "then": {"required": ["path"]}}
+    )
 
     name: SkipJsonSchema[Annotated[str, Field(max_length=128)]]
     path: Annotated[str, Field(json_schema_extra={"pattern": "^/(?!/)"})] = ""

@@ -11,7 +11,9 @@ from lib.config.expression import Node, compiled, path_of
 from lib.errors import SourceError
 from lib.source.json_text import Json
 
-_PROJECTIONS = ("projection", "value_projection", "filter_projection")
+# JMESPath calls some kinds as Python does.
+_KINDS = {"str": "string", "int": "number", "float": "number", "bool": "boolean", "list": "array", "dict": "object"}
+_KINDS |= {"NoneType": "null"}
 
 
 def selected(answer: Json, expression: str) -> Json:
@@ -38,9 +40,10 @@ def _evaluated(interpreter: TreeInterpreter, answer: Json, expression: str) -> J
     try:
         return cast("Json", interpreter.visit(compiled(expression), answer))
     except JMESPathTypeError as error:
-        if error.actual_type == "null":
+        given = _KINDS.get(error.actual_type, error.actual_type)
+        if given == "null":
             return None
-        problem = f"{error.function_name}() takes {' or '.join(error.expected_types)}, and is given {error.actual_type}"
+        problem = f"{error.function_name}() takes {' or '.join(error.expected_types)}, and is given {given}"
     except (TypeError, ValueError):
         problem = "it cannot be applied to the answer"
     # Outside of the handlers: an exception's context is kept, and holds a part of the answer.
