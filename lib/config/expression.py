@@ -129,7 +129,8 @@ def _problems(tree: Node) -> Iterator[str]:
             signature, n_given = known["signature"], len(tree["children"])
             is_open = bool(signature) and signature[-1].get("variadic", False)
             if n_given < len(signature) or (n_given > len(signature) and not is_open):
-                yield f"{tree['value']}() takes {len(signature)}{' or more' if is_open else ''} arguments, and has {n_given}"
+                wanted = f"{len(signature)}{' or more' if is_open else ''} argument{'' if len(signature) == 1 else 's'}"
+                yield f"{tree['value']}() takes {wanted}, and has {n_given}"
     if tree["type"] == "slice" and 0 in tree["children"][2:]:
         yield "the step of a slice must not be 0"
     for child in tree["children"]:

@@ -88,9 +88,8 @@ def reading_problems(table: Table, tables: Mapping[str, Table], api: Api) -> Ite
     if table.parent is not None:
         asked = tables.get(table.parent.table)
         if asked is None or asked is table:
-            yield Problem(
-                (*where, "parent", "table"), f"there is no such table{did_you_mean(table.parent.table, tables)}"
-            )
+            unknown = f"there is no such table{did_you_mean(table.parent.table, tables)}"
+            yield Problem((*where, "parent", "table"), unknown if asked is None else "is the table itself")
             return
         if asked.parent is not None:
             message = f"is nested itself; name {asked.parent.table}, and where a row of it has these rows: a[].b[]"

@@ -21,7 +21,7 @@ from lib.lake.merge import Clock
 from lib.lake.runs import Run
 from lib.lake.states import TableState
 from lib.landing.bronze import landed_pages
-from lib.landing.cut import with_rows
+from lib.landing.cut_pages import with_rows
 from lib.landing.plan import TablePlan
 from lib.tables.compare import check_columns
 from lib.tables.fit import fit, with_adopted

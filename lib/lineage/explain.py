@@ -18,7 +18,7 @@ from lib.lake.publications import Publication
 from lib.lake.read import at_version
 from lib.lake.runs import Run
 from lib.landing.bronze import LandedOf, all_landed_pages, landed_by_run
-from lib.landing.cut import with_rows
+from lib.landing.cut_pages import with_rows
 from lib.landing.plan import plans_of
 from lib.lineage.key import shown_key
 from lib.lineage.row_history import Occurrence, minute, tell

@@ -18,7 +18,7 @@ from jobs.steps.options import Choices, Job
 from lib.config import Source
 from lib.errors import SourceError
 from lib.lake.runs import Run
-from lib.landing.cut import with_rows
+from lib.landing.cut_pages import with_rows
 from lib.landing.replay import landed_runs
 from lib.lineage.explain import Asked, explain
 from lib.tables.parse import parse
