@@ -45,7 +45,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Reading:
-    """`pages_of` is the table whose pages hold the rows. Where `cut` is None, Spark finds them at the path `items` by itself.
+    """`pages_of` is the table whose pages hold the rows. Spark finds them at the path `items` by itself; with a `cut` they come cut.
 
     `constants` are the columns that are the same in each row, with their value as text.
     """
@@ -75,10 +75,10 @@ def reading_of(table: Table, tables: Mapping[str, Table], api: Api) -> Reading:
         else:
             constants[column.name] = str(_constant(of, asked, api))
     is_cut = table.parent is not None or is_expression(items) or bool(of_row)
+    if not is_cut:
+        return Reading(asked.name, items, None, constants)
     nested = None if table.parent is None else table.parent.items
-    return Reading(
-        asked.name, items, Cut(items, nested, tuple(of_row), tuple(of_parent)) if is_cut else None, constants
-    )
+    return Reading(asked.name, "$", Cut(items, nested, tuple(of_row), tuple(of_parent)), constants)
 
 
 def reading_problems(table: Table, tables: Mapping[str, Table], api: Api) -> Iterator[Problem]:

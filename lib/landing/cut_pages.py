@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -30,7 +30,7 @@ class CutPages:
         for batch in batches:
             for page in batch.to_pylist():
                 body = page["body"] or ""
-                held.append({**page, "body": None, "rows": [asdict(row) for row in cut_rows(body, self.cut)]})
+                held.append({**page, "body": None, "rows": [vars(row) for row in cut_rows(body, self.cut)]})
                 n_bytes += len(body)
                 if n_bytes > BYTES_A_BATCH:
                     yield pa.RecordBatch.from_pylist(held, _CUT)

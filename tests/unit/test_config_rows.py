@@ -59,13 +59,13 @@ def test_a_table_is_read_as_its_settings_say(tmp_path: Path) -> None:
     orders, lines = source.tables
     assert source.reading_of(orders) == Reading(
         "orders",
-        "data.edges[].node",
+        "$",
         Cut("data.edges[].node", None, (("by", "key"),)),
         {"region": "eu", "lang": "en", "tier": "1", "shop": "7"},
     )
     assert source.reading_of(lines) == Reading(
         "orders",
-        "data.edges[].node",
+        "$",
         Cut(
             "data.edges[].node",
             "lines[]",
