@@ -45,7 +45,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Reading:
-    """`pages_of` is the table whose pages hold the rows. Spark finds them at the path `items` by itself; with a `cut` they come cut.
+    """`pages_of` is the table whose pages hold the rows. Spark finds them at the path `items`; with a `cut` they come cut.
 
     `constants` are the columns that are the same in each row, with their value as text.
     """
