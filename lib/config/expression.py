@@ -21,6 +21,7 @@ _PROJECTIONS = ("projection", "value_projection", "filter_projection", "flatten"
 Node: TypeAlias = dict[str, Any]
 
 
+@lru_cache(maxsize=1024)
 def is_expression(place: str) -> bool:
     """Whether a place is a JMESPath expression, and no dotted path."""
     return _MARKS.search(place) is not None or place == "@" or place.startswith("@.")
