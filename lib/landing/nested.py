@@ -22,7 +22,7 @@ def follow_parents(source: Source, run: Run) -> None:
         if table.parent is None or record is None or record.state not in (TableState.PLANNED, TableState.LANDED):
             continue
         parent = run.tables[table.parent.table]
-        if parent.proof is None and parent.error is not None:
+        if parent.error is not None:
             run.fail(table.name, f"{table.name}: its rows are on the pages of {parent.table}, which failed")
         elif parent.proof is not None:
             run.tables[table.name] = _following(record, parent)
