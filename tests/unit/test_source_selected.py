@@ -8,11 +8,14 @@ import pytest
 
 from lib.config.reading import KEY, POSITION, Cut
 from lib.errors import SourceError
+from lib.source.access import Access
 from lib.source.answer import at, is_null, says
+from lib.source.client import SourceClient
 from lib.source.cut import CutRow, cut_rows
-from lib.source.page import PageShape, look_at
+from lib.source.page import PageRow, PageShape, fetch_page, look_at
 from lib.source.paging import AllAtOnce, Cursors, Keysets, Offsets, PageNumbers, Position
-from lib.source.rules import Condition
+from lib.source.rules import Condition, Rule
+from tests.scripted_server import Reply, ScriptedServer
 
 LONG = "1234567890123456789012345678901234567890"
 
@@ -187,3 +190,34 @@ def test_nested_rows_have_what_their_parent_gives_them() -> None:
 def test_one_answer_of_an_object_by_id_is_a_whole_table() -> None:
     shape = look_at('{"u1": {"id": 1}, "u2": {"id": 2}}', AllAtOnce(items="*", total=None), {})
     assert (shape.n_items, shape.next_cursor) == (2, None)
+
+
+def fetched(body: bytes, items: str, *rules: Rule, page: int = 1) -> PageRow:
+    with ScriptedServer() as server:
+        server.play("/t", Reply(body))
+        access = Access(
+            base_url=server.url, paging=PageNumbers(items=items, total=None), attempts=1, rules=(("t", rules),)
+        )
+        with SourceClient(access) as client:
+            return fetch_page(client, run_id="r", table="t", path="/t", position=Position(page, 100))
+
+
+def test_a_page_is_landed_as_it_came_and_an_error_names_the_place() -> None:
+    body = b'{"edges": [{"node": {"id": 1}}, {"node": null}]}'
+    row = fetched(body, "edges[].node")
+    assert (row.body, row.n_items, row.rows, row.error) == (body.decode(), 2, None, None)
+    failed = fetched(b'{"edges": {"a": 1}}', "edges[].node")
+    assert (failed.error or "").endswith(
+        "/t?page=1&size=100: the answer has no list of rows at api.pagination.items: edges[].node (its keys are edges)"
+    )
+
+
+def test_a_rule_that_ends_a_walk_looks_for_rows_where_the_expression_does() -> None:
+    end = Rule("api.errors[0]", "end", None, Condition("errors[?code=='NO_MORE'] | [0]", "exists", value=True))
+    over = fetched(b'{"users": {}, "errors": [{"code": "NO_MORE"}]}', "users.*", end, page=2)
+    assert (over.n_items, over.body, over.error) == (0, "", None)
+    rows = fetched(b'{"users": {"u1": {"id": 1}}, "errors": [{"code": "NO_MORE"}]}', "users.*", end, page=2)
+    assert (rows.error or "").endswith("there is something at api.pagination.items: users.*; an end has no rows")
+    # Not about this answer: its expression finds nothing.
+    other = fetched(b'{"users": {"u1": {"id": 1}}, "errors": "none"}', "users.*", end, page=2)
+    assert (other.n_items, other.error) == (1, None)
