@@ -28,7 +28,9 @@ class CutPages:
         held: list[dict[str, object]] = []
         n_bytes = 0
         for batch in batches:
-            for page in batch.to_pylist():
+            # One page after the other: a batch may hold thousands.
+            for number in range(batch.num_rows):
+                [page] = batch.slice(number, 1).to_pylist()
                 body = page["body"] or ""
                 held.append({**page, "body": None, "rows": [vars(row) for row in cut_rows(body, self.cut)]})
                 n_bytes += len(body)
