@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lib.config.expression import is_expression
@@ -72,7 +72,7 @@ class _Page:
             for text, row in zip(self._located.texts(parents), parents, strict=True):
                 yield self._row(text, row, {})
             return
-        texts = [None] * len(parents) if self._is_good else self._located.texts(parents)
+        texts: Sequence[str | None] = [None] * len(parents) if self._is_good else self._located.texts(parents)
         for text, parent in zip(texts, parents, strict=True):
             yield from self._nested(parent, text)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 from lib.config.expression import head_of, is_expression
 from lib.errors import SourceError
 from lib.source.answer import at
@@ -10,6 +13,9 @@ from lib.source.json_text import Json
 from lib.source.outline import found_instead, kind_of
 from lib.source.paging import Paging
 from lib.source.rows import Apart, apart
+
+# A key that JMESPath takes without quotes.
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def items_of(answer: Json, place: str) -> Json:
@@ -27,7 +33,11 @@ def items_of(answer: Json, place: str) -> Json:
 
 def values_of(items: str) -> str:
     """The setting for rows that are the values of the object at a place."""
-    return "*" if items == "$" else f"{items}.*"
+    if items == "$":
+        return "*"
+    if is_expression(items):
+        return f"{items}.*"
+    return ".".join([*(key if _PLAIN.fullmatch(key) else json.dumps(key) for key in items.split(".")), "*"])
 
 
 def apart_at(body: str, items: str) -> Apart | None:

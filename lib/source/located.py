@@ -91,11 +91,14 @@ class Located:
             at = self._skip(end)
             if self._text[at] == ",":
                 at = self._skip(at + 1)
-        for key, part in value.items() if isinstance(value, dict) else enumerate(cast("list[Json]", value)):
+        parts: Iterable[tuple[int | str, Json]] = (
+            value.items() if isinstance(value, dict) else enumerate(cast("list[Json]", value))
+        )
+        for name, part in parts:
             if id(part) in wanted:
-                found[id(part)] = members[key]
+                found[id(part)] = members[name]
             if id(part) in holders:
-                self._locate(part, members[key][0], wanted, holders, found)
+                self._locate(part, members[name][0], wanted, holders, found)
 
     def _skip(self, at: int) -> int:
         space = _SPACE.match(self._text, at)

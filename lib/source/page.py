@@ -181,6 +181,8 @@ def look_at(
     content = _canonical(items)
     if rows is None and (content is None or not all(isinstance(item, dict) for item in items)):
         rows = apart_at(body, paging.items)
+        if rows is None:
+            raise SourceError("the JSON is nested too deeply")
     if rows is not None:
         content = _canonical(cast("Json", rows.content))
     n_items = len(items if rows is None else rows.rows)

@@ -149,7 +149,7 @@ def _problems(table: Table) -> SparkColumn:
             )
         )
     )
-    alone = {column.steps[0]: column.name for column in table.columns if len(column.steps) == 1} or {"": ""}
+    alone = {str(column.steps[0]): column.name for column in table.columns if len(column.steps) == 1} or {"": ""}
     names = F.create_map(*(F.lit(text) for pair in alone.items() for text in pair))
     before = F.transform("found.problems", lambda problem: _by_column(problem, names))
     bad = F.transform(

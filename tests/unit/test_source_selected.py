@@ -75,6 +75,12 @@ def test_the_hash_of_the_rows_tells_other_rows_and_other_keys() -> None:
             "write data[0].*)",
         ),
         (
+            "@graph.users",
+            '{"@graph": {"users": {"u1": {"id": 1}}}}',
+            "the answer has no list of rows at api.pagination.items: @graph.users (there is an object; if its values are the "
+            'rows, write "@graph".users.*)',
+        ),
+        (
             "edges[].id",
             '{"edges": [{"id": "secret"}, {"id": 7}]}',
             "api.pagination.items: edges[].id selects a list of no objects (there is text, a number)",
