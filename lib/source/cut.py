@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from lib.config.expression import is_expression
 from lib.config.reading import KEY, POSITION, Cut
@@ -67,43 +68,43 @@ class _Page:
 
     def rows(self) -> Iterator[CutRow]:
         found = rows_at(self._located.value, self._cut.items)
-        parents = found if isinstance(found, list) else []
-        if self._cut.nested is None:
-            for text, row in zip(self._located.texts(parents), parents, strict=True):
-                yield self._row(text, row, {})
+        rows = found if isinstance(found, list) else []
+        if self._cut.nested is not None:
+            yield from self._nested(rows, self._cut.nested)
             return
-        texts: Sequence[str | None] = [None] * len(parents) if self._is_good else self._located.texts(parents)
-        for text, parent in zip(texts, parents, strict=True):
-            yield from self._nested(parent, text)
+        for text, row in zip(self._located.texts(rows), rows, strict=True):
+            yield self._row(text, row, {})
 
-    def _nested(self, parent: Json, text: str | None) -> Iterator[CutRow]:
-        if not isinstance(parent, dict) or (text is not None and row_of(text).problems):
-            yield CutRow(None, None, (PARENT_UNREADABLE,))
-            return
-        given = self._given(self._cut.of_parent, parent)
-        try:
-            rows = rows_at(parent, self._cut.nested or "$")
-        except SourceError:
-            rows = "cannot be applied"
-        if rows is None:
-            return
-        if not isinstance(rows, list):
-            yield CutRow(None, None, (NO_LIST,), _object(given))
-            return
-        for position, (one, row) in enumerate(zip(self._located.texts(rows), rows, strict=True)):
-            own = {name: str(position) for name, what in self._cut.of_row if what == POSITION}
-            yield self._row(one, row, {**given, **own})
+    def _nested(self, parents: list[Json], nested: str) -> Iterator[CutRow]:
+        children = [_children(parent, nested) for parent in parents]
+        steps = self._cut.of_parent
+        outside = [[_below(parent, way) for _, way in steps] for parent in parents]
+        kept = [*chain(*(rows for rows in children if isinstance(rows, list))), *chain(*outside)]
+        # All at once: each look goes through the whole page.
+        texts = iter(self._located.texts([*kept, *([] if self._is_good else parents)]))
+        of_rows = [list(islice(texts, len(rows))) if isinstance(rows, list) else [] for rows in children]
+        of_outside = [list(islice(texts, len(steps))) for _ in parents]
+        of_parents = list(texts)
+        for number, (parent, rows) in enumerate(zip(parents, children, strict=True)):
+            if not isinstance(parent, dict) or (of_parents and row_of(of_parents[number]).problems):
+                yield CutRow(None, None, (PARENT_UNREADABLE,))
+                continue
+            given = {
+                name: text if way else self._name(parent)
+                for (name, way), text in zip(steps, of_outside[number], strict=True)
+            }
+            if rows is not None and not isinstance(rows, list):
+                yield CutRow(None, None, (NO_LIST,), _object(given))
+            for position, (text, row) in enumerate(
+                zip(of_rows[number], rows if isinstance(rows, list) else [], strict=True)
+            ):
+                own = {name: str(position) for name, what in self._cut.of_row if what == POSITION}
+                yield self._row(text, row, {**given, **own})
 
     def _row(self, text: str, row: Json, given: dict[str, str]) -> CutRow:
         keys = {name: self._name(row) for name, what in self._cut.of_row if what == KEY}
         one = RowText(text) if self._is_good and isinstance(row, dict) else row_of(text)
         return CutRow(one.json, one.shown, one.problems, _object({**given, **keys}))
-
-    def _given(self, wanted: tuple[tuple[str, tuple[str | int, ...]], ...], parent: Json) -> dict[str, str]:
-        """The values of the parent's columns, each as it is written there; its own key where there are no steps to go."""
-        values = [_below(parent, steps) for _, steps in wanted]
-        texts = self._located.texts(values)
-        return {name: text if steps else self._name(parent) for (name, steps), text in zip(wanted, texts, strict=True)}
 
     def _name(self, row: Json) -> str:
         return json.dumps(self._names.get(id(row)))
@@ -116,6 +117,14 @@ def _is_good(body: str) -> bool:
     except SourceError:
         return False
     return not may_be_too_long(body)
+
+
+def _children(parent: Json, nested: str) -> Json:
+    """What stands where a row has the nested ones; some text where that cannot be said of it."""
+    try:
+        return rows_at(parent, nested)
+    except SourceError:
+        return "no list"
 
 
 def _below(value: Json, steps: tuple[str | int, ...]) -> Json:

@@ -30,7 +30,10 @@ class Located:
         self.value: Json = kept.decode(text)
 
     def texts(self, values: Iterable[Json]) -> list[str]:
-        """The text of each of these parts. One that an expression has put together is written anew, its numbers as they were."""
+        """The text of each of these parts. One that an expression has put together is written anew, its numbers as they were.
+
+        The whole text is gone through for that, once for all of them.
+        """
         wanted = list(values)
         spans = self._spans({id(one) for one in wanted if isinstance(one, dict | list)})
         return [self._written(one, spans) for one in wanted]
