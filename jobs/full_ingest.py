@@ -25,6 +25,7 @@ from lib.landing.budget_server import BudgetServer
 from lib.landing.land import land_complete
 from lib.landing.landing import Landing
 from lib.landing.merging import check_columns_held, merge_parsed
+from lib.landing.nested import follow_parents
 from lib.landing.parsed import Batch
 from lib.landing.plan import note_plan, plan_tables
 from lib.landing.replay import landed_runs, merge_again, rebuild
@@ -47,7 +48,7 @@ def command(*, dry_run: bool, from_landed: str | None, choices: Choices, **optio
     if run.replay_of != runs.ALL:
         check_columns_held(job.source, job.layout, job.tables)
     if run.replay_of is not None and run.state != runs.PUBLISHED:
-        landed = landed_runs(job.layout, job.tables, run.replay_of)
+        landed = landed_runs(job.source, job.layout, job.tables, run.replay_of)
         with record.recorded(job, run, NAME):
             take_landed(job, run, landed, choices)
     elif run.state != runs.PUBLISHED:
@@ -67,6 +68,7 @@ def ingest(job: Job, access: Access, budget: Budget, run: Run, choices: Choices)
     note_plan(job.layout, run, plan.tables)
     for name, reason in plan.failed.items():
         run.fail(name, reason)
+    follow_parents(job.source, run)
     reached("planned")
     if not plan.tables:
         stop_on_failed_tables(run)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator
 
+from lib.config.expression import DOTTED
 from lib.config.fixed import HEADER_CHARACTERS, LoginBody
 from lib.config.model import Problem, Settings
 from lib.config.network import UrlText, checked_path, checked_url, is_known, is_loopback
@@ -16,7 +17,7 @@ from lib.config.secret import Secret, SecretOrLiteral
 
 TOKEN = "{token}"
 _HeaderName = Annotated[str, Field(pattern=f"^{HEADER_CHARACTERS}$", max_length=200)]
-_PLACE = re.compile(rf"(?:header|cookie):{HEADER_CHARACTERS}|(?!header:|cookie:)[^.\s]+(?:\.[^.\s]+)*")
+_PLACE = re.compile(rf"(?:header|cookie):{HEADER_CHARACTERS}|(?!header:|cookie:){DOTTED}")
 
 
 class NoAuth(Settings):

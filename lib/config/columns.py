@@ -12,6 +12,7 @@ from pydantic import Field, WithJsonSchema, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from lib.config.ddl import DDL_PATTERN, DataType, EpochUnit, Scalar, parse_ddl
+from lib.config.expression import keys_and_indexes
 from lib.config.model import Problem, Settings, problems_error
 
 SYSTEM_COLUMNS = (
@@ -28,6 +29,7 @@ MAX_NAME = 255
 MAX_JSON_KEY = 1000
 # Stands where a personal value is.
 MASK = "***"
+_VALUE = re.compile(r"key|position|(?:parent|params|headers)\..+")
 _COLUMN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ColumnName: TypeAlias = Annotated[str, Field(pattern=f"^{_COLUMN_NAME.pattern}$", max_length=MAX_NAME)]
 """A column's name as a key of the YAML."""
@@ -65,13 +67,27 @@ class Column(Settings):
     """The column's comment in the Delta table."""
     renamed_from: Annotated[str, Field(max_length=MAX_JSON_KEY)] | None = Field(default=None, alias="from")
     """Key in the API's JSON, where it is another one than the name. It is one key of the row, no path."""
+    path: Annotated[str, Field(min_length=1, max_length=MAX_JSON_KEY)] | None = None
+    """Where the value is nested in the row: keys and indexes, such as `user.name`, `tags[0].id` or `user."first name"`."""
+    value: Annotated[str, Field(max_length=MAX_JSON_KEY)] | None = None
+    """A value from outside of the row. `key`: the key that the row stands under, in an object. `params.NAME`, `headers.NAME`: what
+    goes with every request. With a `parent`: `parent.COLUMN` of the row that it is nested in; `position` there, from 0."""
     empty_is_null: bool = False
     """The text `""` is null, whatever the type."""
 
     @property
-    def json_key(self) -> str:
-        """The key of the column in the source's JSON."""
-        return self.name if self.renamed_from is None else self.renamed_from
+    def steps(self) -> tuple[str | int, ...]:
+        """The keys and indexes that lead from a row to the value; none where it is not in the row."""
+        if self.value is not None:
+            return ()
+        if self.path is not None:
+            return keys_and_indexes(self.path)
+        return (self.name if self.renamed_from is None else self.renamed_from,)
+
+    @property
+    def json_key(self) -> str | None:
+        """The key of the row that holds the column's value, alone or with others; None where it is not in the row."""
+        return str(self.steps[0]) if self.steps else None
 
     @property
     def data_type(self) -> DataType:
@@ -109,6 +125,31 @@ class Column(Settings):
     @classmethod
     def _known_type(cls, text: str) -> str:
         return parse_ddl(text).ddl
+
+    @field_validator("path")
+    @classmethod
+    def _path_of_keys(cls, path: str | None) -> str | None:
+        if path is not None:
+            keys_and_indexes(path)
+        return path
+
+    @field_validator("value")
+    @classmethod
+    def _known_value(cls, value: str | None) -> str | None:
+        if value is not None and not _VALUE.fullmatch(value):
+            raise ValueError("must be key, position, parent.COLUMN, params.NAME or headers.NAME")
+        return value
+
+    @model_validator(mode="after")
+    def _from_one_place(self) -> Column:
+        said = [
+            name
+            for name, value in (("from", self.renamed_from), ("path", self.path), ("value", self.value))
+            if value is not None
+        ]
+        if len(said) > 1:
+            raise problems_error([Problem((said[1],), f"{said[0]} says already where the value is; leave one out")])
+        return self
 
     @model_validator(mode="after")
     def _epoch_of_a_timestamp(self) -> Column:

@@ -9,30 +9,19 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from lib.config.bodies import BODY, IN_LIST
+from lib.config.expression import DOTTED, is_place
 from lib.config.fixed import HEADER_CHARACTERS
 from lib.config.model import Problem, Settings, problems_error
 
-_DOTTED = re.compile(r"[^.\s]+(?:\.[^.\s]+)*")
-_PATH_OR_HEADER = re.compile(rf"header:{HEADER_CHARACTERS}|(?!header:){_DOTTED.pattern}")
+_HEADER = re.compile(rf"header:{HEADER_CHARACTERS}")
 
 
-def checked_place(path: str, *, example: str = "data.token") -> str:
-    """Return a dotted path into an answer.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if not _DOTTED.fullmatch(path):
-        message = f"must be a dotted path into the answer, such as {example}"
-        raise ValueError(message)
-    return path
-
-
-DottedPath: TypeAlias = Annotated[str, AfterValidator(checked_place)]
+def _is_path_or_header(place: str) -> bool:
+    return _HEADER.fullmatch(place) is not None if place.startswith("header:") else is_place(place)
 
 
 def _parameter(name: str) -> str:
-    if name.startswith(BODY) and not _DOTTED.fullmatch(name.removeprefix(BODY).removesuffix(IN_LIST)):
+    if name.startswith(BODY) and not re.fullmatch(DOTTED, name.removeprefix(BODY).removesuffix(IN_LIST)):
         message = f"must be a dotted path into the body behind {BODY}, such as {BODY}variables.after"
         raise ValueError(message)
     return name
@@ -46,10 +35,11 @@ _Parameter = Annotated[
 
 
 class _Style(Settings):
-    """What all styles have. Places are dotted paths into the JSON of an answer, `$` for a bare list."""
+    """What all styles have. Places are dotted paths into the JSON of an answer or JMESPath expressions, `$` is a bare list."""
 
     items: str = "items"
-    """Where the rows are in the answer: a dotted path such as `data.items`, or `"$"` for a bare list."""
+    """Where the rows are in the answer: a dotted path such as `data.items`, a JMESPath expression such as `"edges[].node"`, or
+    `"$"` for a bare list."""
     total: str | None = "total"
     """Where the number of rows is: a dotted path, `header:X-Total-Count`, or `null` for a source that does not say."""
 
@@ -66,14 +56,14 @@ class _Style(Settings):
     @field_validator("items")
     @classmethod
     def _items_is_a_path(cls, path: str) -> str:
-        if path != "$" and not _DOTTED.fullmatch(path):
+        if path != "$" and not is_place(path):
             raise ValueError('must be a dotted path into the answer (data.items) or "$" for a bare list')
         return path
 
     @field_validator("total")
     @classmethod
     def _total_is_a_path_or_header(cls, path: str | None) -> str | None:
-        if path is not None and not _PATH_OR_HEADER.fullmatch(path):
+        if path is not None and not _is_path_or_header(path):
             raise ValueError("must be a dotted path into the answer (meta.total), header:X-Total-Count or null")
         return path
 
@@ -112,7 +102,7 @@ class PagePagination(_Sized):
     @field_validator("pages")
     @classmethod
     def _pages_is_a_path(cls, path: str | None) -> str | None:
-        if path is not None and (path.startswith("header:") or not _DOTTED.fullmatch(path)):
+        if path is not None and (path.startswith("header:") or not is_place(path)):
             raise ValueError("must be a dotted path into the answer, such as meta.pages, or null")
         return path
 
@@ -137,7 +127,7 @@ class _NamesNext(_Sized):
     @field_validator("next")
     @classmethod
     def _next_is_a_path_or_header(cls, path: str) -> str:
-        if not _PATH_OR_HEADER.fullmatch(path):
+        if not _is_path_or_header(path):
             message = f"must be a dotted path into the answer {cls.examples}"
             raise ValueError(message)
         return path
@@ -160,7 +150,7 @@ class _SaysMore(_Sized):
     @field_validator("more")
     @classmethod
     def _more_is_a_path(cls, path: str | None) -> str | None:
-        if path is not None and (path.startswith("header:") or not _DOTTED.fullmatch(path)):
+        if path is not None and (path.startswith("header:") or not is_place(path)):
             raise ValueError("must be a dotted path into the answer, such as meta.has_more, or null")
         return path
 
@@ -217,7 +207,7 @@ class KeysetPagination(_SaysMore):
     @field_validator("by")
     @classmethod
     def _by_is_a_path(cls, path: str) -> str:
-        if not _DOTTED.fullmatch(path):
+        if not is_place(path):
             raise ValueError("must be a dotted path into a row, such as id")
         return path
 

@@ -14,7 +14,7 @@ from lib.config.model import Settings, YamlPath
 from lib.config.pagination import STYLES
 from lib.config.recommend import Grouped, Models, Plays, Recommend, Retrain
 from lib.config.source import Demo, Faults, Site, Source
-from lib.config.tables import Table
+from lib.config.tables import Parent, Table
 
 
 def choice_at(path: YamlPath) -> tuple[str, Mapping[str, type[Settings]]] | None:
@@ -75,6 +75,8 @@ def keys_at(path: YamlPath, data: Any = None) -> tuple[str, ...]:
             return _fields(Retrain)
         case ("tables", _):
             return _fields(Table, without="name")
+        case ("tables", _, "parent"):
+            return _fields(Parent)
         case ("tables", _, "columns", _):
             return _fields(Column, without="name")
         case ("tables", _, "references", _):

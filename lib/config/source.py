@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from lib.config.api import Api
 from lib.config.bodies import body_problems
+from lib.config.columns import Reference
 from lib.config.ddl import Array, DataType, comparable
 from lib.config.derivations import DERIVATIONS
 from lib.config.fixed import fixed_problems
@@ -20,6 +21,7 @@ from lib.config.metrics import Metrics
 from lib.config.model import Problem, Settings, YamlPath, problems_error
 from lib.config.network import checked_url
 from lib.config.pagination import Pagination
+from lib.config.reading import PARENT, Reading, reading_of, reading_problems
 from lib.config.recommend import Models, Recommend, Shape, recommend_problems
 from lib.config.suggest import did_you_mean, one_of
 from lib.config.tables import Table, TableName
@@ -147,6 +149,10 @@ class Source(Settings):
         """How the pages of a table are asked for."""
         return self.api.pagination if table.pagination is None else table.pagination
 
+    def reading_of(self, table: Table) -> Reading:
+        """How the rows of a table are read from landed pages."""
+        return reading_of(table, {one.name: one for one in self.tables}, self.api)
+
     def recommended(self) -> Recommend:
         """What is recommended to whom.
 
@@ -211,6 +217,12 @@ class Source(Settings):
             raise problems_error(named)
         return [{"name": name, **table} if isinstance(table, Mapping) else table for name, table in tables.items()]
 
+    @field_validator("tables", mode="after")
+    @classmethod
+    def _nested_rows_refer_to_their_parents(cls, tables: tuple[Table, ...]) -> tuple[Table, ...]:
+        keys = {table.name: table.key for table in tables}
+        return tuple(_with_reference(table, keys) for table in tables)
+
     def _shapes(self) -> dict[str, Shape]:
         return {
             table.name: Shape(table.key, {column.name: column.type for column in table.columns}, table.pii)
@@ -228,8 +240,10 @@ class Source(Settings):
             problems.append(Problem(("api", "url"), "missing: write the address of the API, or pass --api-url"))
         problems.extend(fixed_problems(self.api, self.tables))
         problems.extend(body_problems(self.api, self.tables))
+        tables = {table.name: table for table in self.tables}
         for table in self.tables:
-            problems.extend(_reference_problems(table, {known.name: known for known in self.tables}))
+            problems.extend(reading_problems(table, tables, self.api))
+            problems.extend(_reference_problems(table, tables))
         if self.recommend is not None:
             problems.extend(recommend_problems(self.recommend, self._shapes(), self._derived_shapes()))
         elif self.models is not None:
@@ -239,6 +253,18 @@ class Source(Settings):
         if problems:
             raise problems_error(problems)
         return self
+
+
+def _with_reference(table: Table, keys: Mapping[str, tuple[str, ...]]) -> Table:
+    """The table; one with a parent refers to it by the column that has the parent's whole key, whether it says so or not."""
+    parent = table.parent and table.parent.table
+    if parent is None or len(keys.get(parent, ())) != 1:
+        return table
+    to = f"{parent}.{keys[parent][0]}"
+    own = [column.name for column in table.columns if column.value == f"{PARENT}.{keys[parent][0]}"]
+    said = {reference.column for reference in table.references if reference.to == to}
+    new = tuple(Reference(column=name, to=to) for name in own if name not in said)
+    return table.model_copy(update={"references": (*table.references, *new)}) if new else table
 
 
 def _reference_problems(table: Table, tables: Mapping[str, Table]) -> Iterator[Problem]:
@@ -286,6 +312,7 @@ def parse_tables(source: Source, text: str | None) -> tuple[str, ...]:
     if text is None:
         return tuple(names)
     wanted = {name.strip() for name in text.split(",")} - {""}
+    parents = {table.name: table.parent.table for table in source.tables if table.parent is not None}
     if not wanted:
         raise ConfigError(f"--tables names no table (the source has {', '.join(names)})")
     if unknown := sorted(wanted - set(names)):
@@ -293,4 +320,7 @@ def parse_tables(source: Source, text: str | None) -> tuple[str, ...]:
             f"--tables: source {source.source} has no table {name!r}{did_you_mean(name, names)}" for name in unknown
         ]
         raise ConfigError("\n".join([*lines, f"It has {', '.join(names)}."]))
+    if alone := sorted(name for name in wanted if parents.get(name, name) not in wanted):
+        lines = [f"--tables: {name} is nested in {parents[name]}; name {parents[name]}, too" for name in alone]
+        raise ConfigError("\n".join(lines))
     return tuple(name for name in names if name in wanted)

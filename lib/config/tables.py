@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from lib.config.answer_rules import AnswerRules
@@ -16,6 +16,7 @@ from lib.config.columns import FLOW_TRAP, Column, ColumnName, Reference, TypeTex
 from lib.config.ddl import Decimal, Scalar
 from lib.config.derivations import DERIVED_NAMES
 from lib.config.duration import Duration, parse_duration
+from lib.config.expression import is_place
 from lib.config.fixed import FixedHeaders, FixedParams
 from lib.config.model import Problem, Settings, problems_error
 from lib.config.network import checked_path
@@ -27,12 +28,39 @@ TableName: TypeAlias = Annotated[str, Field(pattern=f"^{_NAME.pattern}$", max_le
 """A table's name as a key of the YAML."""
 
 
+# What decides how pages are asked for; a table with a parent asks for none.
+_OF_REQUESTS = ("path", "params", "headers", "errors", "pagination", "prove")
+
+
+class Parent(Settings):
+    """Where the rows of a nested table are: in an array of each row of another table, on whose pages they landed."""
+
+    table: str
+    """The table whose rows hold them."""
+    items: str
+    """Where such a row has them: a dotted path such as `lines`, or a JMESPath expression such as `"shipments[].lines[]"`. Null or
+    nothing is no rows."""
+
+    @field_validator("items")
+    @classmethod
+    def _items_is_a_place(cls, items: str) -> str:
+        if not is_place(items):
+            raise ValueError("must be a dotted path into a row of the parent, such as lines")
+        return items
+
+
 class Table(Settings):
-    """One table of a source: one endpoint, one silver table, one row per `key`."""
+    """One table of a source: one endpoint, or an array in the rows of another table; one silver table, one row per `key`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"if": {"not": {"required": ["parent"]}}, "then": {"required": ["path"]}}
+    )
 
     name: SkipJsonSchema[Annotated[str, Field(max_length=128)]]
-    path: Annotated[str, Field(json_schema_extra={"pattern": "^/(?!/)"})]
-    """Path below `api.url`, starting with one `/`; a query goes with every request."""
+    path: Annotated[str, Field(json_schema_extra={"pattern": "^/(?!/)"})] = ""
+    """Path below `api.url`, starting with one `/`; a query goes with every request. Required without a `parent`."""
+    parent: Parent | None = None
+    """The rows are nested in those of another table, and come from its pages without further requests."""
     params: FixedParams = Field(default_factory=dict)
     """Query parameters of every request for the table; they go before those of the API."""
     headers: FixedHeaders = Field(default_factory=dict)
@@ -136,7 +164,8 @@ class Table(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Table:
-        if problems := [*_column_problems(self), *_key_problems(self), *_newest_by_problems(self)]:
+        found = [_request_problems, _column_problems, _key_problems, _newest_by_problems]
+        if problems := [problem for problems_of in found for problem in problems_of(self)]:
             raise problems_error(problems)
         return self
 
@@ -145,21 +174,39 @@ def _named(name: str, value: Any) -> Any:
     return {"name": name, **value} if isinstance(value, Mapping) else value
 
 
+def _request_problems(table: Table) -> Iterator[Problem]:
+    if table.parent is None:
+        if not table.path:
+            yield Problem(("path",), "missing")
+        return
+    for name in _OF_REQUESTS:
+        if name in table.model_fields_set:
+            yield Problem((name,), f"belongs to {table.parent.table}, whose pages hold these rows; leave it out")
+
+
 def _column_problems(table: Table) -> Iterator[Problem]:
     seen: dict[str, str] = {}
     for column in table.columns:
         first = seen.setdefault(column.name.lower(), column.name)
         if first is not column.name:
             yield Problem(("columns", column.name), f"is the same name as {first!r} (upper or lower case)")
-    readers: dict[str, Column] = {}
-    for column in table.columns:
-        other = readers.setdefault(column.json_key, column)
-        if other is not column:
+    read = [column for column in table.columns if column.steps]
+    for number, column in enumerate(read):
+        for other in read[:number]:
+            n_common = min(len(column.steps), len(other.steps))
+            if column.steps[:n_common] != other.steps[:n_common]:
+                continue
             # A second reading would also show what the first may have as personal.
-            named = column if column.renamed_from is not None else other
+            named = column if column.renamed_from is not None or column.path is not None else other
             twice = other if named is column else column
-            where = ("columns", named.name, "from")
-            yield Problem(where, f"is what {twice.name!r} is read from already; one key of the JSON is one column")
+            where = ("columns", named.name, "path" if named.path is not None else "from")
+            if len(column.steps) == len(other.steps):
+                yield Problem(where, f"is what {twice.name!r} is read from already; one key of the JSON is one column")
+            else:
+                yield Problem(
+                    where, f"is a part of what {twice.name!r} is read from, or holds it; one of them is too much"
+                )
+            break
 
 
 def _key_problems(table: Table) -> Iterator[Problem]:

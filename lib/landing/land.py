@@ -11,6 +11,7 @@ from lib.lake.states import COUNTED, INCOMPLETE, PROVED, UNPROVED, Step, TableSt
 from lib.landing import prove
 from lib.landing.bronze import MOST_NAMED
 from lib.landing.landing import Landing
+from lib.landing.nested import follow_parents, nested_in
 from lib.landing.parsed import Batch, Parsed, parse_tables
 from lib.landing.plan import (
     PageRange,
@@ -41,12 +42,14 @@ def land_complete(landing: Landing, plan: Plan, batch: Batch) -> dict[str, Parse
     run = landing.copy.run
     land_pages(landing, plan)
     prove_tables(landing)
+    follow_parents(landing.copy.source, run)
     run.ended(Step.PROVE)
     reached("proved")
     with landing.copy.progress.step("parse"):
         parsed = parse_tables(batch, list(run.tables))
         parsed |= _settle_duplicates(landing, batch, parsed)
         _doubt_uneven_duplicates(landing)
+        follow_parents(landing.copy.source, run)
         run.ended(Step.PARSE)
         note_plan(landing.copy.lake, run, [case.plan for case in landing.cases.values()])
         reached("parsed")
@@ -108,6 +111,8 @@ def _settle_duplicates(landing: Landing, batch: Batch, parsed: dict[str, Parsed]
     for number in range(rounds + 1):
         doubts = []
         for name, one in open_tables.items():
+            if name not in landing.cases:
+                continue  # nested in another one, whose pages are looked at
             case = landing.cases[name]
             if case.level == COUNTED and landing.copy.run.tables[name].rows_duplicate and case.plan.n_pages > 1:
                 pages = one.rows.transform(pages_sharing_keys(one.table.key)).limit(MOST_NAMED).collect()
@@ -122,7 +127,10 @@ def _settle_duplicates(landing: Landing, batch: Batch, parsed: dict[str, Parsed]
                 give_up(landing, name, report(doubt, landing.bronze.see(doubt.case.plan), rounds))
             break
         prove_tables(landing, doubts)
-        read_again = [doubt.case.plan.table for doubt in doubts]
+        follow_parents(landing.copy.source, landing.copy.run)
+        asked_again = [doubt.case.plan.table for doubt in doubts]
+        nested = [child for name in asked_again for child in nested_in(landing.copy.source, name)]
+        read_again = [name for name in (*asked_again, *nested) if name in open_tables]
         for name in read_again:
             open_tables[name].rows.unpersist()
         open_tables = parse_tables(batch, read_again)

@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from lib.config import MASK, Table
+from lib.config.reading import Reading
 from lib.config.source_names import is_name
 from lib.errors import ContractError, SourceError
 from lib.lake.columns import held_columns
@@ -20,13 +21,14 @@ from lib.lake.merge import Clock
 from lib.lake.runs import Run
 from lib.lake.states import TableState
 from lib.landing.bronze import landed_pages
+from lib.landing.cut_pages import with_rows
 from lib.landing.plan import TablePlan
 from lib.tables.compare import check_columns
 from lib.tables.fit import fit, with_adopted
 from lib.tables.newest import ranked
 from lib.tables.parse import parse
 from lib.tables.reject import count_rows
-from lib.tables.shape import columns_seen
+from lib.tables.shape import columns_seen, has_place
 
 # So many new columns are named in a run's record; those whose names look like values are not.
 MOST_NEW = 100
@@ -87,20 +89,25 @@ def side_by_side(run: Run, tables: Iterable[Table], step: Callable[[Table], Pars
 
 
 def _parse(batch: Batch, pages: DataFrame, declared: Table) -> Parsed:
-    record, plan = batch.copy.run.tables[declared.name], batch.plan(declared.name)
+    reading = batch.copy.source.reading_of(declared)
+    record, plan = batch.copy.run.tables[declared.name], batch.plan(reading.pages_of)
     # Pages behind the last one were read when the source was longer, or when its end was looked for.
-    own = pages.where((F.col("table") == declared.name) & F.col("page").between(plan.first, plan.last))
+    own = pages.where((F.col("table") == reading.pages_of) & F.col("page").between(plan.first, plan.last))
+    own = own.transform(with_rows(reading))
     held = held_columns(batch.layout.silver(declared.name)) or {}
     table = with_adopted(declared, fit(declared, held).adopted)
-    rows, counts = _counted(batch, own, table)
+    rows, counts = _counted(reading, own, table)
+    if declared.parent is not None:
+        record.rows_landed = counts["n_parsed"]  # the parent's own rows tell whether its pages could be read
     if counts["n_parsed"] != record.rows_landed:
         message = (
             f"{table.name}: {record.rows_landed} rows landed, {counts['n_parsed']} could be read from the landed pages; "
             f"look at the pages of this run in {batch.copy.lake.pages}"
         )
         raise ContractError(message)
-    seen = columns_seen(counts["shapes"])
-    new = {name: kind for name, kind in seen.items() if name not in {column.json_key for column in table.columns}}
+    keys = columns_seen(counts["shapes"])
+    new = {name: kind for name, kind in keys.items() if name not in {column.json_key for column in table.columns}}
+    seen = [one.name for one in declared.columns if not one.steps or has_place(counts["shapes"], one.steps)]
     record.new_columns = list(dict.fromkeys(name if is_name(name) else MASK for name in new))[:MOST_NEW] or None
     try:
         # Rows that are no objects have no columns, and are rejected for that.
@@ -112,7 +119,7 @@ def _parse(batch: Batch, pages: DataFrame, declared: Table) -> Parsed:
     if table.on_new_column == "evolve" and adopted:
         rows.unpersist()
         table = with_adopted(table, adopted)
-        rows, counts = _counted(batch, own, table)
+        rows, counts = _counted(reading, own, table)
     record.as_of, record.fetched_by = batch.clock.at, batch.clock.number
     record.rows_rejected, record.keys, record.rows_differed = counts["n_rejected"], counts["n_keys"], counts["n_differ"]
     record.rows_duplicate = counts["n_parsed"] - counts["n_rejected"] - counts["n_keys"]
@@ -122,9 +129,8 @@ def _parse(batch: Batch, pages: DataFrame, declared: Table) -> Parsed:
     return Parsed(table, rows, counts["n_unreadable"])
 
 
-def _counted(batch: Batch, pages: DataFrame, table: Table) -> tuple[DataFrame, Row]:
-    items = batch.copy.source.pagination_of(table).items
-    rows = pages.transform(parse(table, items)).transform(ranked(table)).persist()
+def _counted(reading: Reading, pages: DataFrame, table: Table) -> tuple[DataFrame, Row]:
+    rows = pages.transform(parse(table, reading.items, reading.constants)).transform(ranked(table)).persist()
     return rows, rows.transform(lambda frame: count_rows(frame, table.key, _told(table))).collect()[0]
 
 

@@ -183,7 +183,8 @@ def plan_tables(source: Source, access: Access, gate: Gate, run: Run, progress: 
     The tables are those that the run has planned.
     """
     with progress.step("plan"):
-        wanted = [name for name, table in run.tables.items() if table.state == TableState.PLANNED]
+        planned = [name for name, table in run.tables.items() if table.state == TableState.PLANNED]
+        wanted = [name for name in planned if source.table(name).parent is None]
         before = {table.table: table for table in plans_of(run.plan)}
         new = [(name, source.table(name).path) for name in wanted if name not in before]
         plan = make_plan(access, run.run_id, new, gate)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from lib.config import Source
 from lib.errors import ConfigError
 from lib.failpoints import reached
 from lib.lake import runs
@@ -16,11 +17,12 @@ from lib.lake.quarantine import replace_quarantine
 from lib.lake.runs import ALL, Run, TableRun
 from lib.lake.states import Step, TableState
 from lib.landing.merging import merge_parsed
+from lib.landing.nested import with_nested
 from lib.landing.parsed import Batch, parse_tables
 from lib.landing.plan import plans_of
 
 
-def landed_runs(layout: Layout, tables: Sequence[str], replay_of: str) -> list[Run]:
+def landed_runs(source: Source, layout: Layout, tables: Sequence[str], replay_of: str) -> list[Run]:
     """The runs whose landed pages are to be merged again, oldest first, each with those of these tables that were proved.
 
     Raises:
@@ -33,7 +35,7 @@ def landed_runs(layout: Layout, tables: Sequence[str], replay_of: str) -> list[R
         known = [run for run in known if run.run_id == replay_of]
         if not known:
             raise unknown_run(layout, "--from-landed", replay_of, names, which="run that fetched pages", words=[ALL])
-    wanted = [replace(run, tables={name: run.tables[name] for name in _proved(tables, run)}) for run in known]
+    wanted = [replace(run, tables=_landed(source, tables, run)) for run in known]
     found = [run for run in wanted if run.tables]
     if not found:
         message = (
@@ -44,10 +46,12 @@ def landed_runs(layout: Layout, tables: Sequence[str], replay_of: str) -> list[R
     return found
 
 
-def _proved(tables: Sequence[str], run: Run) -> list[str]:
+def _landed(source: Source, tables: Sequence[str], run: Run) -> dict[str, TableRun]:
     """The tables of a run whose pages have landed, and are known to be all (or accepted as they are)."""
     planned = {plan.table for plan in plans_of(run.plan)}
-    return [name for name in tables if name in planned and name in run.tables and run.tables[name].proof is not None]
+    proved = {name: one for name, one in run.tables.items() if name in planned and one.proof is not None}
+    nested = {name: one for name, one in run.tables.items() if name in tables and name not in planned}
+    return with_nested(source, proved, nested, tables)
 
 
 def merge_again(copy: Copy, landed: Run, known: list[Run], *, allow_deletes: bool) -> None:

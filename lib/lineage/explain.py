@@ -18,6 +18,7 @@ from lib.lake.publications import Publication
 from lib.lake.read import at_version
 from lib.lake.runs import Run
 from lib.landing.bronze import LandedOf, all_landed_pages, landed_by_run
+from lib.landing.cut_pages import with_rows
 from lib.landing.plan import plans_of
 from lib.lineage.key import shown_key
 from lib.lineage.row_history import Occurrence, minute, tell
@@ -43,7 +44,7 @@ def explain(asked: Asked) -> list[str]:
     """The answer, a line each: the runs, oldest first, then silver and the publication."""
     layout, table = asked.layout, asked.table
     known = runs.all_runs(layout)
-    landed = landed_by_run(layout.pages, table.name)
+    landed = landed_by_run(layout.pages, asked.source.reading_of(table).pages_of)
     hits = _hits(asked, known, landed)
     publication = publications.current(layout)
     silver, published = _states(asked, publication)
@@ -67,21 +68,22 @@ def _hits(asked: Asked, known: Sequence[Run], landed: Mapping[str, LandedOf]) ->
     """The rows with the key on the pages of all runs."""
     if not landed:
         return []
-    table = asked.table
+    table, reading = asked.table, asked.source.reading_of(asked.table)
     reread = any(one.last_round for one in landed.values())
-    pages = all_landed_pages(asked.spark, asked.layout.pages, table.name, reread=reread)
+    pages = all_landed_pages(asked.spark, asked.layout.pages, reading.pages_of, reread=reread)
     for run in known:
         # Pages behind the last one were read when the source was longer, and did not count.
         # Where nobody knew the last one beforehand, the plan of a run that was stopped may not say it.
         ends = [
             plan.last
             for plan in plans_of(run.plan)
-            if plan.table == table.name and (run.missing_step is None or not (plan.total is None or plan.is_walk))
+            if plan.table == reading.pages_of and (run.missing_step is None or not (plan.total is None or plan.is_walk))
         ]
         if ends and run.run_id in landed and landed[run.run_id].last_page > ends[0]:
             pages = pages.where((F.col("run_id") != run.run_id) | (F.col("page") <= ends[0]))
-    found = rows_with_key(table, asked.source.pagination_of(table).items, asked.is_row("row."))
-    return [Occurrence(**row.asDict()) for row in pages.transform(found).collect()]
+    found = rows_with_key(table, reading.items, asked.is_row("row."), reading.constants)
+    rows = pages.transform(with_rows(reading)).transform(found)
+    return [Occurrence(**row.asDict()) for row in rows.collect()]
 
 
 def _states(asked: Asked, publication: Publication | None) -> tuple[Row | None, Row | None]:
@@ -149,10 +151,12 @@ def _is_read_otherwise(asked: Asked, run: Run) -> bool:
 
 def _reading(settings: Mapping[str, Any], table: str) -> tuple[Any, ...]:
     """What decides which rows a page gives, which are rejected, and which one wins."""
-    for one in settings["tables"]:
-        if one["name"] == table:
-            asked = ("name", "type", "required", "epoch", "from", "empty_is_null")
-            columns = [tuple(column.get(name) for name in asked) for column in one["columns"]]
-            paging = one.get("pagination") or settings["api"]["pagination"]
-            return paging["items"], one["key"], one["newest_by"], columns
-    return ()
+    tables = {one["name"]: one for one in settings["tables"]}
+    if table not in tables:
+        return ()
+    one = tables[table]
+    asked = ("name", "type", "required", "epoch", "from", "path", "value", "empty_is_null")
+    columns = [tuple(column.get(name) for name in asked) for column in one["columns"]]
+    of_pages = tables[one["parent"]["table"]] if one.get("parent") else one
+    paging = of_pages.get("pagination") or settings["api"]["pagination"]
+    return paging["items"], one.get("parent"), one["key"], one["newest_by"], columns

@@ -1,4 +1,4 @@
-"""Places in an answer: what is at a dotted path or in a header, and counts as sources write them."""
+"""Places in an answer: what is at a dotted path, selected by an expression or in a header, and counts as sources write them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 
+from lib.config.expression import head_of, is_expression
 from lib.errors import SourceError
 from lib.source.json_text import Json
+from lib.source.select import selected
 
 HEADER = "header:"
 MAX_COUNT = 2**63 - 1
@@ -16,20 +18,27 @@ _OF_A_RANGE = re.compile(r"(?:[^\s/]+\s+)?(?:[0-9]+-[0-9]+|\*)/([0-9]{1,19}|\*)"
 _COUNT_TEXT = re.compile(r"[0-9]{1,19}(?:\.0{1,9})?", re.ASCII)
 
 
-def at(answer: Json, dotted: str) -> Json:
-    """What is at a dotted path. A key that itself holds the dots goes before one that is nested, the longest first."""
+def at(answer: Json, place: str) -> Json:
+    """What is at a place: a dotted path or an expression.
+
+    A key that itself holds the dots of a path goes before one that is nested, the longest first.
+    """
+    return selected(answer, place) if is_expression(place) else _at(answer, place)
+
+
+def _at(answer: Json, dotted: str) -> Json:
     if not isinstance(answer, dict) or dotted in answer:
         return answer.get(dotted) if isinstance(answer, dict) else None
     parts = dotted.split(".")
     for end in range(len(parts) - 1, 0, -1):
-        found = at(answer.get(".".join(parts[:end])), ".".join(parts[end:]))
+        found = _at(answer.get(".".join(parts[:end])), ".".join(parts[end:]))
         if found is not None:
             return found
     return None
 
 
 def at_or_in_header(answer: Json, headers: Mapping[str, str], place: str) -> Json:
-    """What is at a place, a dotted path or a header. Names of `headers` are in lower case."""
+    """What is at a place, or in a header. Names of `headers` are in lower case."""
     if place.startswith(HEADER):
         value = headers.get(place.removeprefix(HEADER).strip().lower())
         with suppress(UnicodeError):  # http.client reads headers as Latin-1, whatever was sent
@@ -38,28 +47,51 @@ def at_or_in_header(answer: Json, headers: Mapping[str, str], place: str) -> Jso
     return at(answer, place)
 
 
-def is_null(answer: Json, dotted: str) -> bool:
-    """Whether a dotted path ends in a null that is there, be it on the way."""
+def is_null(answer: Json, place: str) -> bool:
+    """Whether a place is a null that is there, be it on the way; of an expression, the path that it begins with."""
+    path = _path(place)
+    return path is not None and _is_null(answer, path)
+
+
+def _is_null(answer: Json, dotted: str) -> bool:
     if not isinstance(answer, dict):
         return False
     parts = dotted.split(".")
     for end in range(len(parts), 0, -1):
         key, rest = ".".join(parts[:end]), ".".join(parts[end:])
         if key in answer:
-            return answer[key] is None or (rest != "" and is_null(answer[key], rest))
+            return answer[key] is None or (rest != "" and _is_null(answer[key], rest))
     return False
 
 
-def is_null_itself(answer: Json, dotted: str) -> bool:
-    """Whether there is a null at a dotted path. A null on the way is none: beside it may stand what went wrong."""
+def is_null_itself(answer: Json, place: str) -> bool:
+    """Whether there is a null at a place. A null on the way is none: beside it may stand what went wrong."""
+    path = _path(place)
+    return path is not None and _is_null_itself(answer, path)
+
+
+def _is_null_itself(answer: Json, dotted: str) -> bool:
     if not isinstance(answer, dict):
         return False
     if dotted in answer:
         return answer[dotted] is None
     parts = dotted.split(".")
     return any(
-        is_null_itself(answer.get(".".join(parts[:end])), ".".join(parts[end:])) for end in range(len(parts) - 1, 0, -1)
+        _is_null_itself(answer.get(".".join(parts[:end])), ".".join(parts[end:]))
+        for end in range(len(parts) - 1, 0, -1)
     )
+
+
+def says(answer: Json, place: str) -> bool:
+    """Whether an answer has something at a place, a null too. An expression that finds nothing in what is there says that."""
+    if at(answer, place) is not None or is_null_itself(answer, place):
+        return True
+    path = _path(place)
+    return path is not None and path != place and _at(answer, path) is not None
+
+
+def _path(place: str) -> str | None:
+    return head_of(place) if is_expression(place) else place
 
 
 def count(answer: Json, place: str | None, headers: Mapping[str, str], what: str) -> int | None:

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 import orjson
 
 from lib.config.source_names import is_name
+from lib.source.json_text import Json
 
 SHOWN_KEYS = 10
+_KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
 _NO_JSON = {
     "text/html": "HTML",
     "application/xhtml+xml": "HTML",
@@ -34,6 +36,20 @@ def keys_of(keys: Iterable[str]) -> str:
     if not shown:
         return "not shown, as they may hold values" if known else "none"
     return f"{', '.join(shown)} and {others}" if len(shown) < len(known) else ", ".join(shown)
+
+
+def found_instead(answer: Json, found: Json) -> str:
+    """What is in an answer in the place of its rows, in words, without any of its values."""
+    if found is not None:
+        return f"there is {kind_of(found)}"
+    if not isinstance(answer, dict):
+        return f"it is {kind_of(answer)}"
+    return f"its keys are {keys_of(answer)}" if answer else "it has no keys"
+
+
+def kind_of(value: Json) -> str:
+    """The kind of a JSON value, in words."""
+    return _KINDS.get(type(value), "a number")
 
 
 def _kind(body: bytes, content_type: str) -> str:

@@ -11,22 +11,23 @@ from typing import Annotated, cast
 
 import orjson
 
+from lib.config.expression import head_of, is_expression
 from lib.errors import SourceError
 from lib.source.access import Fixed
-from lib.source.answer import HEADER, at, count, is_null
+from lib.source.answer import HEADER, count, is_null
 from lib.source.body import text_of
 from lib.source.client import ExchangeFailedError, Reply, SourceClient, Tried
+from lib.source.items import apart_at, before_selecting, check_selected, has_rows, items_of, values_of
 from lib.source.json_text import BrokenJsonError, Json, parsed
-from lib.source.outline import keys_of
+from lib.source.outline import found_instead
 from lib.source.paging import Paging, Position, Told
 from lib.source.retry import TryAgainError
-from lib.source.rows import Apart, RowText, apart, may_be_too_long, place
+from lib.source.rows import Apart, RowText, may_be_too_long, place
 from lib.source.rules import NoJson, Rule, json_of
 
 # Where APIs say that something went wrong; rows that are null beside it were not given, and are not none.
 _ERRORS = ("error", "errors")
 _NOT_READ = NoJson()
-_KINDS = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
 
 
 # A whole number that needs 32 bits at most, where it is kept.
@@ -170,27 +171,41 @@ def look_at(
     """
     asked = position or Position(paging.first_number)
     answer, rows = _read(body, paging.items, known)
-    items = answer if paging.items == "$" else at(answer, paging.items)
+    items = items_of(answer, paging.items) if rows is None or not is_expression(paging.items) else []
     told = Told(answer, headers, is_part=status == HTTPStatus.PARTIAL_CONTENT)
     total = paging.counted(told)
     if items is None and _has_no_rows(told, paging, total, asked):
         items = []
     if not isinstance(items, list):
-        message = f"the answer has no list of rows at api.pagination.items: {paging.items} ({_outline(answer, items)})"
+        hint = f"; if its values are the rows, write {values_of(paging.items)}" if isinstance(items, dict) else ""
+        message = f"the answer has no list of rows at api.pagination.items: {paging.items} ({found_instead(answer, items)}{hint})"
         raise SourceError(message)
     content = _canonical(items)
     if rows is None and (content is None or not all(isinstance(item, dict) for item in items)):
-        rows = apart(body, paging.items)
+        rows = apart_at(body, paging.items)
+        if rows is None:
+            raise SourceError("the JSON is nested too deeply")
     if rows is not None:
         content = _canonical(cast("Json", rows.content))
     n_items = len(items if rows is None else rows.rows)
+    n_before = n_items
+    if is_expression(paging.items):
+        n_before, names = before_selecting(answer, paging.items)
+        content = (content or b"") + (_canonical(cast("Json", names)) or b"")
+        check_selected(paging, items, n_items, n_before, total)
     told = replace(told, first=_some(items, rows, slice(1)), last=_some(items, rows, slice(-1, None)), n_items=n_items)
     own_number, own_size = paging.own(told, asked)
     next_cursor = paging.follows(told)
     is_first = asked.number == paging.first_number
-    if is_first and total is None and n_items >= paging.size and next_cursor is None and not paging.says_next(told):
+    if (
+        is_first
+        and total is None
+        and max(n_items, n_before) >= paging.size
+        and next_cursor is None
+        and not paging.says_next(told)
+    ):
         message = "the first page is full, and does not say whether there is a next one"
-        raise SourceError(f"{message} ({paging.names_next}; {_outline(answer, None)})")
+        raise SourceError(f"{message} ({paging.names_next}; {found_instead(answer, None)})")
     return PageShape(
         n_items=n_items,
         items_sha256=hashlib.sha256(content or b"").hexdigest(),
@@ -198,7 +213,8 @@ def look_at(
         pages=count(answer, paging.pages, headers, "pages"),
         own_number=own_number,
         own_size=own_size,
-        rows=rows.rows if rows is not None and rows.is_needed else None,
+        # What an expression selects is cut out of the body again.
+        rows=rows.rows if rows is not None and rows.is_needed and not is_expression(paging.items) else None,
         next_cursor=next_cursor,
     )
 
@@ -227,7 +243,7 @@ def _read(body: str, items: str, known: Json | NoJson = _NOT_READ) -> tuple[Json
         raise TryAgainError(f"{fault}{place(body, position, items)}", reason="not_json")
     if fault is None and not may_be_too_long(body):
         return answer, None
-    rows = apart(body, items)
+    rows = apart_at(body, items)
     if rows is not None:
         return parsed(rows.envelope), rows
     if fault is not None:
@@ -241,7 +257,7 @@ def total_instead(body: str, paging: Paging) -> str:
     if place.startswith(HEADER):
         return f"the answer has no header {place.removeprefix(HEADER).strip()}"
     answer = _read(body, paging.items)[0]
-    return f"{place} is {'null' if is_null(answer, place) else 'nowhere'} in the answer ({_outline(answer, None)})"
+    return f"{place} is {'null' if is_null(answer, place) else 'nowhere'} in the answer ({found_instead(answer, None)})"
 
 
 def check_next(first: PageRow, paging: Paging) -> None:
@@ -255,7 +271,7 @@ def check_next(first: PageRow, paging: Paging) -> None:
         return
     answer = _read(first.body or "", paging.items)[0]
     message = f"the source claims {first.total} rows, gives {given} on its first page, and names no next page"
-    raise ValueError(f"{message} ({paging.names_next}; {_outline(answer, None)})")
+    raise ValueError(f"{message} ({paging.names_next}; {found_instead(answer, None)})")
 
 
 def _has_no_rows(told: Told, paging: Paging, total: int | None, position: Position) -> bool:
@@ -294,15 +310,15 @@ def _judged(reply: Reply, rule: Rule, paging: Paging) -> tuple[str | None, PageS
     found = json_of(reply.body, reply.headers.get("content-type", ""))
     answer = None if isinstance(found, NoJson) else found
     if rule.do == "end":
-        is_list = paging.items == "$" and isinstance(answer, list)
-        if answer if is_list else at(answer, paging.items):
+        if has_rows(answer, paging.items):
             message = f"{rule.says(reply.status)}: there is something at api.pagination.items: {paging.items}; an end has no rows"
             raise SourceError(message)
         return "", _NO_PAGE
     told = Told({} if answer is None else answer, reply.headers)
     next_cursor = paging.follows(told)
     # A style that takes an answer of nothing for one that says so cannot tell.
-    silent: tuple[Json, ...] = ({}, {paging.items: None})
+    head = head_of(paging.items) if is_expression(paging.items) else paging.items
+    silent: tuple[Json, ...] = ({}, {head or "": None})
     tells = paging.says_next(told) and not any(paging.says_next(Told(one, {})) for one in silent)
     if not paging.is_addressable and next_cursor is None and not tells:
         message = (
@@ -325,19 +341,6 @@ def _canonical(items: Json) -> bytes | None:
         return orjson.dumps(items)
     except TypeError:
         return None
-
-
-def _outline(answer: Json, found: Json) -> str:
-    """What is there instead, without any of its values."""
-    if found is not None:
-        return f"there is {_kind(found)}"
-    if not isinstance(answer, dict):
-        return f"it is {_kind(answer)}"
-    return f"its keys are {keys_of(answer)}" if answer else "it has no keys"
-
-
-def _kind(value: Json) -> str:
-    return _KINDS.get(type(value), "a number")
 
 
 def _row(

@@ -102,7 +102,7 @@ def apart(body: str, items: str) -> Apart | None:
     for _, first, behind in members:
         broken = None
         try:
-            row = _row(body[first:behind])
+            row = row_of(body[first:behind])
         except json.JSONDecodeError as error:
             broken = (error.msg.partition(": ")[0], first + error.pos)
         if broken is not None:  # outside of the handler: its exception holds the text
@@ -111,7 +111,7 @@ def apart(body: str, items: str) -> Apart | None:
             )
             raise TryAgainError(message, reason="not_json")
         rows.append(row)
-        content.append(_content(body[first:behind], row))
+        content.append(content_of(body[first:behind], row))
     return Apart(body[:start] + "[]" + body[end:], tuple(rows), content)
 
 
@@ -200,7 +200,12 @@ def _members(text: str, at: int) -> tuple[list[tuple[str, int, int]], int]:
     raise _BrokenError
 
 
-def _row(text: str) -> RowText:
+def row_of(text: str) -> RowText:
+    """A row from its text, held against all that may keep it from being taken.
+
+    Raises:
+        json.JSONDecodeError: it is no JSON.
+    """
     code = _fault(text, 0)
     if text[0] != "{":
         return RowText(None, None, (NOT_AN_OBJECT,))
@@ -222,7 +227,7 @@ def _row(text: str) -> RowText:
     return RowText(readable, json.dumps(shown), tuple(dict.fromkeys(problems)) or (code,))
 
 
-def _content(text: str, row: RowText) -> str:
+def content_of(text: str, row: RowText) -> str:
     """What the hash of the rows goes by: the same however a row is spaced."""
     return text if row.problems else json.dumps(json.loads(text))
 

@@ -28,9 +28,10 @@ class NoJson:
 
 @dataclass(frozen=True)
 class Condition:
-    """What is asked of an answer's JSON: the value at the dotted place `path` equals `value`, exists (or not), or contains it.
+    """What is asked of an answer's JSON: the value at the place `path` equals `value`, exists (or not), or contains it.
 
-    A null is a value for `equals`, and nothing for `exists`. A number equals a number alone: 1 is 1.0, and not true.
+    An expression that cannot be applied to an answer finds nothing. A null is a value for `equals`, and nothing for `exists`. A
+    number equals a number alone: 1 is 1.0, and not true.
     """
 
     path: str
@@ -39,7 +40,9 @@ class Condition:
 
     def is_met_by(self, answer: Json) -> bool:
         """Whether the answer is one of those that are meant."""
-        found = at(answer, self.path)
+        found: Json = None
+        with suppress(SourceError):
+            found = at(answer, self.path)
         if self.by == "exists":
             return (found is not None) is self.value
         if self.by == "contains":

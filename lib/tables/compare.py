@@ -46,14 +46,16 @@ def check_rejected(table: Table, n_rejected: int, n_rows: int) -> None:
 
 
 def check_columns(table: Table, seen: Iterable[str], new: Iterable[str], n_rows: int) -> None:
-    """Stop a table whose rows have other columns than its contract allows. `new` are those of `seen` that it does not know.
+    """Stop a table whose rows have other columns than its contract allows.
+
+    `seen` are those declared columns that a row has, and `new` the keys of rows that the contract does not know.
 
     Raises:
         ContractError: a declared column is in no row and `on_missing_column` is fail; there are new ones and `on_new_column` is
             fail; or a new one is to be added and its name cannot be a column's.
     """
     there = set(seen)
-    missing = [column.name for column in table.columns if column.json_key not in there]
+    missing = [column.name for column in table.columns if column.name not in there]
     if missing and n_rows and table.on_missing_column == "fail":
         message = (
             f"{table.name}: no row has {_named(missing)}. If the source may leave that out, say on_missing_column: 'null'; "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -15,7 +15,9 @@ from lib.tables.parse import parse
 _RUN = "_run_id"
 
 
-def rows_with_key(table: Table, items: str, is_row: Column) -> Callable[[DataFrame], DataFrame]:
+def rows_with_key(
+    table: Table, items: str, is_row: Column, constants: Mapping[str, str] | None = None
+) -> Callable[[DataFrame], DataFrame]:
     """Raw pages of a table, of any number of runs, to the rows for which `is_row` (over the struct `row`) holds.
 
     Grain: one row per row of a page; key: run_id, page, position. Columns: problems (as in `parse`), row_hash, rank (as in
@@ -25,7 +27,7 @@ def rows_with_key(table: Table, items: str, is_row: Column) -> Callable[[DataFra
     newest = F.lit(None) if table.newest_by is None else F.col(f"row.{table.newest_by}")
 
     def transform(pages: DataFrame) -> DataFrame:
-        own = pages.transform(parse(table, items)).where(is_row)
+        own = pages.transform(parse(table, items, constants)).where(is_row)
         with_run = own.withColumn("row", F.col("row").withField(_RUN, F.col("run_id")))
         return with_run.transform(ranked(by_run)).select(
             "run_id",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -19,6 +20,19 @@ def place_of(json: Column, key: str) -> tuple[Column, str]:
     if _QUOTABLE.fullmatch(key):
         return json, f"$['{key}']"
     return F.try_variant_get(json, "$", "map<string,variant>").getItem(key), "$"
+
+
+def place_below(json: Column, steps: Iterable[str | int]) -> tuple[Column, str]:
+    """The value that keys and indexes lead to: a variant, and a path in it."""
+    path = "$"
+    for step in steps:
+        if isinstance(step, int):
+            path += f"[{step}]"
+        elif _PLAIN.fullmatch(step) or _QUOTABLE.fullmatch(step):
+            path += place_of(json, step)[1].removeprefix("$")
+        else:
+            json, path = place_of(json if path == "$" else F.try_variant_get(json, path, "variant"), step)
+    return json, path
 
 
 def paths_of(dotted: str) -> list[str]:

@@ -31,6 +31,20 @@ def columns_seen(shapes: Iterable[str]) -> dict[str, str | None]:
     return {name: _ddl(kinds - {"VOID"}) for name, kinds in sorted(seen.items())}
 
 
+def has_place(shapes: Iterable[str], steps: tuple[str | int, ...]) -> bool:
+    """Whether a row has something at the keys and indexes, be it null; or may have it, where rows are of several types."""
+    return any(_has(shape.removeprefix("ARRAY<").removesuffix(">"), steps) for shape in shapes)
+
+
+def _has(kind: str, steps: tuple[str | int, ...]) -> bool:
+    if not steps or kind == "VARIANT":
+        return True
+    if isinstance(steps[0], int):
+        return kind.startswith("ARRAY<") and _has(kind.removeprefix("ARRAY<").removesuffix(">"), steps[1:])
+    below = [part for name, part in _fields(f"ARRAY<{kind}>") if name == steps[0]]
+    return any(part == "VOID" or _has(part, steps[1:]) for part in below)
+
+
 def _fields(shape: str) -> Iterator[tuple[str, str]]:
     """The names and the types of the fields of `ARRAY<OBJECT<...>>`; none where a page had no rows."""
     inner = shape.removeprefix("ARRAY<OBJECT<").removesuffix(">>")

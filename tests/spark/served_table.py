@@ -118,7 +118,7 @@ class Served:
         if of != ALL:
             check_columns_held(job.source, job.layout, job.tables)
         with suppress(SourceError):
-            landed = landed_runs(job.layout, job.tables, of)
+            landed = landed_runs(job.source, job.layout, job.tables, of)
             with record.recorded(job, run, "full-ingest"):
                 take_landed(
                     job, run, landed, Choices(no_check=True, allow_deletes=allow_deletes, accept_incomplete=False)

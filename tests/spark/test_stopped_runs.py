@@ -183,7 +183,7 @@ def test_a_stopped_rebuild_leaves_no_second_copy_and_one_that_was_killed_is_clea
             patch.setenv("PAGELAKE_FAILPOINT", how)
             run = record.open_run(job, publishes=True, replay_of="all", resume="run-2" if "raise" in how else None)
             with pytest.raises((FailpointError, SystemExit)), record.recorded(job, run, "full-ingest"):
-                take_landed(job, run, landed_runs(job.layout, job.tables, "all"), NO_CHOICE)
+                take_landed(job, run, landed_runs(job.source, job.layout, job.tables, "all"), NO_CHOICE)
         assert not rebuilds.exists(), how
     (rebuilds / "run-7" / "silver").mkdir(parents=True)
     shop.ingest(shop.job(3))

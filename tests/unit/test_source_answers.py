@@ -105,7 +105,10 @@ def test_what_is_no_json_is_asked_for_again_and_then_an_error(
         (b"[" * 100_000 + b"]" * 100_000, "the JSON is nested too deeply"),
         (b'{"items": null}', "the answer has no list of rows at api.pagination.items: items (its keys are items)"),
         (b"{}", "the answer has no list of rows at api.pagination.items: items (it has no keys)"),
-        (b'{"items": {}}', "the answer has no list of rows at api.pagination.items: items (there is an object)"),
+        (
+            b'{"items": {}}',
+            "the answer has no list of rows at api.pagination.items: items (there is an object; if its values are the rows, write items.*)",
+        ),
         (b'{"items": "none"}', "the answer has no list of rows at api.pagination.items: items (there is text)"),
         (b"[]", "the answer has no list of rows at api.pagination.items: items (it is a list)"),
         (b"null", "the answer has no list of rows at api.pagination.items: items (it is null)"),

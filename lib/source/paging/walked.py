@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from lib.config.bodies import BODY
 from lib.errors import SourceError
-from lib.source.answer import HEADER, at, at_or_in_header, is_null_itself
+from lib.source.answer import HEADER, at, at_or_in_header, is_null_itself, says
 from lib.source.json_text import Json
 from lib.source.links import next_link
 from lib.source.paging.style import Paging, Position, Told, Values, bare, in_body
@@ -50,7 +50,7 @@ class _Named(_Walked, ABC):
         """Whether there is something at the place `next`, a null too. Of a header nobody can tell."""
         if self.next.startswith(HEADER):
             return True
-        return at(told.answer, self.next) is not None or is_null_itself(told.answer, self.next)
+        return says(told.answer, self.next)
 
     @property
     def names_next(self) -> str:
