@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from lib.config.api import Api
+from lib.config.api import Api, Proof
 from lib.config.ddl import Array, DataType, comparable
 from lib.config.derivations import DERIVATIONS
 from lib.config.fixed import fixed_problems
@@ -145,6 +145,10 @@ class Source(Settings):
     def pagination_of(self, table: Table) -> Pagination:
         """How the pages of a table are asked for."""
         return self.api.pagination if table.pagination is None else table.pagination
+
+    def proof_of(self, table: Table) -> Proof:
+        """How the copy of a table is proved."""
+        return table.prove or self.api.prove
 
     def recommended(self) -> Recommend:
         """What is recommended to whom.
