@@ -53,8 +53,8 @@ def say_done(layout: Layout, run: Run) -> None:
         if table.proof in (UNPROVED, INCOMPLETE)
     ]
     lines += [
-        f"Read to the end that its source declares, and not counted: {table.table} ({table.proof}{_because(table)}); none of its rows "
-        "was marked as deleted."
+        f"Read to the end that its source declares, and not counted: {table.table} ({table.proof}{_because(table)}); none of its "
+        "rows was marked as deleted."
         for table in run.tables.values()
         if table.proof == ENDED
     ]

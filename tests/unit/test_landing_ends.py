@@ -17,9 +17,9 @@ from tests.moving_server import (
     Ends,
     Fails,
     Manners,
-    Mutation,
     MovingServer,
     MovingTable,
+    Mutation,
     Without,
     append,
     delete,
@@ -379,7 +379,6 @@ def test_many_tables_are_walked_a_second_time_side_by_side_and_one_that_fails_ta
 
 
 def test_no_key_and_no_cursor_is_shown(copies: Landings) -> None:
-    assert Short() == Short(1)
     copies.prove = "swept"
     table = served(copies, "cursor", n_rows=10)
     table.after(6, lambda _: table.once(3, Fails(400)))
