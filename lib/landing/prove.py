@@ -176,10 +176,10 @@ def _without_total(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
     if why is not None:
         return Proof(plan.table, UNPROVED, seen.n_items, why)
     if case.level == REREAD:
-        has_moved = seen.n_moved or seen.n_beyond or seen.n_reread < plan.n_pages
-        if case.walks < WALKS_THAT_AGREE or has_moved:
-            return walk_again(case, NOT_YET_AGREED, is_moving=bool(seen.n_moved))
-        return Proof(plan.table, REREAD, seen.n_items)
+        is_same = not (seen.n_moved or seen.n_beyond) and seen.n_reread >= plan.n_pages
+        if is_same and case.walks >= WALKS_THAT_AGREE:
+            return Proof(plan.table, REREAD, seen.n_items)
+        return walk_again(case, NOT_YET_AGREED, is_moving=bool(seen.n_moved))
     return Proof(plan.table, ENDED, seen.n_items)
 
 
