@@ -170,6 +170,9 @@ def _without_total(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
         why = why or "its end is what a rule of errors says, and not the source"
     elif plan.is_walk and plan.n_pages == 1 and not closing.is_end:
         why = why or "its first page names no next one, and is taken for all there is"
+    elif seen.uneven and not plan.is_walk:
+        shorter = "nobody says how many rows there should be, and before the last page some have fewer than others"
+        why = why or f"{shorter}: {_pages(seen.uneven)}"
     elif (seen.claimed_pages or 0) > max(n_with_rows, seen.n_pages):
         why = why or f"the source claims {seen.claimed_pages:,} pages, and gives rows on {n_with_rows:,}"
     why = why or caps.of_the_end(plan, seen)

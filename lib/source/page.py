@@ -17,10 +17,10 @@ from lib.source.answer import HEADER, at, count, is_null
 from lib.source.body import text_of
 from lib.source.client import ExchangeFailedError, Reply, SourceClient, Tried
 from lib.source.json_text import BrokenJsonError, Json, parsed
-from lib.source.row_key import key_hash
 from lib.source.outline import keys_of
 from lib.source.paging import Paging, Position, Told
 from lib.source.retry import TryAgainError
+from lib.source.row_key import key_hash
 from lib.source.rows import Apart, RowText, apart, may_be_too_long, place
 from lib.source.rules import NoJson, Rule, json_of
 

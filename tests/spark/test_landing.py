@@ -261,7 +261,9 @@ def test_a_range_past_the_end_is_a_page_without_rows_in_silver_too(copies: Copie
 
 
 @pytest.mark.parametrize("style", [{}, {"style": "cursor"}, {"style": "keyset", "by": "id", "more": "has_more"}])
-def test_a_source_without_a_total_that_is_swept_has_its_deleted_rows_marked(copies: Copies, style: dict[str, str]) -> None:
+def test_a_source_without_a_total_that_is_swept_has_its_deleted_rows_marked(
+    copies: Copies, style: dict[str, str]
+) -> None:
     copies.pagination, copies.prove = {**style, "total": "null"}, "swept"
     manners = Manners(style=style.get("style", "page"), pages="absent", total="absent")  # type: ignore[arg-type]
     table = copies.serve(range(1, 11), manners)
