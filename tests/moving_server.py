@@ -26,7 +26,8 @@ class Manners:
     `past_the_end` the status of a page without rows; a `deaf` table gives its first page whatever is asked for, a `stuck`
     one its last page for ever. `style` is how it is asked; a cursor names the row that the page before ended with, and an address
     has it as a parameter, a keyset is its number. `names_next` says where a page names the next one, and
-    what it says on the last one; a keyset's page says whether there are more rows, unless it is "never".
+    what it says on the last one; a keyset's page says whether there are more rows, unless it is "never". Behind the rows of a
+    `window` pages have no rows, or the status that it `refuses` with; a total is `counts_to` at most.
     """
 
     style: Literal["page", "offset", "cursor", "next_url", "link_header", "keyset", "none", "range"] = "page"
@@ -41,6 +42,9 @@ class Manners:
     past_the_end: int = 200
     deaf: bool = False
     stuck: bool = False
+    window: int | None = None
+    refuses: int = 200
+    counts_to: int | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,16 @@ class Short:
     """The page without its last rows."""
 
     by: int = 1
+
+
+@dataclass(frozen=True)
+class Without:
+    """The page without its first row, which nothing tells."""
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The page as it should be, which says that nothing follows."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +93,7 @@ class Says:
     status: int = 200
 
 
-Fault = Short | Another | Sized | Fails | Says
+Fault = Short | Without | Ends | Another | Sized | Fails | Says
 
 
 @dataclass
@@ -141,6 +155,9 @@ class MovingTable:
         )
         return given
 
+    def _counted(self) -> int:
+        return min(len(self.rows), self.manners.counts_to or len(self.rows))
+
     def _size(self, query: Mapping[str, str]) -> int:
         if self.manners.style == "none":
             return 1000
@@ -178,11 +195,16 @@ class MovingTable:
             start = 0
         elif manners.stuck:
             start = min(start, max(0, n_pages - 1) * size)
-        items = self.rows[start : start + size]
+        reach = len(self.rows) if manners.window is None else min(manners.window, len(self.rows))
+        if start >= reach and manners.refuses != 200:
+            return manners.refuses, {"detail": "beyond the window"}
+        items = named = self.rows[start : min(start + size, reach)]
         if not items and manners.past_the_end != 200:
             return manners.past_the_end, {"detail": "no such page"}
         if isinstance(fault, Short):
-            items = items[: len(items) - fault.by]
+            items = named = items[: len(items) - fault.by]
+        elif isinstance(fault, Without):
+            items = items[1:]
         if manners.bare:
             return 200, items
         said = fault.size if isinstance(fault, Sized) else size
@@ -190,21 +212,21 @@ class MovingTable:
         if manners.style == "offset":
             answer["offset"] = start
         elif manners.style == "range":
-            total = len(self.rows) if manners.total == "always" else "*"
+            total: int | str = self._counted() if manners.total == "always" else "*"
             rows = f"{start}-{start + len(items) - 1}" if items else "*"
             return (206 if items else 416), {"items": items, "Content-Range": f"items {rows}/{total}"}
         elif manners.style != "page":
-            is_last = start + size >= len(self.rows) and not manners.stuck
+            is_last = isinstance(fault, Ends) or (start + size >= reach and not manners.stuck)
             if manners.style in ("keyset", "none"):
                 answer |= {} if manners.names_next == "never" else {"has_more": not is_last}
             elif manners.names_next != "never" and not (is_last and manners.names_next == "absent at the end"):
-                answer["next_cursor"] = None if is_last else f"behind {items[-1]['id']}"
+                answer["next_cursor"] = None if is_last else f"behind {named[-1]['id']}"
         elif manners.numbered:
             answer["page"] = shown
         if manners.total == "null":
             answer["total"] = None
         elif manners.total == "always" or (manners.total == "on the first page" and shown == manners.first):
-            answer["total"] = len(self.rows)
+            answer["total"] = self._counted()
         if manners.pages != "absent":
             answer["pages"] = n_pages if manners.pages == "right" else manners.pages
         return 200, answer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -36,6 +36,9 @@ def _proxy(value: object, info: ValidationInfo) -> object:
 
 
 Proxy: TypeAlias = Annotated[SecretStr, BeforeValidator(_proxy, json_schema_input_type=str), HIDDEN]
+
+
+Proof: TypeAlias = Literal["counted", "reread", "swept"]
 
 
 class Limits(Settings):
@@ -90,6 +93,9 @@ class Api(Settings):
     """Body of a POST as JSON, nested as it is; secrets as `"${ENV_NAME}"`."""
     form: FixedParams | None = None
     """Body of a POST as a form, by the names of its fields."""
+    prove: Proof = "counted"
+    """How copies are proved, for tables that do not say it themselves. `counted`: by their counts, or by the end that the source
+    declares. `reread`: a table is read until two whole walks agree. `swept`: a second walk must find the same keys."""
     errors: AnswerRules = ()
     """Rules that judge answers; of those that an answer fits the first decides, before what is done by default."""
     _ca_pem: str | None = PrivateAttr(None)

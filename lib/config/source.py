@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from lib.config.api import Api
+from lib.config.api import Api, Proof
 from lib.config.bodies import body_problems
 from lib.config.columns import Reference
 from lib.config.ddl import Array, DataType, comparable
@@ -152,6 +152,10 @@ class Source(Settings):
     def reading_of(self, table: Table) -> Reading:
         """How the rows of a table are read from landed pages."""
         return reading_of(table, {one.name: one for one in self.tables}, self.api)
+
+    def proof_of(self, table: Table) -> Proof:
+        """How the copy of a table is proved."""
+        return table.prove or self.api.prove
 
     def recommended(self) -> Recommend:
         """What is recommended to whom.

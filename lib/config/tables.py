@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from lib.config.answer_rules import AnswerRules
+from lib.config.api import Proof
 from lib.config.bodies import JsonBody, Method
 from lib.config.columns import FLOW_TRAP, Column, ColumnName, Reference, TypeText, flow_trap
 from lib.config.ddl import Decimal, Scalar
@@ -79,8 +80,8 @@ class Table(Settings):
     """Column that says which of two rows with one key is newer."""
     pagination: OwnPagination | None = None
     """How its pages are asked for, in place of `api.pagination`: a whole block, of which nothing is taken from there."""
-    prove: Literal["counted", "reread"] = "counted"
-    """How the copy is proved. `counted`: by its counts. `reread`: the table is read until two whole walks agree."""
+    prove: Proof | None = None
+    """How the copy is proved, in place of `api.prove`."""
     deletes: Literal["ignore", "soft"] = "ignore"
     """A row that the source no longer has. `ignore`: nothing is deleted. `soft`: it gets a time in `_deleted_at`."""
     max_delete_fraction: Annotated[float, Field(ge=0, le=1)] = 0.2

@@ -32,6 +32,11 @@ class Layout:
         return self.root / "bronze" / "pages"
 
     @property
+    def sweeps(self) -> Address:
+        """The keys that second readings met, of tables with `prove: swept`."""
+        return self.root / "bronze" / "sweeps"
+
+    @property
     def quarantine(self) -> Address:
         """Rejected rows of all tables."""
         return self.root / "quarantine" / "rows"

@@ -31,7 +31,9 @@ class Seen:
     size, `n_uneven_once` counts those with another number of rows that were read once only, and `n_past_end` the pages past all
     rows that the source does not have: these are neither failed nor missing. `ends_with_rows`: the last planned page holds rows.
     `n_beyond` are the pages that the walk before the last one had past the last planned page. `skipped` are those that a rule of
-    `errors` skipped (`n_skipped` counts them): they are none of the uneven ones.
+    `errors` skipped (`n_skipped` counts them): they are none of the uneven ones. `first_status` is that of the first one of the
+    `failed`, `claimed_pages` the most pages that a page said there are; `ends_by_rule`: a rule of `errors` says that the last
+    planned page is the end.
     """
 
     n_pages: int
@@ -55,6 +57,9 @@ class Seen:
     n_beyond: int = 0
     skipped: tuple[int, ...] = ()
     n_skipped: int = 0
+    first_status: int | None = None
+    claimed_pages: int | None = None
+    ends_by_rule: bool = False
 
 
 def land(pages: DataFrame, at: Address) -> None:
@@ -163,12 +168,17 @@ class Bronze:
 
     def reached(self, table: str, since: int) -> Reached:
         """How far the walk through a table is whose pages have landed from round `since` on."""
-        walk = f"""(SELECT page, cursor, next_cursor, error, status FROM pages
+        walk = f"""(SELECT page, round, cursor, next_cursor, error, status FROM pages
             WHERE {self._run} AND "table" = '{table}' AND round >= {since})"""
-        [last] = self._rows(f"SELECT * FROM {walk} ORDER BY page DESC, error IS NULL DESC LIMIT 1")
+        [last] = self._rows(f"""SELECT page, cursor, next_cursor, error, status FROM {walk}
+            ORDER BY page DESC, error IS NULL DESC, round DESC LIMIT 1""")
         [asked_before] = self._rows(f"""SELECT count(*) AS n FROM {walk} AS one JOIN {walk} AS last
             ON one.cursor = last.next_cursor WHERE last.page = {last["page"]} AND one.page <= last.page AND one.error IS NULL""")
-        [asked] = self._rows(f"SELECT count(cursor) - count(DISTINCT cursor) AS twice FROM {walk} WHERE error IS NULL")
+        # The last page may have been asked for once more, behind which the walk then went on.
+        [asked] = (
+            self._rows(f"""SELECT count(*) AS twice FROM (SELECT cursor FROM {walk} WHERE error IS NULL AND cursor IS NOT NULL
+            GROUP BY cursor HAVING count(DISTINCT page) > 1)""")
+        )
         return Reached(**last, is_repeated=asked_before["n"] + asked["twice"] > 0)
 
     def is_reread(self, table: str) -> bool:
@@ -197,14 +207,15 @@ class Bronze:
                 count(CASE WHEN before IS NOT NULL AND before <> items_sha256 THEN 1 END) AS n_moved,
                 count(before) AS n_reread, count(CASE WHEN total <> {plan.total or 0} THEN 1 END) AS n_other_total,
                 max(CASE WHEN page = {plan.first} THEN items_sha256 END) AS first_page_sha256,
-                max(CASE WHEN n_items > 0 THEN page END) AS last_with_rows, count(CASE WHEN is_skipped THEN 1 END) AS n_skipped
+                max(CASE WHEN n_items > 0 THEN page END) AS last_with_rows, count(CASE WHEN is_skipped THEN 1 END) AS n_skipped,
+                max(pages) AS claimed_pages, count(CASE WHEN page = {plan.last} AND {_BY_RULE} THEN 1 END) AS ends_by_rule
             FROM reads WHERE back = 1""")
         [twice] = ask(f"""{reads}
             SELECT count(*) AS n FROM (SELECT page, round FROM reads GROUP BY page, round HAVING count(*) > 1)""")
         end = plan.last_with_rows
         is_past_end = _is_past_end(plan, counts["n_items"], counts["last_with_rows"])
         failures = ask(f"""{reads}
-            SELECT page, error FROM reads WHERE back = 1 AND error IS NOT NULL AND NOT {is_past_end} {_LIMIT}""")
+            SELECT page, error, status FROM reads WHERE back = 1 AND error IS NOT NULL AND NOT {is_past_end} {_LIMIT}""")
         rest = (plan.total or 0) - plan.given * (end - plan.first)
         belong = f"CASE WHEN page < {end} THEN {plan.given} WHEN page = {end} THEN {rest} ELSE 0 END"
         another = f"n_items <> {belong}"
@@ -252,6 +263,9 @@ class Bronze:
             ends_with_rows=counts["last_with_rows"] == plan.last,
             skipped=tuple(row["page"] for row in skipped),
             n_skipped=counts["n_skipped"],
+            first_status=failures[0]["status"] if failures else None,
+            claimed_pages=counts["claimed_pages"],
+            ends_by_rule=counts["ends_by_rule"] > 0,
         )
 
     def _n_beyond(self, plan: TablePlan) -> int:
@@ -260,6 +274,10 @@ class Bronze:
                 SELECT coalesce(max(round), 0) FROM pages WHERE {self._run} AND "table" = '{plan.table}'
                 AND page = {plan.first} AND round < {self.begun(plan)})""")
         return int(beyond["n"])
+
+    def last_read(self, plan: TablePlan) -> str:
+        """A query for the planned pages of a table as they were read last: their rows, and the hashes of their keys."""
+        return f"{self._reads(plan)} SELECT n_items, key_hashes FROM reads WHERE back = 1"
 
     def rows_hashes(self, plan: TablePlan, pages: Sequence[int]) -> dict[int, str]:
         """The hash of the rows of some pages, as they were read last."""
@@ -274,7 +292,7 @@ class Bronze:
         last_first = "PARTITION BY page ORDER BY round DESC"
         return f"""
             WITH reads AS (
-                SELECT page, round, status, error, n_items, total, own_number, own_size, items_sha256,
+                SELECT page, round, status, error, n_items, n_bytes, total, pages, own_number, own_size, items_sha256, key_hashes,
                     error IS NULL AND n_bytes IS NULL AS is_skipped, coalesce(error LIKE '{FAILED_BY_RULE}', false) AS by_rule,
                     row_number() OVER ({last_first}) AS back, lead(items_sha256) OVER ({last_first}) AS before
                 FROM pages WHERE {self._run} AND "table" = '{plan.table}' AND page BETWEEN {plan.first} AND {plan.last}
@@ -325,4 +343,6 @@ _OTHER_SIZE = """own_size <> n_items
 # What says that there is no such page; the others may just as well say that it may not be asked for.
 _NO_PAGE = "404, 410, 416"
 _NO_SUCH_PAGE = f"{_NO_PAGE}, 400, 422"
+# A page that a rule of `errors` calls the end has an empty body, as have those whose status says that there is nothing to read.
+_BY_RULE = "error IS NULL AND n_bytes = 0 AND status NOT IN (204, 205, 416)"
 _LIMIT = f"ORDER BY page LIMIT {MOST_NAMED}"

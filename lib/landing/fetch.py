@@ -24,7 +24,13 @@ from lib.source.page import PageRow, Small, fetch_page
 from lib.source.paging import Position
 
 Span = PageRange | Walk
-_ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), datetime: pa.timestamp("us", tz="UTC")}
+_ARROW = {
+    bool: pa.bool_(),
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    datetime: pa.timestamp("us", tz="UTC"),
+}
 
 
 def _arrow_type(hint: Any) -> pa.DataType:

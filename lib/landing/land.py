@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import TypeAlias
 
 from lib.errors import SourceIncompleteError
 from lib.failpoints import reached
-from lib.lake.states import COUNTED, INCOMPLETE, PROVED, UNPROVED, Step, TableState
+from lib.lake.states import COUNTED, ENDED, INCOMPLETE, PROVED, REREAD, SWEPT, UNPROVED, Step, TableState
 from lib.landing import prove
 from lib.landing.bronze import MOST_NAMED
 from lib.landing.landing import Landing
+from lib.landing.looks import looked_behind
 from lib.landing.nested import follow_parents, nested_in
 from lib.landing.parsed import Batch, Parsed, parse_tables
 from lib.landing.plan import (
+    MOST_AT_ONCE,
     PageRange,
     Plan,
     look_at_pages,
     note_plan,
     probe_first_pages,
 )
-from lib.landing.prove import Case, Doubt, doubt_repeats, report, walk_again
+from lib.landing.prove import Case, Doubt, Proof, doubt_repeats, report, walk_again
+from lib.landing.sweep import sweep
 from lib.landing.walk import Begun, read_to_the_end, walk_begun, walk_from_the_start
+from lib.source.page import PageRow
 from lib.tables.newest import pages_sharing_keys
+
+Verdict: TypeAlias = Proof | Doubt | SourceIncompleteError
 
 # So many pages in doubt are looked at by the driver; more of them are a round of their own.
 MOST_LOOKS = 32
@@ -78,7 +86,7 @@ def land_pages(landing: Landing, plan: Plan) -> None:
             table = table if table.total is not None else replace(table, last=progress[1])
             is_reread = landing.bronze.is_reread(table.table)
             ranges += [table.whole] if is_reread else table.pages(landing.bronze.missing(table))
-        landing.cases[table.table] = Case(table, landing.copy.source.table(table.table).prove)
+        landing.cases[table.table] = Case(table, landing.copy.source.proof_of(landing.copy.source.table(table.table)))
     landing.land(ranges, max(rounds), plan.probes, [one.walk for one in begun if one.walk])
     since = {one.table: max(rounds) if one.since is None else one.since for one in begun}
     open_ended = [case.plan for case in landing.cases.values() if case.plan.total is None or case.plan.is_walk]
@@ -114,7 +122,7 @@ def _settle_duplicates(landing: Landing, batch: Batch, parsed: dict[str, Parsed]
             if name not in landing.cases:
                 continue  # nested in another one, whose pages are looked at
             case = landing.cases[name]
-            if case.level == COUNTED and landing.copy.run.tables[name].rows_duplicate and case.plan.n_pages > 1:
+            if case.level != REREAD and landing.copy.run.tables[name].rows_duplicate and case.plan.n_pages > 1:
                 pages = one.rows.transform(pages_sharing_keys(one.table.key)).limit(MOST_NAMED).collect()
                 doubt = doubt_repeats(case, [row["page"] for row in pages])
                 if pages and _may_have_moved(landing, doubt):
@@ -142,8 +150,9 @@ def _doubt_uneven_duplicates(landing: Landing) -> None:
     """Where pages may be filled unevenly, only the sum of their rows is proof. A duplicate may then stand for a missing row."""
     for name, case in landing.cases.items():
         record = landing.copy.run.tables[name]
-        is_uneven = case.plan.is_walk or landing.bronze.see(case.plan).uneven
-        if record.proof in PROVED and record.rows_duplicate and is_uneven:
+        if record.proof not in (*PROVED, ENDED) or not record.rows_duplicate:
+            continue
+        if case.plan.is_walk or case.plan.total is None or landing.bronze.see(case.plan).uneven:
             record.proof, record.unproved_because = UNPROVED, REPEATS
             landing.copy.progress.note(f"{name}: not proved complete: {REPEATS}")
 
@@ -174,10 +183,9 @@ def moved_since(landing: Landing, doubt: Doubt) -> bool:
 def _judge(landing: Landing, cases: Sequence[Case], rounds: int | None) -> list[Doubt]:
     """Judge each case; what stays in doubt is returned, or fails its table if `rounds` says that these were the last."""
     paths = [(case.plan.table, case.plan.path) for case in cases]
-    doubts = []
-    for case, closing in zip(
-        cases, probe_first_pages(landing.access, landing.copy.run.run_id, paths, landing.budget), strict=True
-    ):
+    closings = probe_first_pages(landing.access, landing.copy.run.run_id, paths, landing.budget)
+    verdicts: dict[str, Verdict] = {}
+    for case, closing in zip(cases, closings, strict=True):
         name = case.plan.table
         record, seen = landing.copy.run.tables[name], landing.bronze.see(case.plan)
         record.pages, record.rows_landed, record.rounds = seen.n_pages, seen.n_items, seen.last_round
@@ -186,20 +194,52 @@ def _judge(landing: Landing, cases: Sequence[Case], rounds: int | None) -> list[
             give_up(landing, name, landing.endless[name])
             continue
         try:
-            verdict = prove.judge(case, seen, closing)
-            if isinstance(verdict, prove.Proof):
-                record.proof = verdict.level
-                is_proved = verdict.level in PROVED
-                why = verdict.why and landing.access.worded(name, verdict.why)
-                record.unproved_because = None if is_proved else why or record.unproved_because
-                record.to(TableState.LANDED)
-            elif rounds is None:
-                doubts.append(verdict)
-            else:
-                give_up(landing, name, prove.report(verdict, seen, rounds))
+            verdicts[name] = prove.judge(case, seen, closing)
         except SourceIncompleteError as error:
             give_up(landing, name, str(error))
+    _look_closer(landing, verdicts, {page.table: page for page in closings})
+    doubts = []
+    for name, verdict in verdicts.items():
+        if isinstance(verdict, SourceIncompleteError):
+            give_up(landing, name, str(verdict))
+        elif isinstance(verdict, Proof):
+            _take(landing, verdict)
+        elif rounds is None:
+            doubts.append(verdict)
+        elif verdict.else_unproved:
+            rows = landing.copy.run.tables[name].rows_landed or 0
+            why = f"after {rounds} rounds of reading again {verdict.why}"
+            _take(landing, Proof(name, UNPROVED, rows, why))
+        else:
+            give_up(landing, name, report(verdict, landing.bronze.see(verdict.case.plan), rounds))
     return doubts
+
+
+def _look_closer(landing: Landing, verdicts: dict[str, Verdict], closings: Mapping[str, PageRow]) -> None:
+    """Look behind the end of tables that seem to be proved; and walk those a second time whose settings ask for that."""
+
+    def look(proof: Proof) -> Verdict:
+        try:
+            return looked_behind(landing, proof, closings[proof.table])
+        except SourceIncompleteError as error:
+            return error
+
+    proofs = [verdict for verdict in verdicts.values() if isinstance(verdict, Proof)]
+    with ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
+        verdicts |= zip([proof.table for proof in proofs], pool.map(look, proofs), strict=True)
+    proofs = [verdict for verdict in verdicts.values() if isinstance(verdict, Proof)]
+    verdicts |= sweep(
+        landing, [one for one in proofs if landing.cases[one.table].level == SWEPT and one.level in (COUNTED, ENDED)]
+    )
+
+
+def _take(landing: Landing, proof: Proof) -> None:
+    """Record how a table is proved, or why not."""
+    record = landing.copy.run.tables[proof.table]
+    record.proof = proof.level
+    why = proof.why and landing.access.worded(proof.table, proof.why)
+    record.unproved_because = None if proof.level in PROVED else why or record.unproved_because
+    record.to(TableState.LANDED)
 
 
 def give_up(landing: Landing, table: str, why: str) -> None:
@@ -217,16 +257,20 @@ def _read_again(landing: Landing, doubts: Sequence[Doubt]) -> None:
     """Land one more reading of the pages in doubt, all tables in one round."""
     for doubt in doubts:
         plan = doubt.case.plan
-        landing.cases[plan.table] = doubt.case.read_again(doubt.ranges)
+        landing.cases[plan.table] = doubt.case if doubt.further else doubt.case.read_again(doubt.ranges)
         pages = "it" if plan.is_walk else f"{sum(span.n_pages for span in doubt.ranges)} pages"
-        why = landing.access.worded(plan.table, doubt.why)
-        landing.copy.progress.note(f"{plan.table}: reading {pages} again: {why}")
+        how = "going on behind its last page" if doubt.further else f"reading {pages} again"
+        landing.copy.progress.note(f"{plan.table}: {how}: {landing.access.worded(plan.table, doubt.why)}")
     round_ = 1 + max((landing.bronze.progress(doubt.case.plan.table) or (0, 0))[0] for doubt in doubts)
     note_plan(landing.copy.lake, landing.copy.run, [case.plan for case in landing.cases.values()])
-    walked = [doubt.case.plan for doubt in doubts if doubt.case.plan.is_walk]
+    walked = [doubt for doubt in doubts if doubt.case.plan.is_walk]
+    begun = {
+        doubt.case.plan.table: landing.bronze.begun(doubt.case.plan) if doubt.further else round_ for doubt in walked
+    }
+    walks = [doubt.further or walk_from_the_start(landing, doubt.case.plan) for doubt in walked]
     ranges = [span for doubt in doubts if not doubt.case.plan.is_walk for span in doubt.ranges]
-    landing.land(ranges, round_, walks=[walk_from_the_start(landing, plan) for plan in walked])
+    landing.land(ranges, round_, walks=walks)
     # Rows may have moved past what was the end.
     open_ended = [doubt.case.plan for doubt in doubts if doubt.case.plan.is_walk or doubt.case.plan.total is None]
-    read_to_the_end(landing, open_ended, round_, {plan.table: round_ for plan in walked})
+    read_to_the_end(landing, open_ended, round_, begun)
     reached("read again")

@@ -196,14 +196,12 @@ def _say_where_no_total_is(access: Access, plan: Plan, run: Run, progress: Steps
     """Say of each table that reports no total, though the settings name a place for it, what is there instead."""
     for probe in plan.probes:
         paging = access.paging_for(probe.table)
-        if not paging.is_addressable and probe.total is None and probe.n_items and probe.next_cursor is None:
-            run.tables[probe.table].unproved_because = "its first page names no next one, and is taken for all there is"
         if probe.total is None and probe.body and paging.total is not None:
             why = access.worded(probe.table, f"api.pagination.total: {total_instead(probe.body, paging)}")
             run.tables[probe.table].unproved_because = why
             progress.note(
-                f"{probe.table}: {why}. So its copy cannot be proved complete, and none of its rows is marked as deleted. Write "
-                "where the answer has the number of rows, or total: null if it has none"
+                f"{probe.table}: {why}. So its copy cannot be proved complete by a count. Write where the answer has the number of "
+                "rows, or total: null if it has none"
             )
 
 

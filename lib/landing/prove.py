@@ -4,8 +4,9 @@
 = total at the end. A page with another number of rows counts if it was read twice and had the same rows both times. What
 counting cannot see: a row removed before the page we were on and one added after it leave every count as it was. `reread`: two
 whole walks, one after the other, gave the same rows page by page; so at the moment between the two the source held just these.
-`unproved`: the source reports no total, and was walked to its end; or it repeats rows on pages that it fills unevenly; or rules of
-`errors` skipped pages of it.
+`swept`: a walk that is `counted` or `ended`, and a second one that met the same keys. `ended`: the source reports no total, and was
+read to the end that it declares, behind which there was nothing when it was looked at again. Rows that moved past the walk on its
+way are not seen by that, so no row is taken for deleted. `unproved`: none of these, and why.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from lib.errors import SourceIncompleteError
-from lib.lake.states import COUNTED, REREAD, UNPROVED
+from lib.lake.states import COUNTED, ENDED, REREAD, UNPROVED
+from lib.landing import caps
 from lib.landing.bronze import Seen
-from lib.landing.plan import MOST_EXTRA_PAGES, PageRange, TablePlan, plan_table
+from lib.landing.plan import MOST_EXTRA_PAGES, PageRange, TablePlan, Walk, plan_table
 from lib.source.page import PageRow
 from lib.source.paging import AllAtOnce, Ranges
 
@@ -58,12 +60,18 @@ class Proof:
 
 @dataclass(frozen=True)
 class Doubt:
-    """Pages to be read again, under a plan that may be new, and why. `is_moving`: the source changed while it was read."""
+    """Pages to be read again, under a plan that may be new, and why. `is_moving`: the source changed while it was read.
+
+    `further`: a walk goes on with this part, where its end turned out to be none. `else_unproved`: once the rounds are used up the
+    copy is taken as unproved, and does not fail its table.
+    """
 
     case: Case
     ranges: tuple[PageRange, ...]
     why: str
     is_moving: bool = False
+    further: Walk | None = None
+    else_unproved: bool = False
 
 
 def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
@@ -79,6 +87,7 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
     is_resized = closing.error is None and closing.total != plan.total
     if seen.failed and not is_resized:  # where the source became shorter, its last pages may be no more
         message = f"{plan.table}: {_pages(seen.failed)} of {plan.n_pages} failed: {seen.first_error}"
+        message += caps.of_refused_pages(plan, seen)
         raise SourceIncompleteError(message)
     if closing.error is not None:
         message = f"{plan.table}: the first page could not be read again at the end: {closing.error}"
@@ -102,7 +111,7 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
     if not case.whole and seen.n_moved > len(case.doubted & set(seen.moved)):
         return walk_again(case, f"{seen.n_moved} pages held other rows when they were read again")
     if plan.is_walk:
-        return _judge_walk(case, seen)
+        return _judge_walk(case, seen, closing)
     if seen.missing:
         return _ask(case, seen.missing, f"{_pages(seen.missing)} have not landed", around=False)
     if plan.total is None or seen.n_skipped:
@@ -117,8 +126,7 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
                 "ask for no more rows than each page brings (api.pagination.size)"
             )
             raise SourceIncompleteError(message)
-        because = f"{_misnamed(seen)}. {_look_at_first(plan)}" if seen.misnamed else None
-        return Proof(plan.table, UNPROVED, seen.n_items, _skipped(seen) or because)
+        return _without_total(case, seen, closing)
     if seen.n_items < plan.total and seen.ends_with_rows and is_uneven(seen):
         return _go_on(case, seen, plan.total - seen.n_items)
     doubtful = sorted({*seen.uneven, *seen.duplicates})
@@ -133,7 +141,7 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
     return Proof(plan.table, COUNTED, seen.n_items)
 
 
-def _judge_walk(case: Case, seen: Seen) -> Proof | Doubt:
+def _judge_walk(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
     """What is known of a table after a walk, whose first page is as it was. Its pages may hold any number of rows."""
     plan = case.plan
     if seen.duplicates:
@@ -144,11 +152,38 @@ def _judge_walk(case: Case, seen: Seen) -> Proof | Doubt:
     if seen.missing or (is_counted and seen.n_items != plan.total):
         return walk_again(case, _account(plan, seen), is_moving=bool(seen.n_moved))
     if not is_counted:
-        return Proof(plan.table, UNPROVED, seen.n_items, _skipped(seen))
+        return _without_total(case, seen, closing)
     has_moved = seen.n_moved or seen.n_beyond or seen.n_reread < plan.n_pages
     if case.level == REREAD and (case.walks < WALKS_THAT_AGREE or has_moved):
         return walk_again(case, NOT_YET_AGREED, is_moving=bool(seen.n_moved))
     return Proof(plan.table, REREAD if case.level == REREAD else COUNTED, seen.n_items)
+
+
+def _without_total(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
+    """What is known of a table that was read to its end, and of which nobody knows how many rows it should have."""
+    plan = case.plan
+    n_with_rows = math.ceil(seen.n_items / plan.given) if plan.given else 0
+    why = _skipped(seen)
+    if seen.misnamed:
+        why = why or f"{_misnamed(seen)}. {_look_at_first(plan)}"
+    elif seen.ends_by_rule:
+        why = why or "its end is what a rule of errors says, and not the source"
+    elif plan.is_walk and plan.n_pages == 1 and not closing.is_end:
+        why = why or "its first page names no next one, and is taken for all there is"
+    elif seen.uneven and not plan.is_walk:
+        shorter = "nobody says how many rows there should be, and before the last page some have fewer than others"
+        why = why or f"{shorter}: {_pages(seen.uneven)}"
+    elif (seen.claimed_pages or 0) > max(n_with_rows, seen.n_pages):
+        why = why or f"the source claims {seen.claimed_pages:,} pages, and gives rows on {n_with_rows:,}"
+    why = why or caps.of_the_end(plan, seen)
+    if why is not None:
+        return Proof(plan.table, UNPROVED, seen.n_items, why)
+    if case.level == REREAD:
+        is_same = not (seen.n_moved or seen.n_beyond) and seen.n_reread >= plan.n_pages
+        if is_same and case.walks >= WALKS_THAT_AGREE:
+            return Proof(plan.table, REREAD, seen.n_items)
+        return walk_again(case, NOT_YET_AGREED, is_moving=bool(seen.n_moved))
+    return Proof(plan.table, ENDED, seen.n_items)
 
 
 def _same_rows(plan: TablePlan, seen: Seen) -> SourceIncompleteError:
@@ -208,6 +243,8 @@ def _advice(doubt: Doubt, seen: Seen) -> str:
     same = "The source gives the same rows at each reading"
     total = plan.total
     if total is not None and seen.n_items < total:
+        if capped := caps.of_missing_rows(plan, seen):
+            return f"{same}, fewer than it counts. {capped}"
         first = "at api.pagination.first, " if plan.has_first else ""
         return (
             f"{same}, fewer than it counts: look at what these credentials may see, {first}at a smaller "

@@ -46,15 +46,15 @@ def walk_begun(landing: Landing, plan: TablePlan, *, is_probed: bool, has_landed
     gone = _NO_SUCH_ADDRESS if STYLES[plan.style].names_addresses else _NO_SUCH_CURSOR
     if at.is_repeated or (at.error is not None and at.status in gone):
         return Begun(plan.table, None, walk_from_the_start(landing, plan))
-    return Begun(plan.table, since, _part(landing, plan, at.page, at.cursor) if at.error else None)
+    return Begun(plan.table, since, part_of(landing, plan, at.page, at.cursor) if at.error else None)
 
 
 def walk_from_the_start(landing: Landing, plan: TablePlan) -> Walk:
     """The first part of a walk that is begun anew."""
-    return _part(landing, plan, plan.first, None)
+    return part_of(landing, plan, plan.first, None)
 
 
-def _part(landing: Landing, plan: TablePlan, first: int, cursor: str | None) -> Walk:
+def part_of(landing: Landing, plan: TablePlan, first: int, cursor: str | None) -> Walk:
     """As much of a walk, from page `first` on, as lands in one wave."""
     most = plan.first + landing.copy.source.api.limits.max_pages - 1
     return Walk(plan.table, plan.path, first, min(first + landing.wave_pages - 1, most), cursor)
@@ -113,7 +113,7 @@ def _walk_on(landing: Landing, plan: TablePlan, since: int) -> tuple[TablePlan, 
     if plan.n_pages >= limits.max_pages:
         landing.endless[plan.table] = _no_end(plan, limits.max_pages)
         return plan, None
-    return plan, _part(landing, plan, at.page + 1, at.next_cursor)
+    return plan, part_of(landing, plan, at.page + 1, at.next_cursor)
 
 
 def _no_end(plan: TablePlan, max_pages: int) -> str:

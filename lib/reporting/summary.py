@@ -12,7 +12,7 @@ from lib.lake import publications, runs
 from lib.lake.checks import checks_since
 from lib.lake.layout import Layout
 from lib.lake.runs import Run, TableRun
-from lib.lake.states import INCOMPLETE, UNPROVED
+from lib.lake.states import ENDED, INCOMPLETE, UNPROVED
 from lib.landing.plan import Plan
 from lib.quality.counts import Counts
 from lib.quality.names import rows_query
@@ -51,6 +51,12 @@ def say_done(layout: Layout, run: Run) -> None:
         f"Not proved complete: {table.table} ({table.proof}{_because(table)}); none of its rows was marked as deleted."
         for table in run.tables.values()
         if table.proof in (UNPROVED, INCOMPLETE)
+    ]
+    lines += [
+        f"Read to the end that its source declares, and not counted: {table.table} ({table.proof}{_because(table)}); none of its "
+        "rows was marked as deleted."
+        for table in run.tables.values()
+        if table.proof == ENDED
     ]
     for table in run.tables.values():
         if table.new_columns:

@@ -61,7 +61,8 @@ class Access:
     `paging` is that of tables without an `own_paging`. `timeout_s` holds for a whole exchange, and so for each read; `max_wait_s`
     is the longest pause between two attempts. `ca_pem` is the text of the certificates to trust, as executors read no file;
     without it the public ones are trusted. A token that is got for the run is not in here: the gate has it, and `token_header`
-    says where it goes. Nor is what it is got with, which stays on the driver.
+    says where it goes. Nor is what it is got with, which stays on the driver. `keys` has what a row is known by in the JSON, for
+    tables that are proved `swept`.
     """
 
     base_url: str
@@ -79,6 +80,7 @@ class Access:
     own_paging: tuple[tuple[str, Paging], ...] = ()
     token_header: TokenHeader | None = None
     rules: tuple[tuple[str, tuple[Rule, ...]], ...] = ()
+    keys: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def paging_for(self, table: str) -> Paging:
         """How the pages of a table are asked for."""
@@ -96,6 +98,19 @@ class Access:
     def rules_for(self, table: str) -> tuple[Rule, ...]:
         """The rules that judge the answers for a table: its own, then those of the API."""
         return dict(self.rules).get(table, ())
+
+    def key_for(self, table: str) -> tuple[str, ...]:
+        """What a row of the table is known by in the JSON, where a second walk is held against it; else nothing."""
+        return dict(self.keys).get(table, ())
+
+    def behind(self, table: str) -> Access:
+        """The same, but that the table is asked for behind an end that the source has declared."""
+        paging = self.paging_for(table).behind
+        if table not in dict(self.own_paging):
+            return replace(self, paging=paging)
+        return replace(
+            self, own_paging=tuple((name, paging if name == table else one) for name, one in self.own_paging)
+        )
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -139,6 +154,11 @@ class Access:
                 (table.name, paging_of(table.pagination)) for table in tables if table.pagination is not None
             ),
             token_header=_token_header(api),
+            keys=tuple(
+                (table.name, tuple(table.column(name).json_key for name in table.key))
+                for table in tables
+                if (table.prove or api.prove) == "swept"
+            ),
             rules=tuple((table.name, (*rules_of(f"tables.{table.name}", table.errors), *of_api)) for table in tables),
         )
 

@@ -22,6 +22,7 @@ from lib.source.json_text import BrokenJsonError, Json, parsed
 from lib.source.outline import found_instead
 from lib.source.paging import Paging, Position, Told
 from lib.source.retry import TryAgainError
+from lib.source.row_key import key_hash
 from lib.source.rows import Apart, RowText, may_be_too_long, place
 from lib.source.rules import NoJson, Rule, json_of
 
@@ -45,6 +46,7 @@ class PageRow:
     between all of them, `retries` a JSON object of reason and count of the attempts that another one followed (None for none).
     `rows` are the page's rows one by one, where some of them cannot be taken, or the page is too large to be read as one; None
     for an ordinary page, whose rows are those of `body`. A page that a rule of `errors` skips has no `body`, and no `error` either.
+    `is_end`: it says itself that no page follows. `key_hashes` has a hash of each row's key, if the table is proved `swept`.
     """
 
     run_id: str
@@ -71,6 +73,8 @@ class PageRow:
     rows: tuple[RowText, ...] | None = None
     cursor: str | None = field(default=None, repr=False)
     next_cursor: str | None = field(default=None, repr=False)
+    is_end: bool | None = None
+    key_hashes: tuple[int, ...] | None = field(default=None, repr=False)
 
     @property
     def is_skipped(self) -> bool:
@@ -82,7 +86,7 @@ class PageRow:
 class PageShape:
     """What an answer says of itself: how many rows it holds, a hash of them, and the numbers that the source claims.
 
-    `rows` as in `PageRow`.
+    `rows`, `is_end` and `key_hashes` as in `PageRow`.
     """
 
     n_items: int
@@ -93,6 +97,8 @@ class PageShape:
     own_size: int | None
     rows: tuple[RowText, ...] | None = None
     next_cursor: str | None = field(default=None, repr=False)
+    is_end: bool = False
+    key_hashes: tuple[int, ...] | None = field(default=None, repr=False)
 
 
 def fetch_page(
@@ -101,9 +107,10 @@ def fetch_page(
     """The page, or a row that says why it could not be had. An error of the source raises nothing."""
     paging = client.access.paging_for(table)
     fixed = client.access.fixed_for(table)
+    key = client.access.key_for(table)
 
     def read(reply: Reply) -> tuple[str | None, PageShape]:
-        body, shape = _judged(reply, reply.rule, paging) if reply.rule else _looked_at(reply, paging, position)
+        body, shape = _judged(reply, reply.rule, paging) if reply.rule else _looked_at(reply, paging, position, key)
         if paging.names_addresses and shape.next_cursor is not None:
             # Now and not when it is asked for: what lands in bronze holds no credential.
             shape = replace(shape, next_cursor=_address(client, paging, reply.url, shape.next_cursor, fixed))
@@ -133,11 +140,11 @@ def fetch_page(
     return _row(run_id, table, position, round_, answer.tried, answer.fetched_at, *answer.content)
 
 
-def _looked_at(reply: Reply, paging: Paging, position: Position) -> tuple[str, PageShape]:
+def _looked_at(reply: Reply, paging: Paging, position: Position, key: tuple[str, ...]) -> tuple[str, PageShape]:
     body = text_of(reply.body, reply.headers.get("content-type", ""))
     if reply.is_empty:
         return body, _no_rows(reply.headers, paging, position)
-    return body, look_at(body, paging, reply.headers, position, reply.status, reply.answer)
+    return body, look_at(body, paging, reply.headers, position, reply.status, key, reply.answer)
 
 
 def _address(client: SourceClient, paging: Paging, asked: str, named: str, fixed: Fixed) -> str:
@@ -155,9 +162,12 @@ def look_at(
     headers: Mapping[str, str],
     position: Position | None = None,
     status: int = HTTPStatus.OK,
+    key: tuple[str, ...] = (),
     known: Json | NoJson = _NOT_READ,
 ) -> PageShape:
     """The shape of a page, from a strict reading of its JSON, which is `known` if that was done already.
+
+    `key` names what a row is known by, where its hash is wanted.
 
     Rows that are null or absent are an empty page where there can be none: `total` is 0, or the position is past it. Where the
     source reports no total, so are, after the first page, rows that are null, and an answer of nothing but numbers of pages. A
@@ -216,6 +226,8 @@ def look_at(
         # What an expression selects is cut out of the body again.
         rows=rows.rows if rows is not None and rows.is_needed and not is_expression(paging.items) else None,
         next_cursor=next_cursor,
+        is_end=next_cursor is None and paging.says_end(told),
+        key_hashes=tuple(key_hash(row, key) for row in _some(items, rows, slice(None))) if key else None,
     )
 
 
@@ -297,7 +309,9 @@ def _no_rows(headers: Mapping[str, str], paging: Paging, position: Position) -> 
     total = paging.counted(told)
     if total is None and paging.total is not None and position.number == paging.first_number:
         total = 0
-    return PageShape(0, hashlib.sha256(b"[]").hexdigest(), total, None, None, None, next_cursor=next_cursor)
+    is_end = next_cursor is None and paging.says_end(told)
+    empty = hashlib.sha256(b"[]").hexdigest()
+    return PageShape(0, empty, total, None, None, None, next_cursor=next_cursor, is_end=is_end)
 
 
 def _judged(reply: Reply, rule: Rule, paging: Paging) -> tuple[str | None, PageShape]:
@@ -380,4 +394,6 @@ def _row(
         rows=shape.rows if shape else None,
         cursor=position.cursor,
         next_cursor=shape.next_cursor if shape else None,
+        is_end=shape.is_end if shape else None,
+        key_hashes=shape.key_hashes if shape else None,
     )

@@ -137,13 +137,13 @@ def test_without_a_total_a_source_is_walked_to_its_end_and_nothing_is_deleted(co
     }
     run = copies.run()
     for name, table in copies.server.tables.items():
-        assert copies.proved(run, name) == ("unproved", 0)
+        assert copies.proved(run, name) == ("ended", 0)
         assert copies.silver(name) == rows_of(range(1, 21))
         assert [table.asked[page] for page in range(1, 10)] == [2, 1, 1, 1, 1, 1, 1, 1, 1]
         table.change(delete(7))
     run = copies.run()
     for name in copies.server.tables:
-        assert copies.proved(run, name) == ("unproved", 0)
+        assert copies.proved(run, name) == ("ended", 0)
         assert run.tables[name].rows_deleted == 0
         assert copies.silver(name) == rows_of(range(1, 21))
 
@@ -256,8 +256,37 @@ def test_every_other_style_ends_in_silver_and_a_later_run_updates_and_deletes(
 def test_a_range_past_the_end_is_a_page_without_rows_in_silver_too(copies: Copies) -> None:
     copies.pagination = {"style": "range", "total": "null"}
     copies.serve(range(1, 8), Manners(style="range", total="absent"))
-    assert copies.proved(copies.run())[0] == "unproved"
+    assert copies.proved(copies.run())[0] == "ended"
     assert copies.silver() == rows_of(range(1, 8))
+
+
+@pytest.mark.parametrize("style", [{}, {"style": "cursor"}, {"style": "keyset", "by": "id", "more": "has_more"}])
+def test_a_source_without_a_total_that_is_swept_has_its_deleted_rows_marked(
+    copies: Copies, style: dict[str, str]
+) -> None:
+    copies.pagination, copies.prove = {**style, "total": "null"}, "swept"
+    manners = Manners(style=style.get("style", "page"), pages="absent", total="absent")  # type: ignore[arg-type]
+    table = copies.serve(range(1, 11), manners)
+    assert copies.proved(copies.run()) == ("swept", 0)
+    table.change(replace(3, "another"), delete(7), append(11))
+    run = copies.run()
+    assert copies.proved(run) == ("swept", 0)
+    record = run.tables["things"]
+    assert (record.rows_inserted, record.rows_updated, record.rows_deleted) == (1, 1, 1)
+    assert copies.silver() == table.rows
+
+
+def test_a_second_walk_for_the_keys_is_no_spark_job(copies: Copies) -> None:
+    copies.pagination = {"style": "cursor", "total": "null"}
+    jobs = copies.spark.sparkContext._jsc.sc().dagScheduler()
+    n_jobs = []
+    for prove in ("counted", "counted", "swept"):
+        copies.prove = prove
+        copies.serve(range(1, 11), Manners(style="cursor", pages="absent", total="absent"))
+        before = jobs.numTotalJobs()
+        assert copies.proved(copies.run())[0] == ("swept" if prove == "swept" else "ended")
+        n_jobs.append(jobs.numTotalJobs() - before)
+    assert n_jobs[2] == n_jobs[1] > 0
 
 
 def test_a_walk_that_repeats_a_row_is_walked_twice_and_proves_nothing(copies: Copies) -> None:

@@ -51,5 +51,5 @@ def test_empty_answers_of_all_kinds_end_a_source_without_a_total(things: Served)
     serve(things, Cut(pages=pages_of(3, 3, 2), nothing=None))
     run = things.run()
     record = run.tables["things"]
-    assert (record.error, record.proof, record.rows_landed, record.rows_inserted) == (None, "unproved", 8, 8)
+    assert (record.error, record.proof, record.rows_landed, record.rows_inserted) == (None, "ended", 8, 8)
     assert record.unproved_because == "api.pagination.total: total is nowhere in the answer (its keys are items)"

@@ -173,7 +173,7 @@ def test_a_row_leaves_quarantine_when_it_arrives_well_is_rejected_anew_or_is_gon
 def test_a_run_that_was_not_proved_complete_takes_no_rejected_row_for_gone(sized: Served) -> None:
     sized.server.tables["things"].manners = Manners(total="absent", pages="absent")
     sized.run({"id": 1, "name": "a", "size": 3}, {"id": 2, "name": "x", "size": "?"})
-    assert sized.run({"id": 1, "name": "a", "size": 3}).tables["things"].proof == "unproved"
+    assert sized.run({"id": 1, "name": "a", "size": 3}).tables["things"].proof == "ended"
     assert sized.quarantine() == [("run-1", "wrong_type:size", None, None)]
 
 

@@ -258,7 +258,7 @@ def test_a_404_in_the_middle_is_no_end(copies: Landings) -> None:
 def test_bare_lists_are_walked_to_their_end(copies: Landings) -> None:
     copies.pagination = {"items": "$"}
     copies.serve(range(1, 21), Manners(bare=True))
-    assert copies.proved(copies.run()) == ("unproved", 0)
+    assert copies.proved(copies.run()) == ("ended", 0)
     assert copies.silver() == rows_of(range(1, 21))
 
 
@@ -266,14 +266,17 @@ def test_bare_lists_are_walked_to_their_end(copies: Landings) -> None:
 def test_without_a_total_a_page_that_was_empty_by_mistake_is_no_end(copies: Landings, page: int) -> None:
     """Page 5 is the last one that is asked for before the walk goes on."""
     copies.serve(range(1, 21), Manners(total="absent", pages="absent")).once(page, Short(by=3))
-    assert copies.proved(copies.run()) == ("unproved", 1)
+    assert copies.proved(copies.run()) == ("ended", 1)
     assert copies.silver() == rows_of(range(1, 21))
 
 
 def test_without_a_total_a_page_that_stays_short_is_asked_for_again_and_then_taken_as_it_is(copies: Landings) -> None:
     table = copies.serve(range(1, 21), Manners(total="absent", pages="absent"))
     table.once(3, *[Short()] * 5)
-    assert copies.proved(copies.run()) == ("unproved", 1)
+    run = copies.run()
+    assert copies.proved(run) == ("unproved", 1)
+    why = "nobody says how many rows there should be, and before the last page some have fewer than others: page 3"
+    assert run.tables["things"].unproved_because == why
     assert copies.silver() == rows_of(number for number in range(1, 21) if number != 9)
     assert [table.asked[page] for page in (2, 3, 4, 5)] == [2, 2, 2, 1]
 

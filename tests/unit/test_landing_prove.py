@@ -82,9 +82,22 @@ def test_a_part_read_again_does_not_count_as_a_walk() -> None:
     assert asked(judge(whole, replace(SEEN, n_reread=10), CLOSING)) == [(1, 10)]
 
 
-def test_a_source_without_a_total_is_unproved() -> None:
+def test_a_source_without_a_total_is_read_to_its_end() -> None:
     case = Case(replace(PLAN, total=None), COUNTED)
-    assert judge(case, SEEN, replace(CLOSING, total=None)) == Proof("t", "unproved", 1000)
+    assert judge(case, replace(SEEN, n_items=950), replace(CLOSING, total=None)) == Proof("t", "ended", 950)
+
+
+def test_an_end_at_a_number_of_rows_at_which_sources_cap_is_none() -> None:
+    case = Case(replace(PLAN, total=None), COUNTED)
+    verdict = judge(case, SEEN, replace(CLOSING, total=None))
+    assert verdict == Proof(
+        "t",
+        "unproved",
+        1000,
+        "it ends, with a full page, at exactly 1,000 rows, as of a source that caps what it gives. If it does, read it in slices: "
+        "a table for each part of the rows, by params that filter (a year, a country), each below the cap",
+    )
+    assert judge(case, replace(SEEN, uneven=(5,)), replace(CLOSING, total=None)) != verdict
 
 
 def test_a_source_that_gives_one_page_for_ever_is_no_copy() -> None:

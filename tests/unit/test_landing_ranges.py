@@ -169,7 +169,7 @@ def test_ranges_that_move_are_read_again_until_they_rest(copies: Landings, moves
 def test_ranges_without_a_total_are_read_to_one_that_has_no_rows(copies: Landings) -> None:
     for n_rows in (10, 9, 1):
         copies.serve(range(1, n_rows + 1), by_range(total="absent"))
-        assert copies.proved(copies.run())[0] == "unproved"
+        assert copies.proved(copies.run())[0] == "ended"
         assert copies.silver() == rows_of(range(1, n_rows + 1))
 
 
@@ -214,12 +214,12 @@ def test_a_range_that_fails_fails_its_table(copies: Landings) -> None:
     assert "page 3 of 4 failed" in copies.failed(copies.run())
 
 
-def test_all_rows_at_once_are_landed_and_not_proved(copies: Landings) -> None:
+def test_all_rows_at_once_are_landed_and_ended(copies: Landings) -> None:
     # The server takes no notice of the header.
     copies.pagination = {"style": "range", "size": "3", "total": "null"}
-    copies.serve(range(1, 11), Manners(style="none", pages="absent", total="absent"))
-    assert copies.proved(copies.run()) == ("unproved", 0)
-    assert copies.silver() == rows_of(range(1, 11))
+    copies.serve(range(1, 12), Manners(style="none", pages="absent", total="absent"))
+    assert copies.proved(copies.run()) == ("ended", 0)
+    assert copies.silver() == rows_of(range(1, 12))
     assert copies.landed() == {("things", 1, 0): 1}
 
 
@@ -231,5 +231,5 @@ def test_a_source_that_answered_once_as_if_it_took_no_ranges_is_read_by_ranges_a
     table = copies.serve(range(1, 10), by_range(total="always" if total == "total" else "absent"))
     # A cache, once: two rows, and no word of others.
     table.once(1, Says({"items": rows_of([1, 2])}))
-    assert copies.proved(copies.run())[0] == ("counted" if total == "total" else "unproved")
+    assert copies.proved(copies.run())[0] == ("counted" if total == "total" else "ended")
     assert copies.silver() == rows_of(range(1, 10))

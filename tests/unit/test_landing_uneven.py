@@ -240,7 +240,7 @@ def test_without_a_total_the_end_is_an_empty_page_or_one_that_the_source_does_no
     status: int, landed: Landed
 ) -> None:
     told = landed(Cut(pages=pages_of(10, 10, 3), past_the_end=status), pagination__size=10)
-    assert (told.error, told.proof, told.record.rows_landed) == ("None", "unproved", 23)
+    assert (told.error, told.proof, told.record.rows_landed) == ("None", "ended", 23)
 
 
 def test_without_a_total_pages_that_never_end_are_stopped_at_max_pages(landed: Landed) -> None:
@@ -259,7 +259,7 @@ def test_a_raised_max_pages_goes_on_where_the_walk_was_stopped(landed: Landed) -
     plan = '[{"table": "things", "path": "/things", "first": 1, "last": 1, "given": 3, "total": null}]'
     again = Run("run-1", "shop", day(1), "", "", plan, tables={"things": TableRun("things")})
     told = landed(table, resume=again, limits__max_pages=100, pagination__size=3)
-    assert (told.error, told.proof, told.record.rows_landed) == ("None", "unproved", 60)
+    assert (told.error, told.proof, told.record.rows_landed) == ("None", "ended", 60)
     assert min(page for page in table.asked if page > 1) == 11
 
 
@@ -318,7 +318,7 @@ def test_a_total_that_is_not_where_it_should_be_is_said_aloud_with_the_keys_that
     settings: dict[str, str], more: dict[str, Any], why: str, landed: Landed
 ) -> None:
     told = landed(Cut(pages=pages_of(3, 3, 2), more=more), pagination__size=3, **settings)
-    assert (told.error, told.proof, told.record.rows_landed) == ("None", "unproved", 8)
+    assert (told.error, told.proof, told.record.rows_landed) == ("None", "ended", 8)
     assert told.record.unproved_because == f"api.pagination.total: {why}"
     assert f"things: api.pagination.total: {why}. So its copy cannot be proved complete" in told.notes
     assert "271828" not in told.notes
@@ -326,7 +326,7 @@ def test_a_total_that_is_not_where_it_should_be_is_said_aloud_with_the_keys_that
 
 def test_a_source_that_is_known_to_tell_no_total_is_not_spoken_of(landed: Landed) -> None:
     told = landed(Cut(pages=pages_of(3, 3, 2)), pagination__total="null", pagination__size=3)
-    assert (told.proof, told.record.unproved_because) == ("unproved", None)
+    assert (told.proof, told.record.unproved_because) == ("ended", None)
     assert "pagination.total" not in told.notes
 
 

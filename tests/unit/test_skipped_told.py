@@ -46,6 +46,24 @@ def test_the_summary_says_how_many_pages_were_skipped(
     assert f"Not proved complete: things ({why}); none of its rows was marked as deleted.\n" in capsys.readouterr().out
 
 
+def test_the_summary_says_what_an_end_is_worth(layout: Layout, capsys: pytest.CaptureFixture[str]) -> None:
+    say_done(layout, run_of("ended", None, "api.pagination.total: total is nowhere in the answer"))
+    assert (
+        "Read to the end that its source declares, and not counted: things (ended: api.pagination.total: total is nowhere in the "
+        "answer); none of its rows was marked as deleted.\n"
+    ) in capsys.readouterr().out
+    for proof in ("counted", "reread", "swept"):
+        say_done(layout, run_of(proof, None))
+        assert "marked as deleted" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("proof", ["counted", "reread", "swept", "ended", "unproved", "incomplete"])
+def test_the_site_says_of_each_level_what_it_is(layout: Layout, proof: str) -> None:
+    html = render_index(checked_page(layout, "shop", run_of(proof, None), "r1", AT, Findings((), {"things": 9}), []))
+    assert Text(html).rows["tables"][1][10] == proof
+    assert f"“{proof}”: " in html
+
+
 @pytest.mark.parametrize(
     ("pages_skipped", "shown"),
     [(None, "unproved"), (1, "unproved (1 page skipped)"), (1234, "unproved (1,234 pages skipped)")],

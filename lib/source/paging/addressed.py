@@ -144,6 +144,10 @@ class Ranges(Paging):
         """Whether it says which rows it holds; or it holds another number than was asked for, so that none was cut off."""
         return _content_range(told) is not None or told.n_items != self.size
 
+    def says_end(self, told: Told) -> bool:
+        """Whether it is no part: then it holds all rows, as HTTP has it."""
+        return not told.is_part
+
     @property
     def names_next(self) -> str:
         """The header that is missing."""

@@ -10,6 +10,7 @@ from typing import ClassVar
 from lib.config.bodies import BODY, IN_LIST
 from lib.source.answer import count
 from lib.source.json_text import Json
+from lib.source.paging.hints import check_exact
 
 Params = tuple[tuple[str, str], ...]
 Values = tuple[tuple[str, str | int], ...]
@@ -101,9 +102,12 @@ class Paging(ABC):
         """The number of rows of the whole table, as far as the answer says.
 
         Raises:
-            SourceError: what is there is no number.
+            SourceError: what is there is no number, or by the answer itself not that of all rows.
         """
-        return count(told.answer, self.total, told.headers, "total")
+        total = count(told.answer, self.total, told.headers, "total")
+        if total is not None:
+            check_exact(told.answer, str(self.total))
+        return total
 
     def own(self, told: Told, position: Position) -> tuple[int | None, int | None]:
         """The number and the size that a page gives itself, as far as it does.
@@ -124,6 +128,15 @@ class Paging(ABC):
     def says_next(self, told: Told) -> bool:
         """Whether an answer says anything of the page behind it, be it that there is none."""
         return True
+
+    def says_end(self, told: Told) -> bool:
+        """Whether an answer that names no page behind it says itself that there is none, and is not only silent."""
+        return False
+
+    @property
+    def behind(self) -> Paging:
+        """The style as it asks behind an end that the source has declared: itself, where only the page before can name a page."""
+        return self
 
     @property
     def names_next(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from lib.config.bodies import BODY
@@ -13,9 +13,9 @@ from lib.errors import SourceError
 from lib.source.answer import HEADER, at, at_or_in_header, is_null_itself, says
 from lib.source.json_text import Json
 from lib.source.links import next_link
+from lib.source.paging.hints import LINK, more_elsewhere
 from lib.source.paging.style import Paging, Position, Told, Values, bare, in_body
 
-LINK = f"{HEADER}Link"
 _WHOLE = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 
 
@@ -38,6 +38,17 @@ class _Walked(Paging, ABC):
     def places(self) -> tuple[str, ...]:
         """The size and the count."""
         return tuple(place for place in (bare(self.size_param), self.total or "") if not place.startswith(HEADER))
+
+    def _ends(self, told: Told) -> None:
+        """Take an answer that names no next page where it should for the end of the walk.
+
+        Raises:
+            SourceError: it names one elsewhere, or says that there are more rows.
+        """
+        found = more_elsewhere(told.answer, told.headers, self.items)
+        if found is not None and (found.is_sure or not self.says_end(told)):
+            message = f"{self.names_next}: no next page is named there, and {found}"
+            raise SourceError(message)
 
 
 @dataclass(frozen=True)
@@ -62,9 +73,18 @@ class _Named(_Walked, ABC):
         """What names the next page, the size and the count."""
         return (*super().places, *(() if self.next.startswith(HEADER) else (self.next,)))
 
+    def says_end(self, told: Told) -> bool:
+        """Whether there is something at the place `next`, a null too."""
+        if self.next.startswith(HEADER):
+            return at_or_in_header(told.answer, told.headers, self.next) is not None
+        return self.says_next(told)
+
     def _named(self, told: Told) -> Json:
         value = at_or_in_header(told.answer, told.headers, self.next)
-        return None if value is False or value == "" else value
+        if value is None or value is False or value == "":
+            self._ends(told)
+            return None
+        return value
 
 
 @dataclass(frozen=True)
@@ -132,6 +152,10 @@ class Cursors(_SaysMore, _Named):
         """Whether it says if there are more; or there is something at the place `next`."""
         return (self.more is not None and at(told.answer, self.more) is not None) or super().says_next(told)
 
+    def says_end(self, told: Told) -> bool:
+        """Whether it says if there are more; or there is something at the place `next`."""
+        return self.more is not None or super().says_end(told)
+
 
 @dataclass(frozen=True)
 class NextUrls(_Addresses, _Named):
@@ -169,11 +193,18 @@ class LinkHeaders(_Addresses):
     def follows(self, told: Told) -> str | None:
         """The target of the link to the next page."""
         value = at_or_in_header(told.answer, told.headers, LINK)
-        return next_link(value) if isinstance(value, str) else None
+        named = next_link(value) if isinstance(value, str) else None
+        if named is None:
+            self._ends(told)
+        return named
 
     def says_next(self, told: Told) -> bool:
         """Whether there is such a header."""
         return at_or_in_header(told.answer, told.headers, LINK) is not None
+
+    def says_end(self, told: Told) -> bool:
+        """Whether there is such a header."""
+        return self.says_next(told)
 
     @property
     def names_next(self) -> str:
@@ -244,6 +275,15 @@ class Keysets(_SaysMore):
             return at(told.answer, self.more) is not None
         return told.answer is None or is_null_itself(told.answer, self.items)
 
+    def says_end(self, told: Told) -> bool:
+        """Always: an answer without rows does, and so does `more`."""
+        return True
+
+    @property
+    def behind(self) -> Keysets:
+        """Asks for the rows that follow the last one, whatever is said at the place `more`."""
+        return replace(self, more=None)
+
     @property
     def names_next(self) -> str:
         """The place `more`, or that of the value."""
@@ -265,13 +305,20 @@ class AllAtOnce(_Walked):
         """Nothing.
 
         Raises:
-            SourceError: the answer names a next page all the same.
+            SourceError: the answer names a next page all the same, and does not count its rows as all; or it is a part.
         """
-        value = at_or_in_header(told.answer, told.headers, LINK)
-        if isinstance(value, str) and next_link(value) is not None:
-            message = f"{self.names_next}: the answer has a Link header that names a next page; use style: link_header"
+        if told.is_part:
+            message = f"{self.names_next}: the answer is a part of the rows (status 206); use style: range"
+            raise SourceError(message)
+        found = more_elsewhere(told.answer, told.headers, self.items)
+        if found is not None and (found.is_link or self.counted(told) != told.n_items):
+            message = f"{self.names_next}: {found}"
             raise SourceError(message)
         return None
+
+    def says_end(self, told: Told) -> bool:
+        """Always: there is no other page."""
+        return True
 
     @property
     def names_next(self) -> str:
