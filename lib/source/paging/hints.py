@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from lib.config.expression import head_of, is_expression
 from lib.errors import SourceError
 from lib.source.answer import HEADER, at, at_or_in_header
 from lib.source.json_text import Json
@@ -100,15 +101,19 @@ SLICES = "read it in slices: a table for each part of the rows, by params that f
 
 
 def _places(answer: Json, items: str) -> Iterator[tuple[str, str, Json]]:
-    """Each place outside of the rows, at the top and one level below, with its name as it is compared and what is there."""
-    if not isinstance(answer, dict):
+    """Each place outside of the rows, at the top and one level below, with its name as it is compared and what is there.
+
+    Of an expression that starts at the top (`"*"`) nobody can tell what is outside of its rows.
+    """
+    rows = head_of(items) if is_expression(items) else items
+    if not isinstance(answer, dict) or rows is None:
         return
     for key, value in answer.items():
-        if key == items:
+        if key == rows:
             continue
         yield key, _plain(key), value
         if isinstance(value, dict):
-            yield from ((f"{key}.{name}", _plain(name), one) for name, one in value.items() if f"{key}.{name}" != items)
+            yield from ((f"{key}.{name}", _plain(name), one) for name, one in value.items() if f"{key}.{name}" != rows)
 
 
 def _plain(name: str) -> str:
