@@ -1,13 +1,21 @@
-"""Logs to stderr, as text or as one JSON object a line."""
+"""Logs to stderr: as lines for a person on a terminal, as text or as one JSON object a line elsewhere."""
 
 from __future__ import annotations
 
 import logging
 import sys
+from functools import cache
 
 from pythonjsonlogger.json import JsonFormatter
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 LOGGER = "pagelake"
+
+Sign = tuple[str, str]
+"""What a line begins with, and its colour: where there is no colour, the sign says the same."""
+GOOD, BAD, WARNED = ("✓", "bold green"), ("✗", "bold red"), ("!", "bold yellow")
 
 
 class _TextFormatter(logging.Formatter):
@@ -20,12 +28,38 @@ class _TextFormatter(logging.Formatter):
         return f"{super().format(record)} {extra}".rstrip()
 
 
+class _OnTerminal(logging.Handler):
+    """A sign and the message, above what moves at the bottom of the terminal."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sign, style = (" ", "dim" if record.levelno < logging.INFO else "")
+        if record.levelno >= logging.WARNING:
+            sign, style = BAD if record.levelno >= logging.ERROR else WARNED
+        line = Table.grid(padding=(0, 1))
+        line.add_row(Text(sign, style), Text(self.format(record), "" if sign.strip() else style, overflow="fold"))
+        terminal().print(line, soft_wrap=False)
+
+
+@cache
+def terminal() -> Console:
+    """The one console that writes to stderr: what goes through it is never glued to a progress bar."""
+    return Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+
+
+def is_for_people() -> bool:
+    """Whether a person looks at the log, on a terminal."""
+    return any(isinstance(handler, _OnTerminal) for handler in logging.getLogger().handlers)
+
+
 def set_up_logs(*, as_json: bool, verbose: bool) -> None:
     """Send Pagelake's log to stderr; libraries stay quiet below a warning."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
     if as_json:
         fields = ["asctime", "levelname", "name", "message"]
         handler.setFormatter(JsonFormatter(fields, rename_fields={"asctime": "time", "levelname": "level"}))
+    elif terminal().is_terminal:
+        handler = _OnTerminal()
+        handler.setFormatter(_TextFormatter("%(message)s"))
     else:
         handler.setFormatter(_TextFormatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
     # Py4J logs tracebacks, some by the root logger, for a call that Ctrl-C cuts short; its failures reach us as exceptions.

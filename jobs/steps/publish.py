@@ -16,6 +16,7 @@ from lib.lake.complete import CompleteSet, complete
 from lib.lake.publications import Accepted, publish
 from lib.lake.runs import Run
 from lib.lake.states import RunState
+from lib.logs import BAD, GOOD, WARNED
 from lib.quality.accept import not_accepted
 from lib.quality.checking import Looking, Suites, check, check_record, look, prepare_checks
 from lib.quality.docs import Docs, copy_assets
@@ -27,6 +28,8 @@ from lib.reporting.site import checked_page, write_index
 from lib.reporting.summary import why_not_published
 from lib.session import start_session
 
+# By the shape of the counts of a check.
+_SIGNS = {"good": GOOD, "open": WARNED, "bad": BAD}
 ROWS_NOTE = "Some expectations only warn, and failed. The keys of the rows concerned are in ops/failures:"
 
 
@@ -87,7 +90,7 @@ def _check_and_publish(
 ) -> None:
     docs_id = site.free_docs_id(job.layout.site, run.run_id, [check.docs_id for check in all_checks(job.layout)])
     site.remove_leftovers(job.layout.site, job.now)
-    with job.steps.step("check"):
+    with job.steps.step("check") as step:
         copy = job.copy(spark, run)
         looking = looking or look(copy, suites, background)
         assets = job.runtime.site_assets
@@ -98,8 +101,9 @@ def _check_and_publish(
         if carried is not None and carried.expectation in {finding.name for finding in findings.gating}:
             accepted = carried
         broken = (*not_accepted(findings, accepted), *findings.unchecked)
+        step.result, step.sign = str(findings.counts), _SIGNS[findings.counts.shape]
         reached("checked")
-    with job.steps.step("publish"):
+    with job.steps.step("publish") as step:
         if findings.failed:
             notes.append(f"{ROWS_NOTE} {rows_query(docs_id)}")
         if not broken:
@@ -120,6 +124,8 @@ def _check_and_publish(
         run.to(RunState.CHECKS_FAILED if broken else RunState.PUBLISHED)
         add_check(job.layout, check_record(run, docs_id, job.now, findings, None if broken else accepted))
         write_index(job.site)
+        step.result = "nothing new is published" if broken else f"publication {docs_id}"
+        step.sign = BAD if broken else GOOD
     not_copied = _copy_site(job)
     if broken:
         why = why_not_published(job.layout, docs_id, findings, broken, advice)

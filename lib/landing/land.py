@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from lib.errors import SourceIncompleteError
 from lib.failpoints import reached
+from lib.lake import results
 from lib.lake.states import COUNTED, INCOMPLETE, PROVED, UNPROVED, Step, TableState
 from lib.landing import prove
 from lib.landing.bronze import MOST_NAMED
@@ -21,6 +22,7 @@ from lib.landing.plan import (
 )
 from lib.landing.prove import Case, Doubt, doubt_repeats, report, walk_again
 from lib.landing.walk import Begun, read_to_the_end, walk_begun, walk_from_the_start
+from lib.logs import WARNED
 from lib.tables.newest import pages_sharing_keys
 
 # So many pages in doubt are looked at by the driver; more of them are a round of their own.
@@ -43,11 +45,12 @@ def land_complete(landing: Landing, plan: Plan, batch: Batch) -> dict[str, Parse
     prove_tables(landing)
     run.ended(Step.PROVE)
     reached("proved")
-    with landing.copy.progress.step("parse"):
+    with landing.copy.progress.step("parse") as step:
         parsed = parse_tables(batch, list(run.tables))
         parsed |= _settle_duplicates(landing, batch, parsed)
         _doubt_uneven_duplicates(landing)
         run.ended(Step.PARSE)
+        results.tell(step, run, results.parsed(run.tables[name] for name in parsed))
         note_plan(landing.copy.lake, run, [case.plan for case in landing.cases.values()])
         reached("parsed")
     return parsed
@@ -95,8 +98,11 @@ def prove_tables(landing: Landing, doubts: Sequence[Doubt] = ()) -> None:
             _read_again(landing, again)
             asked = [doubt.case.plan.table for doubt in again]
         open_cases = [landing.cases[name] for name in asked if name not in run.failed]
-        with landing.copy.progress.step("prove"):
+        with landing.copy.progress.step("prove") as step:
             again = _judge(landing, open_cases, rounds if number == rounds else None)
+            results.tell(step, run, results.proved(run.tables[name] for name in asked))
+            if again:
+                step.sign = WARNED
         if not again:
             break
 

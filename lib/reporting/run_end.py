@@ -15,6 +15,7 @@ from lib.errors import ConfigError, PagelakeError, SourceIncompleteError
 from lib.lake.layout import Layout
 from lib.lake.runs import Run
 from lib.lake.states import RunState, TableState
+from lib.logs import WARNED
 from lib.observe.measure import Work
 from lib.reporting.observe import Watch, observe
 
@@ -60,7 +61,8 @@ def ended(layout: Layout, run: Run) -> Iterator[None]:
                 [
                     f"Run {run.run_id} was {message}. What is published is as it was, and the lake can be read.",
                     f"Next:    go on with it: the same command with --resume {run.run_id}",
-                ]
+                ],
+                WARNED,
             )
         if reason is error:
             raise

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from shlex import quote
 
 from lib.config import is_column_name
-from lib.console import columns, say
+from lib.console import columns, number_of, say
 from lib.errors import SourceIncompleteError
 from lib.lake import publications, runs
 from lib.lake.checks import checks_since
@@ -14,6 +14,7 @@ from lib.lake.layout import Layout
 from lib.lake.runs import Run, TableRun
 from lib.lake.states import INCOMPLETE, UNPROVED
 from lib.landing.plan import Plan
+from lib.logs import GOOD, WARNED
 from lib.quality.counts import Counts
 from lib.quality.names import rows_query
 from lib.quality.validate import Finding, Findings
@@ -62,19 +63,21 @@ def say_done(layout: Layout, run: Run) -> None:
                     "To take one whose name cannot be a column's: another name, with from: and its name in the JSON."
                 )
         if table.rows_resolved:
-            lines.append(f"Rows of {table.table} that left quarantine: {table.rows_resolved:,}.")
+            lines.append(f"{number_of(table.rows_resolved, 'row')} of {table.table} left quarantine.")
+    say(lines)
     if run.state == runs.PUBLISHED:
-        lines += [f"Run {run.run_id} is published.", *_accepted(layout, run), *_checked(layout, run)]
+        lines = [f"Run {run.run_id} is published.", *_accepted(layout, run), *_checked(layout, run)]
         lines += [
             f"Docs:    {layout.site / 'index.html'}  (open it in a browser)",
             f"Tables:  {layout.published_json}  (README.md says how to read them)",
         ]
+        say(lines, GOOD)
     else:
-        lines += [
+        lines = [
             f"Run {run.run_id} is merged and not published.",
             f"Next:    ./spark-submit.sh sanity-check --source {run.source} --lake {quote(str(layout.root))}",
         ]
-    say(lines)
+        say(lines, WARNED)
 
 
 def why_not_published(
