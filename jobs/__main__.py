@@ -59,6 +59,9 @@ def _run(invocation: cli.Invocation) -> int:
     if invocation.help:
         click.echo(cli.usage(), nl=False)
         return 0
+    if invocation.version:
+        click.echo(cli.version(), nl=False)
+        return 0
     if invocation.job is None:
         click.echo(cli.usage(), nl=False, err=True)
         return 2

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from jobs.steps.options import Job, common_options, open_job
+from jobs.steps.options import Job, lake_only_options, open_job
 from lib.console import say
 from lib.errors import ConfigError
-from lib.lake.named import check_lake, check_run_known
-from lib.observe.alerting import Notifier, check_alerts, try_channels
+from lib.lake.named import check_lake
+from lib.observe.alerting import Notifier, channels_off, check_alerts, try_channels
 from lib.reporting.status import as_json, say_status, status_of
 
 
@@ -19,10 +19,9 @@ from lib.reporting.status import as_json, say_status, status_of
     "status",
     help="Say how the last runs ended and what was anomalous in them, what is published and since when, and what is failing now. "
     "Needs the lake only, and no Spark: no API is asked, and without --alerts nothing is written. Ends with 0 whatever it has to "
-    "say; a script reads --format json. --api-url, --tables and --run-id are taken, so that all jobs can be given the same "
-    "options, and change nothing here, but for names that do not exist: those are exit 2.",
+    "say; a script reads --format json.",
 )
-@common_options
+@lake_only_options
 @click.option(
     "--last",
     type=click.IntRange(1, 1000),
@@ -54,7 +53,6 @@ def command(*, last: int, shape: str, alerts: str | None, **options: Any) -> int
         say(lines)
         return 0 if went_well else 1
     check_lake(job.layout)
-    check_run_known(job.layout, job.run_id)
     if alerts == "check":
         say(check_alerts(notifier_of(job), datetime.now(UTC)))
         return 0
@@ -62,6 +60,7 @@ def command(*, last: int, shape: str, alerts: str | None, **options: Any) -> int
     if shape == "json":
         click.echo(as_json(status))
     else:
+        say(channels_off(job.alerts) if job.alerts else [])
         say_status(status)
     return 0
 

@@ -20,8 +20,7 @@ from lib.logs import BAD, GOOD, WARNED
 from lib.quality.accept import not_accepted
 from lib.quality.checking import Looking, Suites, check, check_record, look, prepare_checks
 from lib.quality.docs import Docs, copy_assets
-from lib.quality.failed_rows import CheckOf, write_failures
-from lib.quality.names import rows_query
+from lib.quality.names import failures_command
 from lib.reporting.kept_page import keep_page
 from lib.reporting.observe import copy_site
 from lib.reporting.site import checked_page, write_index
@@ -30,7 +29,7 @@ from lib.session import start_session
 
 # By the shape of the counts of a check.
 _SIGNS = {"good": GOOD, "open": WARNED, "bad": BAD}
-ROWS_NOTE = "Some expectations only warn, and failed. The keys of the rows concerned are in ops/failures:"
+ROWS_NOTE = "Some expectations only warn, and failed. To list the rows, with the --source and --lake of the run:"
 
 
 def start(job: Job, name: str, run: Run, rows: int) -> tuple[SparkSession, Suites]:
@@ -105,14 +104,14 @@ def _check_and_publish(
         reached("checked")
     with job.steps.step("publish") as step:
         if findings.failed:
-            notes.append(f"{ROWS_NOTE} {rows_query(docs_id)}")
+            notes += map(str, findings.warnings)
+            notes.append(f"{ROWS_NOTE} {failures_command(docs_id)}")
         if not broken:
             keep_page(docs.folder, checked_page(job.layout, job.source.source, run, docs_id, job.now, findings, notes))
         site.publish_run_docs(docs.folder, job.layout.site, docs_id)
         reached("docs moved in")
         # Only now is the docs' id taken for good: a check that was killed before leaves no rows that the next one would repeat.
-        one = CheckOf(run, docs_id, job.now)
-        write_failures(spark, job.source, job.layout, lambda: copy.key_hash, one, found.frames, findings)
+        found.listed.write(spark, job.layout)
         # Not only the tables: the orphaned references are cached, too. At each commit to a table, Spark plans again every cached
         # query that reads it, which the next run in this process would pay for.
         spark.catalog.clearCache()
@@ -128,7 +127,7 @@ def _check_and_publish(
         step.sign = BAD if broken else GOOD
     not_copied = _copy_site(job)
     if broken:
-        why = why_not_published(job.layout, docs_id, findings, broken, advice)
+        why = why_not_published(job.source.source, job.layout, docs_id, findings, broken, advice)
         if not_copied:
             raise LakeError(f"{why}\nBesides: {not_copied}")
         raise (CouldNotCheckError if findings.unchecked else ChecksFailedError)(why)

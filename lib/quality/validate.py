@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame
 
+from lib.console import number_of
 from lib.errors import CouldNotCheckError
 from lib.quality.counts import Counts
+from lib.quality.declared import NOTHING
 from lib.quality.docs import Docs, write_docs
 from lib.quality.inert import inert
 from lib.quality.suites import parameters_at
@@ -31,7 +33,8 @@ class Finding:
 
     `name` is the one of `lib.quality.names`: no other expectation of the source has it. `unexpected` is the number of rows
     that fail, None for an expectation that is about the whole table; `kwargs` are those of GX. `rows_query` selects the
-    failing rows where a query of GX's only counts them.
+    failing rows where a query of GX's only counts them; of a reference `meta` names the column, the table that it `refers_to`, and
+    what it `meets` there. `keys` are some of the failing rows, if they are known and not personal (`lib.quality.failed_rows`).
     """
 
     name: str
@@ -44,11 +47,36 @@ class Finding:
     unexpected: int | None = None
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     rows_query: str | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    keys: str = ""
 
     def __str__(self) -> str:
-        """One line for people."""
-        what = f"{self.expectation} {self.about}".rstrip()
-        return f"{self.name}: {what}: {self.said}"
+        """One line for people: the rule, how many rows fail it, some of their keys, and its name in brackets.
+
+        `listen_history.user_id -> users: 1 orphan (user_id 999) [listen_history.orphans.user_id]`
+        """
+        keys = f" ({self.keys})" if self.keys else ""
+        return f"{self._rule}: {self._count}{keys} [{self.name}]"
+
+    @property
+    def _rule(self) -> str:
+        if "refers_to" in self.meta:
+            return f"{self.table}.{self.meta['reference']} -> {self.meta['refers_to']}"
+        if self.expectation == "unexpected_rows_expectation":
+            return f"{self.table}: {self.about.rstrip('.')}" if self.about else self.table
+        about = f".{self.about}" if self.about else ""
+        return f"{self.table}{about}: {self.expectation.removeprefix('expect_').replace('_', ' ')}"
+
+    @property
+    def _count(self) -> str:
+        if self.unexpected is None:
+            return self.said
+        if "refers_to" not in self.meta:
+            rows = number_of(self.unexpected, "row")
+            return self.said if self.expectation != "unexpected_rows_expectation" else rows
+        if self.meta["meets"] == NOTHING:
+            return number_of(self.unexpected, "orphan")
+        return f"{number_of(self.unexpected, 'reference')} to {self.meta['meets']} rows"
 
 
 @dataclass(frozen=True)
@@ -82,6 +110,11 @@ class Findings:
         """Those of one table."""
         return Findings(tuple(f for f in self.all if f.table == table), {table: self.rows[table]})
 
+    def shown_on(self, suite: str | None) -> Findings:
+        """Those that the page of a suite (`source.table`) shows: its table's. All of them where there is no such table."""
+        table = (suite or "").rpartition(".")[2]
+        return self.of(table) if table in self.rows else self
+
     @property
     def counts(self) -> Counts:
         """How many there are of each kind."""
@@ -96,10 +129,12 @@ def validate(
     at: datetime,
     docs: Docs,
     wait_for: Callable[[str], object] = lambda _table: None,
+    with_keys: Callable[[Findings], Findings] = lambda findings: findings,
 ) -> Findings:
     """Check the live rows of each frame against its suite, and write its docs.
 
     The tables are checked in the order of `frames`, each once `wait_for` it has returned; findings are in that of `suites`.
+    `with_keys` adds the keys of rows that fail, for the docs to show.
 
     A suite makes a Spark job for all of its counts, one for each query, and one or two for each key and pair of columns: the
     frames had better be cached.
@@ -115,6 +150,7 @@ def validate(
             findings = _validated(context, frames, suites, run_name=f"run_{docs.docs_id}", at=at, wait_for=wait_for)
         finally:
             forget_views(frames.values())
+        findings = with_keys(findings)
         write_docs(context, docs, findings)
     _check_docs(docs.folder, len(frames))
     return findings
@@ -206,6 +242,7 @@ def _finding(table: str, one: ExpectationValidationResult) -> Finding:
         unexpected=None if broken else _unexpected(config.type, counts),
         kwargs=kwargs,
         rows_query=(config.meta or {}).get("rows_query"),
+        meta=config.meta or {},
     )
 
 

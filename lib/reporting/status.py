@@ -45,12 +45,16 @@ class RunStatus:
 
 @dataclass(frozen=True)
 class Failing:
-    """The last run that has ended, where it did not do what it was asked to. `expectations` are those that failed in it."""
+    """The last run that has ended, where it did not do what it was asked to.
+
+    `expectations` are the critical ones that failed in it, or could not be checked; `lines` says of each failure what failed.
+    """
 
     run_id: str
     outcome: Outcome
     message: str | None
     expectations: tuple[str, ...]
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -140,10 +144,10 @@ def _run(summary: RunSummary, measured: Sequence[Measurement]) -> RunStatus:
 
 def _failing(layout: Layout, run: RunSummary) -> Failing:
     checks = checks_since(layout, run.number)
-    said = [check.message for check in checks if check.run_id == run.run_id and check.outcome != ROLLED_BACK]
-    of_checks = run.outcome in (Outcome.CHECKS_FAILED, Outcome.COULD_NOT_CHECK)
-    names = tuple((said[0] or "").split("; ")) if of_checks and said and said[0] else ()
-    return Failing(run.run_id, run.outcome, run.message, names)
+    last = next((one for one in checks if one.run_id == run.run_id and one.outcome != ROLLED_BACK), None)
+    if last is None or not last.message or run.outcome not in (Outcome.CHECKS_FAILED, Outcome.COULD_NOT_CHECK):
+        return Failing(run.run_id, run.outcome, run.message, ())
+    return Failing(run.run_id, run.outcome, run.message, tuple(last.message.split("; ")), tuple(last.lines or ()))
 
 
 def _next(
@@ -183,6 +187,7 @@ def as_json(status: Status) -> str:
         "outcome": status.failing.outcome.value,
         "message": status.failing.message,
         "expectations": list(status.failing.expectations),
+        "lines": list(status.failing.lines),
     }
     content = {
         "source": status.source,
@@ -316,6 +321,6 @@ def _failed(failing: Failing | None, tasks: Sequence[FailingTask]) -> list[str]:
     if failing is not None:
         said = (failing.message or "").partition("\n")[0].rstrip(":")
         run = f"run {failing.run_id}: {failing.outcome.value}{f': {said}' if said else ''}"
-        lines = [run, *failing.expectations, *lines]
+        lines = [run, *(failing.lines or failing.expectations), *lines]
     first, *more = lines or ["nothing"]
     return [f"Failing:   {first}", *(f"           {line}" for line in more)]

@@ -16,7 +16,7 @@ from lib.lake.states import INCOMPLETE, UNPROVED
 from lib.landing.plan import Plan
 from lib.logs import GOOD, WARNED
 from lib.quality.counts import Counts
-from lib.quality.names import rows_query
+from lib.quality.names import failures_command
 from lib.quality.validate import Finding, Findings
 
 
@@ -81,18 +81,18 @@ def say_done(layout: Layout, run: Run) -> None:
 
 
 def why_not_published(
-    layout: Layout, docs_id: str, findings: Findings, broken: Sequence[Finding], advice: str | None = None
+    source: str, layout: Layout, docs_id: str, findings: Findings, broken: Sequence[Finding], advice: str | None = None
 ) -> str:
     """The summary of a check after which nothing is published: what is wrong, where to look, and what to do.
 
     `advice` takes the place of what is advised after a run.
     """
     lines = [f"{findings.counts}:", *(f"  {finding}" for finding in broken)]
+    lines += [f"  warning: {finding}" for finding in findings.warnings]
     lines += ["What was published before stays current."]
     if findings.failed:
-        shown = next((finding for finding in broken if finding in findings.failed), findings.failed[0])
-        lines += [f"Rows:    {rows_query(docs_id, shown.name)}"]
-        lines += [f"         (failures is {layout.failures}; docs/troubleshooting.md, exit 3, says how to ask)"]
+        where = ("--source", source, "--lake", str(layout.root))
+        lines += [f"Rows:    {failures_command(docs_id, *where)}"]
     lines += [f"Docs:    {layout.site / 'runs' / docs_id / 'index.html'}"]
     if advice is not None:
         return "\n".join([*lines, f"Next:    {advice}"])
@@ -105,7 +105,11 @@ def why_not_published(
 def _checked(layout: Layout, run: Run) -> list[str]:
     """What came of its last check, in the words that its site and its docs have."""
     checks = [one for one in checks_since(layout, run.number) if one.run_id == run.run_id]
-    return [f"Checks:  {Counts.recorded(one)}" for one in checks[:1]]
+    return [
+        line
+        for one in checks[:1]
+        for line in (f"Checks:  {Counts.recorded(one)}", *(f"  {line}" for line in one.lines or ()))
+    ]
 
 
 def _because(table: TableRun) -> str:
