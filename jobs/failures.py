@@ -20,7 +20,7 @@ from lib.reporting.failures import as_json, failed_rows, say_failures
 @click.option(
     "--run",
     metavar="ID",
-    help="A run, of which the last check counts, or a check such as ID.check2.  [default: the last check]",
+    help="A run that was checked; ID.check2 for its second check, as its docs have it.  [default: the last check of all]",
 )
 @click.option(
     "--expectation", metavar="NAME", help="Only the rows that failed this one: the name in brackets of its line."

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Te
 from rich.table import Table
 from rich.text import Text
 
-from lib.logs import BAD, GOOD, LOGGER, WARNED, Sign, is_for_people, terminal
+from lib.logs import BAD, GOOD, LOGGER, TERMINAL_LOCK, WARNED, Sign, is_for_people, printable, terminal
 
 log = logging.getLogger(LOGGER)
 # What is read by a program has no width to keep to.
@@ -85,16 +85,19 @@ class Steps:
         progress = Progress(
             *columns, console=terminal(), transient=True, redirect_stdout=False, disable=not is_for_people()
         )
+        task = progress.add_task(name, total=total or None)
+        step.moved = lambda done: progress.update(task, completed=done)
+        with TERMINAL_LOCK:
+            progress.start()
         try:
-            with progress:
-                task = progress.add_task(name, total=total or None)
-                step.moved = lambda done: progress.update(task, completed=done)
-                yield step
+            yield step
         except BaseException as error:
             stopped = isinstance(error, KeyboardInterrupt | SystemExit)
             step.sign, step.result = (WARNED, "stopped") if stopped else (BAD, "failed")
             raise
         finally:
+            with TERMINAL_LOCK:
+                progress.stop()
             whole = time.monotonic() - started
             # Of a step within a step the time is told once.
             self.seconds[name] = self.seconds.get(name, 0.0) + whole - self._inside
@@ -145,11 +148,6 @@ def show_table(
 def number_of(number: int, thing: str) -> str:
     """A number of things: `1 page`, `2,001 pages`."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
-
-
-def printable(text: str) -> str:
-    """One line of text that moves no cursor, whatever wrote it."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from functools import cache
 
 from pythonjsonlogger.json import JsonFormatter
@@ -16,6 +17,10 @@ LOGGER = "pagelake"
 Sign = tuple[str, str]
 """What a line begins with, and its colour: where there is no colour, the sign says the same."""
 GOOD, BAD, WARNED = ("✓", "bold green"), ("✗", "bold red"), ("!", "bold yellow")
+
+
+TERMINAL_LOCK = threading.RLock()
+"""Held by who writes a line, and while a progress bar comes or goes: a line of another thread would end up beside it."""
 
 
 class _TextFormatter(logging.Formatter):
@@ -36,8 +41,15 @@ class _OnTerminal(logging.Handler):
         if record.levelno >= logging.WARNING:
             sign, style = BAD if record.levelno >= logging.ERROR else WARNED
         line = Table.grid(padding=(0, 1))
-        line.add_row(Text(sign, style), Text(self.format(record), "" if sign.strip() else style, overflow="fold"))
-        terminal().print(line, soft_wrap=False)
+        said = "\n".join(map(printable, self.format(record).splitlines()))
+        line.add_row(Text(sign, style), Text(said, "" if sign.strip() else style, overflow="fold"))
+        with TERMINAL_LOCK:
+            terminal().print(line, soft_wrap=False)
+
+
+def printable(text: str) -> str:
+    """One line of text that moves no cursor, whatever wrote it."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 @cache
@@ -59,6 +71,7 @@ def set_up_logs(*, as_json: bool, verbose: bool) -> None:
         handler.setFormatter(JsonFormatter(fields, rename_fields={"asctime": "time", "levelname": "level"}))
     elif terminal().is_terminal:
         handler = _OnTerminal()
+        logging.captureWarnings(capture=True)
         handler.setFormatter(_TextFormatter("%(message)s"))
     else:
         handler.setFormatter(_TextFormatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))

@@ -15,11 +15,11 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lib.config import MASK, Source, derivations_of
-from lib.console import printable
 from lib.lake.failures import FEW, SCHEMA, add_few, add_many
 from lib.lake.key_hash import KeyHash
 from lib.lake.layout import Layout
 from lib.lake.runs import Run
+from lib.logs import printable
 from lib.quality.declared import POINTER
 from lib.quality.failing import failing_rows
 from lib.quality.validate import Finding, Findings, live_rows
@@ -139,6 +139,8 @@ def _shown(finding: Finding, rows: Sequence[Mapping[str, Any]]) -> str:
     if not keys or any(MASK in key.values() for key in keys):
         return ""
     texts = list(dict.fromkeys(printable(" ".join(map(str, key.values())))[:_LONGEST] for key in keys))
+    if all(text.isdigit() for text in texts):
+        texts.sort(key=int)
     names = " ".join(keys[0]) + (":" if len(keys[0]) > 1 else "")
     return f"{names} {', '.join([*texts[:MOST_KEYS], *['...'] * (len(texts) > MOST_KEYS)])}"
 

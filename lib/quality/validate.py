@@ -27,6 +27,16 @@ if TYPE_CHECKING:
 _RESULT_FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 0}
 
 
+_RULES = {
+    "expect_column_values_to_not_be_null": "must not be null",
+    "expect_column_values_to_be_null": "must be null",
+    "expect_column_values_to_be_unique": "must be unique",
+    "expect_compound_columns_to_be_unique": "must be unique together",
+    "expect_column_values_to_be_in_set": "must be one of the values allowed",
+    "expect_column_values_to_match_regex": "must match its pattern",
+}
+
+
 @dataclass(frozen=True)
 class Finding:
     """What came of one expectation. `success` is None where it could not be checked; `severity` as in GX.
@@ -65,7 +75,7 @@ class Finding:
         if self.expectation == "unexpected_rows_expectation":
             return f"{self.table}: {self.about.rstrip('.')}" if self.about else self.table
         about = f".{self.about}" if self.about else ""
-        return f"{self.table}{about}: {self.expectation.removeprefix('expect_').replace('_', ' ')}"
+        return f"{self.table}{about} {_rule_of(self.expectation, self.kwargs)}"
 
     @property
     def _count(self) -> str:
@@ -244,6 +254,22 @@ def _finding(table: str, one: ExpectationValidationResult) -> Finding:
         rows_query=(config.meta or {}).get("rows_query"),
         meta=config.meta or {},
     )
+
+
+def _rule_of(kind: str, kwargs: Mapping[str, Any]) -> str:
+    """What the expectation asks for, as the predicate of a sentence; its kind in words where that is not known here."""
+    if kind == "expect_column_pair_values_a_to_be_greater_than_b":
+        return f"must be {'at least' if kwargs.get('or_equal') else 'greater than'} {kwargs.get('column_B')}"
+    if kind == "expect_column_values_to_be_between":
+        return f"must be {_bounds(kwargs)}"
+    return _RULES.get(kind, f"({kind.removeprefix('expect_').replace('_', ' ')})")
+
+
+def _bounds(kwargs: Mapping[str, Any]) -> str:
+    low, high = kwargs.get("min_value"), kwargs.get("max_value")
+    if low is None or high is None:
+        return f"at most {high}" if low is None else f"at least {low}"
+    return f"between {low} and {high}"
 
 
 def _broken(info: Any) -> str | None:

@@ -9,12 +9,13 @@ from itertools import groupby
 from typing import Any
 
 from lib.config.suggest import did_you_mean
-from lib.console import number_of, printable, say, show_table
+from lib.console import number_of, say, show_table
 from lib.errors import ConfigError
 from lib.lake import records, storage
 from lib.lake.checks import ROLLED_BACK, Check, all_checks
 from lib.lake.layout import Layout
 from lib.lake.named import unknown_run
+from lib.logs import printable
 
 # So many rows of an expectation are printed for people; programs get all of them.
 MOST_ROWS = 100
@@ -30,18 +31,17 @@ class FailedRows:
 
 
 def failed_rows(layout: Layout, run: str | None, expectation: str | None) -> FailedRows:
-    """The rows that failed in a check: of the docs of that name, the last one of that run, or the last one of the lake.
+    """The rows that failed in a check: the one of that name, which is its run's for the first check of a run, or the last one.
 
     Raises:
         ConfigError: there is no such check, or that expectation did not fail in it.
     """
     checks = [one for one in all_checks(layout) if one.outcome != ROLLED_BACK]
     found = next((one for one in checks if run in (None, one.docs_id)), None)
-    found = found or next((one for one in checks if one.run_id == run), None)
     if found is None:
         if run is not None:
-            known = dict.fromkeys(one.run_id for one in reversed(checks))
-            raise unknown_run(layout, "--run", run, known, which="run that was checked")
+            names = [one.docs_id for one in reversed(checks)]
+            raise unknown_run(layout, "--run", run, names, which="checked run")
         message = f"{layout.root}: no run was checked yet; run ./spark-submit.sh full-ingest first"
         raise ConfigError(message)
     rows = _rows(layout, found.docs_id)
@@ -115,6 +115,6 @@ def _show(rows: Sequence[dict[str, Any]]) -> None:
     heads = list(keys[0])
     cells = [[str(key.get(name)) for name in heads] for key in keys]
     if any(row["pointer"] is not None for row in rows):
-        heads.append("is not there")
+        heads.append("refers to")
         cells = [[*own, str(row["pointer"])] for own, row in zip(cells, rows, strict=True)]
     show_table(heads, cells)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lib.console import printable, say, show_table
+from lib.console import say, show_table
 from lib.errors import LakeError
 from lib.lake import publications
 from lib.lake.checks import ROLLED_BACK, checks_since
@@ -18,7 +18,7 @@ from lib.lake.decisions import Decision, Verdict, all_decisions, serving
 from lib.lake.layout import Layout
 from lib.lake.publications import Publication
 from lib.lake.storage import Address
-from lib.logs import LOGGER
+from lib.logs import LOGGER, printable
 from lib.observe.failing_tasks import FailingTask, failing_tasks
 from lib.observe.metrics import Measurement, Metric, to_record
 from lib.observe.outcome import Outcome, RunSummary
