@@ -184,8 +184,7 @@ def test_an_option_that_would_change_nothing_is_none(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(JOBS))
 def test_help_lists_the_options_that_do_something_there(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(click.exceptions.Exit):
-        JOBS[name].main(["--help"], standalone_mode=False)
+    JOBS[name].main(["--help"], standalone_mode=False)
     listed = set(re.findall(r"(?m)^  (--[a-z-]+)", capsys.readouterr().out))
     assert {"--source", "--lake", "--set", "--log-format", "--verbose"} <= listed
     asks_the_api = name == "full-ingest"
