@@ -189,5 +189,5 @@ def check_record(run: Run, docs_id: str, at: datetime, findings: Findings, accep
         rows=sum(findings.rows.values()),
         message="; ".join(worst) or None,
         unchecked=counts.unchecked,
-        lines=[str(finding) for finding in (*findings.failed, *findings.unchecked)][:MOST_LINES],
+        lines=findings.lines[:MOST_LINES],
     )

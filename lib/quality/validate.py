@@ -116,6 +116,12 @@ class Findings:
         """Expectations that could not be checked, whatever their severity."""
         return tuple(f for f in self.all if f.success is None)
 
+    @property
+    def lines(self) -> list[str]:
+        """A line for each that failed or could not be checked, behind its severity; the worst first."""
+        kinds = {"critical": self.gating, "unchecked": self.unchecked, "warning": self.warnings}
+        return [f"{kind}: {finding}" for kind, found in kinds.items() for finding in found]
+
     def of(self, table: str) -> Findings:
         """Those of one table."""
         return Findings(tuple(f for f in self.all if f.table == table), {table: self.rows[table]})

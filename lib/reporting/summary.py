@@ -9,7 +9,7 @@ from lib.config import is_column_name
 from lib.console import columns, number_of, say
 from lib.errors import SourceIncompleteError
 from lib.lake import publications, runs
-from lib.lake.checks import checks_since
+from lib.lake.checks import Check, checks_since
 from lib.lake.layout import Layout
 from lib.lake.runs import Run, TableRun
 from lib.lake.states import INCOMPLETE, UNPROVED
@@ -64,9 +64,14 @@ def say_done(layout: Layout, run: Run) -> None:
                 )
         if table.rows_resolved:
             lines.append(f"{number_of(table.rows_resolved, 'row')} of {table.table} left quarantine.")
+    check = _last_check(layout, run)
+    if run.state == runs.PUBLISHED and check is not None:
+        lines += check.lines or ()
     say(lines)
     if run.state == runs.PUBLISHED:
-        lines = [f"Run {run.run_id} is published.", *_accepted(layout, run), *_checked(layout, run)]
+        lines = [f"Run {run.run_id} is published.", *_accepted(layout, run)]
+        # In the words that its site and its docs have.
+        lines += [f"Checks:  {Counts.recorded(check)}"] if check is not None else []
         lines += [
             f"Docs:    {layout.site / 'index.html'}  (open it in a browser)",
             f"Tables:  {layout.published_json}  (README.md says how to read them)",
@@ -87,8 +92,7 @@ def why_not_published(
 
     `advice` takes the place of what is advised after a run.
     """
-    lines = [f"{findings.counts}:", *(f"  {finding}" for finding in broken)]
-    lines += [f"  warning: {finding}" for finding in findings.warnings]
+    lines = [f"{findings.counts}:", *(f"  {line}" for line in findings.lines)]
     lines += ["What was published before stays current."]
     if findings.failed:
         where = ("--source", source, "--lake", str(layout.root))
@@ -102,14 +106,8 @@ def why_not_published(
     return "\n".join(lines)
 
 
-def _checked(layout: Layout, run: Run) -> list[str]:
-    """What came of its last check, in the words that its site and its docs have."""
-    checks = [one for one in checks_since(layout, run.number) if one.run_id == run.run_id]
-    return [
-        line
-        for one in checks[:1]
-        for line in (f"Checks:  {Counts.recorded(one)}", *(f"  {line}" for line in one.lines or ()))
-    ]
+def _last_check(layout: Layout, run: Run) -> Check | None:
+    return next((one for one in checks_since(layout, run.number) if one.run_id == run.run_id), None)
 
 
 def _because(table: TableRun) -> str:
