@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from lib.console import number_of
 from lib.errors import SourceIncompleteError
 from lib.failpoints import reached
 from lib.lake import results
@@ -163,7 +164,7 @@ def moved_since(landing: Landing, doubt: Doubt) -> bool:
     pages = [page for span in doubt.ranges for page in range(span.first, span.last + 1)]
     if len(pages) > MOST_LOOKS:
         return True
-    landing.copy.progress.note(f"{plan.table}: {doubt.why}; looking at {len(pages)} pages again")
+    landing.copy.progress.note(f"{plan.table}: {doubt.why}; re-reading {number_of(len(pages), 'page')}")
     landed = landing.bronze.rows_hashes(plan, pages)
     now = look_at_pages(landing.access, landing.copy.run.run_id, doubt.ranges, landing.budget)
     return {page.page: page.items_sha256 for page in now} != landed
@@ -204,7 +205,7 @@ def give_up(landing: Landing, table: str, why: str) -> None:
     """Fail the table; or go on with what has landed of it, where the operator chose to."""
     why = landing.access.worded(table, why)
     if landing.accept_incomplete:
-        landing.copy.progress.note(f"going on though incomplete: {why}")
+        landing.copy.progress.note(f"continuing although incomplete: {why}")
         landing.copy.run.tables[table].proof = INCOMPLETE
         landing.copy.run.tables[table].to(TableState.LANDED)
     else:

@@ -91,7 +91,7 @@ def check_alerts(notifier: Notifier, now: datetime) -> list[str]:
     A last run that was killed is found here, too. Returns the lines to print: what was told, and what is open.
     """
     told = evaluate(notifier, Subject(last_run(notifier.layout) if notifier.layout else None), now).events
-    lines = [f"Told now: {len(told)}", *(_line(event) for event in told)]
+    lines = [f"Sent now: {len(told)}", *(_line(event) for event in told)]
     still_open = open_alerts(notifier.alerts.rules, _before(notifier.layout) if notifier.layout else [])
     return [*lines, f"Open: {len(still_open)}", *(_line(event) for event in still_open)]
 

@@ -59,8 +59,8 @@ def ended(layout: Layout, run: Run) -> Iterator[None]:
         if isinstance(reason, KeyboardInterrupt | SystemExit):
             say(
                 [
-                    f"Run {run.run_id} was {message}. What is published is as it was, and the lake can be read.",
-                    f"Next:    go on with it: the same command with --resume {run.run_id}",
+                    f"Run {run.run_id} was {message}. Nothing published has changed, and the lake can be read.",
+                    f"Next:    to continue it, run the same command with --resume {run.run_id}",
                 ],
                 WARNED,
             )
@@ -111,6 +111,6 @@ def stop_on_failed_tables(run: Run) -> None:
         merged = [name for name, table in run.tables.items() if table.state == TableState.MERGED]
         lines = [f"{len(run.failed)} of {len(run.tables)} tables failed; nothing is published."]
         lines += [f"  {error if error.startswith(name) else f'{name}: {error}'}" for name, error in run.failed.items()]
-        lines += [f"Merged all the same: {', '.join(merged)}." if merged else "No table was changed."]
-        lines += [f"Next:    see to the reason, then start the same command again, or with --resume {run.run_id}"]
+        lines += [f"Merged nevertheless: {', '.join(merged)}." if merged else "No table was changed."]
+        lines += [f"Next:    fix the cause, then run the same command again, or with --resume {run.run_id}"]
         raise SourceIncompleteError("\n".join(lines))

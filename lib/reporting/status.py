@@ -117,7 +117,7 @@ def _serving(layout: Layout) -> tuple[Serving, ...]:
     try:
         decisions = all_decisions(layout)
     except LakeError as error:
-        log.warning("%s; who serves the lists is not told", error)
+        log.warning("%s; status does not say who serves the lists", error)
         return ()
     last = {one.list: one for one in decisions}
     return tuple(Serving(name, serving(layout, decisions, name), last[name]) for name in sorted(last))
@@ -160,14 +160,14 @@ def _next(
     if newest.outcome is Outcome.RUNNING or ended is None:
         return f"wait until run {newest.run_id} has ended"
     if ended.outcome is Outcome.PUBLISHED and tasks:
-        return "see the log of what failed in the scheduler; it is over once it ends well there"
+        return "see the log of what failed in the scheduler; a success there ends this"
     resume = f"./spark-submit.sh full-ingest {own} --resume {ended.run_id}"
     return {
-        Outcome.PUBLISHED: "nothing is to be done",
+        Outcome.PUBLISHED: "nothing to do",
         Outcome.MERGED: f"./spark-submit.sh sanity-check {own}",
         Outcome.CHECKS_FAILED: "fix the source or the suite, then full-ingest; for a fixed suite sanity-check is enough",
         Outcome.COULD_NOT_CHECK: f"fix the expectation in expectations/{source}, then sanity-check",
-        Outcome.SOURCE_FAILED: "see to the reason, then start the same command again",
+        Outcome.SOURCE_FAILED: "fix the cause, then run the same command again",
         Outcome.STOPPED: resume,
         Outcome.KILLED: resume,
     }.get(ended.outcome, "see docs/troubleshooting.md; start the same command with --verbose")

@@ -56,11 +56,11 @@ def say_done(layout: Layout, run: Run) -> None:
     for table in run.tables.values():
         if table.new_columns:
             lines.append(
-                f"Columns of {table.table} that are new to its contract: {', '.join(map(repr, table.new_columns))}."
+                f"New columns of {table.table}, which its contract does not have: {', '.join(map(repr, table.new_columns))}."
             )
             if not all(is_column_name(name) for name in table.new_columns):
                 lines.append(
-                    "To take one whose name cannot be a column's: another name, with from: and its name in the JSON."
+                    "A name that no column can have needs another one in the source YAML, with from: and the name in the JSON."
                 )
         if table.rows_resolved:
             lines.append(f"{number_of(table.rows_resolved, 'row')} of {table.table} left quarantine.")
@@ -102,7 +102,9 @@ def why_not_published(
         return "\n".join([*lines, f"Next:    {advice}"])
     lines += ["Next:    fix the source or the suite, then full-ingest; for a fixed suite sanity-check is enough"]
     if not findings.unchecked and len(findings.gating) == 1:
-        lines += [f"Or:      sanity-check --accept '{broken[0].name}' --reason TEXT, to publish this once all the same"]
+        lines += [
+            f"Or:      sanity-check --accept '{broken[0].name}' --reason TEXT, to publish once despite this failure"
+        ]
     return "\n".join(lines)
 
 

@@ -237,7 +237,7 @@ def test_the_next_day_has_one_track_less_and_one_more(ran: list[Ran]) -> None:
 def test_status_names_both_runs_as_published(ran: list[Ran]) -> None:
     out = answer(ran, "spark-submit.sh status")
     assert len(re.findall(r"^\S+ \S+ +published\b.* \d{8}T\d{6}Z-\w{4}", out, re.MULTILINE)) == 2
-    assert re.search(r"^Next: +nothing is to be done$", out, re.MULTILINE)
+    assert re.search(r"^Next: +nothing to do$", out, re.MULTILINE)
 
 
 def test_with_spark_and_without_the_answer_is_the_same(ran: list[Ran]) -> None:

@@ -88,7 +88,7 @@ def test_a_channel_that_fails_gets_it_the_next_time_and_the_other_not_again(tmp_
     assert "500 rows; expected 650 to 1,350 rows" in ops.bodies[1]["message"]
     assert chat.titles == ["[critical] demo: failed"]
     assert [line.split("  ")[-1].partition(":")[0] for line in lines] == [
-        "Told now",
+        "Sent now",
         "[critical] failed, opened",
         "[warning] anomalies, opened",
         "Open",
@@ -156,7 +156,7 @@ def test_without_a_run_silence_and_reminders_are_told(tmp_path: Path) -> None:
     with http_receiver() as ops:
         mine = job(tmp_path, ops=ops)
         record_run(mine, "r1", START - HOUR, START, 0)
-        assert check_alerts(notifier_of(mine), START + 25 * HOUR) == ["Told now: 0", "Open: 0"]
+        assert check_alerts(notifier_of(mine), START + 25 * HOUR) == ["Sent now: 0", "Open: 0"]
         check_alerts(notifier_of(mine), START + 26 * HOUR)
         check_alerts(notifier_of(mine), START + 49 * HOUR)
         check_alerts(notifier_of(mine), START + 50 * HOUR)
@@ -232,7 +232,7 @@ def test_runs_that_cannot_be_read_do_not_keep_an_alert_back(tmp_path: Path, capl
         for file in on_disk(mine.layout.runs).glob("*.parquet"):
             file.unlink()
         send_alerts(mine.notifier, ended(Outcome.FAILED), [], START)
-        assert check_alerts(notifier_of(mine), START + HOUR)[0] == "Told now: 0"
+        assert check_alerts(notifier_of(mine), START + HOUR)[0] == "Sent now: 0"
     assert ops.titles == ["[critical] demo: failed"]
     assert any(record.msg == "ops/runs cannot be read for alerts" for record in caplog.records)
 

@@ -264,11 +264,11 @@ def test_what_a_good_run_has_put_right_fails_no_more(lake: Lake) -> None:
 @pytest.mark.parametrize(
     ("state", "status", "words"),
     [
-        ("published", 0, "nothing is to be done"),
+        ("published", 0, "nothing to do"),
         ("merged", 0, "./spark-submit.sh sanity-check --source demo --lake '{}'"),
         ("checks_failed", 3, "fix the source or the suite"),
         ("checks_failed", 1, "fix the expectation in expectations/demo, then sanity-check"),
-        ("failed", 4, "see to the reason, then start the same command again"),
+        ("failed", 4, "fix the cause, then run the same command again"),
         ("failed", 130, "./spark-submit.sh full-ingest --source demo --lake '{}' --resume a"),
         ("failed", 143, "./spark-submit.sh full-ingest --source demo --lake '{}' --resume a"),
         ("merged", None, "./spark-submit.sh full-ingest --source demo --lake '{}' --resume a"),
