@@ -17,7 +17,7 @@ import click
 
 from jobs import cli
 from lib.errors import PagelakeError
-from lib.logs import BAD, terminal
+from lib.logs import BAD, is_for_people, terminal
 from lib.reporting.traced import told, traced
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -39,7 +39,6 @@ def main(arguments: Sequence[str]) -> int:
         error.show()
         return 2
     except cli.UsageError as error:
-        _headline(error.exit_status)
         click.echo(f"{error}\n`{cli.PROGRAM} --help` lists the jobs and options.", err=True)
         return error.exit_status
     except PagelakeError as error:
@@ -83,7 +82,7 @@ def _explain(error: BaseException, message: str, arguments: Sequence[str], statu
 
 def _headline(status: int) -> None:
     """What the exit status means, in red, for who looks at a terminal. A program has the status itself."""
-    if terminal().is_terminal:
+    if is_for_people():
         sign, style = BAD
         terminal().print(f"{sign} {_MEANINGS[status]} (exit {status})", style=style)
 

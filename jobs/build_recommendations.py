@@ -45,7 +45,7 @@ ADVICE = "see why these lists fail; the next full-ingest publishes those that ar
 @click.option(
     "--if-declared",
     is_flag=True,
-    help="End well, with nothing done, if the source has no block recommend: for schedulers that copy any source.",
+    help="Do nothing, and exit with 0, if the source has no block recommend. For schedulers that copy any source.",
 )
 @lake_only_options
 def command(*, if_declared: bool, **options: Any) -> None:

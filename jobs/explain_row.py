@@ -17,7 +17,7 @@ from lib.session import start_session
 @click.command(
     "explain-row",
     help="Say on which page of which run a row came, whether it was taken, rejected, a duplicate or replaced and why, and its "
-    "state in silver and in what is published. Needs the lake only: nothing is written, and no API is asked.",
+    "state in silver and in what is published. Reads the lake only: nothing is written, and the API is not asked.",
 )
 @lake_only_options
 @click.option("--table", required=True, metavar="NAME", help="The table of the row.")

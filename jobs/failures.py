@@ -13,8 +13,8 @@ from lib.reporting.failures import as_json, failed_rows, say_failures
 
 @click.command(
     "failures",
-    help="List the rows that failed the checks of a run, by key: *** stands for a value that is personal. Needs the lake only, and "
-    "no Spark: nothing is written, and no API is asked. explain-row says where such a row came from.",
+    help="List the rows that failed the checks of a run, by key: *** stands for a value that is personal. Reads the lake only: "
+    "no Spark, no request to the API, and nothing is written. explain-row says where such a row came from.",
 )
 @lake_only_options
 @click.option(

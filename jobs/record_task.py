@@ -25,8 +25,8 @@ from lib.reporting.task_record import record_end
 @click.command(
     "record-task",
     help="Record how a try of a task of a DAG ended, or (without --task) a run of the DAG: in ops/metrics, and wherever the "
-    "source's metrics go; then evaluate the rules of conf/alerts.yml, so that a task that failed is told at once. For the "
-    "callbacks of a scheduler; needs no Spark. Without a lake nothing is written, and all else goes the same way. Exit 1 if "
+    "source's metrics go; then evaluate the rules of conf/alerts.yml, so that a failed task is reported at once. For the "
+    "callbacks of a scheduler; needs no Spark. Without a lake nothing is written there, and the rest is the same. Exit 1 if "
     "something could not be written or sent.",
 )
 @run_options("The run of Pagelake that the task worked on.")

@@ -37,7 +37,7 @@ NAME = "retrain-model"
 @click.option(
     "--if-needed",
     is_flag=True,
-    help="Train only if the last training is too old, or plays are many more or look otherwise than then; say which.",
+    help="Train only if the last training is too old, or the plays have grown or changed much since then; say which.",
 )
 @click.option("--dry-run", is_flag=True, help="Train and measure, and say what would be decided; write nothing.")
 @click.option(

@@ -29,7 +29,7 @@ NAME = "sanity-check"
 @click.command(
     NAME,
     help="Check what the last run merged (or the run of --run-id), and publish it if it passes. A publication always has "
-    "all tables. What no check can know an operator decides: --rollback goes back, --accept goes on.",
+    "all tables. An operator decides what no check can know: --rollback goes back, --accept goes on.",
 )
 @run_options("The run to check.  [default: the last one]")
 @decision_options

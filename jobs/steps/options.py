@@ -79,19 +79,19 @@ _FULL_INGEST_OPTIONS = (
     click.option(
         "--dry-run", is_flag=True, help="Ask for the first page of each table and print the plan; write nothing."
     ),
-    click.option("--resume", metavar="RUN_ID", help="Go on with that run: only what has not landed is fetched."),
+    click.option("--resume", metavar="RUN_ID", help="Continue that run: fetch only what has not landed."),
     click.option(
         "--resume-or-start",
         metavar="RUN_ID",
-        help="Go on with that run, or start it under this id if the lake does not have it: for schedulers.",
+        help="Continue that run, or start it under this id if the lake does not have it. For schedulers.",
     ),
     click.option(
         "--from-landed",
         metavar="RUN_ID|all",
-        help="Merge the pages that this run has landed once more, without asking the source: after the source YAML is fixed. "
-        "all: make the tables anew from the pages of every run, in their order.",
+        help="Merge the pages that this run has landed again, without a request to the source, after the source YAML was fixed. "
+        "all: rebuild the tables from the pages of every run, in their order.",
     ),
-    click.option("--no-check", is_flag=True, help="Merge, and leave checking and publishing to sanity-check."),
+    click.option("--no-check", is_flag=True, help="Merge only; sanity-check checks and publishes."),
     click.option("--allow-deletes", is_flag=True, help="Let this run mark any number of rows as deleted."),
     click.option(
         "--accept-incomplete", is_flag=True, help="Merge tables that could not be proved complete; nothing is deleted."

@@ -107,7 +107,7 @@ def test_the_site_is_copied_after_each_check_and_a_copy_that_fails_hides_no_fail
     lines = str(failed.value).splitlines()
     assert lines[:2] == [
         "1 critical failed, 6 of 7 checks passed:",
-        "  things.column_values_to_not_be_null.name: expect_column_values_to_not_be_null name: 1 of 1 rows",
+        "  critical: things.name must not be null: 1 of 1 rows (id 1) [things.column_values_to_not_be_null.name]",
     ]
     assert any(line.startswith("Besides: the site could not be copied to ") for line in lines)
     # The run's docs and its line are on the site; what is published stays.
