@@ -18,8 +18,8 @@ from lib.reporting.status import as_json, say_status, status_of
 @click.command(
     "status",
     help="Show how the last runs ended, their anomalies, what is published and since when, and what is failing now. Reads the lake "
-    "only: no Spark, no request to the API, and nothing is written without --alerts. The exit status is 0 whatever it shows; scripts "
-    "read --format json.",
+    "only: no Spark, no request to the API, and nothing is written without --alerts. The exit status is 0 whatever it shows; "
+    "scripts read --format json.",
 )
 @lake_only_options
 @click.option(
@@ -42,8 +42,8 @@ from lib.reporting.status import as_json, say_status, status_of
     "--alerts",
     "alerts",
     type=click.Choice(["check", "test"]),
-    help="check: evaluate the rules of conf/alerts.yml without a run, such as that no run has succeeded for too long, and send what "
-    "is due; for cron. test: send a test message on every channel. Exit 1 if a channel failed.",
+    help="check: evaluate the rules of conf/alerts.yml without a run, such as that no run has succeeded for too long, and send "
+    "what is due; for cron. test: send a test message on every channel. Exit 1 if a channel failed.",
 )
 def command(*, last: int, shape: str, alerts: str | None, **options: Any) -> int:
     """The command line of the job."""
