@@ -17,10 +17,17 @@ import click
 
 from jobs import cli
 from lib.errors import PagelakeError
+from lib.logs import BAD, is_for_people, terminal
 from lib.reporting.traced import told, traced
 
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
+_MEANINGS = {
+    1: "The job failed",
+    2: "Nothing was done: the command or a setting is wrong",
+    3: "Checks failed: nothing new is published",
+    4: "The source failed or is incomplete: nothing new is published",
+}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -35,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
         click.echo(f"{error}\n`{cli.PROGRAM} --help` lists the jobs and options.", err=True)
         return error.exit_status
     except PagelakeError as error:
-        _explain(error, f"{error}", arguments)
+        _explain(error, f"{error}", arguments, error.exit_status)
         return error.exit_status
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -43,13 +50,16 @@ def main(arguments: Sequence[str]) -> int:
         return INTERRUPTED if isinstance(error.__cause__, KeyboardInterrupt) else 1
     except Exception as error:  # noqa: BLE001 - the one place where the unforeseen becomes an exit status
         hint = "" if _wants_traceback(arguments) else " (run with --verbose for the traceback)"
-        _explain(error, f"{told(error)}{hint}", arguments)
+        _explain(error, f"{told(error)}{hint}", arguments, 1)
         return 1
 
 
 def _run(invocation: cli.Invocation) -> int:
     if invocation.help:
         click.echo(cli.usage(), nl=False)
+        return 0
+    if invocation.version:
+        click.echo(cli.version(), nl=False)
         return 0
     if invocation.job is None:
         click.echo(cli.usage(), nl=False, err=True)
@@ -63,10 +73,18 @@ def _run(invocation: cli.Invocation) -> int:
     return int(status or 0)
 
 
-def _explain(error: BaseException, message: str, arguments: Sequence[str]) -> None:
+def _explain(error: BaseException, message: str, arguments: Sequence[str], status: int) -> None:
     if _wants_traceback(arguments):
         click.echo("\n".join(traced(error)), err=True)
+    _headline(status)
     click.echo(message, err=True)
+
+
+def _headline(status: int) -> None:
+    """What the exit status means, in red, for who looks at a terminal. A program has the status itself."""
+    if is_for_people():
+        sign, style = BAD
+        terminal().print(f"{sign} {_MEANINGS[status]} (exit {status})", style=style)
 
 
 def _wants_traceback(arguments: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from pyspark.sql import functions as F
 
-from jobs.steps.options import Job, lake_options, open_job
+from jobs.steps.options import Job, lake_only_options, open_job
 from jobs.steps.publish import check_and_publish, start
 from lib.config import Recommend, derivations_of
 from lib.config.derivations import RECOMMENDATIONS
@@ -45,9 +45,9 @@ ADVICE = "see why these lists fail; the next full-ingest publishes those that ar
 @click.option(
     "--if-declared",
     is_flag=True,
-    help="End well, with nothing done, if the source has no block recommend: for schedulers that copy any source.",
+    help="Do nothing, and exit with 0, if the source has no block recommend. For schedulers that copy any source.",
 )
-@lake_options
+@lake_only_options
 def command(*, if_declared: bool, **options: Any) -> None:
     """The command line of the job."""
     job = open_job(**options)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import difflib
 import itertools
 import os
+import platform
 import shlex
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 from lib.config.runtime import read_properties
@@ -15,7 +18,9 @@ from lib.errors import ConfigError
 
 PROGRAM = "./spark-submit.sh"
 # Given by name, not as Spark's conf folder: a folder with files on the class path would rule class data sharing out.
-SPARK_DEFAULTS = Path(__file__).resolve().parents[1] / "conf" / "spark-defaults.conf"
+_ROOT = Path(__file__).resolve().parents[1]
+SPARK_DEFAULTS = _ROOT / "conf" / "spark-defaults.conf"
+_BESIDE = {"Spark": "pyspark", "delta-rs": "deltalake", "Great Expectations": "great_expectations"}
 
 JOBS = {
     "full-ingest": ("jobs.full_ingest", "plan, fetch, land, prove, merge, check, publish"),
@@ -26,6 +31,7 @@ JOBS = {
     ),
     "retrain-model": ("jobs.retrain_model", "train a model for the lists, measure it, promote it if it is better"),
     "status": ("jobs.status", "the last runs, what is published, what is failing"),
+    "failures": ("jobs.failures", "the rows that failed the checks of a run"),
     "record-task": ("jobs.record_task", "note how a task of a DAG ended: in the metrics, and by alerts"),
     "explain-row": ("jobs.explain_row", "where one row came from, and what became of it"),
 }
@@ -52,6 +58,7 @@ class Invocation:
     job: str | None
     job_options: tuple[str, ...]
     help: bool = False
+    version: bool = False
 
 
 def split(arguments: Sequence[str]) -> Invocation:
@@ -65,6 +72,8 @@ def split(arguments: Sequence[str]) -> Invocation:
         option = rest.pop(0)
         if option in {"--help", "-h"}:
             return Invocation(tuple(spark_options), None, (), help=True)
+        if option == "--version":
+            return Invocation(tuple(spark_options), None, (), version=True)
         name, equals, value = option.partition("=")
         if option in _FLAGS:
             spark_options.append(option)
@@ -114,6 +123,14 @@ def module_of(job: str) -> str:
     raise UsageError(f"There is no job {job!r}. {hint}")
 
 
+def version() -> str:
+    """What `--version` prints: Pagelake's, and those of what its tables are written by."""
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    of = {name: metadata.version(package) for name, package in _BESIDE.items()}
+    others = ", ".join(f"{name} {number}" for name, number in of.items())
+    return f"Pagelake {project['version']} ({others}, Python {platform.python_version()})\n"
+
+
 def usage() -> str:
     """What `--help` prints."""
     width = max(map(len, JOBS))
@@ -121,7 +138,8 @@ def usage() -> str:
     return (
         f"Usage: {PROGRAM} [spark-submit options] JOB [job options]\n\n"
         f"Jobs:\n{jobs}\n\n"
-        f"`{PROGRAM} JOB --help` says what a job can be told. Options of spark-submit come before JOB, such as\n"
+        f"`{PROGRAM} JOB --help` lists the options of a job, `{PROGRAM} --version` prints the version.\n"
+        "Options of spark-submit come before JOB, such as\n"
         "--master local[4], --driver-memory 4g or --conf spark.sql.shuffle.partitions=8.\n"
     )
 

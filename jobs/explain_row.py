@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from jobs.steps.options import common_options, open_job
+from jobs.steps.options import lake_only_options, open_job
 from lib.console import say
-from lib.lake.named import check_lake, check_run_known
+from lib.lake.named import check_lake
 from lib.lineage.explain import Asked, explain
 from lib.lineage.key import read_key
 from lib.session import start_session
@@ -17,11 +17,9 @@ from lib.session import start_session
 @click.command(
     "explain-row",
     help="Say on which page of which run a row came, whether it was taken, rejected, a duplicate or replaced and why, and its "
-    "state in silver and in what is published. Needs the lake only: nothing is written, and no API is asked. --api-url, "
-    "--tables and --run-id are taken, so that all jobs can be given the same options, and change nothing here, but for names "
-    "that do not exist: those are exit 2.",
+    "state in silver and in what is published. Reads the lake only: nothing is written, and the API is not asked.",
 )
-@common_options
+@lake_only_options
 @click.option("--table", required=True, metavar="NAME", help="The table of the row.")
 @click.option(
     "--key",
@@ -37,7 +35,6 @@ def command(*, table: str, key_options: tuple[str, ...], **options: Any) -> None
     asked_table = job.source.table(table)
     key = read_key(asked_table, key_options)
     check_lake(job.layout)
-    check_run_known(job.layout, job.run_id)
     with job.steps.step("start Spark"):
         spark = start_session(f"pagelake explain-row {table}", job.runtime, rows=0)
     with job.steps.step("look"):

@@ -9,7 +9,7 @@ import click
 from pyspark.sql import SparkSession
 
 from jobs.steps import record
-from jobs.steps.options import Choices, Job, common_options, full_ingest_options, open_job
+from jobs.steps.options import Choices, Job, full_ingest_options, open_job
 from jobs.steps.publish import check_and_publish, start
 from jobs.steps.serve import served
 from lib.config import BudgetAddress
@@ -38,7 +38,6 @@ NAME = "full-ingest"
 
 
 @click.command(NAME, help="Copy every table of the source into the lake, check it, and publish it if it passes.")
-@common_options
 @full_ingest_options
 def command(*, dry_run: bool, from_landed: str | None, choices: Choices, **options: Any) -> None:
     """The command line of the job."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from jobs.steps.options import common_options, open_settings, read_alerts
+from jobs.steps.options import open_settings, read_alerts, run_options
 from lib.config import Runtime, check_dag_name, check_dag_run, check_run_id
 from lib.console import say
 from lib.errors import ConfigError
@@ -25,12 +25,11 @@ from lib.reporting.task_record import record_end
 @click.command(
     "record-task",
     help="Record how a try of a task of a DAG ended, or (without --task) a run of the DAG: in ops/metrics, and wherever the "
-    "source's metrics go; then evaluate the rules of conf/alerts.yml, so that a task that failed is told at once. For the "
-    "callbacks of a scheduler; needs no Spark. Without a lake nothing is written, and all else goes the same way. Exit 1 if "
-    "something could not be written or sent. --api-url and --tables are taken, so that all jobs can be given the same options, and "
-    "change nothing here.",
+    "source's metrics go; then evaluate the rules of conf/alerts.yml, so that a failed task is reported at once. For the "
+    "callbacks of a scheduler; needs no Spark. Without a lake nothing is written there, and the rest is the same. Exit 1 if "
+    "something could not be written or sent.",
 )
-@common_options
+@run_options("The run of Pagelake that the task worked on.")
 @click.option("--dag", required=True, metavar="ID", help="The DAG.")
 @click.option("--dag-run", required=True, metavar="ID", help="The run of the DAG.")
 @click.option("--task", metavar="ID", help="The task.  [default: the run of the DAG as a whole]")

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from jobs.steps.options import Job, lake_options, open_job
+from jobs.steps.options import Job, lake_only_options, open_job
 from lib.config import derivations_of, new_run_id
 from lib.config.derivations import RECOMMENDATIONS, are_items_personal
 from lib.errors import ConfigError
@@ -37,13 +37,13 @@ NAME = "retrain-model"
 @click.option(
     "--if-needed",
     is_flag=True,
-    help="Train only if the last training is too old, or plays are many more or look otherwise than then; say which.",
+    help="Train only if the last training is too old, or the plays have grown or changed much since then; say which.",
 )
 @click.option("--dry-run", is_flag=True, help="Train and measure, and say what would be decided; write nothing.")
 @click.option(
     "--rollback", is_flag=True, help="Undo the last promotion: the champion before it serves again. Nothing is trained."
 )
-@lake_options
+@lake_only_options
 def command(*, if_needed: bool, dry_run: bool, rollback: bool, **options: Any) -> None:
     """The command line of the job."""
     for name, is_given in (("--dry-run", dry_run), ("--if-needed", if_needed)):

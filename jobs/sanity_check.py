@@ -8,7 +8,7 @@ import click
 
 from jobs.steps import record
 from jobs.steps.decision import decision_options
-from jobs.steps.options import Job, common_options, open_job
+from jobs.steps.options import Job, open_job, run_options
 from jobs.steps.publish import check_and_publish, start
 from lib.errors import ConfigError
 from lib.lake import runs
@@ -29,10 +29,9 @@ NAME = "sanity-check"
 @click.command(
     NAME,
     help="Check what the last run merged (or the run of --run-id), and publish it if it passes. A publication always has "
-    "all tables: --tables is taken, so that both jobs can be given the same options, and changes nothing here. What no check "
-    "can know an operator decides: --rollback goes back, --accept goes on.",
+    "all tables. An operator decides what no check can know: --rollback goes back, --accept goes on.",
 )
-@common_options
+@run_options("The run to check.  [default: the last one]")
 @decision_options
 def command(*, rollback: bool, accepted: Accepted | None, **options: Any) -> None:
     """The command line of the job."""

@@ -7,29 +7,28 @@ from typing import Any
 
 import click
 
-from jobs.steps.options import Job, common_options, open_job
+from jobs.steps.options import Job, lake_only_options, open_job
 from lib.console import say
 from lib.errors import ConfigError
-from lib.lake.named import check_lake, check_run_known
-from lib.observe.alerting import Notifier, check_alerts, try_channels
+from lib.lake.named import check_lake
+from lib.observe.alerting import Notifier, channels_off, check_alerts, try_channels
 from lib.reporting.status import as_json, say_status, status_of
 
 
 @click.command(
     "status",
-    help="Say how the last runs ended and what was anomalous in them, what is published and since when, and what is failing now. "
-    "Needs the lake only, and no Spark: no API is asked, and without --alerts nothing is written. Ends with 0 whatever it has to "
-    "say; a script reads --format json. --api-url, --tables and --run-id are taken, so that all jobs can be given the same "
-    "options, and change nothing here, but for names that do not exist: those are exit 2.",
+    help="Show how the last runs ended, their anomalies, what is published and since when, and what is failing now. Reads the lake "
+    "only: no Spark, no request to the API, and nothing is written without --alerts. The exit status is 0 whatever it shows; "
+    "scripts read --format json.",
 )
-@common_options
+@lake_only_options
 @click.option(
     "--last",
     type=click.IntRange(1, 1000),
     default=10,
     metavar="N",
     show_default=True,
-    help="So many runs, newest first.",
+    help="How many runs to show, newest first.",
 )
 @click.option(
     "--format",
@@ -43,8 +42,8 @@ from lib.reporting.status import as_json, say_status, status_of
     "--alerts",
     "alerts",
     type=click.Choice(["check", "test"]),
-    help="check: evaluate the rules of conf/alerts.yml without a run, for what time alone brings, and send what is due; for cron. "
-    "test: send a test message on every channel. Exit 1 if a channel failed.",
+    help="check: evaluate the rules of conf/alerts.yml without a run, such as that no run has succeeded for too long, and send "
+    "what is due; for cron. test: send a test message on every channel. Exit 1 if a channel failed.",
 )
 def command(*, last: int, shape: str, alerts: str | None, **options: Any) -> int:
     """The command line of the job."""
@@ -54,7 +53,6 @@ def command(*, last: int, shape: str, alerts: str | None, **options: Any) -> int
         say(lines)
         return 0 if went_well else 1
     check_lake(job.layout)
-    check_run_known(job.layout, job.run_id)
     if alerts == "check":
         say(check_alerts(notifier_of(job), datetime.now(UTC)))
         return 0
@@ -62,6 +60,7 @@ def command(*, last: int, shape: str, alerts: str | None, **options: Any) -> int
     if shape == "json":
         click.echo(as_json(status))
     else:
+        say(channels_off(job.alerts) if job.alerts else [])
         say_status(status)
     return 0
 

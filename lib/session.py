@@ -15,6 +15,7 @@ from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from lib.config import Runtime
+from lib.jvm_says import start_jvm
 
 # A published version must stay readable for years: Delta refuses to read one that is older than this, vacuumed or not.
 RETENTION = {
@@ -74,11 +75,13 @@ def start_session(app: str, runtime: Runtime, *, rows: int, halts: bool = False)
     What the user gave to spark-submit goes before what is set here, `EVERY_ENGINE` apart.
     `halts`: Ctrl-C and SIGTERM halt Spark before anything else is done about them. For a process that ends with its job.
     """
-    builder = SparkSession.builder.appName(app)
+    settings = {"spark.app.name": app, **settings_of(runtime, rows=rows)}
     if runtime.is_local and runtime.master is None:
         # Unlike local[*], this one tries a failed task again.
-        builder = builder.master("local[*,4]")
-    for name, value in settings_of(runtime, rows=rows).items():
+        settings["spark.master"] = "local[*,4]"
+    start_jvm(settings)
+    builder = SparkSession.builder
+    for name, value in settings.items():
         builder = builder.config(name, value)
     session = for_every_engine(builder.getOrCreate())
     if threading.current_thread() is threading.main_thread():

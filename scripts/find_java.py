@@ -60,9 +60,9 @@ def find(places: tuple[str, ...] = PLACES) -> tuple[str | None, list[str]]:
         if version in SUPPORTED:
             return true_home, passed_over
         if version is not None:
-            passed_over.append(f"Java {version} ({where}) passed over: Spark runs on 17 or 21.")
+            passed_over.append(f"Java {version} ({where}) is not used: Spark runs on 17 or 21.")
         elif where == "JAVA_HOME":
-            passed_over.append(f"JAVA_HOME={home} passed over: there is no Java in it.")
+            passed_over.append(f"JAVA_HOME={home} is not used: there is no Java in it.")
     return None, passed_over
 
 

@@ -23,7 +23,7 @@ _OPTIONS = (
         "--accept",
         multiple=True,
         metavar="EXPECTATION",
-        help="Publish this once although this critical expectation fails. Its name begins its line in the list of failures.",
+        help="Publish this once although this critical expectation fails. Its name is in brackets at the end of its line.",
     ),
     click.option(
         "--reason", metavar="TEXT", help="Why it is accepted: recorded with your user name, and shown on the site."

@@ -45,9 +45,13 @@ _WHERE = (
         show_default=True,
         help="A name in conf/sources/, or a YAML file.",
     ),
-    click.option("--api-url", metavar="URL", help="Another address of the same API."),
     click.option("--lake", metavar="PATH", help="Where the lake is, or is to be made.  [default: ./lake/<source>]"),
 )
+_API_URL = click.option("--api-url", metavar="URL", help="Another address of the same API.")
+# A source without an address is read with this one. A job that asks no API has nothing else to do with it.
+_API_URL_UNUSED = click.option("--api-url", metavar="URL", hidden=True)
+_TABLES_UNUSED = click.option("--tables", metavar="A,B", hidden=True)
+_RUN_ID = click.option("--run-id", metavar="ID", help="The run's name.  [default: time and a random end]")
 _HOW = (
     click.option(
         "--set",
@@ -65,31 +69,29 @@ _HOW = (
     ),
     click.option("--verbose", is_flag=True, help="More log lines, and tracebacks."),
 )
-_OPTIONS = (
-    *_WHERE,
-    click.option("--tables", metavar="A,B", help="Only these tables of the source."),
-    click.option("--run-id", metavar="ID", help="The run's name.  [default: time and a random end]"),
-    *_HOW,
-)
-
 
 _FULL_INGEST_OPTIONS = (
+    *_WHERE,
+    _API_URL,
+    click.option("--tables", metavar="A,B", help="Only these tables of the source."),
+    _RUN_ID,
+    *_HOW,
     click.option(
         "--dry-run", is_flag=True, help="Ask for the first page of each table and print the plan; write nothing."
     ),
-    click.option("--resume", metavar="RUN_ID", help="Go on with that run: only what has not landed is fetched."),
+    click.option("--resume", metavar="RUN_ID", help="Continue that run: fetch only what has not landed."),
     click.option(
         "--resume-or-start",
         metavar="RUN_ID",
-        help="Go on with that run, or start it under this id if the lake does not have it: for schedulers.",
+        help="Continue that run, or start it under this id if the lake does not have it. For schedulers.",
     ),
     click.option(
         "--from-landed",
         metavar="RUN_ID|all",
-        help="Merge the pages that this run has landed once more, without asking the source: after the source YAML is fixed. "
-        "all: make the tables anew from the pages of every run, in their order.",
+        help="Merge the pages that this run has landed again, without a request to the source, after the source YAML was fixed. "
+        "all: rebuild the tables from the pages of every run, in their order.",
     ),
-    click.option("--no-check", is_flag=True, help="Merge, and leave checking and publishing to sanity-check."),
+    click.option("--no-check", is_flag=True, help="Merge only; sanity-check checks and publishes."),
     click.option("--allow-deletes", is_flag=True, help="Let this run mark any number of rows as deleted."),
     click.option(
         "--accept-incomplete", is_flag=True, help="Merge tables that could not be proved complete; nothing is deleted."
@@ -130,14 +132,18 @@ def full_ingest_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return checked
 
 
-def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that every job has which copies or checks tables."""
-    return _with(command, _OPTIONS)
+def run_options(which: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the options of a job on what a run has merged. `which` run is the help of `--run-id`.
+
+    Schedulers give it those of full-ingest: a publication has all tables, so --tables is only checked.
+    """
+    run_id = click.option("--run-id", metavar="ID", help=which)
+    return lambda command: _with(command, (*_WHERE, _API_URL_UNUSED, _TABLES_UNUSED, run_id, *_HOW))
 
 
-def lake_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of a job that is no run."""
-    return _with(command, (*_WHERE, *_HOW))
+def lake_only_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of a job that is no run, and asks the lake alone."""
+    return _with(command, (*_WHERE, _API_URL_UNUSED, *_HOW))
 
 
 def _with(command: Callable[..., Any], options: Sequence[Callable[..., Any]]) -> Callable[..., Any]:

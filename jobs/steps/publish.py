@@ -16,18 +16,20 @@ from lib.lake.complete import CompleteSet, complete
 from lib.lake.publications import Accepted, publish
 from lib.lake.runs import Run
 from lib.lake.states import RunState
+from lib.logs import BAD, GOOD, WARNED
 from lib.quality.accept import not_accepted
 from lib.quality.checking import Looking, Suites, check, check_record, look, prepare_checks
 from lib.quality.docs import Docs, copy_assets
-from lib.quality.failed_rows import CheckOf, write_failures
-from lib.quality.names import rows_query
+from lib.quality.names import failures_command
 from lib.reporting.kept_page import keep_page
 from lib.reporting.observe import copy_site
 from lib.reporting.site import checked_page, write_index
 from lib.reporting.summary import why_not_published
 from lib.session import start_session
 
-ROWS_NOTE = "Some expectations only warn, and failed. The keys of the rows concerned are in ops/failures:"
+# By the shape of the counts of a check.
+_SIGNS = {"good": GOOD, "open": WARNED, "bad": BAD}
+ROWS_NOTE = "Some expectations only warn, and failed. To list the rows, with the --source and --lake of the run:"
 
 
 def start(job: Job, name: str, run: Run, rows: int) -> tuple[SparkSession, Suites]:
@@ -87,7 +89,7 @@ def _check_and_publish(
 ) -> None:
     docs_id = site.free_docs_id(job.layout.site, run.run_id, [check.docs_id for check in all_checks(job.layout)])
     site.remove_leftovers(job.layout.site, job.now)
-    with job.steps.step("check"):
+    with job.steps.step("check") as step:
         copy = job.copy(spark, run)
         looking = looking or look(copy, suites, background)
         assets = job.runtime.site_assets
@@ -98,17 +100,18 @@ def _check_and_publish(
         if carried is not None and carried.expectation in {finding.name for finding in findings.gating}:
             accepted = carried
         broken = (*not_accepted(findings, accepted), *findings.unchecked)
+        step.result, step.sign = str(findings.counts), _SIGNS[findings.counts.shape]
         reached("checked")
-    with job.steps.step("publish"):
+    with job.steps.step("publish") as step:
         if findings.failed:
-            notes.append(f"{ROWS_NOTE} {rows_query(docs_id)}")
+            notes += map(str, findings.warnings)
+            notes.append(f"{ROWS_NOTE} {failures_command(docs_id)}")
         if not broken:
             keep_page(docs.folder, checked_page(job.layout, job.source.source, run, docs_id, job.now, findings, notes))
         site.publish_run_docs(docs.folder, job.layout.site, docs_id)
         reached("docs moved in")
         # Only now is the docs' id taken for good: a check that was killed before leaves no rows that the next one would repeat.
-        one = CheckOf(run, docs_id, job.now)
-        write_failures(spark, job.source, job.layout, lambda: copy.key_hash, one, found.frames, findings)
+        found.listed.write(spark, job.layout)
         # Not only the tables: the orphaned references are cached, too. At each commit to a table, Spark plans again every cached
         # query that reads it, which the next run in this process would pay for.
         spark.catalog.clearCache()
@@ -120,9 +123,11 @@ def _check_and_publish(
         run.to(RunState.CHECKS_FAILED if broken else RunState.PUBLISHED)
         add_check(job.layout, check_record(run, docs_id, job.now, findings, None if broken else accepted))
         write_index(job.site)
+        step.result = "nothing new is published" if broken else f"publication {docs_id}"
+        step.sign = BAD if broken else GOOD
     not_copied = _copy_site(job)
     if broken:
-        why = why_not_published(job.layout, docs_id, findings, broken, advice)
+        why = why_not_published(job.source.source, job.layout, docs_id, findings, broken, advice)
         if not_copied:
             raise LakeError(f"{why}\nBesides: {not_copied}")
         raise (CouldNotCheckError if findings.unchecked else ChecksFailedError)(why)

@@ -9,7 +9,7 @@ from lib.failpoints import reached
 from lib.gold.recommendations import prune_published
 from lib.gold.refresh import refresh
 from lib.gold.registry import apart_of, tables_of
-from lib.lake import publications
+from lib.lake import publications, results
 from lib.lake.copying import Copy
 from lib.lake.derived import Base, Derived
 from lib.lake.layout import Layout
@@ -28,7 +28,7 @@ def derive_tables(copy: Copy) -> None:
     apart = [(one, bases) for one in apart_of(copy.source) if (bases := _moved_on(layout, run, one))]
     if not ready and not apart:
         return
-    with copy.progress.step("derive"):
+    with copy.progress.step("derive") as step:
         reached("derive started")
         for table, bases in ready:
             built = refresh(copy.spark, layout, copy.source, table, bases)
@@ -39,6 +39,7 @@ def derive_tables(copy: Copy) -> None:
             pruned = prune_published(copy.spark, layout, declared, version, bases)
             if pruned is not None:
                 run.tables[declared.name] = record_of(layout, declared, pruned, bases)
+        step.result = results.changed(one for one in run.tables.values() if one.state == TableState.BUILT)
         reached("derived")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,6 +28,7 @@ SCHEMA = pa.schema(
         "unchecked": pa.int64(),
         "number": pa.int64(),
         "last_run": pa.int64(),
+        "lines": pa.list_(pa.string()),
     }
 )
 
@@ -37,7 +39,8 @@ class Check:
 
     `failed` are critical expectations that failed, `unchecked` those of any severity that could not be checked, `warnings`
     those that failed and only report: each expectation is counted once. `number` is its place in the order of checks, and
-    `last_run` the greatest number of a run that the lake had then; both are given when it is recorded.
+    `last_run` the greatest number of a run that the lake had then; both are given when it is recorded. `lines` are the failures, a
+    line each, critical ones first.
     """
 
     docs_id: str
@@ -52,6 +55,7 @@ class Check:
     unchecked: int = 0
     number: int = 0
     last_run: int = 0
+    lines: Sequence[str] | None = None
 
 
 def add_check(layout: Layout, check: Check) -> None:

@@ -23,9 +23,10 @@ SCHEMA = pa.schema(
         "key": pa.string(),
         "key_hash": pa.string(),
         "note": pa.string(),
+        "pointer": pa.string(),
     }
 )
-ORDER = ("table", "expectation", "key", "key_hash")
+ORDER = ("table", "expectation", "key", "pointer", "key_hash")
 # So many rows the driver writes by itself, in a hundredth of the time that a Spark job takes.
 FEW = 10_000
 
@@ -34,7 +35,8 @@ def add_few(layout: Layout, rows: Sequence[records.Record]) -> None:
     """Add the failures of one check, of at most `FEW` rows, in one commit.
 
     Grain: one row per failing row and expectation. `key` is a JSON object of the table's key columns, `***` for a personal
-    value. A row without `key` has a `note`: why rows of that expectation are not listed, or not all.
+    value; `pointer` is the value of a reference that meets no row, null for other expectations. A row
+    without `key` has a `note`: why rows of that expectation are not listed, or not all.
     """
     ordered = sorted(rows, key=lambda row: tuple(row[name] or "" for name in ORDER))
     records.append(layout.failures, SCHEMA, ordered)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from lib.config.suggest import closest, did_you_mean
 from lib.errors import ConfigError
-from lib.lake import runs, storage
+from lib.lake import storage
 from lib.lake.layout import Layout
 
 
@@ -31,18 +31,6 @@ def near_lake(layout: Layout) -> str:
         return ""
     found = closest(layout.root.name, names)
     return f"; did you mean {str(beside / found)!r}?" if found else ""
-
-
-def check_run_known(layout: Layout, run_id: str | None) -> None:
-    """Check that the run of `--run-id`, if one is named, is one of the lake, for a job that only reads.
-
-    Raises:
-        ConfigError: it is not; names the nearest one.
-    """
-    if run_id is not None:
-        names = [run.run_id for run in runs.all_runs(layout)]
-        if run_id not in names:
-            raise unknown_run(layout, "--run-id", run_id, names)
 
 
 def unknown_run(

@@ -66,6 +66,8 @@ class Budget:
         self._gap_s = 0.0 if requests_per_second is None else 1.0 / requests_per_second
         self._max_wait_s = max_wait_s
         self._clock = clock
+        self.on_page: Callable[[], object] = lambda: None
+        """Called for each page that has come, by the thread that hears of it."""
         self._lock = threading.Lock()
         self._queue: deque[Turn] = deque()
         self._next_at = self._paused_until = -math.inf
@@ -92,6 +94,10 @@ class Budget:
         with self._lock:
             until = self._clock() + min(max(0.0, pause_s), self._max_wait_s)
             self._paused_until = max(self._paused_until, until)
+
+    def page_came(self) -> None:
+        """A page is here: whoever shows how far the fetch is hears of it."""
+        self.on_page()
 
     def source_token(self, refused: int | None = None, timeout_s: float | None = None) -> Token:
         """What `Tokens.current` gives.

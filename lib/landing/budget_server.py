@@ -1,10 +1,10 @@
 """The budget over the network: a server on the driver, and the gate that executors pass.
 
 The protocol is lines of ASCII over one connection a thread. The client begins with the server's token and is answered `ok`; then
-`acquire` is answered `ok` when its turn has come, with a `wait` now and then until it has; `release` and
-`pause SECONDS` are not answered. `token` asks for the token that the source wants to see, `token SERIAL` for another one than that,
-which the source has refused: answered `token SERIAL TEXT`, or `none` and a JSON text that says why, with a `wait` now and then
-before. A connection that ends gives its permit back.
+`acquire` is answered `ok` when its turn has come, with a `wait` now and then until it has; `release`, `pause SECONDS` and
+`page` (one has come) are not answered. `token` asks for the token that the source wants to see, `token SERIAL` for another one
+than that, which the source has refused: answered `token SERIAL TEXT`, or `none` and a JSON text that says why, with a `wait` now
+and then before. A connection that ends gives its permit back.
 """
 
 from __future__ import annotations
@@ -159,6 +159,8 @@ class _Client(socketserver.StreamRequestHandler):
                 self.turn = None
             elif word == b"pause":
                 self.server.budget.slow_down(float(rest))
+            elif word == b"page":
+                self.server.budget.page_came()
             elif word == b"token":
                 self.wfile.write(self._token(int(rest) if rest else None).encode())
             else:
@@ -215,6 +217,11 @@ class RemoteGate:
         """Nobody, in any task, gets a permit for that long from now."""
         with suppress(OSError):  # the next permit's failure says why
             self._tell(self._connection(), f"pause {pause_s:.6f}")
+
+    def page_came(self) -> None:
+        """A page is here: the driver shows how far the fetch is."""
+        with suppress(OSError):  # the next permit's failure says why
+            self._tell(self._connection(), "page")
 
     @contextmanager
     def _reached(self) -> Iterator[_Connection]:

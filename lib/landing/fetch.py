@@ -86,7 +86,9 @@ class FetchPages:
                 local.client = SourceClient(self.access, self.gate)
                 clients.append(local.client)
             asked = {"run_id": self.run_id, "table": span.table, "path": span.path}
-            return span, fetch_page(local.client, **asked, position=position, round_=self.round_)
+            page = fetch_page(local.client, **asked, position=position, round_=self.round_)
+            self.gate.page_came()
+            return span, page
 
         pages = ((span, position) for span in spans for position in span.positions)
         flying: set[Future[tuple[Span, PageRow]]] = set()

@@ -7,8 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeAlias
 
+from lib.console import number_of
 from lib.errors import SourceIncompleteError
 from lib.failpoints import reached
+from lib.lake import results
 from lib.lake.states import COUNTED, ENDED, INCOMPLETE, PROVED, REREAD, SWEPT, UNPROVED, Step, TableState
 from lib.landing import prove
 from lib.landing.bronze import MOST_NAMED
@@ -27,6 +29,7 @@ from lib.landing.plan import (
 from lib.landing.prove import Case, Doubt, Proof, doubt_repeats, report, walk_again
 from lib.landing.sweep import sweep
 from lib.landing.walk import Begun, read_to_the_end, walk_begun, walk_from_the_start
+from lib.logs import WARNED
 from lib.source.page import PageRow
 from lib.tables.newest import pages_sharing_keys
 
@@ -53,12 +56,13 @@ def land_complete(landing: Landing, plan: Plan, batch: Batch) -> dict[str, Parse
     follow_parents(landing.copy.source, run)
     run.ended(Step.PROVE)
     reached("proved")
-    with landing.copy.progress.step("parse"):
+    with landing.copy.progress.step("parse") as step:
         parsed = parse_tables(batch, list(run.tables))
         parsed |= _settle_duplicates(landing, batch, parsed)
         _doubt_uneven_duplicates(landing)
         follow_parents(landing.copy.source, run)
         run.ended(Step.PARSE)
+        results.tell(step, run, results.parsed(run.tables[name] for name in parsed))
         note_plan(landing.copy.lake, run, [case.plan for case in landing.cases.values()])
         reached("parsed")
     return parsed
@@ -106,8 +110,11 @@ def prove_tables(landing: Landing, doubts: Sequence[Doubt] = ()) -> None:
             _read_again(landing, again)
             asked = [doubt.case.plan.table for doubt in again]
         open_cases = [landing.cases[name] for name in asked if name not in run.failed]
-        with landing.copy.progress.step("prove"):
+        with landing.copy.progress.step("prove") as step:
             again = _judge(landing, open_cases, rounds if number == rounds else None)
+            results.tell(step, run, results.proved(run.tables[name] for name in asked))
+            if again:
+                step.sign = WARNED
         if not again:
             break
 
@@ -174,7 +181,7 @@ def moved_since(landing: Landing, doubt: Doubt) -> bool:
     pages = [page for span in doubt.ranges for page in range(span.first, span.last + 1)]
     if len(pages) > MOST_LOOKS:
         return True
-    landing.copy.progress.note(f"{plan.table}: {doubt.why}; looking at {len(pages)} pages again")
+    landing.copy.progress.note(f"{plan.table}: {doubt.why}; re-reading {number_of(len(pages), 'page')}")
     landed = landing.bronze.rows_hashes(plan, pages)
     now = look_at_pages(landing.access, landing.copy.run.run_id, doubt.ranges, landing.budget)
     return {page.page: page.items_sha256 for page in now} != landed
@@ -246,7 +253,7 @@ def give_up(landing: Landing, table: str, why: str) -> None:
     """Fail the table; or go on with what has landed of it, where the operator chose to."""
     why = landing.access.worded(table, why)
     if landing.accept_incomplete:
-        landing.copy.progress.note(f"going on though incomplete: {why}")
+        landing.copy.progress.note(f"continuing although incomplete: {why}")
         landing.copy.run.tables[table].proof = INCOMPLETE
         landing.copy.run.tables[table].to(TableState.LANDED)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from lib.console import number_of
 from lib.failpoints import reached
 from lib.lake.copying import Copy
 from lib.landing.bronze import Bronze, land
@@ -54,13 +55,18 @@ class Landing:
         """Land these pages in waves; those that are here already, and the next part of these walks, with the first."""
         limits = self.copy.source.api.limits
         n_pages = sum(span.n_pages for span in ranges) + len(here)
-        with self.copy.progress.counted("fetch and land", 0 if walks else n_pages) as done:
+        n_landed = 0
+        with self.copy.progress.counted("fetch and land", 0 if walks else n_pages, "pages") as step:
+            self.budget.on_page = step.advance
+            step.advance(len(here))
             per_wave = self.wave_pages * limits.concurrency
             for wave in list(waves(ranges, per_wave)) or [()] * bool(here or walks):
                 slots = self.copy.spark.sparkContext.defaultParallelism
                 parts, in_flight = shared_out(wave, walks, slots=slots, concurrency=limits.concurrency)
                 fetch = FetchPages(self.access, self.copy.run.run_id, parts, in_flight, self.gate, here, round_)
                 land(fetched(self.copy.spark, fetch), self.copy.lake.pages)
-                done(sum(span.n_pages for span in wave) + len(here))
+                n_landed += sum(span.n_pages for span in wave) + len(here)
+                step.reach(n_landed)
                 here, walks = (), ()
                 reached("wave landed")
+            step.result = number_of(step.done, "page")

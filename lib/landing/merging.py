@@ -10,10 +10,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lib.config import Source, Table
+from lib.console import number_of
 from lib.errors import ConfigError
 from lib.failpoints import reached
 from lib.lake import merge as lake
-from lib.lake import quarantine, runs
+from lib.lake import quarantine, results, runs
 from lib.lake.columns import add_columns, held_columns, widen_columns
 from lib.lake.conflicts import from_a_fresh_snapshot
 from lib.lake.key_hash import KeyHash
@@ -44,11 +45,13 @@ def check_columns_held(source: Source, layout: Layout, names: Iterable[str]) -> 
 def merge_parsed(batch: Batch, parsed: dict[str, Parsed]) -> None:
     """Put bad rows into quarantine and good ones into silver, and see what became of those that were in quarantine before."""
     run = batch.copy.run
-    with batch.copy.progress.step("quarantine"):
+    with batch.copy.progress.step("quarantine") as step:
         _write_quarantine(batch, list(parsed.values()))
-    with batch.copy.progress.step("merge"):
+        step.result = number_of(sum(run.tables[name].rows_rejected or 0 for name in parsed), "row")
+    with batch.copy.progress.step("merge") as step:
         good = [one.table for name, one in parsed.items() if name not in run.failed]
         side_by_side(run, good, lambda table: _merge(batch, parsed[table.name]))
+        results.tell(step, run, results.changed(run.tables.values()))
     merged = [one for name, one in parsed.items() if run.tables[name].state == TableState.MERGED]
     if still_open := quarantine.open_earlier(batch.layout, batch.clock) & {one.table.name for one in merged}:
         with batch.copy.progress.step("resolve"):

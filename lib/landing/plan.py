@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
 
 from lib.config import Source
-from lib.console import Steps
+from lib.console import Steps, number_of
 from lib.lake.layout import Layout
 from lib.lake.runs import Run
 from lib.lake.states import Step, TableState
+from lib.logs import BAD
 from lib.source.access import Access
 from lib.source.client import SourceClient
 from lib.source.gate import Gate
@@ -182,14 +183,20 @@ def plan_tables(source: Source, access: Access, gate: Gate, run: Run, progress: 
 
     The tables are those that the run has planned.
     """
-    with progress.step("plan"):
+    with progress.step("plan") as step:
         planned = [name for name, table in run.tables.items() if table.state == TableState.PLANNED]
         wanted = [name for name in planned if source.table(name).parent is None]
         before = {table.table: table for table in plans_of(run.plan)}
         new = [(name, source.table(name).path) for name in wanted if name not in before]
         plan = make_plan(access, run.run_id, new, gate)
         _say_where_no_total_is(access, plan, run, progress)
-        return replace(plan, tables=(*before.values(), *plan.tables))
+        plan = replace(plan, tables=(*before.values(), *plan.tables))
+        step.result = number_of(len(plan.tables), "table")
+        if all(table.total is not None for table in plan.tables):
+            step.result += f" with {number_of(plan.n_rows, 'row')}"
+        if plan.failed:
+            step.sign, step.result = BAD, f"{step.result}, {len(plan.failed)} cannot be read"
+        return plan
 
 
 def _say_where_no_total_is(access: Access, plan: Plan, run: Run, progress: Steps) -> None:

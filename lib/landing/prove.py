@@ -210,7 +210,7 @@ def _go_on(case: Case, seen: Seen, n_missing: int) -> Doubt:
 def doubt_repeats(case: Case, pages: Iterable[int]) -> Doubt:
     """Keys stand on more than one page. If those pages are as they were when they are looked at, the source repeats itself."""
     again = replace(case, doubted=frozenset())
-    return _ask(again, pages, "keys stand on more than one page", around=False)
+    return _ask(again, pages, "keys are on more than one page", around=False)
 
 
 def walk_again(case: Case, why: str, *, is_moving: bool = True) -> Doubt:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from lib.config import Source
 from lib.errors import ConfigError
 from lib.failpoints import reached
-from lib.lake import runs
+from lib.lake import results, runs
 from lib.lake.copying import Copy
 from lib.lake.layout import Layout, remove_rebuilds
 from lib.lake.merge import Clock, replace_rows
@@ -101,8 +101,9 @@ def _merge(copy: Copy, source: Run, layout: Layout, known: list[Run], *, allow_d
     plans = {plan.table: plan for plan in plans_of(source.plan)}
     clock = Clock(source.run_id, source.started_at, number=source.number)
     batch = Batch(copy, layout, clock, plans.__getitem__, known, allow_deletes)
-    with copy.progress.step("parse"):
+    with copy.progress.step("parse") as step:
         parsed = parse_tables(batch, list(source.tables))
+        results.tell(step, copy.run, results.parsed(copy.run.tables[name] for name in parsed))
         if layout == copy.lake:
             copy.run.end_step(Step.PARSE, layout)
         reached("parsed")

@@ -91,7 +91,7 @@ def check_alerts(notifier: Notifier, now: datetime) -> list[str]:
     A last run that was killed is found here, too. Returns the lines to print: what was told, and what is open.
     """
     told = evaluate(notifier, Subject(last_run(notifier.layout) if notifier.layout else None), now).events
-    lines = [f"Told now: {len(told)}", *(_line(event) for event in told)]
+    lines = [f"Sent now: {len(told)}", *(_line(event) for event in told)]
     still_open = open_alerts(notifier.alerts.rules, _before(notifier.layout) if notifier.layout else [])
     return [*lines, f"Open: {len(still_open)}", *(_line(event) for event in still_open)]
 
@@ -117,7 +117,6 @@ def try_channels(notifier: Notifier) -> tuple[list[str], bool]:
 
 def evaluate(notifier: Notifier, subject: Subject, now: datetime) -> Notified:
     """Evaluate the rules, and send what is due. Never raises for trouble with a channel or with `ops/alerts`: that is logged."""
-    _mention_off(notifier.alerts)
     if notifier.layout is None:
         return _tell(notifier, subject, now)
     slowest_s = max((channel.timeout_s for channel in _on(notifier.alerts).values()), default=0)
@@ -159,11 +158,14 @@ def _on(alerts: Alerts) -> dict[str, Channel]:
     return {channel.name: channel for channel in alerts.channels if channel.url.url is not None}
 
 
-def _mention_off(alerts: Alerts) -> None:
+def channels_off(alerts: Alerts) -> list[str]:
+    """A sentence on each channel that a rule names and that is off."""
     wanted = {name for rule in alerts.rules for name in rule.channels}
-    for channel in alerts.channels:
-        if channel.name in wanted and channel.url.url is None:
-            log.info("alert channel is off", extra={"channel": channel.name, "not_set": channel.url.variable})
+    return [
+        f"Alert channel {channel.name} is off: {channel.url.variable} is not set."
+        for channel in alerts.channels
+        if channel.name in wanted and channel.url.url is None
+    ]
 
 
 def _log(told: Sequence[Message]) -> None:

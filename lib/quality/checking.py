@@ -23,6 +23,7 @@ from lib.lake.runs import Run
 from lib.lake.states import RunState, TableState
 from lib.quality.declared import NOTHING
 from lib.quality.docs import Docs
+from lib.quality.failed_rows import CheckOf, Listed, list_failures
 from lib.quality.implied import implied, register_deleted_rows
 from lib.quality.lists import register_build, register_references
 from lib.quality.references import count_unmatched, describe_unmatched, register_unmatched
@@ -32,6 +33,8 @@ from lib.quality.validate import Findings, validate
 if TYPE_CHECKING:
     from great_expectations import ExpectationSuite
 
+# So many failures the record of a check keeps as lines.
+MOST_LINES = 100
 Suites = dict[str, "ExpectationSuite"]
 
 
@@ -70,10 +73,10 @@ def look(copy: Copy, suites: Suites, background: ThreadPoolExecutor) -> Looking:
 
 @dataclass(frozen=True)
 class Checking:
-    """What a check came to: the tables as they were checked, what was found of each, and sentences on unmatched references."""
+    """What a check came to: what was found of each table, the rows that fail, and sentences on unmatched references."""
 
-    frames: dict[str, DataFrame]
     findings: Findings
+    listed: Listed
     notes: list[str]
 
 
@@ -95,14 +98,22 @@ def check(
     register_deleted_rows(copy.spark, copy.source, copy.run)
     notes = _built_apart(copy, frames, suites)
     pointing = {table.name for table in copy.source.tables if table.references}
+    listed: list[Listed] = []
+
+    def with_keys(found: Findings) -> Findings:
+        of = CheckOf(copy.run, docs.docs_id, at)
+        listed.append(list_failures(copy.source, lambda: copy.key_hash, of, frames, found))
+        return listed[0].with_keys()
+
     findings = validate(
         {name: frames[name] for name in sorted(frames, key=lambda name: name in pointing)},
         suites,
         at=at,
         docs=docs,
         wait_for=lambda name: looking.unmatched.result() if name in pointing else None,
+        with_keys=with_keys,
     )
-    return Checking(frames, findings, [*looking.unmatched.result(), *notes])
+    return Checking(findings, listed[0], [*looking.unmatched.result(), *notes])
 
 
 def _read_at(copy: Copy, versions: Mapping[str, tuple[str, int]]) -> dict[str, DataFrame]:
@@ -178,4 +189,5 @@ def check_record(run: Run, docs_id: str, at: datetime, findings: Findings, accep
         rows=sum(findings.rows.values()),
         message="; ".join(worst) or None,
         unchecked=counts.unchecked,
+        lines=findings.lines[:MOST_LINES],
     )

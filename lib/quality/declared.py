@@ -11,6 +11,8 @@ Declared = list[dict[str, Any]]
 
 NOTHING, DELETED, QUARANTINED = "nothing", "deleted", "quarantined"
 """What a reference meets that meets no live row."""
+POINTER = "_pointer"
+"""The column of an unmatched reference's own value, as text: the key of the row that is not there."""
 
 _SPARK_TYPES = {
     "string": "StringType",
@@ -160,8 +162,10 @@ def no_unmatched(
     meta = {
         "name": name,
         "reference": reference.column,
+        "refers_to": reference.to_table,
+        "meets": meets,
         # GX is asked for a number alone; this one finds the rows themselves.
-        "rows_query": query.replace("SELECT _reference", f"SELECT {shown}", 1),
+        "rows_query": query.replace("SELECT _reference", f"SELECT {shown}, {POINTER}", 1),
     }
     return {**no_rows(query, description), "meta": meta}
 

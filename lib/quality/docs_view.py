@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 from lib.quality import docs as pages
 from lib.quality.docs import Docs, policy, text_of
 from lib.quality.inert import inert
-from lib.quality.names import rows_query
+from lib.quality.names import failures_command
 from lib.quality.validate import Findings
 
 _TRACEBACK = "Show exception traceback..."
@@ -49,7 +49,7 @@ class OwnPages(DefaultJinjaPageView):
         assert self.env.loader is not None
         self.env.loader = ChoiceLoader([PackageLoader("lib.quality"), self.env.loader])
         self.env.autoescape = True
-        own = {"docs": docs, "findings": findings, "pages": pages, "rows_query": rows_query}
+        own = {"docs": docs, "findings": findings, "pages": pages, "failures_command": failures_command}
         safe = {"policy": Markup(policy(script)), "script": Markup(script), "style": Markup(style)}
         self.env.globals |= own | safe
         for name in _MARKUP:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
 from typing import Any
@@ -18,9 +19,15 @@ from lib.lake.failures import FEW, SCHEMA, add_few, add_many
 from lib.lake.key_hash import KeyHash
 from lib.lake.layout import Layout
 from lib.lake.runs import Run
+from lib.logs import printable
+from lib.quality.declared import POINTER
 from lib.quality.failing import failing_rows
 from lib.quality.validate import Finding, Findings, live_rows
 
+MOST_KEYS = 20
+"""So many keys of the rows that fail an expectation are shown in its line."""
+# Characters of a key that is shown.
+_LONGEST = 80
 _LITERALS = {
     "docs_id": "string",
     "run_id": "string",
@@ -41,16 +48,61 @@ class CheckOf:
     at: datetime
 
 
-def write_failures(
-    spark: SparkSession,
+@dataclass(frozen=True)
+class Listed:
+    """The rows that fail a check: few of them here, or many in Spark; and what is to be said of expectations without a list."""
+
+    findings: Findings
+    about: Mapping[str, dict[str, Any]]
+    few: list[dict[str, Any]] = field(default_factory=list)
+    many: DataFrame | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    def with_keys(self) -> Findings:
+        """The findings with some keys of the rows that fail each, where no part of them is personal."""
+        shown = (
+            replace(one, keys=_shown(one, self._some_of(one.name))) if one.name in self.about else one
+            for one in self.findings.all
+        )
+        return Findings(tuple(shown), self.findings.rows)
+
+    def write(self, spark: SparkSession, layout: Layout) -> None:
+        """Write all of them to `ops/failures`. Nothing failed: nothing is written, and no Spark job."""
+        if self.many is not None:
+            counts = {row["expectation"]: row["count"] for row in self.many.groupBy("expectation").count().collect()}
+            noted = spark.createDataFrame(pa.Table.from_pylist(self._noted(counts), SCHEMA))
+            add_many(layout, self.many.unionByName(noted))
+            self.many.unpersist()
+        elif self.about:
+            add_few(layout, [*self.few, *self._noted(Counter(row["expectation"] for row in self.few))])
+
+    def _some_of(self, name: str) -> list[Mapping[str, Any]]:
+        if self.many is None:
+            return [row for row in self.few if row["expectation"] == name]
+        some = self.many.where(F.col("expectation") == name).select("key", "pointer", "expectation")
+        return [row.asDict() for row in some.limit(MOST_KEYS + 1).collect()]
+
+    def _noted(self, listed: Mapping[str, int]) -> list[dict[str, Any]]:
+        """A record without a key for each expectation of which rows are not listed, or other than GX counts."""
+        said = dict(self.notes)
+        for finding in self.findings.failed:
+            n_listed = listed.get(finding.name, 0)
+            if finding.name not in self.notes and n_listed != finding.unexpected:
+                said[finding.name] = (
+                    f"{n_listed} {'row is' if n_listed == 1 else 'rows are'} listed, Great Expectations counts {finding.unexpected}"
+                )
+        blank = {"key": None, "key_hash": None, "pointer": None}
+        return [self.about[name] | blank | {"note": note} for name, note in said.items()]
+
+
+def list_failures(
     source: Source,
-    layout: Layout,
     key_hash: Callable[[], KeyHash],
     check: CheckOf,
-    frames: dict[str, DataFrame],
+    frames: Mapping[str, DataFrame],
     findings: Findings,
-) -> None:
-    """Write the keys of all rows that fail an expectation of this check. Nothing failed: nothing is written, and no Spark job.
+) -> Listed:
+    """Find the keys of all rows that fail an expectation of this check. Nothing failed: no Spark job.
 
     `key_hash` gives the lake's, which is asked for only if a row failed.
     """
@@ -64,32 +116,33 @@ def write_failures(
             notes[finding.name] = f"no rows are listed: {failing.why}"
         else:
             hashed = key_hash()(key, within="")
-            lists.append(failing.rows.select(*_literals(about[finding.name]), *_keyed(key, personal, hashed)))
-    if not about:
-        return
-    if lists and sum(finding.unexpected or 0 for finding in findings.failed) > FEW:
-        listed = reduce(DataFrame.unionByName, lists).persist()
-        counts = {row["expectation"]: row["count"] for row in listed.groupBy("expectation").count().collect()}
-        noted = spark.createDataFrame(pa.Table.from_pylist(_noted(about, notes, findings, counts), SCHEMA))
-        add_many(layout, listed.unionByName(noted))
-        listed.unpersist()
-    else:
-        few = reduce(DataFrame.unionByName, lists).toArrow().to_pylist() if lists else []
-        add_few(layout, [*few, *_noted(about, notes, findings, Counter(row["expectation"] for row in few))])
+            pointer = _pointer(source, finding, failing.rows)
+            lists.append(failing.rows.select(*_literals(about[finding.name]), *_keyed(key, personal, hashed), pointer))
+    if not lists:
+        return Listed(findings, about, notes=notes)
+    rows = reduce(DataFrame.unionByName, lists)
+    if sum(finding.unexpected or 0 for finding in findings.failed) > FEW:
+        return Listed(findings, about, many=rows.persist(), notes=notes)
+    few = sorted(rows.toArrow().to_pylist(), key=lambda row: row["key"])
+    return Listed(findings, about, few=few, notes=notes)
 
 
-def _noted(
-    about: Mapping[str, dict[str, Any]], notes: dict[str, str], findings: Findings, listed: Mapping[str, int]
-) -> list[dict[str, Any]]:
-    """A record without a key for each expectation of which rows are not listed, or other than GX counts."""
-    said = dict(notes)
-    for finding in findings.failed:
-        n_listed = listed.get(finding.name, 0)
-        if finding.name not in notes and n_listed != finding.unexpected:
-            said[finding.name] = (
-                f"{n_listed} {'row is' if n_listed == 1 else 'rows are'} listed, Great Expectations counts {finding.unexpected}"
-            )
-    return [about[name] | {"key": None, "key_hash": None, "note": note} for name, note in said.items()]
+def _shown(finding: Finding, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Keys of rows as text: `id 17, 18`; of several columns `user_id day: 5 2026-11-25, 6 2026-11-25`. Nothing that is personal.
+
+    Of a reference these are the keys that it names and that are not there.
+    """
+    keys = [json.loads(row["key"]) for row in rows]
+    if "refers_to" in finding.meta:
+        name = str(finding.meta["reference"]).removesuffix("[]")
+        keys = [{name: row["pointer"]} for row in rows]
+    if not keys or any(MASK in key.values() for key in keys):
+        return ""
+    texts = list(dict.fromkeys(printable(" ".join(map(str, key.values())))[:_LONGEST] for key in keys))
+    if all(text.isdigit() for text in texts):
+        texts.sort(key=int)
+    names = " ".join(keys[0]) + (":" if len(keys[0]) > 1 else "")
+    return f"{names} {', '.join([*texts[:MOST_KEYS], *['...'] * (len(texts) > MOST_KEYS)])}"
 
 
 def key_of(source: Source, table: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -108,6 +161,22 @@ def _about(check: CheckOf, finding: Finding) -> dict[str, Any]:
 
 def _literals(about: dict[str, Any]) -> list[Column]:
     return [F.lit(value).cast(_LITERALS[name]).alias(name) for name, value in about.items()]
+
+
+def _pointer(source: Source, finding: Finding, rows: DataFrame) -> Column:
+    """The value of a reference that meets no row, as the column `pointer`; null for other expectations."""
+    if POINTER not in rows.columns:
+        return F.lit(None).cast("string").alias("pointer")
+    return (F.lit(MASK) if is_pointer_personal(source, finding) else F.col(POINTER)).alias("pointer")
+
+
+def is_pointer_personal(source: Source, finding: Finding) -> bool:
+    """Whether the values of the reference are personal: its column is, or the key that it names."""
+    target = source.table(finding.meta["refers_to"])
+    derived = derivations_of(source).get(finding.table)
+    personal = derived.pii(source) if derived else source.table(finding.table).pii
+    column = str(finding.meta["reference"]).removesuffix("[]")
+    return column in personal or target.key[0] in target.pii
 
 
 def _keyed(key: tuple[str, ...], personal: tuple[str, ...], hashed: Column) -> list[Column]:

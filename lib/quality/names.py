@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,11 +37,10 @@ def columns_of(kwargs: Mapping[str, Any]) -> list[str]:
     return [str(column) for column in columns if column]
 
 
-def rows_query(docs_id: str, name: str | None = None) -> str:
-    """The query of `ops/failures` (as `failures`) for what failed in one check: every expectation, or the one of that name."""
-    if name is None:
-        return f"SELECT expectation, key FROM failures WHERE docs_id = {_quoted(docs_id)}"
-    return f"SELECT key FROM failures WHERE docs_id = {_quoted(docs_id)} AND expectation = {_quoted(name)}"
+def failures_command(docs_id: str, *options: str, name: str | None = None) -> str:
+    """What lists the rows that failed in one check: of every expectation, or of the one of that name."""
+    own = ["--run", docs_id, *(["--expectation", name] if name else [])]
+    return shlex.join(["./spark-submit.sh", "failures", *options, *own])
 
 
 def _parts(entry: Entry) -> list[str]:
@@ -51,7 +51,3 @@ def _parts(entry: Entry) -> list[str]:
     # The columns of a table as a whole can be a hundred.
     columns = [] if kind.startswith("table_") else columns_of(entry.get("kwargs") or {})
     return [kind, "+".join(columns)] if columns else [kind]
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lib.config import Reference, Table
-from lib.quality.declared import DELETED, NOTHING, QUARANTINED, unmatched_view
+from lib.quality.declared import DELETED, NOTHING, POINTER, QUARANTINED, unmatched_view
 from lib.quality.validate import live_rows
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Unmatched:
 def count_unmatched(table: Pointing, unmatched: DataFrame) -> list[Unmatched]:
     """How many there are by reference, in the YAML's order, and by what they meet. One pass; values are counted, not collected."""
     counts = unmatched.groupBy("_reference", "_meets").agg(
-        F.count("*").alias("pointers"), F.count_distinct("_pointer").alias("keys")
+        F.count("*").alias("pointers"), F.count_distinct(POINTER).alias("keys")
     )
     found = {(row["_reference"], row["_meets"]): (row["pointers"], row["keys"]) for row in counts.collect()}
     return [
@@ -130,6 +130,6 @@ def _unmatched(
     return unmatched.select(
         *table.key,
         F.lit(reference.column).alias("_reference"),
-        F.col("_key").cast("string").alias("_pointer"),
+        F.col("_key").cast("string").alias(POINTER),
         met.alias("_meets"),
     )

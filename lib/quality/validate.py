@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame
 
+from lib.console import number_of
 from lib.errors import CouldNotCheckError
 from lib.quality.counts import Counts
+from lib.quality.declared import NOTHING
 from lib.quality.docs import Docs, write_docs
 from lib.quality.inert import inert
 from lib.quality.suites import parameters_at
@@ -25,13 +27,24 @@ if TYPE_CHECKING:
 _RESULT_FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 0}
 
 
+_RULES = {
+    "expect_column_values_to_not_be_null": "must not be null",
+    "expect_column_values_to_be_null": "must be null",
+    "expect_column_values_to_be_unique": "must be unique",
+    "expect_compound_columns_to_be_unique": "must be unique together",
+    "expect_column_values_to_be_in_set": "must be one of the values allowed",
+    "expect_column_values_to_match_regex": "must match its pattern",
+}
+
+
 @dataclass(frozen=True)
 class Finding:
     """What came of one expectation. `success` is None where it could not be checked; `severity` as in GX.
 
     `name` is the one of `lib.quality.names`: no other expectation of the source has it. `unexpected` is the number of rows
     that fail, None for an expectation that is about the whole table; `kwargs` are those of GX. `rows_query` selects the
-    failing rows where a query of GX's only counts them.
+    failing rows where a query of GX's only counts them; of a reference `meta` names the column, the table that it `refers_to`, and
+    what it `meets` there. `keys` are some of the failing rows, if they are known and not personal (`lib.quality.failed_rows`).
     """
 
     name: str
@@ -44,11 +57,36 @@ class Finding:
     unexpected: int | None = None
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     rows_query: str | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    keys: str = ""
 
     def __str__(self) -> str:
-        """One line for people."""
-        what = f"{self.expectation} {self.about}".rstrip()
-        return f"{self.name}: {what}: {self.said}"
+        """One line for people: the rule, how many rows fail it, some of their keys, and its name in brackets.
+
+        `listen_history.user_id -> users: 1 orphan (user_id 999) [listen_history.orphans.user_id]`
+        """
+        keys = f" ({self.keys})" if self.keys else ""
+        return f"{self._rule}: {self._count}{keys} [{self.name}]"
+
+    @property
+    def _rule(self) -> str:
+        if "refers_to" in self.meta:
+            return f"{self.table}.{self.meta['reference']} -> {self.meta['refers_to']}"
+        if self.expectation == "unexpected_rows_expectation":
+            return f"{self.table}: {self.about.rstrip('.')}" if self.about else self.table
+        about = f".{self.about}" if self.about else ""
+        return f"{self.table}{about} {_rule_of(self.expectation, self.kwargs)}"
+
+    @property
+    def _count(self) -> str:
+        if self.unexpected is None:
+            return self.said
+        if "refers_to" not in self.meta:
+            rows = number_of(self.unexpected, "row")
+            return self.said if self.expectation != "unexpected_rows_expectation" else rows
+        if self.meta["meets"] == NOTHING:
+            return number_of(self.unexpected, "orphan")
+        return f"{number_of(self.unexpected, 'reference')} to {self.meta['meets']} rows"
 
 
 @dataclass(frozen=True)
@@ -78,9 +116,20 @@ class Findings:
         """Expectations that could not be checked, whatever their severity."""
         return tuple(f for f in self.all if f.success is None)
 
+    @property
+    def lines(self) -> list[str]:
+        """A line for each that failed or could not be checked, behind its severity; the worst first."""
+        kinds = {"critical": self.gating, "unchecked": self.unchecked, "warning": self.warnings}
+        return [f"{kind}: {finding}" for kind, found in kinds.items() for finding in found]
+
     def of(self, table: str) -> Findings:
         """Those of one table."""
         return Findings(tuple(f for f in self.all if f.table == table), {table: self.rows[table]})
+
+    def shown_on(self, suite: str | None) -> Findings:
+        """Those that the page of a suite (`source.table`) shows: its table's. All of them where there is no such table."""
+        table = (suite or "").rpartition(".")[2]
+        return self.of(table) if table in self.rows else self
 
     @property
     def counts(self) -> Counts:
@@ -96,10 +145,12 @@ def validate(
     at: datetime,
     docs: Docs,
     wait_for: Callable[[str], object] = lambda _table: None,
+    with_keys: Callable[[Findings], Findings] = lambda findings: findings,
 ) -> Findings:
     """Check the live rows of each frame against its suite, and write its docs.
 
     The tables are checked in the order of `frames`, each once `wait_for` it has returned; findings are in that of `suites`.
+    `with_keys` adds the keys of rows that fail, for the docs to show.
 
     A suite makes a Spark job for all of its counts, one for each query, and one or two for each key and pair of columns: the
     frames had better be cached.
@@ -115,6 +166,7 @@ def validate(
             findings = _validated(context, frames, suites, run_name=f"run_{docs.docs_id}", at=at, wait_for=wait_for)
         finally:
             forget_views(frames.values())
+        findings = with_keys(findings)
         write_docs(context, docs, findings)
     _check_docs(docs.folder, len(frames))
     return findings
@@ -206,7 +258,24 @@ def _finding(table: str, one: ExpectationValidationResult) -> Finding:
         unexpected=None if broken else _unexpected(config.type, counts),
         kwargs=kwargs,
         rows_query=(config.meta or {}).get("rows_query"),
+        meta=config.meta or {},
     )
+
+
+def _rule_of(kind: str, kwargs: Mapping[str, Any]) -> str:
+    """What the expectation asks for, as the predicate of a sentence; its kind in words where that is not known here."""
+    if kind == "expect_column_pair_values_a_to_be_greater_than_b":
+        return f"must be {'at least' if kwargs.get('or_equal') else 'greater than'} {kwargs.get('column_B')}"
+    if kind == "expect_column_values_to_be_between":
+        return f"must be {_bounds(kwargs)}"
+    return _RULES.get(kind, f"({kind.removeprefix('expect_').replace('_', ' ')})")
+
+
+def _bounds(kwargs: Mapping[str, Any]) -> str:
+    low, high = kwargs.get("min_value"), kwargs.get("max_value")
+    if low is None or high is None:
+        return f"at most {high}" if low is None else f"at least {low}"
+    return f"between {low} and {high}"
 
 
 def _broken(info: Any) -> str | None:

@@ -29,7 +29,7 @@ log = logging.getLogger(LOGGER)
 T = TypeVar("T")
 # Runs that a measurement is judged by, itself included: two months of daily ones, so that each weekday has come often enough.
 HISTORY = 60
-KILLED = "was killed, or its machine went down: it left no end"
+KILLED = "was killed, or its machine stopped: it recorded no end"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from lib.lake.checks import ROLLED_BACK
 from lib.lake.layout import Layout
 from lib.quality.counts import Counts
 from lib.quality.docs import policy
-from lib.quality.names import rows_query
+from lib.quality.names import failures_command
 from lib.reporting.card import Card, DecisionLine, Serving
 from lib.reporting.report import PLAIN_NOTE, Report
 
@@ -122,7 +122,7 @@ class IndexPage:
 class RunLine:
     """One checked run, or a rollback (`ROLLED_BACK`), or a run that was not checked: it has no counts, and the time of its start.
 
-    No docs: an empty `docs_id`.
+    No docs: an empty `docs_id`. `failures` are lines.
     """
 
     run_id: str
@@ -133,6 +133,7 @@ class RunLine:
     rows: int | None
     message: str | None
     place: tuple[int, int] = (0, 0)
+    failures: Sequence[str] = ()
 
 
 def render_index(page: IndexPage) -> str:
@@ -283,7 +284,8 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=_number, when=_when, docs_href=_docs_href, shape=_shape, rows_query=rows_query)
+    environment.filters.update(number=_number, when=_when, docs_href=_docs_href, shape=_shape)
+    environment.filters["failures_command"] = failures_command
     environment.filters.update(anchor=_anchor, first_line=_first_line, sentence=_sentence, iso=_iso)
     environment.filters.update(model_href=_model_href)
     return environment

@@ -15,6 +15,7 @@ from lib.errors import ConfigError, PagelakeError, SourceIncompleteError
 from lib.lake.layout import Layout
 from lib.lake.runs import Run
 from lib.lake.states import RunState, TableState
+from lib.logs import WARNED
 from lib.observe.measure import Work
 from lib.reporting.observe import Watch, observe
 
@@ -58,9 +59,10 @@ def ended(layout: Layout, run: Run) -> Iterator[None]:
         if isinstance(reason, KeyboardInterrupt | SystemExit):
             say(
                 [
-                    f"Run {run.run_id} was {message}. What is published is as it was, and the lake can be read.",
-                    f"Next:    go on with it: the same command with --resume {run.run_id}",
-                ]
+                    f"Run {run.run_id} was {message}. Nothing published has changed, and the lake can be read.",
+                    f"Next:    to continue it, run the same command with --resume {run.run_id}",
+                ],
+                WARNED,
             )
         if reason is error:
             raise
@@ -109,6 +111,6 @@ def stop_on_failed_tables(run: Run) -> None:
         merged = [name for name, table in run.tables.items() if table.state == TableState.MERGED]
         lines = [f"{len(run.failed)} of {len(run.tables)} tables failed; nothing is published."]
         lines += [f"  {error if error.startswith(name) else f'{name}: {error}'}" for name, error in run.failed.items()]
-        lines += [f"Merged all the same: {', '.join(merged)}." if merged else "No table was changed."]
-        lines += [f"Next:    see to the reason, then start the same command again, or with --resume {run.run_id}"]
+        lines += [f"Merged nevertheless: {', '.join(merged)}." if merged else "No table was changed."]
+        lines += [f"Next:    fix the cause, then run the same command again, or with --resume {run.run_id}"]
         raise SourceIncompleteError("\n".join(lines))

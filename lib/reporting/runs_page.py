@@ -62,6 +62,7 @@ def _lines(layout: Layout, runs: Sequence[RunSummary], first: int, kept: Collect
             rows=check.rows,
             message=check.message,
             place=(check.last_run, check.number),
+            failures=check.lines or (),
         )
         for check in checks
     ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lib.console import printable, say, show_table
+from lib.console import say, show_table
 from lib.errors import LakeError
 from lib.lake import publications
 from lib.lake.checks import ROLLED_BACK, checks_since
@@ -18,7 +18,7 @@ from lib.lake.decisions import Decision, Verdict, all_decisions, serving
 from lib.lake.layout import Layout
 from lib.lake.publications import Publication
 from lib.lake.storage import Address
-from lib.logs import LOGGER
+from lib.logs import LOGGER, printable
 from lib.observe.failing_tasks import FailingTask, failing_tasks
 from lib.observe.metrics import Measurement, Metric, to_record
 from lib.observe.outcome import Outcome, RunSummary
@@ -45,12 +45,16 @@ class RunStatus:
 
 @dataclass(frozen=True)
 class Failing:
-    """The last run that has ended, where it did not do what it was asked to. `expectations` are those that failed in it."""
+    """The last run that has ended, where it did not do what it was asked to.
+
+    `expectations` are the critical ones that failed in it, or could not be checked; `lines` says of each failure what failed.
+    """
 
     run_id: str
     outcome: Outcome
     message: str | None
     expectations: tuple[str, ...]
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,7 @@ def _serving(layout: Layout) -> tuple[Serving, ...]:
     try:
         decisions = all_decisions(layout)
     except LakeError as error:
-        log.warning("%s; who serves the lists is not told", error)
+        log.warning("%s; status does not say who serves the lists", error)
         return ()
     last = {one.list: one for one in decisions}
     return tuple(Serving(name, serving(layout, decisions, name), last[name]) for name in sorted(last))
@@ -140,10 +144,10 @@ def _run(summary: RunSummary, measured: Sequence[Measurement]) -> RunStatus:
 
 def _failing(layout: Layout, run: RunSummary) -> Failing:
     checks = checks_since(layout, run.number)
-    said = [check.message for check in checks if check.run_id == run.run_id and check.outcome != ROLLED_BACK]
-    of_checks = run.outcome in (Outcome.CHECKS_FAILED, Outcome.COULD_NOT_CHECK)
-    names = tuple((said[0] or "").split("; ")) if of_checks and said and said[0] else ()
-    return Failing(run.run_id, run.outcome, run.message, names)
+    last = next((one for one in checks if one.run_id == run.run_id and one.outcome != ROLLED_BACK), None)
+    if last is None or not last.message or run.outcome not in (Outcome.CHECKS_FAILED, Outcome.COULD_NOT_CHECK):
+        return Failing(run.run_id, run.outcome, run.message, ())
+    return Failing(run.run_id, run.outcome, run.message, tuple(last.message.split("; ")), tuple(last.lines or ()))
 
 
 def _next(
@@ -156,14 +160,14 @@ def _next(
     if newest.outcome is Outcome.RUNNING or ended is None:
         return f"wait until run {newest.run_id} has ended"
     if ended.outcome is Outcome.PUBLISHED and tasks:
-        return "see the log of what failed in the scheduler; it is over once it ends well there"
+        return "see the log of what failed in the scheduler; a success there ends this"
     resume = f"./spark-submit.sh full-ingest {own} --resume {ended.run_id}"
     return {
-        Outcome.PUBLISHED: "nothing is to be done",
+        Outcome.PUBLISHED: "nothing to do",
         Outcome.MERGED: f"./spark-submit.sh sanity-check {own}",
         Outcome.CHECKS_FAILED: "fix the source or the suite, then full-ingest; for a fixed suite sanity-check is enough",
         Outcome.COULD_NOT_CHECK: f"fix the expectation in expectations/{source}, then sanity-check",
-        Outcome.SOURCE_FAILED: "see to the reason, then start the same command again",
+        Outcome.SOURCE_FAILED: "fix the cause, then run the same command again",
         Outcome.STOPPED: resume,
         Outcome.KILLED: resume,
     }.get(ended.outcome, "see docs/troubleshooting.md; start the same command with --verbose")
@@ -183,6 +187,7 @@ def as_json(status: Status) -> str:
         "outcome": status.failing.outcome.value,
         "message": status.failing.message,
         "expectations": list(status.failing.expectations),
+        "lines": list(status.failing.lines),
     }
     content = {
         "source": status.source,
@@ -316,6 +321,6 @@ def _failed(failing: Failing | None, tasks: Sequence[FailingTask]) -> list[str]:
     if failing is not None:
         said = (failing.message or "").partition("\n")[0].rstrip(":")
         run = f"run {failing.run_id}: {failing.outcome.value}{f': {said}' if said else ''}"
-        lines = [run, *failing.expectations, *lines]
+        lines = [run, *(failing.lines or failing.expectations), *lines]
     first, *more = lines or ["nothing"]
     return [f"Failing:   {first}", *(f"           {line}" for line in more)]

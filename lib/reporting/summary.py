@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from shlex import quote
 
 from lib.config import is_column_name
-from lib.console import columns, say
+from lib.console import columns, number_of, say
 from lib.errors import SourceIncompleteError
 from lib.lake import publications, runs
-from lib.lake.checks import checks_since
+from lib.lake.checks import Check, checks_since
 from lib.lake.layout import Layout
 from lib.lake.runs import Run, TableRun
 from lib.lake.states import ENDED, INCOMPLETE, UNPROVED
 from lib.landing.plan import Plan
+from lib.logs import GOOD, WARNED
 from lib.quality.counts import Counts
-from lib.quality.names import rows_query
+from lib.quality.names import failures_command
 from lib.quality.validate import Finding, Findings
 
 
@@ -61,54 +62,60 @@ def say_done(layout: Layout, run: Run) -> None:
     for table in run.tables.values():
         if table.new_columns:
             lines.append(
-                f"Columns of {table.table} that are new to its contract: {', '.join(map(repr, table.new_columns))}."
+                f"New columns of {table.table}, which its contract does not have: {', '.join(map(repr, table.new_columns))}."
             )
             if not all(is_column_name(name) for name in table.new_columns):
                 lines.append(
-                    "To take one whose name cannot be a column's: another name, with from: and its name in the JSON."
+                    "A name that no column can have needs another one in the source YAML, with from: and the name in the JSON."
                 )
         if table.rows_resolved:
-            lines.append(f"Rows of {table.table} that left quarantine: {table.rows_resolved:,}.")
+            lines.append(f"{number_of(table.rows_resolved, 'row')} of {table.table} left quarantine.")
+    check = _last_check(layout, run)
+    if run.state == runs.PUBLISHED and check is not None:
+        lines += check.lines or ()
+    say(lines)
     if run.state == runs.PUBLISHED:
-        lines += [f"Run {run.run_id} is published.", *_accepted(layout, run), *_checked(layout, run)]
+        lines = [f"Run {run.run_id} is published.", *_accepted(layout, run)]
+        # In the words that its site and its docs have.
+        lines += [f"Checks:  {Counts.recorded(check)}"] if check is not None else []
         lines += [
             f"Docs:    {layout.site / 'index.html'}  (open it in a browser)",
             f"Tables:  {layout.published_json}  (README.md says how to read them)",
         ]
+        say(lines, GOOD)
     else:
-        lines += [
+        lines = [
             f"Run {run.run_id} is merged and not published.",
             f"Next:    ./spark-submit.sh sanity-check --source {run.source} --lake {quote(str(layout.root))}",
         ]
-    say(lines)
+        say(lines, WARNED)
 
 
 def why_not_published(
-    layout: Layout, docs_id: str, findings: Findings, broken: Sequence[Finding], advice: str | None = None
+    source: str, layout: Layout, docs_id: str, findings: Findings, broken: Sequence[Finding], advice: str | None = None
 ) -> str:
     """The summary of a check after which nothing is published: what is wrong, where to look, and what to do.
 
     `advice` takes the place of what is advised after a run.
     """
-    lines = [f"{findings.counts}:", *(f"  {finding}" for finding in broken)]
+    lines = [f"{findings.counts}:", *(f"  {line}" for line in findings.lines)]
     lines += ["What was published before stays current."]
     if findings.failed:
-        shown = next((finding for finding in broken if finding in findings.failed), findings.failed[0])
-        lines += [f"Rows:    {rows_query(docs_id, shown.name)}"]
-        lines += [f"         (failures is {layout.failures}; docs/troubleshooting.md, exit 3, says how to ask)"]
+        where = ("--source", source, "--lake", str(layout.root))
+        lines += [f"Rows:    {failures_command(docs_id, *where)}"]
     lines += [f"Docs:    {layout.site / 'runs' / docs_id / 'index.html'}"]
     if advice is not None:
         return "\n".join([*lines, f"Next:    {advice}"])
     lines += ["Next:    fix the source or the suite, then full-ingest; for a fixed suite sanity-check is enough"]
     if not findings.unchecked and len(findings.gating) == 1:
-        lines += [f"Or:      sanity-check --accept '{broken[0].name}' --reason TEXT, to publish this once all the same"]
+        lines += [
+            f"Or:      sanity-check --accept '{broken[0].name}' --reason TEXT, to publish once despite this failure"
+        ]
     return "\n".join(lines)
 
 
-def _checked(layout: Layout, run: Run) -> list[str]:
-    """What came of its last check, in the words that its site and its docs have."""
-    checks = [one for one in checks_since(layout, run.number) if one.run_id == run.run_id]
-    return [f"Checks:  {Counts.recorded(one)}" for one in checks[:1]]
+def _last_check(layout: Layout, run: Run) -> Check | None:
+    return next((one for one in checks_since(layout, run.number) if one.run_id == run.run_id), None)
 
 
 def _because(table: TableRun) -> str:

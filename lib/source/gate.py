@@ -29,6 +29,9 @@ class Gate(Protocol):
     def slow_down(self, pause_s: float) -> None:
         """From now on nobody gets a permit for that long."""
 
+    def page_came(self) -> None:
+        """A page is here, well or not: for those who show how far the fetch is."""
+
     def source_token(self, refused: int | None = None) -> Token:
         """The current token; another one than that with the serial `refused`, which the source did not take.
 
@@ -46,6 +49,9 @@ class OpenGate:
 
     def slow_down(self, pause_s: float) -> None:
         """Nothing: there is nobody else to be slowed."""
+
+    def page_came(self) -> None:
+        """Nothing: nobody is shown how far it is."""
 
     def source_token(self, refused: int | None = None) -> Token:
         """None at all: an open gate is for sources that ask for none."""

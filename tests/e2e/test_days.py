@@ -258,10 +258,14 @@ def test_a_failing_check_ends_with_3_and_names_the_expectation(orphaned: Step) -
     # Of three orphaned sessions, the first and third are of users that do not exist; the second has such a track.
     # The summary; the alerts in the log say it, too.
     lines = [line for line in orphaned.ended.err.splitlines() if line.startswith("  ")]
-    [users] = [line for line in lines if "listen_history.user_id points at a row of users" in line]
-    [tracks] = [line for line in lines if "listen_history.items[] points at a row of tracks" in line]
-    assert users.endswith("observed 2")
-    assert tracks.endswith("observed 1")
+    [users] = [
+        line for line in lines if line.startswith("  critical: listen_history.user_id -> users: 2 orphans (user_id ")
+    ]
+    [tracks] = [
+        line for line in lines if line.startswith("  critical: listen_history.items[] -> tracks: 1 orphan (items ")
+    ]
+    assert users.endswith("[listen_history.orphans.user_id]")
+    assert tracks.endswith("[listen_history.orphans.items[]]")
     assert "is published" not in orphaned.ended.out
 
 

@@ -299,7 +299,7 @@ def test_a_java_that_spark_cannot_run_on_is_passed_over(untouched: Tree, tmp_pat
     done = untouched.start("a-job", JAVA_HOME=str(wrong), PATH=path)
     assert json.loads(done.stdout)["env"]["JAVA_HOME"] == str(right)
     major = version.removeprefix("1.").split(".")[0]
-    assert done.stderr == f"Java {major} (JAVA_HOME) passed over: Spark runs on 17 or 21.\n"
+    assert done.stderr == f"Java {major} (JAVA_HOME) is not used: Spark runs on 17 or 21.\n"
 
 
 def test_a_python_that_will_not_do_is_named_with_status_2(tree: Tree) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,20 +26,21 @@ from jobs.steps.publish import check_and_publish
 from lib.config import Runtime, Source
 from lib.console import Steps
 from lib.errors import ChecksFailedError
+from lib.lake.checks import all_checks
 from lib.lake.key_hash import key_hash_of
 from lib.lake.layout import claim, lake_at
 from lib.lake.runs import Run, TableRun
 from lib.quality.checking import prepare_checks
-from lib.quality.declared import unique_key
+from lib.quality.declared import declared_by_table, unique_key, unmatched_view
 from lib.quality.docs import Docs
-from lib.quality.failed_rows import CheckOf, key_of, write_failures
+from lib.quality.failed_rows import CheckOf, key_of, list_failures
 from lib.quality.failing import NO_WAY, WHOLE_TABLE, WITH_CONDITION, Failing, failing_rows
-from lib.quality.names import rows_query
+from lib.quality.names import failures_command
 from lib.quality.suites import build_suite
 from lib.quality.validate import Finding, Findings, validate
 from lib.reporting.site import write_site
 from tests.on_disk import on_disk
-from tests.spark.served_table import REPO, Served
+from tests.spark.served_table import Served
 
 # Of these `make test` runs those that are marked quick.
 pytestmark = pytest.mark.thorough
@@ -195,9 +194,17 @@ def job(source_of: Callable[[str], Source], tmp_path: Path) -> Job:
 RUN = Run("r1", "shop", AT, "", "", tables={"users": TableRun("users", version=7)})
 
 
-def write(spark: SparkSession, job: Job, docs_id: str, frames: dict[str, DataFrame], findings: Findings) -> None:
+def write(spark: SparkSession, job: Job, docs_id: str, frames: dict[str, DataFrame], findings: Findings) -> Findings:
+    """The findings, with keys of the rows that were written."""
     check = CheckOf(RUN, docs_id, job.now)
-    write_failures(spark, job.source, job.layout, lambda: key_hash_of(spark, job.layout, None), check, frames, findings)
+    listed = list_failures(job.source, lambda: key_hash_of(spark, job.layout, None), check, frames, findings)
+    found = listed.with_keys()
+    listed.write(spark, job.layout)
+    return found
+
+
+def keys_of(docs_id: str, name: str) -> str:
+    return f"SELECT key FROM failures WHERE docs_id = '{docs_id}' AND expectation = '{name}'"
 
 
 @pytest.mark.parametrize("few", [10_000, 99])
@@ -219,10 +226,15 @@ def test_all_failing_rows_are_written_by_key_without_personal_values(
         unique_key(("mail", "day")),
         table="users",
     )
-    write(spark, job, "r1.check2", {"users": users}, findings)
+    found = write(spark, job, "r1.check2", {"users": users}, findings)
+    # A part of the key is personal: none is shown.
+    assert [str(one) for one in found.failed] == [
+        "users (table row count to be between): observed 1000 [users.table_row_count_to_be_between]",
+        "users.age must not be null: 300 of 1000 rows [users.column_values_to_not_be_null.age]",
+    ]
 
     path = job.layout.failures
-    keys = failures(path, rows_query("r1.check2", "users.column_values_to_not_be_null.age"))
+    keys = failures(path, keys_of("r1.check2", "users.column_values_to_not_be_null.age"))
     assert len(keys) == 300
     assert Counter(json.loads(key)["mail"] for (key,) in keys) == {"***": 300}
     assert Counter(json.loads(key)["day"] for (key,) in keys)[0] == 43
@@ -264,6 +276,88 @@ def test_a_count_other_than_gx_is_said(spark: SparkSession, job: Job) -> None:
     assert rows[2:] == [(None, "2 rows are listed, Great Expectations counts 3")]
 
 
+OPEN = """\
+  users:
+    path: /users
+    key: [id]
+    columns: {id: bigint!, age: bigint}
+  visits:
+    path: /visits
+    key: [id, day]
+    columns: {id: bigint!, day: bigint!, user: bigint}
+    references: [{column: user, to: users.id}]
+"""
+
+
+@pytest.mark.parametrize("few", [10_000, 5])
+def test_a_line_has_twenty_keys_at_most_and_of_a_reference_those_that_are_not_there(
+    spark: SparkSession,
+    job: Job,
+    checked: Callable[..., Findings],
+    source_of: Callable[[str], Source],
+    few: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lib.quality.failed_rows.FEW", few)
+    job.source = source_of(OPEN)
+    users = spark.range(30).select("id", F.when(F.col("id") > 2, F.col("id")).alias("age"))
+    nulls = entry("expect_column_values_to_not_be_null", {"column": "age"})
+    most = {**entry("expect_column_values_to_be_between", {"column": "age", "max_value": 2}), "severity": "warning"}
+    found = write(spark, job, "r1", {"users": users}, checked(users, nulls, most, table="users"))
+    one, other = map(str, found.failed)
+    assert one == "users.age must not be null: 3 of 30 rows (id 0, 1, 2) [users.column_values_to_not_be_null.age]"
+    listed = re.fullmatch(r"users.age must be at most 2: 27 of 30 rows \(id (.+), \.\.\.\) \[users\..+\]", other)
+    assert listed is not None
+    shown = [int(key) for key in listed[1].split(", ")]
+    assert len(shown) == len(set(shown)) == 20
+    assert set(shown) <= set(range(3, 30))
+
+    visits = spark.createDataFrame(
+        [(1, 5, 7), (2, 6, 900), (3, 6, 901), (4, 6, 900)], "id bigint, day bigint, user bigint"
+    )
+    unmatched = visits.where("user >= 900").selectExpr(
+        "id", "day", "'user' AS _reference", "CAST(user AS STRING) AS _pointer", "'nothing' AS _meets"
+    )
+    unmatched.createOrReplaceTempView(unmatched_view("visits"))
+    table = job.source.table("visits")
+    [orphans] = [one for one in declared_by_table(table, AT) if (one.get("meta") or {}).get("reference") == "user"]
+    findings = checked(visits, orphans, table="visits")
+    run = replace(RUN, tables={"visits": TableRun("visits", version=8)})
+    monkeypatch.setattr("tests.spark.test_failing.RUN", run)
+    [line] = map(str, write(spark, job, "r2", {"visits": visits}, findings).failed)
+    assert line == "visits.user -> users: 3 orphans (user 900, 901) [visits.orphans.user]"
+    rows = failures(job.layout.failures, "SELECT key, pointer FROM failures WHERE docs_id = 'r2' ORDER BY key")
+    assert rows == [('{"id":2,"day":6}', "900"), ('{"id":3,"day":6}', "901"), ('{"id":4,"day":6}', "900")]
+
+
+@pytest.mark.parametrize("personal", ["id: {type: bigint!, pii: true}", "user: {type: bigint, pii: true}"])
+def test_a_reference_with_personal_values_shows_none(
+    spark: SparkSession,
+    job: Job,
+    checked: Callable[..., Findings],
+    source_of: Callable[[str], Source],
+    personal: str,
+) -> None:
+    name = personal.partition(":")[0]
+    plain = {"id": "columns: {id: bigint!, age", "user": "user: bigint}"}[name]
+    ours = {"id": f"columns: {{{personal}, age", "user": f"{personal}}}"}[name]
+    job.source = source_of(OPEN.replace(plain, ours))
+    rows = [(2, 6, 900, "user", "900", "nothing")]
+    view = "id bigint, day bigint, user bigint, _reference string, _pointer string, _meets string"
+    visits = spark.createDataFrame(rows, view)
+    visits.createOrReplaceTempView(unmatched_view("visits"))
+    [orphans] = [
+        one for one in declared_by_table(job.source.table("visits"), AT) if (one.get("meta") or {}).get("reference")
+    ]
+    frames = {"visits": visits.select("id", "day", "user")}
+    findings = checked(frames["visits"], orphans, table="visits")
+    check = CheckOf(replace(RUN, tables={"visits": TableRun("visits", version=8)}), "r2", AT)
+    listed = list_failures(job.source, lambda: key_hash_of(spark, job.layout, None), check, frames, findings)
+    assert [row["pointer"] for row in listed.few] == ["***"]
+    [line] = map(str, listed.with_keys().failed)
+    assert line == "visits.user -> users: 1 orphan [visits.orphans.user]"
+
+
 @pytest.mark.quick
 def test_nothing_failed_writes_nothing(spark: SparkSession, job: Job) -> None:
     write(spark, job, "r1", {}, Findings((), {}))
@@ -280,7 +374,7 @@ def test_the_key_of_listens_is_personal_where_that_of_its_sessions_is(source_of:
 
 
 @pytest.mark.quick
-def test_a_failed_check_names_the_query_in_its_summary_and_in_the_docs(things: Served) -> None:
+def test_a_failed_check_is_a_line_in_its_summary_in_the_docs_and_in_runs_html(things: Served) -> None:
     run = things.run({"id": 1, "name": "a"}, {"id": 2, "name": None}, {"id": 3, "name": "<b>"}, {"id": 4})
     assert run.tables["things"].rows_missing == [{"column": "name", "rows": 2}]
     job = replace(things.job(), runtime=replace(Runtime.of(os.environ), site_assets=None))
@@ -292,24 +386,28 @@ def test_a_failed_check_names_the_query_in_its_summary_and_in_the_docs(things: S
     }
     with pytest.raises(ChecksFailedError) as failed:
         check_and_publish(things.spark, job, run, prepare_checks(job.source, job.layout, job.suites, job.now))
-    query = rows_query("run-1", "things.column_values_to_not_be_null.name")
-    assert query in str(failed.value)
-    assert sorted(failures(things.layout.failures, query)) == [('{"id":2}',), ('{"id":4}',)]
-    other = rows_query("run-1", "things.column_value_lengths_to_equal.name")
+    name = "things.column_values_to_not_be_null.name"
+    line = f"things.name must not be null: 2 of 4 rows (id 2, 4) [{name}]"
+    warning = (
+        "things.name (column value lengths to equal): 1 of 4 rows (id 3) [things.column_value_lengths_to_equal.name]"
+    )
+    command = failures_command("run-1", "--source", job.source.source, "--lake", str(things.layout.root))
+    assert f"\n  critical: {line}\n  warning: {warning}\n" in str(failed.value)
+    assert f"Rows:    {command}\n" in str(failed.value)
+    assert sorted(failures(things.layout.failures, keys_of("run-1", name))) == [('{"id":2}',), ('{"id":4}',)]
+    other = keys_of("run-1", "things.column_value_lengths_to_equal.name")
     assert failures(things.layout.failures, other) == [('{"id":3}',)]
     pages = list((on_disk(things.layout.site) / "runs" / "run-1").rglob("*.html"))
     assert pages
-    assert all(query in unescape(page.read_text("utf-8")) for page in pages)
+    for said in (f"<strong>critical</strong> {line}", f"<strong>warning</strong> {warning}", failures_command("run-1")):
+        assert all(said in unescape(page.read_text("utf-8")) for page in pages)
     write_site(job.site)
-    assert rows_query("run-1") in unescape((on_disk(things.layout.site) / "runs.html").read_text("utf-8"))
-    # What docs/troubleshooting.md says to type.
-    scripts = re.findall(
-        r"- lake/demo (.+?) <<'PY'\n(.+?)\nPY\n", (REPO / "docs/troubleshooting.md").read_text("utf-8"), re.DOTALL
-    )
-    (script,) = (script for _, script in scripts if "failures" in script)
-    command = [sys.executable, "-", str(things.layout.root), query]
-    printed = subprocess.run(command, input=script, capture_output=True, text=True, check=True).stdout
-    assert sorted(printed.splitlines()) == ["{'key': '{\"id\":2}'}", "{'key': '{\"id\":4}'}"]
+    report = unescape((on_disk(things.layout.site) / "runs.html").read_text("utf-8"))
+    # In the list of checks, and below the run.
+    shown = [f"critical: {line}", f"warning: {warning}", failures_command("run-1")]
+    assert [report.count(f">{said}<") for said in shown] == [2, 2, 2]
+    [check] = [one for one in all_checks(things.layout) if one.docs_id == "run-1"]
+    assert check.lines == shown[:2]
     # A check that is repeated has rows of its own.
     with pytest.raises(ChecksFailedError):
         check_and_publish(things.spark, job, run, prepare_checks(job.source, job.layout, job.suites, job.now))

@@ -75,7 +75,7 @@ def test_rows_that_change_pages_for_ever_are_no_proof_though_all_counts_stay(cop
         rows[3:9] = [*rows[4:9], rows[3]]
 
     copies.serve(range(1, 11)).every(1, rotate)
-    assert "keys stand on more than one page" in copies.failed(copies.run())
+    assert "keys are on more than one page" in copies.failed(copies.run())
     assert copies.version() is None
 
 

@@ -25,6 +25,7 @@ from lib.lake.runs import Run
 from lib.quality import checking
 from lib.quality import validate as validation
 from lib.quality.checking import prepare_checks
+from lib.quality.failed_rows import Listed
 from lib.reporting import site as pages_of
 from lib.reporting.pages import publication_of, render_runs
 from tests.on_disk import on_disk
@@ -106,7 +107,7 @@ def test_the_site_is_copied_after_each_check_and_a_copy_that_fails_hides_no_fail
     lines = str(failed.value).splitlines()
     assert lines[:2] == [
         "1 critical failed, 6 of 7 checks passed:",
-        "  things.column_values_to_not_be_null.name: expect_column_values_to_not_be_null name: 1 of 1 rows",
+        "  critical: things.name must not be null: 1 of 1 rows (id 1) [things.column_values_to_not_be_null.name]",
     ]
     assert any(line.startswith("Besides: the site could not be copied to ") for line in lines)
     # The run's docs and its line are on the site; what is published stays.
@@ -138,7 +139,7 @@ def test_the_report_is_written_once_and_has_the_check_and_what_was_measured(
 
 # In their order. After the commit the new publication is current, whatever else is written.
 BEFORE = [(checking, "validate"), (validation, "write_docs"), (steps, "keep_page"), (steps.site, "publish_run_docs")]
-BEFORE += [(steps, "write_failures"), (steps, "publish")]
+BEFORE += [(Listed, "write"), (steps, "publish")]
 AFTER = [(publications, "write_published_json"), (steps, "add_check"), (pages_of.pages, "render_index")]
 
 

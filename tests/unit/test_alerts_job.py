@@ -21,7 +21,7 @@ from lib.lake import runs
 from lib.lake.layout import claim, lake_at
 from lib.lake.lock import alerting, writing
 from lib.lake.runs import new_run
-from lib.observe.alerting import check_alerts, send_alerts, try_channels
+from lib.observe.alerting import channels_off, check_alerts, send_alerts, try_channels
 from lib.observe.metrics import Measurement, Metric, Series
 from lib.observe.outcome import Outcome, RunSummary
 from tests.alert_rules import alerts
@@ -88,7 +88,7 @@ def test_a_channel_that_fails_gets_it_the_next_time_and_the_other_not_again(tmp_
     assert "500 rows; expected 650 to 1,350 rows" in ops.bodies[1]["message"]
     assert chat.titles == ["[critical] demo: failed"]
     assert [line.split("  ")[-1].partition(":")[0] for line in lines] == [
-        "Told now",
+        "Sent now",
         "[critical] failed, opened",
         "[warning] anomalies, opened",
         "Open",
@@ -128,8 +128,13 @@ def test_channels_that_are_off_are_said_to_be_and_the_log_has_the_alert(
     mine = job(tmp_path)
     told = send_alerts(mine.notifier, ended(Outcome.FAILED), [], START)
     assert [event.channel for event in told] == ["log"]
-    said = [record for record in caplog.records if record.msg == "alert channel is off"]
-    assert [(vars(record)["channel"], vars(record)["not_set"]) for record in said] == [("ops", "OPS"), ("chat", "CHAT")]
+    assert mine.alerts is not None
+    assert channels_off(mine.alerts) == [
+        "Alert channel ops is off: OPS is not set.",
+        "Alert channel chat is off: CHAT is not set.",
+    ]
+    # A run does not say so each time.
+    assert not [record for record in caplog.records if "off" in record.getMessage()]
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING] == [
         "alert [critical] demo: failed: run r1 ended as 'failed' (exit 1): out of memory"
     ]
@@ -151,7 +156,7 @@ def test_without_a_run_silence_and_reminders_are_told(tmp_path: Path) -> None:
     with http_receiver() as ops:
         mine = job(tmp_path, ops=ops)
         record_run(mine, "r1", START - HOUR, START, 0)
-        assert check_alerts(notifier_of(mine), START + 25 * HOUR) == ["Told now: 0", "Open: 0"]
+        assert check_alerts(notifier_of(mine), START + 25 * HOUR) == ["Sent now: 0", "Open: 0"]
         check_alerts(notifier_of(mine), START + 26 * HOUR)
         check_alerts(notifier_of(mine), START + 49 * HOUR)
         check_alerts(notifier_of(mine), START + 50 * HOUR)
@@ -227,7 +232,7 @@ def test_runs_that_cannot_be_read_do_not_keep_an_alert_back(tmp_path: Path, capl
         for file in on_disk(mine.layout.runs).glob("*.parquet"):
             file.unlink()
         send_alerts(mine.notifier, ended(Outcome.FAILED), [], START)
-        assert check_alerts(notifier_of(mine), START + HOUR)[0] == "Told now: 0"
+        assert check_alerts(notifier_of(mine), START + HOUR)[0] == "Sent now: 0"
     assert ops.titles == ["[critical] demo: failed"]
     assert any(record.msg == "ops/runs cannot be read for alerts" for record in caplog.records)
 

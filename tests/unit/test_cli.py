@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import os
+import platform
+import re
 import shlex
 import signal
 import sys
+import tomllib
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,6 +96,17 @@ def test_help_lists_the_jobs(capsys: pytest.CaptureFixture[str]) -> None:
     assert entry.main(["--help"]) == 0
     printed = capsys.readouterr().out
     assert all(job in printed for job in cli.JOBS)
+
+
+def test_the_version_is_that_of_the_project(capsys: pytest.CaptureFixture[str]) -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    assert entry.main(["--version"]) == 0
+    printed = capsys.readouterr().out
+    assert re.fullmatch(
+        rf"Pagelake {re.escape(project['version'])} \(Spark 4\.[\d.]+, delta-rs [\d.]+, Great Expectations [\d.]+, "
+        rf"Python {re.escape(platform.python_version())}\)\n",
+        printed,
+    )
 
 
 def test_no_job_prints_the_usage_as_an_error(capsys: pytest.CaptureFixture[str]) -> None:

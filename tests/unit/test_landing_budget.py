@@ -247,6 +247,24 @@ def test_a_pause_of_one_client_holds_up_all(clock: Clock) -> None:
         assert not budget.turn().wait(0)
 
 
+def test_pages_that_come_anywhere_are_heard_of_at_once(clock: Clock) -> None:
+    budget, came = Budget(5, clock=clock), list[str]()
+    with BudgetServer(budget, host=HOST) as server:
+        budget.on_page = lambda: came.append("page")
+        with server.gate.permit():
+            server.gate.page_came()
+            assert eventually(lambda: came == ["page"])
+        # The connection is as good as before.
+        server.gate.page_came()
+        assert eventually(lambda: came == ["page", "page"])
+
+
+def test_a_driver_that_is_gone_ends_no_page_that_is_here() -> None:
+    with BudgetServer(Budget(1), host=HOST) as server:
+        gate = server.gate
+    gate.page_came()
+
+
 def test_a_client_that_waits_long_hears_that_the_driver_lives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budget_server, "BEAT_S", 0.02)
     monkeypatch.setattr(budget_server, "SILENCE_S", 0.2)

@@ -266,7 +266,7 @@ def test_a_raised_max_pages_goes_on_where_the_walk_was_stopped(landed: Landed) -
 def test_pages_without_an_end_may_be_taken_as_they_are_by_the_operator(landed: Landed) -> None:
     told = landed(Endless(), accept=True, limits__max_pages=20, pagination__size=3)
     assert (told.error, told.proof, told.record.rows_landed) == ("None", "incomplete", 60)
-    assert "going on though incomplete" in told.notes
+    assert "continuing although incomplete" in told.notes
 
 
 def test_pages_without_an_end_that_are_all_the_same_are_stopped_by_that(landed: Landed) -> None:

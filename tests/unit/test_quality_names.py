@@ -12,9 +12,9 @@ import pytest
 
 from lib.config import Source, load_source
 from lib.quality.declared import declared_by_table
-from lib.quality.names import name_expectations, rows_query
+from lib.quality.names import failures_command, name_expectations
 from lib.quality.suites import build_suite
-from lib.quality.validate import Finding
+from lib.quality.validate import Finding, Findings
 
 REPO = Path(__file__).parents[2]
 
@@ -102,21 +102,73 @@ def test_a_suite_keeps_what_its_file_says_beside_the_name(demo: Source) -> None:
     assert entry["meta"] == {"notes": "Needed.", "owner": "data team"}
 
 
-def test_the_query_of_failing_rows_takes_any_name() -> None:
+def test_the_command_that_lists_failing_rows_can_be_typed_whatever_the_names_are() -> None:
+    assert failures_command("r1.check2") == "./spark-submit.sh failures --run r1.check2"
     assert (
-        rows_query("r1.check2", "users.o'clock")
-        == "SELECT key FROM failures WHERE docs_id = 'r1.check2' AND expectation = 'users.o''clock'"
+        failures_command("r1", "--lake", "a lake", name="listen_history.orphans.items[]")
+        == "./spark-submit.sh failures --lake 'a lake' --run r1 --expectation 'listen_history.orphans.items[]'"
     )
 
 
-def test_a_line_of_a_finding_begins_with_the_name() -> None:
-    finding = Finding(
-        name="users.table_row_count_to_be_between",
-        table="users",
-        expectation="expect_table_row_count_to_be_between",
-        about="",
-        severity="critical",
-        success=False,
-        said="observed 0",
-    )
-    assert str(finding) == "users.table_row_count_to_be_between: expect_table_row_count_to_be_between: observed 0"
+ORPHANS = {"reference": "user_id", "refers_to": "users", "meets": "nothing"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "about", "more", "line"),
+    [
+        (
+            "expect_table_row_count_to_be_between",
+            "",
+            {"said": "observed 0"},
+            "users (table row count to be between): observed 0",
+        ),
+        (
+            "expect_column_values_to_not_be_null",
+            "email",
+            {"unexpected": 3, "said": "3 of 60 rows", "keys": "id 1, 2, 3"},
+            "users.email must not be null: 3 of 60 rows (id 1, 2, 3)",
+        ),
+        (
+            "expect_column_pair_values_a_to_be_greater_than_b",
+            "updated_at",
+            {"unexpected": 1, "said": "1 of 60 rows", "kwargs": {"column_B": "created_at", "or_equal": True}},
+            "users.updated_at must be at least created_at: 1 of 60 rows",
+        ),
+        (
+            "expect_column_values_to_be_between",
+            "age",
+            {"unexpected": 1, "said": "1 of 60 rows", "kwargs": {"max_value": 120}},
+            "users.age must be at most 120: 1 of 60 rows",
+        ),
+        (
+            "unexpected_rows_expectation",
+            "Every user has an e-mail.",
+            {"unexpected": 2, "said": "observed 2", "keys": "id 4, 5"},
+            "users: Every user has an e-mail: 2 rows (id 4, 5)",
+        ),
+        (
+            "unexpected_rows_expectation",
+            "Every users.user_id points at a row.",
+            {"unexpected": 1, "said": "observed 1", "meta": ORPHANS, "keys": "user_id 999"},
+            "users.user_id -> users: 1 orphan (user_id 999)",
+        ),
+        (
+            "unexpected_rows_expectation",
+            "No users.user_id points at a deleted row.",
+            {"unexpected": 2, "said": "observed 2", "meta": {**ORPHANS, "meets": "deleted"}},
+            "users.user_id -> users: 2 references to deleted rows",
+        ),
+    ],
+)
+def test_a_finding_is_one_line_with_its_rule_its_count_some_keys_and_its_name(
+    kind: str, about: str, more: dict[str, Any], line: str
+) -> None:
+    finding = Finding("users.x", "users", kind, about, "critical", success=False, **more)
+    assert str(finding) == f"{line} [users.x]"
+
+
+def test_the_page_of_a_suite_shows_the_findings_of_its_table_and_an_index_all() -> None:
+    one, other = (Finding(f"{table}.x", table, "kind", "", "critical", success=False, said="") for table in ("a", "b"))
+    findings = Findings((one, other), {"a": 1, "b": 1})
+    assert findings.shown_on("shop.a").all == (one,)
+    assert findings.shown_on(None).all == (one, other)

@@ -415,7 +415,7 @@ def test_status_says_which_task_fails_until_it_ends_well(layout: Layout, capsys:
     assert one == {"dag": "nightly", "task": "load", "dag_run": MONDAY, "try_number": 1, "run_id": "r1"}
     assert text.splitlines()[:2] == [
         f"Failing:   task load of DAG nightly: try 1 of {MONDAY}, begun {began:%Y-%m-%d %H:%M} UTC",
-        "Next:      see the log of what failed in the scheduler; it is over once it ends well there",
+        "Next:      see the log of what failed in the scheduler; a success there ends this",
     ]
     record(layout, *task("load", 1, "retried"), dag_run=TUESDAY)
     assert len(failing(layout, capsys)[0]["failing_tasks"]) == 1
@@ -426,7 +426,7 @@ def test_status_says_which_task_fails_until_it_ends_well(layout: Layout, capsys:
     record(layout, "--state", "success", "--seconds", "40", dag_run=TUESDAY)
     said, text = failing(layout, capsys)
     assert said["failing_tasks"] == []
-    assert text.startswith("Failing:   nothing\nNext:      nothing is to be done\n")
+    assert text.startswith("Failing:   nothing\nNext:      nothing to do\n")
 
 
 def test_status_tells_a_failing_task_beside_a_failing_run_and_before_any_run(
@@ -438,7 +438,7 @@ def test_status_tells_a_failing_task_beside_a_failing_run_and_before_any_run(
     said, text = failing(layout, capsys)
     assert (said["failing"]["run_id"], len(said["failing_tasks"])) == ("r1", 1)
     assert text.startswith("Failing:   run r1: source failed: 404\n           task load of DAG nightly: try 1 of ")
-    assert said["next"] == "see to the reason, then start the same command again"
+    assert said["next"] == "fix the cause, then run the same command again"
 
 
 def test_it_starts_no_java_and_reads_no_gx(layout: Layout) -> None:

@@ -52,10 +52,12 @@ def ran(job: Job, run_id: str, day: int, state: str, *measured: Measurement, **c
     metrics.save(job.layout, run_id, at, [to_record(one) for one in measured])
 
 
-def checked(job: Job, docs_id: str, run_id: str, day: int, outcome: str, message: str | None = None) -> None:
+def checked(
+    job: Job, docs_id: str, run_id: str, day: int, outcome: str, message: str | None = None, *lines: str
+) -> None:
     failed = int(outcome != "published")
     at = DAY_0 + timedelta(days=day)
-    add_check(job.layout, Check(docs_id, run_id, at, outcome, 9, failed, 0, 1000, message))
+    add_check(job.layout, Check(docs_id, run_id, at, outcome, 9, failed, 0, 1000, message, lines=lines or None))
     (on_disk(job.layout.site) / "runs" / docs_id).mkdir(parents=True, exist_ok=True)
 
 
@@ -92,7 +94,7 @@ def test_every_run_is_on_the_page_however_it_ended(job: Job) -> None:
         ("killed", "shot", dash, dash),
         ("source failed", "goneusers: 404 …", dash, dash),
         (
-            *("checks failed", "badtracks.xSELECT expectation, key FROM failures WHERE docs_id = 'bad'"),
+            *("checks failed", "badtracks.x"),
             *("1 critical failed, 9 passed", "1,000"),
         ),
         ("published", "good", "9 passed", "1,000"),
@@ -101,16 +103,17 @@ def test_every_run_is_on_the_page_however_it_ended(job: Job) -> None:
     assert re.findall(r'<details class="run card" id="run-(\w+)">', html) == ["shot", "gone", "bad", "good"]
 
 
-def test_a_section_says_how_a_run_ended_its_whole_message_its_checks_and_their_query(job: Job) -> None:
+def test_a_section_says_how_a_run_ended_its_whole_message_its_checks_and_what_failed_in_them(job: Job) -> None:
     ran(job, "bad", 0, "checks_failed", exit_status=3, message="1 expectation failed:\n  tracks.x: observed 2")
-    checked(job, "bad", "bad", 0, "checks failed", "tracks.x")
+    checked(job, "bad", "bad", 0, "checks failed", "tracks.x", "critical: tracks.a -> users: 1 orphan (a 9) [tracks.x]")
     checked(job, "bad.check2", "bad", 1, "published", "tracks.x, accepted by ann: why")
     html = report(job)
     assert section(html, "bad") == (
         "checks failed 2026-01-01 01:30 UTC bad 24 s 1 expectation failed: tracks.x: observed 2 "
         "published on 2026-01-02 01:30 UTC: 9 passed ; its data docs tracks.x, accepted by ann: why "
         "checks failed on 2026-01-01 01:30 UTC: 1 critical failed , 9 passed ; its data docs tracks.x "
-        "SELECT expectation, key FROM failures WHERE docs_id = &#39;bad&#39; Nothing was measured of it."
+        "critical: tracks.a -&gt; users: 1 orphan (a 9) [tracks.x] ./spark-submit.sh failures --run bad "
+        "Nothing was measured of it."
     )
     assert "1 expectation failed:\n  tracks.x: observed 2" in html
     for docs_id in ("bad", "bad.check2"):

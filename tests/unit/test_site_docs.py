@@ -160,17 +160,26 @@ def test_links_and_assets_are_found_from_each_depth(kind: str, suite: str, home:
     assert f'<a href="{home}index.html">Data docs of this run</a>' in html
 
 
-def test_what_failed_is_at_the_top_of_a_page_as_text() -> None:
+def test_what_failed_of_a_table_is_at_the_top_of_its_pages_as_text_and_all_of_it_on_the_index() -> None:
     failed = Finding("things.x", "things", "<b>", "", "critical", success=False, said="3 rows")
     broken = Finding("others.y", "others", "kind", "", "warning", success=None, said="could not be checked: no column")
     passed = [Finding(f"p{n}", "things", "kind", "", "warning", success=True, said="") for n in range(6)]
     findings = Findings((failed, broken, *passed), {"things": 3, "others": 3})
-    for kind in (INDEX, SUITE, RESULTS):
-        html = a_page(kind=kind, docs=PLAIN, findings=findings)
-        assert "1 critical failed, 1 could not be checked, 6 of 8 checks passed;" in html
-        query = "SELECT key FROM failures WHERE docs_id = &#39;r1&#39; AND expectation = &#39;things.x&#39;"
-        said = f"<strong>critical</strong> things.x: &lt;b&gt;: 3 rows<br><code>{query}</code>"
-        assert f"<li>{said}</li>\n<li><strong>could not be checked</strong> {broken}</li>" in html
+    first = "<li><strong>critical</strong> things (&lt;b&gt;): 3 rows [things.x]</li>"
+    second = "<li><strong>could not be checked</strong> others (kind): could not be checked: no column [others.y]</li>"
+    command = "<code>./spark-submit.sh failures --run r1</code>"
+    html = a_page(kind=INDEX, suite="", docs=PLAIN, findings=findings)
+    assert "<summary>1 critical failed, 1 could not be checked, 6 of 8 checks passed</summary>" in html
+    assert f"{first}\n{second}" in html
+    assert command in html
+    for kind in (SUITE, RESULTS):
+        html = a_page(kind=kind, suite="demo.things", docs=PLAIN, findings=findings)
+        assert "<summary>1 critical failed, 6 of 7 checks passed</summary>" in html
+        assert (first in html, second in html, command in html) == (True, False, True)
+        html = a_page(kind=kind, suite="demo.others", docs=PLAIN, findings=findings)
+        assert "<summary>1 could not be checked, 0 of 1 check passed</summary>" in html
+        # There are no rows to list.
+        assert (first in html, second in html, command in html) == (False, True, False)
     assert "<details" not in a_page(docs=PLAIN, findings=Findings(tuple(passed), {"things": 3}))
 
 

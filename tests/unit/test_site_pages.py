@@ -94,11 +94,15 @@ def test_no_missing_value_is_said_only_where_they_were_counted() -> None:
     assert "issing" not in Text(index()).words
 
 
-def test_a_run_with_failures_comes_with_the_query_of_their_rows() -> None:
-    query = "SELECT expectation, key FROM failures WHERE docs_id = &#39;r1.check2&#39;"
-    for changes in ({"counts": Counts(1, 0, 0, 8)}, {"counts": Counts(0, 0, 2, 7)}):
-        assert query in render_runs("demo", [run(docs_id="r1.check2", **changes)])
-    assert query not in render_runs("demo", [run(docs_id="r1.check2")])
+def test_a_run_with_failures_comes_with_a_line_of_each_and_the_command_that_lists_their_rows() -> None:
+    lines = ("a.b -> c: 1 orphan (b <9>) [a.orphans.b]", "a.d must not be null: 2 of 3 rows [a.x]")
+    command = "./spark-submit.sh failures --run r1.check2"
+    failed = Text(render_runs("demo", [run(docs_id="r1.check2", failures=lines)]))
+    assert all(said in failed.words for said in (*lines, command))
+    # Docs that are no longer kept: the rows are.
+    gone = Text(render_runs("demo", [run(docs_id="", failures=lines)]))
+    assert (lines[0] in gone.words, "./spark-submit.sh failures" in gone.words) == (True, False)
+    assert command not in render_runs("demo", [run(docs_id="r1.check2")])
 
 
 def test_numbers_are_aligned_to_the_right_with_figures_of_one_width() -> None:

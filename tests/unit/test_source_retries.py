@@ -167,6 +167,9 @@ class NotedGate:
         self._note("slow")
         self.pauses.append(pause_s)
 
+    def page_came(self) -> None:
+        self._note("page")
+
     def _note(self, event: str) -> None:
         self.events.append(event)
         self.moments.append(time.monotonic())

@@ -219,9 +219,38 @@ def test_failed_checks_are_told_by_their_names(lake: Lake) -> None:
         "outcome": "checks failed",
         "message": "2 expectations failed:\n  tracks.x: observed 2",
         "expectations": ["tracks.x", "users.y"],
+        "lines": [],
     }
     told = "Failing:   run b: checks failed: 2 expectations failed\n           tracks.x\n           users.y\n"
     assert told in lake.status().stdout
+
+
+def test_failed_checks_are_told_by_their_lines_where_the_lake_has_them(lake: Lake) -> None:
+    lake.ran("b", "checks_failed", exit_status=3, message="1 critical failed, 1 warning, 3 of 5 checks passed:")
+    lines = ["tracks.name must not be null: 2 of 9 rows (id 1, 2) [tracks.x]", "users.age: 1 row [users.y]"]
+    at = DAY_0 + timedelta(minutes=1)
+    add_check(lake.layout, Check("b", "b", at, "checks failed", 3, 1, 1, 10, "tracks.x", lines=lines))
+    assert (lake.said()["failing"]["expectations"], lake.said()["failing"]["lines"]) == (["tracks.x"], lines)
+    told = (
+        "Failing:   run b: checks failed: 1 critical failed, 1 warning, 3 of 5 checks passed\n"
+        f"           {lines[0]}\n           {lines[1]}\n"
+    )
+    assert told in lake.status().stdout
+
+
+@pytest.mark.parametrize("url", [None, "json://127.0.0.1:9"])
+def test_a_channel_that_is_off_is_said_once_at_the_start(
+    lake: Lake, url: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PAGELAKE_ALERT_URL", raising=False)
+    if url is not None:
+        monkeypatch.setenv("PAGELAKE_ALERT_URL", url)
+    lake.ran("a")
+    first, *others = lake.status().stdout.splitlines()
+    is_said = first == "Alert channel ops is off: PAGELAKE_ALERT_URL is not set."
+    assert is_said == (url is None)
+    assert not [line for line in others if "is off" in line]
+    json.loads(lake.status("--format", "json").stdout)
 
 
 def test_what_a_good_run_has_put_right_fails_no_more(lake: Lake) -> None:
@@ -235,11 +264,11 @@ def test_what_a_good_run_has_put_right_fails_no_more(lake: Lake) -> None:
 @pytest.mark.parametrize(
     ("state", "status", "words"),
     [
-        ("published", 0, "nothing is to be done"),
+        ("published", 0, "nothing to do"),
         ("merged", 0, "./spark-submit.sh sanity-check --source demo --lake '{}'"),
         ("checks_failed", 3, "fix the source or the suite"),
         ("checks_failed", 1, "fix the expectation in expectations/demo, then sanity-check"),
-        ("failed", 4, "see to the reason, then start the same command again"),
+        ("failed", 4, "fix the cause, then run the same command again"),
         ("failed", 130, "./spark-submit.sh full-ingest --source demo --lake '{}' --resume a"),
         ("failed", 143, "./spark-submit.sh full-ingest --source demo --lake '{}' --resume a"),
         ("merged", None, "./spark-submit.sh full-ingest --source demo --lake '{}' --resume a"),
