@@ -26,6 +26,7 @@ from lib.errors import ConfigError, LakeError, NotInThisLakeError, PagelakeError
 from lib.lake import site_folder as site
 from lib.lake.storage import Address
 from lib.reporting import pages
+from notebooks.tooling.look import NARROWER, PLOT, WIDTH, drawn
 
 FOLDER = REPO / "notebooks"
 # Run last, and not shown: with the kernel the JVM ends too, and complains of what it is at.
@@ -146,7 +147,7 @@ def write_pages(folder: Address, ran: Mapping[str, NotebookNode], publication_id
 
 
 def page_of(notebook: NotebookNode, name: str) -> str:
-    """The notebook as one HTML page of the site, without what libraries and the JVM said on stderr."""
+    """The notebook as one HTML page of the site, without stderr, which has warnings of libraries and the JVM."""
     shown = nbformat.from_dict(notebook)
     heading = name
     for cell in shown.cells:
@@ -156,6 +157,10 @@ def page_of(notebook: NotebookNode, name: str) -> str:
             for one in cell.outputs:
                 if svg := one.get("data", {}).get("image/svg+xml"):
                     one.metadata["alt"] = _in_words(heading, svg)
+                if plot := one.get("data", {}).get(PLOT):
+                    one.data["image/svg+xml"] = drawn(plot, WIDTH, on_page=True)
+                    narrower = [(most, drawn(plot, width, on_page=True)) for most, width in NARROWER.items()]
+                    one.metadata["narrower"] = narrower
     shown.metadata["title"] = name
     template = (files("lib.reporting") / "templates" / "notebook.html.j2").read_text("utf-8")
     exporter = HTMLExporter(raw_template=template, exclude_input_prompt=True, exclude_output_prompt=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jupytext
+import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
@@ -47,7 +48,13 @@ class Shown:
 
     def rows(self, source: str, number: int = -1) -> list[Row]:
         """A table that a cell shows."""
-        return list(self.outputs(source)[number].itertuples(index=False, name=None))
+        return list(self.frame(source, number).itertuples(index=False, name=None))
+
+    def frame(self, source: str, number: int = -1) -> pd.DataFrame:
+        """The rows behind a table that a cell shows."""
+        found = self.outputs(source)[number].data
+        assert isinstance(found, pd.DataFrame)
+        return found
 
 
 @pytest.fixture
@@ -132,7 +139,7 @@ def test_rows_that_were_deleted_and_rows_that_never_came_are_told_apart(
     shown = run_cells("01_explore_tables", music)
     assert shown.sentence("Source **") == "Source **demo**, published on 2026-03-02 00:00 UTC."
     # By 15 plays: 1 three times, 4 twice, 8 once; 6 once and 7 three times; 2 three times; 5 twice.
-    assert shown.rows("pointers") == [("there", 6, 3), ("orphan", 4, 2), ("deleted", 3, 1), ("in quarantine", 2, 1)]
+    assert shown.rows("pointers") == [("live", 6, 3), ("orphan", 4, 2), ("deleted", 3, 1), ("in quarantine", 2, 1)]
     assert shown.sentence("by_hour") == (
         "Most is played between 8:00 and 9:00, least between 0:00 and 1:00. Of all plays, 60% are on a Saturday or Sunday."
     )
@@ -206,7 +213,7 @@ def test_time_travel_after_one_run_and_after_a_rollback(
     assert alone.sentence("From run") == "From run **r0** to run **r0**."
     assert alone.sentence("rows differ") == "0 rows differ between the two runs."
     assert alone.sentence("to follow") == "No row changed, so there is none to follow."
-    assert alone.sentence("can be read") == "There is no publication before this one."
+    assert alone.sentence("can be read") == "There is no previous publication."
 
     few = [(1, "A"), (2, "b"), (3, "c"), (4, "d"), (5, "e"), (6, "f")]
     shop.run(1, few=few, many=[(1, "a"), (2, "B"), (3, "C")])
@@ -222,10 +229,10 @@ def test_time_travel_after_one_run_and_after_a_rollback(
     ]
     # Four were inserted into the other table, but here are the most updates; and it is not published any more.
     assert shown.sentence("to follow") == "The row of **many** is {'id': 2}."
-    life = shown.outputs("row_history")[-1]
+    life = shown.frame("row_history")
     assert list(life.columns) == ["version", "run_id", "at", "_change", "id", "what", "_deleted_at"]
     assert [(row.run_id, row.at.day, row.what) for row in life.itertuples()] == [("r0", 2, "b"), ("r1", 3, "B")]
-    assert shown.rows("sizes") == [("few", 6, 2)]
+    assert shown.rows("look.table(sizes)") == [("few", 6, 2)]
     assert shown.sentence("can be read") == (
         "The publication of 2026-03-02 00:00:02 UTC can be read as it was; `./spark-submit.sh sanity-check --rollback` would make "
         "it current again."
@@ -276,7 +283,7 @@ def test_what_failed_is_of_the_last_check_and_its_run_and_what_cannot_be_listed_
         ("few", "few.b", "warning", 0, whole),
     ]
     title, rows = shown.outputs("rows_behind")
-    assert (title.data, sorted(rows["id"])) == ("**few.a**", [1, 3])
+    assert (title.data, sorted(rows.data["id"])) == ("**few.a**", [1, 3])
     reason = ("few", "missing_value:what")
-    assert shown.rows("reasons =") == [(*reason, None, 1), (*reason, "arrived", 2)]
+    assert shown.rows("reasons =") == [(*reason, "open", 1), (*reason, "arrived", 2)]
     assert [row[2] for row in shown.rows("rejected.select")] == [1, 2, 3]

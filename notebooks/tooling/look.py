@@ -1,0 +1,89 @@
+"""How notebooks show tables and plots, in JupyterLab and on their pages: for people, on light and on dark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import vl_convert
+from pandas.io.formats.style import Styler
+
+from lib.observe.vega import COLOURS
+
+PLOT = "application/vnd.pagelake.plot+json"
+"""The kind of output that holds a plot as Vega-Lite, so that a page can draw it in other widths."""
+SEVERITIES = alt.Scale(domain=["critical", "warning"], range=["#d1453b", "#b87a00"])
+"""Critical is red, a warning amber; both stand out from a light and from a dark page."""
+WIDTH = 1080
+"""Pixels of a plot, labels included, in the column of a page."""
+NARROWER = {"30rem": 350, "56rem": 620}
+"""Those on a page of at most this width."""
+_INKS = ":root { color: #1c2430 } @media (prefers-color-scheme: dark) { :root { color: #e6eaf0 } }"
+_NOTHING = "\N{EN DASH}"
+# Numbers that name something, and count nothing.
+_NAMES = ("id", "version", "page", "position", "hour", "day")
+
+
+def use() -> None:
+    """Draw the plots of this notebook so from now on."""
+    alt.theme.register("pagelake", enable=True)(_theme)
+    alt.renderers.register("pagelake", lambda spec: {"image/svg+xml": drawn(spec, WIDTH), PLOT: spec})
+    alt.renderers.enable("pagelake")
+
+
+def drawn(spec: dict[str, Any], width: int, *, on_page: bool = False) -> str:
+    """A plot as SVG, so wide; on a page in the ink of its theme, else on white."""
+    fit = {"width": width, "autosize": {"type": "fit-x", "contains": "padding"}}
+    background = "transparent" if on_page else "white"
+    svg = vl_convert.vegalite_to_svg({**spec, **fit, "background": background}, allowed_base_urls=[])
+    return svg.replace(">", f"><style>{_INKS}</style>", 1) if on_page else svg
+
+
+def table(frame: pd.DataFrame) -> Styler:
+    """The rows for people: thousands apart, times to the minute, sizes in KB or MB, a dash for nothing, no number before a row."""
+    frame = frame.reset_index(drop=True)
+    numbers = [name for name in frame if pd.api.types.is_numeric_dtype(frame[name])]
+    shown = frame.style.hide(axis="index").format({name: _text_of(str(name)) for name in frame}, escape="html")
+    return shown.set_properties(subset=numbers, **{"text-align": "right"})
+
+
+def _theme() -> alt.theme.ThemeConfig:
+    ink = {name: "currentColor" for name in ("labelColor", "titleColor", "domainColor", "tickColor", "gridColor")}
+    words = {"labelColor": "currentColor", "titleColor": "currentColor", "labelLimit": 0, "titleLimit": 0}
+    return {
+        "config": {
+            "font": "system-ui, sans-serif",
+            "axis": {**ink, **words, "gridOpacity": 0.15, "labelFontSize": 12, "titleFontSize": 12},
+            "legend": {**words, "orient": "top", "labelFontSize": 12, "titleFontSize": 12},
+            "view": {"stroke": None},
+            "bar": {"color": COLOURS[0]},
+            "line": {"color": COLOURS[0], "point": {"color": COLOURS[0]}},
+            "range": {"category": list(COLOURS)},
+        }
+    }
+
+
+def _text_of(column: str) -> Callable[[Any], str]:
+    is_name = column.rpartition("_")[2] in _NAMES
+    is_size = column.endswith("bytes")
+
+    def text(value: Any) -> str:
+        if isinstance(value, str):
+            return value
+        if hasattr(value, "__len__"):  # a list, or the array that Spark makes of one
+            return ", ".join(map(text, value)) or _NOTHING
+        if pd.isna(value):
+            return _NOTHING
+        if hasattr(value, "strftime"):
+            return f"{value:%Y-%m-%d %H:%M}"
+        if is_size:
+            return f"{value / 1e6:,.1f} MB" if value >= 1e6 else f"{value / 1e3:,.1f} KB"
+        if is_name or isinstance(value, bool):
+            return str(value)
+        if isinstance(value, float) and value != int(value):
+            return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+        return f"{value:,.0f}"
+
+    return text
