@@ -18,6 +18,8 @@ from lib.lake.storage import Address
 
 IS_DELETED = "is_deleted"
 _TAG = "spark.databricks.delta.commitInfo.userMetadata"
+# No deletion vectors: pandas and Arrow datasets refuse a table that may have some (docs/adr/0020-live-rows-by-default.md).
+_FOR_EVERY_READER = {"delta.enableDeletionVectors": "false"}
 # What Delta says of a feed that begins later, was off for a while, or has lost files; some of it without a class of its own.
 _OUT_OF_REACH = re.compile(r"\[(DELTA_\w+|FAILED_READ_FILE\.FILE_NOT_EXIST)\]")
 
@@ -71,7 +73,7 @@ def unchanged(path: Address) -> Derived:
 
 def overwrite(path: Address, rows: DataFrame, tag: str, *, new_columns: bool = False) -> Derived:
     """Write a derived table anew, as a whole; with `new_columns` it takes the columns of the rows and their types, too."""
-    whole = rows.write.format("delta").mode("overwrite").option("userMetadata", tag)
+    whole = rows.write.format("delta").mode("overwrite").option("userMetadata", tag).options(**_FOR_EVERY_READER)
     (whole.option("overwriteSchema", "true") if new_columns else whole).save(str(path))
     done = tables.newest(path)
     return Derived(done.version, int(done.metrics.get("numOutputRows", 0)), None, None)

@@ -235,7 +235,8 @@ def test_plays_of_a_track_that_is_not_there_are_counted(ran: Ran, counted: Count
     lost = {track: number for track, number in plays.items() if track not in counted.tracks}
     assert len(lost) == 1  # the track without a name, which is in quarantine
     assert {
-        row["track"]: (number(row["plays"]), number(row["tracks"])) for row in ran.rows("01_explore_tables", "pointers")
+        row["track"]: (number(row["plays"]), number(row["tracks"]))
+        for row in ran.rows("01_explore_tables", "pointers =")
     } == {
         "live": (len(counted.plays) - sum(lost.values()), len(plays) - 1),
         "in quarantine": (sum(lost.values()), 1),
@@ -567,6 +568,48 @@ def test_the_pages_open_without_another_host_a_dialog_or_an_error(ran: Ran, watc
     page.get_by_role("link", name="Published", exact=True).click()
     assert page.url.endswith("/site/index.html")
     watched.check()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_page_is_dark_where_that_is_wanted_its_plots_fill_their_column_and_its_code_unfolds_by_keys(
+    ran: Ran, watched: Watched, width: int
+) -> None:
+    page = watched.page
+    page.set_viewport_size({"width": width, "height": 900})
+    shades = {}
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        page.goto(f"{ran.pages.as_uri()}/01_explore_tables.html")
+        colours = (
+            "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.querySelector('h1')).color]"
+        )
+        shades[theme] = [sum(map(int, re.findall(r"\d+", one)[:3])) for one in page.evaluate(colours)]
+    (light, ink), (dark, chalk) = shades["light"], shades["dark"]
+    assert light - ink > 450
+    assert chalk - dark > 450
+    plots = page.locator("img").evaluate_all(
+        "found => found.map(one => [one.getBoundingClientRect().width / one.closest('.jp-OutputArea-output').clientWidth, "
+        "one.getBoundingClientRect().width / one.naturalWidth])"
+    )
+    assert len(plots) == 6
+    for share, scale in plots:
+        assert share == pytest.approx(1, abs=0.02)
+        assert 0.8 < scale < 1.3  # so its words are as large as they were drawn
+    code = page.locator(".code pre").first
+    assert not code.is_visible()
+    page.locator("summary").first.focus()
+    page.keyboard.press("Enter")
+    assert code.is_visible()
+    watched.check()
+
+
+def test_critical_failures_are_red_and_warnings_amber(ran: Ran) -> None:
+    found = BeautifulSoup(ran.outputs("03_quality", "rows that fail")[-1].data["image/svg+xml"], "html.parser")
+    fills = {
+        one["aria-label"].partition("severity: ")[2]: one["fill"]
+        for one in found.find_all(attrs={"aria-roledescription": "bar"})
+    }
+    assert fills == {"critical": "#d1453b", "warning": "#b87a00"}
 
 
 def test_the_docs_of_a_trial_are_seen_on_its_page(ran: Ran, watched: Watched) -> None:

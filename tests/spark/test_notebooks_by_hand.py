@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,7 @@ from lib.lake.key_hash import key_hash_of
 from lib.lake.layout import Layout, claim, lake_at
 from lib.lake.merge import Clock, merge
 from lib.lake.publications import Publication, PublishedTable, publish
+from lib.lake.read import Lake
 from lib.lake.runs import TableRun, new_run
 from lib.tables.newest import row_hash
 
@@ -139,7 +141,7 @@ def test_rows_that_were_deleted_and_rows_that_never_came_are_told_apart(
     shown = run_cells("01_explore_tables", music)
     assert shown.sentence("Source **") == "Source **demo**, published on 2026-03-02 00:00 UTC."
     # By 15 plays: 1 three times, 4 twice, 8 once; 6 once and 7 three times; 2 three times; 5 twice.
-    assert shown.rows("pointers") == [("live", 6, 3), ("orphan", 4, 2), ("deleted", 3, 1), ("in quarantine", 2, 1)]
+    assert shown.rows("pointers =") == [("live", 6, 3), ("orphan", 4, 2), ("deleted", 3, 1), ("in quarantine", 2, 1)]
     assert shown.sentence("by_hour") == (
         "Most is played between 8:00 and 9:00, least between 0:00 and 1:00. Of all plays, 60% are on a Saturday or Sunday."
     )
@@ -169,6 +171,22 @@ def test_rows_that_were_deleted_and_rows_that_never_came_are_told_apart(
         "Users: 3, of them without a session: 2. With sessions, but without a live row in the table (deleted, in quarantine or "
         "orphaned), and not counted as users: 2."
     )
+
+
+def test_the_docs_say_which_plays_a_join_would_drop(spark: SparkSession, music: Layout) -> None:
+    page = (FOLDER.parent / "docs" / "notebooks.md").read_text("utf-8")
+    [query] = re.findall(r"^<!-- tested -->\n```sql\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    lake = Lake(music, spark)
+    lake.published()
+    lake.published("tracks", with_deleted=True).createOrReplaceTempView("every_track")
+    # Of 15 plays; those of 5 are in quarantine, those of 6 and 7 orphans.
+    assert [tuple(row) for row in spark.sql(query).collect()] == [
+        ("live", 6),
+        ("in quarantine, or orphan", 6),
+        ("deleted", 3),
+    ]
+    dropped = spark.sql("SELECT 15 - count(*) AS n FROM listens JOIN tracks ON tracks.id = listens.track_id")
+    assert [row["n"] for row in dropped.collect()] == [9]
 
 
 class Shop:
