@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
+from html import escape
+from numbers import Integral, Real
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 import vl_convert
 from pandas.io.formats.style import Styler
@@ -45,7 +49,7 @@ def table(frame: pd.DataFrame) -> Styler:
     """The rows for people: thousands apart, times to the minute, sizes in KB or MB, a dash for nothing, no number before a row."""
     frame = frame.reset_index(drop=True)
     numbers = [name for name in frame if pd.api.types.is_numeric_dtype(frame[name])]
-    shown = frame.style.hide(axis="index").format({name: _text_of(str(name)) for name in frame}, escape="html")
+    shown = frame.style.hide(axis="index").format({name: _text_of(str(name)) for name in frame})
     return shown.set_properties(subset=numbers, **{"text-align": "right"})
 
 
@@ -71,19 +75,26 @@ def _text_of(column: str) -> Callable[[Any], str]:
 
     def text(value: Any) -> str:
         if isinstance(value, str):
-            return value
-        if hasattr(value, "__len__"):  # a list, or the array that Spark makes of one
+            return escape(value)
+        if isinstance(value, list | tuple | np.ndarray):
             return ", ".join(map(text, value)) or _NOTHING
         if pd.isna(value):
             return _NOTHING
-        if hasattr(value, "strftime"):
+        if isinstance(value, datetime):
             return f"{value:%Y-%m-%d %H:%M}"
-        if is_size:
-            return f"{value / 1e6:,.1f} MB" if value >= 1e6 else f"{value / 1e3:,.1f} KB"
-        if is_name or isinstance(value, bool):
-            return str(value)
-        if isinstance(value, float) and value != int(value):
-            return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
-        return f"{value:,.0f}"
+        if isinstance(value, Real) and not isinstance(value, bool) and not is_name:
+            return _size(float(value)) if is_size else _number(value)
+        return escape(str(value))
 
     return text
+
+
+def _size(n_bytes: float) -> str:
+    return f"{n_bytes / 1e6:,.1f} MB" if n_bytes >= 1e6 else f"{n_bytes / 1e3:,.1f} KB"
+
+
+def _number(value: Real) -> str:
+    if isinstance(value, Integral):
+        return f"{int(value):,}"
+    is_small = abs(float(value)) < 1000 and not float(value).is_integer()
+    return f"{float(value):,.4g}" if is_small else f"{float(value):,.0f}"
