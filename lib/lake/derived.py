@@ -13,7 +13,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lib.lake import tables
+from lib.lake import storage, tables
 from lib.lake.storage import Address
 
 IS_DELETED = "is_deleted"
@@ -71,8 +71,17 @@ def unchanged(path: Address) -> Derived:
     return Derived(tables.newest(path).version, 0, 0, 0)
 
 
+def has_deletion_vectors(path: Address) -> bool:
+    """Whether the table may have deletion vectors, as those that earlier versions made. `overwrite` ends that."""
+    return "deletionVectors" in (storage.table(path).protocol().reader_features or ())
+
+
 def overwrite(path: Address, rows: DataFrame, tag: str, *, new_columns: bool = False) -> Derived:
     """Write a derived table anew, as a whole; with `new_columns` it takes the columns of the rows and their types, too."""
+    if tables.exists(path) and has_deletion_vectors(path):
+        table = DeltaTable.forPath(rows.sparkSession, str(path))
+        # The versions before stay readable, with theirs.
+        table.dropFeatureSupport("deletionVectors")
     whole = rows.write.format("delta").mode("overwrite").option("userMetadata", tag).options(**_FOR_EVERY_READER)
     (whole.option("overwriteSchema", "true") if new_columns else whole).save(str(path))
     done = tables.newest(path)

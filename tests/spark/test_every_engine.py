@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -13,14 +14,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, QueryBuilder
+from deltalake.exceptions import DeltaProtocolError
 from pyspark.sql import SparkSession
 
 from lib.config import Runtime
 from lib.errors import ConfigError
-from lib.lake import derived, read_masked, read_published
+from lib.lake import derived, read_masked, read_published, tables
 from lib.lake.publications import Publication, PublishedTable, publish
 from lib.lake.read import Lake
 from lib.lake.runs import all_runs
+from lib.lake.storage import Address
 from lib.session import EVERY_ENGINE, start_session
 from tests.on_disk import on_disk
 from tests.spark.served_table import Served, day
@@ -163,11 +166,11 @@ def test_every_reader_sees_live_rows_unless_it_asks_for_deleted_ones(things: Ser
     taken = spark.createDataFrame([(3, True)], "id bigint, is_deleted boolean")
     made = derived.merge_changes(spark, gold, taken, key=("id",), tag="another")
     assert (made.version, made.deleted) == (1, 1)
-    tables = {
+    entries = {
         "things": PublishedTable("things", "silver/things", version, 3),
         "copy": PublishedTable("copy", "gold/copy", made.version, 2),
     }
-    publish(layout, Publication("run-2", "run-2", day(2), tables))
+    publish(layout, Publication("run-2", "run-2", day(2), entries))
     root, lake = str(layout.root), Lake(layout, spark)
     told = json.loads(on_disk(layout.published_json).read_text("utf-8"))["tables"]
     assert {name: entry["live"] for name, entry in told.items()} == {"things": "_deleted_at IS NULL", "copy": "true"}
@@ -206,6 +209,37 @@ def test_every_reader_sees_live_rows_unless_it_asks_for_deleted_ones(things: Ser
         "things": 3,
         "copy": 2,
     }
+
+
+def test_pandas_and_arrow_datasets_read_gold_and_a_table_of_an_earlier_version_once_it_changes(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    gold = Address.of(str(tmp_path / "gold"))
+    rows = spark.createDataFrame([(1, "a"), (2, "b"), (3, "c")], "id bigint, name string").coalesce(1)
+    earlier = {"delta.enableDeletionVectors": "true", "userMetadata": "old"}
+    rows.write.format("delta").options(**earlier).save(str(gold))
+    changes = spark.createDataFrame([(2, "B", False), (3, None, True)], "id bigint, name string, is_deleted boolean")
+    derived.merge_changes(spark, gold, changes, key=("id",), tag="merged")
+    assert derived.has_deletion_vectors(gold)
+    with pytest.raises(DeltaProtocolError):
+        DeltaTable(str(gold)).to_pandas()
+
+    now = [{"id": 1, "name": "a"}, {"id": 2, "name": "B"}]
+    made = derived.overwrite(gold, spark.createDataFrame([(1, "a"), (2, "B")], "id bigint, name string"), "anew")
+    assert tables.newest(gold).tag == "anew"
+    assert not derived.has_deletion_vectors(gold)
+    changes = spark.createDataFrame([(1, "A", False)], "id bigint, name string, is_deleted boolean")
+    after = derived.merge_changes(spark, gold, changes, key=("id",), tag="again")
+    assert (after.version, after.updated) == (made.version + 1, 1)
+    for version, wanted in ((made.version, now), (after.version, [{"id": 1, "name": "A"}, now[1]])):
+        table = DeltaTable(str(gold), version=version)
+        assert table.to_pandas().sort_values("id").to_dict("records") == wanted
+        assert table.to_pyarrow_dataset().to_table().sort_by("id").to_pylist() == wanted
+        assert pl.read_delta(table).sort("id").to_dicts() == wanted
+    # What was published before is read as before.
+    old = QueryBuilder().register("t", DeltaTable(str(gold), version=1))
+    assert pa.table(old.execute("SELECT * FROM t ORDER BY id")).to_pylist() == now
+    assert [row.asDict() for row in tables.at_version(spark, gold, 1).orderBy("id").collect()] == now
 
 
 def test_a_published_json_of_an_earlier_version_is_read_with_the_condition(people: Served) -> None:
