@@ -19,7 +19,7 @@ from lib.lake.read import at_version
 #     changed sessions, all over the table    0.1 %   1 %    10 %   new ones alone: 1 %   written anew
 #     MB added                                0.75    0.76   0.86   0.01                  0.42
 #
-# New sessions are what most nights bring. A change to old ones writes their files anew, and those are most of the table. It is still
+# Most nights bring new sessions. A change to old ones writes their files anew, and those are most of the table. It is still
 # merged, so that the change feed of the table shows what changed and nothing else.
 MOST_TOUCHED = 0.2
 
