@@ -96,7 +96,7 @@ def publish(layout: Layout, publication: Publication) -> Publication:
 
 
 def all_publications(layout: Layout) -> list[Publication]:
-    """Every publication of the lake, in the order in which they came into force."""
+    """Every publication of the lake, in the order in which they became current."""
     by_id: dict[str, list[dict[str, Any]]] = {}
     for row in records.read(layout.publications):
         by_id.setdefault(row["publication_id"], []).append(row)

@@ -29,7 +29,7 @@ from lib.reporting import pages
 from notebooks.tooling.look import NARROWER, PLOT, WIDTH, drawn
 
 FOLDER = REPO / "notebooks"
-# Run last, and not shown: with the kernel the JVM ends too, and complains of what it is at.
+# Run last, and not shown: a JVM that ends with its kernel logs errors about the work it was doing.
 _STOP_SPARK = """
 from pyspark.sql import SparkSession
 if SparkSession.getActiveSession(): SparkSession.getActiveSession().stop()
@@ -43,7 +43,7 @@ def notebooks() -> list[Path]:
 
 
 class _Client(NotebookClient):
-    """One that Ctrl-C and SIGTERM end, with its kernel. Of itself it goes on to wait for what it has shut down."""
+    """A client that Ctrl-C and SIGTERM end, with its kernel. Without this, it waits on for the kernel that it has shut down."""
 
     was_stopped = False
 
@@ -63,7 +63,7 @@ class _Client(NotebookClient):
 
 
 def run_notebooks(env: Mapping[str, str], executed: Path | None) -> dict[str, NotebookNode]:
-    """Run every notebook; by name, with their outputs. They are kept in the folder `executed` too, where there is one.
+    """Run every notebook, and give them by name, with their outputs. With `executed`, they are also kept in that folder.
 
     Raises:
         ConfigError, KeyboardInterrupt, PagelakeError: as `run_notebook`.
@@ -82,7 +82,7 @@ def run_notebooks(env: Mapping[str, str], executed: Path | None) -> dict[str, No
 def run_notebook(path: Path, env: Mapping[str, str]) -> NotebookNode:
     """Run one notebook from top to bottom in a kernel with this environment; the notebook with its outputs.
 
-    One that says that the rest is not about this lake ends with that sentence, and all is well.
+    A notebook may say that the rest is not about this lake: it ends with that sentence, and that is no failure.
 
     Raises:
         ConfigError: there is no lake, or nothing in it, in the words of the notebook.
@@ -128,7 +128,7 @@ def run_notebook(path: Path, env: Mapping[str, str]) -> NotebookNode:
 
 
 def write_pages(folder: Address, ran: Mapping[str, NotebookNode], publication_id: str) -> None:
-    """Write the pages of notebooks that have run, and last the one that leads to them.
+    """Write the pages of notebooks that have run, and after them the page that links to all.
 
     Raises:
         LakeError: they cannot be written there.
@@ -175,7 +175,7 @@ def _headings(cells: Iterable[NotebookNode]) -> Iterator[str]:
 
 
 def _in_words(heading: str, svg: str) -> str:
-    """A plot for those who cannot see it: what it is about, and what Vega says of its axes."""
+    """A plot for those who cannot see it: the heading that it is under, and Vega's words for its axes."""
     return ". ".join([heading, *(unescape(axis) for axis in re.findall(r'aria-label="([XY]-axis [^"]+)"', svg))])
 
 
