@@ -16,8 +16,9 @@
 # %% [markdown]
 # # What is in the lake
 #
-# The published tables: those that passed their checks together. Personal values are masked (`***`); who needs one asks for it by
-# name, as in `lake.published("users", unmasked=["email"])`. All times are UTC.
+# The published tables passed their checks together. They come without the rows that the source has deleted;
+# `lake.published("tracks", with_deleted=True)` shows those too. Personal values are masked (`***`);
+# `lake.published("users", unmasked=["email"])` shows one column. All times are UTC.
 
 # %%
 import altair as alt
@@ -25,16 +26,18 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from lib.lake import open_lake
+from notebooks.tooling import look
 
-alt.renderers.enable("svg")
+look.use()
 lake = open_lake()
 tables = lake.published()  # DataFrames by name; each is also a view for SQL
-pd.DataFrame(lake.inventory)
+inventory = pd.DataFrame(lake.inventory)
+inventory.insert(2, "live rows", [tables[name].count() for name in inventory.table])
+look.table(inventory)
 
 # %% [markdown]
-# `rows` counts the rows that were deleted from the source too (`_deleted_at` says when). `newest_at` is the newest time in the
-# rows that the last run took, and says how fresh the source is (a derived table has none). `checked_at` is the start of the run
-# that was published.
+# `live rows` are what you read; `rows` counts deleted ones too. `newest_at` is the newest time in the rows that the last run
+# took: how fresh the source is. A derived table has none. `checked_at` is the start of the run that was published.
 
 # %%
 Markdown(f"Source **{lake.source}**, published on {lake.publication.published_at:%Y-%m-%d %H:%M} UTC.")
@@ -45,30 +48,38 @@ Markdown(f"Source **{lake.source}**, published on {lake.publication.published_at
 
 # %%
 for name, frame in tables.items():
-    display(Markdown(f"**{name}**"), frame[[c for c in frame.columns if c[0] != "_"]].limit(3).toPandas())
+    rows = frame[[c for c in frame.columns if c[0] != "_"]].limit(3).toPandas()
+    display(Markdown(f"**{name}**"), look.table(rows))
 
 # %% [markdown]
 # # The music
 # ## Joins done right
-# A play points at a track by its number. An inner join would drop the plays whose track is not there without a word. So the plays
-# are counted first, by what they point at: a row of the table, one that was deleted, one in quarantine (the source has it, and it
-# cannot be taken), or none at all: an orphan.
+# A play names a track by its id. `JOIN tracks` silently drops the plays whose track has no live row. So count the plays first, by
+# what became of their track: it is `live`, or `deleted`, or `in quarantine` (the source has it, but its row breaks the contract),
+# or no row has that id (`orphan`). Then use a `LEFT JOIN`. It keeps every play. The view `every_track` also has the deleted
+# tracks, whose titles are still known.
 
 # %%
 lake.need("tracks", "users", "listen_history", "listens")
+lake.published("tracks", with_deleted=True).createOrReplaceTempView("every_track")
 lake.record("quarantine").createOrReplaceTempView("quarantine")
 plays = lake.spark.sql("SELECT track_id, count(*) AS plays FROM listens GROUP BY track_id")
-# Quarantine holds no key, only its hash, which is made with the lake's secret.
+# Quarantine holds the hash of a key, made with the lake's secret, and not the key.
 plays.withColumn("key_hash", lake.key_hash("tracks", {"id": plays.track_id})).createOrReplaceTempView("plays")
 pointers = lake.spark.sql("""
     WITH held AS (SELECT DISTINCT key_hash FROM quarantine WHERE table = 'tracks' AND resolved_by IS NULL)
-    SELECT CASE WHEN tracks._deleted_at IS NOT NULL THEN 'deleted' WHEN tracks.id IS NOT NULL THEN 'there'
+    SELECT CASE WHEN _deleted_at IS NOT NULL THEN 'deleted' WHEN id IS NOT NULL THEN 'live'
         WHEN held.key_hash IS NOT NULL THEN 'in quarantine' ELSE 'orphan' END AS track, sum(plays) AS plays, count(*) AS tracks
-    FROM plays LEFT JOIN tracks ON tracks.id = plays.track_id
+    FROM plays LEFT JOIN every_track ON id = plays.track_id
     LEFT JOIN held ON held.key_hash = plays.key_hash
     GROUP BY 1 ORDER BY plays DESC
 """)
-pointers.limit(10).toPandas()
+pointers = pointers.limit(10).toPandas()
+look.table(pointers)
+
+# %%
+dropped = int(pointers[pointers.track != "live"].plays.sum())
+Markdown(f"`JOIN tracks` would drop {dropped:,} of {pointers.plays.sum():,} plays.")
 
 # %% [markdown]
 # ## When people listen
@@ -80,7 +91,9 @@ week = lake.spark.sql("""
 """)
 week = week.limit(200).toPandas()
 alt.Chart(week).mark_rect().encode(
-    alt.X("hour:O", title="hour (UTC)"), alt.Y("day:O", title="day (1 is Monday)"), alt.Color("plays:Q")
+    alt.X("hour:O", title="hour (UTC)", axis=alt.Axis(labelAngle=0)),
+    alt.Y("day:O", title="day (1 is Monday)"),
+    alt.Color("plays:Q"),
 )
 
 # %%
@@ -93,20 +106,20 @@ Markdown(
 
 # %% [markdown]
 # ## Top tracks, artists and genres
-# Plays whose track is not in the table stay in: as `(not there)`; those of a track without a genre as `(no genre)`.
+# Every play counts. Where no row has the track, it says `(not there)`; where the track has no genre, `(no genre)`.
 
 # %%
 top = lake.spark.sql("""
     WITH plays AS (SELECT track_id, count(*) AS plays FROM listens GROUP BY track_id)
     SELECT track_id, coalesce(name, '(not there)') AS name, coalesce(artist, '(not there)') AS artist, plays
-    FROM plays LEFT JOIN tracks ON id = track_id ORDER BY plays DESC, track_id
+    FROM plays LEFT JOIN every_track ON id = track_id ORDER BY plays DESC, track_id
 """)
-top.limit(10).toPandas()
+look.table(top.limit(10).toPandas())
 
 # %%
 artists = lake.spark.sql("""
     SELECT coalesce(artist, '(not there)') AS artist, count(*) AS plays
-    FROM listens LEFT JOIN tracks ON id = track_id GROUP BY 1 ORDER BY plays DESC, artist
+    FROM listens LEFT JOIN every_track ON id = track_id GROUP BY 1 ORDER BY plays DESC, artist
 """)
 artists = artists.limit(15).toPandas()
 alt.Chart(artists).mark_bar().encode(alt.X("plays:Q"), alt.Y("artist:N", sort=None))
@@ -114,7 +127,7 @@ alt.Chart(artists).mark_bar().encode(alt.X("plays:Q"), alt.Y("artist:N", sort=No
 # %%
 genres = lake.spark.sql("""
     SELECT coalesce(genres, if(id IS NULL, '(not there)', '(no genre)')) AS genre, count(*) AS plays
-    FROM listens LEFT JOIN tracks ON id = track_id GROUP BY 1 ORDER BY plays DESC, genre
+    FROM listens LEFT JOIN every_track ON id = track_id GROUP BY 1 ORDER BY plays DESC, genre
 """)
 genres = genres.limit(30).toPandas()
 alt.Chart(genres).mark_bar().encode(alt.X("plays:Q"), alt.Y("genre:N", sort=None))
@@ -127,13 +140,13 @@ Markdown(
 
 # %% [markdown]
 # ## The long tail
-# The curve says which share of all plays goes to the tracks that are played most. The nearer it bends to the upper left corner, the
-# fewer tracks make up most of what is heard. Tracks that nobody plays are counted too.
+# How few tracks make up most of the plays? Start with the most played track and go right: the curve is the share of all plays so
+# far. The closer it is to the upper left corner, the fewer tracks do. Live tracks only; those that nobody played count too.
 
 # %%
 tail = lake.spark.sql("""
     WITH plays AS (
-        SELECT id, count(track_id) AS plays FROM tracks LEFT JOIN listens ON track_id = id WHERE _deleted_at IS NULL GROUP BY id
+        SELECT id, count(track_id) AS plays FROM tracks LEFT JOIN listens ON track_id = id GROUP BY id
     )
     SELECT plays, count(*) AS tracks FROM plays GROUP BY plays ORDER BY plays DESC
 """)
@@ -141,7 +154,8 @@ tail = tail.limit(10_000).toPandas()
 tail["share_of_tracks"] = tail.tracks.cumsum() / tail.tracks.sum()
 tail["share_of_plays"] = (tail.plays * tail.tracks).cumsum() / (tail.plays * tail.tracks).sum()
 alt.Chart(tail).mark_line(point=True).encode(
-    alt.X("share_of_tracks:Q", axis=alt.Axis(format="%")), alt.Y("share_of_plays:Q", axis=alt.Axis(format="%"))
+    alt.X("share_of_tracks:Q", title="share of tracks", axis=alt.Axis(format="%")),
+    alt.Y("share_of_plays:Q", title="share of plays", axis=alt.Axis(format="%")),
 )
 
 # %%
@@ -154,7 +168,7 @@ Markdown(f"{half.share_of_tracks:.0%} of the tracks have half of the plays. Neve
 
 # %%
 lengths = lake.spark.sql("""
-    SELECT size(items) AS tracks, count(*) AS sessions FROM listen_history WHERE _deleted_at IS NULL GROUP BY 1 ORDER BY 1
+    SELECT size(items) AS tracks, count(*) AS sessions FROM listen_history GROUP BY 1 ORDER BY 1
 """)
 lengths = lengths.limit(1_000).toPandas()
 alt.Chart(lengths).mark_bar().encode(alt.X("tracks:Q", title="tracks in a session"), alt.Y("sessions:Q"))
@@ -165,18 +179,19 @@ Markdown(f"{lengths.sessions.sum():,} sessions; {mean:.1f} tracks in one on aver
 
 # %% [markdown]
 # ## Users by activity
-# How many users had how many sessions. Those at 0 are known to the source, and never listened.
+# How many users had how many sessions. Those at 0 never listened.
 
 # %%
 activity = lake.spark.sql("""
-    WITH users AS (SELECT id FROM users WHERE _deleted_at IS NULL),
-    sessions AS (SELECT user_id, count(*) AS sessions FROM listen_history WHERE _deleted_at IS NULL GROUP BY user_id)
+    WITH sessions AS (SELECT user_id, count(*) AS sessions FROM listen_history GROUP BY user_id)
     SELECT coalesce(sessions, 0) AS sessions, count(id) AS users, count_if(id IS NULL) AS unknown
     FROM users FULL JOIN sessions ON user_id = id GROUP BY 1 ORDER BY 1
 """)
 activity = activity.limit(10_000).toPandas()
 bins = alt.Bin(maxbins=30, extent=[0, int(activity.sessions.max()) + 1])  # the most active have a bar of their own
-alt.Chart(activity).mark_bar().encode(alt.X("sessions:Q", bin=bins), alt.Y("sum(users):Q", title="users"))
+alt.Chart(activity).mark_bar().encode(
+    alt.X("sessions:Q", bin=bins, title="sessions of a user"), alt.Y("sum(users):Q", title="users")
+)
 
 # %%
 quiet = int(activity[activity.sessions == 0].users.sum())

@@ -16,8 +16,8 @@
 # %% [markdown]
 # # What changed
 #
-# The lake keeps the versions of its tables, so that two runs can be compared and an earlier publication read again.
-# `docs/history.md` has the same as plain SQL. Personal values are masked here too: that one changed is seen, not what it was.
+# The lake keeps the versions of its tables, so you can compare two runs and read an earlier publication again. `docs/history.md`
+# has the same as plain SQL. Personal values are masked: you see that one changed, and not what it was.
 
 # %%
 import altair as alt
@@ -26,16 +26,18 @@ from IPython.display import Markdown, display
 from pyspark.sql import functions as F
 
 from lib.lake import open_lake
+from notebooks.tooling import look
 
-alt.renderers.enable("svg")
+look.use()
 lake = open_lake()
 lake.need()  # where nothing is published yet, it ends here with a sentence
 publications = pd.DataFrame(lake.publications)
-publications[["publication_id", "run_id", "published_at", "replaces", "restores"]].tail(10)
+look.table(publications[["publication_id", "run_id", "published_at", "replaces", "restores"]].tail(10))
 
 # %% [markdown]
-# Each line replaced the one before it; the last one is current. What follows compares the runs of the last two, the earlier run
-# first (after a rollback that is the current one). Where there is one alone, it is compared with itself, and nothing differs.
+# Each publication replaced the previous one; the last one is current. The rest of this page compares the runs of the last two,
+# from the earlier run to the later one. After a rollback the earlier run is the current one. With one publication alone, nothing
+# differs.
 
 # %%
 order = [run.run_id for run in lake.runs]
@@ -57,7 +59,7 @@ counts = pd.concat(
     ]
 )
 counts = counts.sort_values(["table", "_change"])[["table", "_change", "count"]]
-counts
+look.table(counts)
 
 # %%
 alt.Chart(counts).mark_bar().encode(
@@ -69,16 +71,17 @@ Markdown(f"{counts['count'].sum():,} rows differ between the two runs.")
 
 # %% [markdown]
 # ## In which columns
-# Of the rows that were there before and after, the columns that differ.
+# Of the rows that were updated, the columns that differ.
 
 # %%
 for name, frame in changes.items():
     columns = frame.where("_change = 'updated'").select(F.explode("_columns").alias("column")).groupBy("column").count()
-    display(Markdown(f"**{name}**"), columns.orderBy("column").limit(100).toPandas())
+    display(Markdown(f"**{name}**"), look.table(columns.orderBy("column").limit(100).toPandas()))
 
 # %% [markdown]
 # ## One row's life
-# Of the table with the most updated rows, one that was updated (else any that changed): the versions in which it changed.
+# One row that was updated, from the table with the most updates, and every version in which it changed. Where no row was updated,
+# one that was inserted or deleted.
 
 # %%
 updated = counts.sort_values("count").sort_values("_change", key=lambda change: change == "updated", kind="stable")
@@ -90,25 +93,26 @@ Markdown(f"The row of **{table}** is {rows[0]}." if rows else "No row changed, s
 # %%
 for row in rows:
     life = lake.row_history(table, row).select("version", "run_id", "at", "_change", "row.*")
-    display(life.drop("_run_id", "_first_seen_at", "_changed_at").limit(50).toPandas())
+    display(look.table(life.drop("_run_id", "_first_seen_at", "_changed_at").limit(50).toPandas()))
 
 # %% [markdown]
 # ## The change feed
-# What the runs wrote, as Delta tells it to those who follow a table: a row before (`update_preimage`) and after
-# (`update_postimage`) each change, and those inserted.
+# Delta's own record of what the runs wrote, for programs that follow a table: a row before (`update_preimage`) and after
+# (`update_postimage`) each change, and each row that was inserted.
 
 # %%
 feed = lake.change_feed(table, before.run_id, after.run_id)
-feed.groupBy("_commit_version", "_change_type").count().orderBy("_commit_version", "_change_type").limit(100).toPandas()
+written = feed.groupBy("_commit_version", "_change_type").count().orderBy("_commit_version", "_change_type")
+look.table(written.limit(100).toPandas())
 
 # %%
 shown = [c for c in feed.columns if c[0] != "_"]
 feed = feed.orderBy(*key, "_commit_version", F.desc("_change_type"))  # before, then after
-feed.select("_commit_version", "_change_type", *shown).limit(6).toPandas()
+look.table(feed.select("_commit_version", "_change_type", *shown).limit(6).toPandas())
 
 # %% [markdown]
-# ## The publication before
-# `as_of` gives a table as readers saw it at a time; here when the previous publication was made.
+# ## The previous publication
+# `as_of` gives a table as readers saw it at a time: here the time of the previous publication.
 
 # %%
 previous = lake.publications[-2:][0]
@@ -116,19 +120,19 @@ sizes = pd.DataFrame(
     [
         {
             "table": name,
-            "rows before": lake.as_of(name, previous.published_at).count(),
-            "rows now": lake.published(name).count(),
+            "live rows then": lake.as_of(name, previous.published_at).count(),
+            "live rows now": lake.published(name).count(),
         }
         for name in lake.publication.tables
         if name in previous.tables
     ]
 )
-sizes
+look.table(sizes)
 
 # %%
 Markdown(
     f"The publication of {previous.published_at:%Y-%m-%d %H:%M:%S} UTC can be read as it was; "
     "`./spark-submit.sh sanity-check --rollback` would make it current again."
     if len(lake.publications) > 1
-    else "There is no publication before this one."
+    else "There is no previous publication."
 )

@@ -16,8 +16,8 @@
 # %% [markdown]
 # # What failed, and a new expectation
 #
-# The last check, whether it passed or not; name another `docs_id` to look at an earlier one. Keys of rows are shown, personal ones
-# as `***`.
+# This is the last check, passed or failed. For an earlier one, set its `docs_id` below. Personal values and keys are masked
+# (`***`).
 
 # %%
 import shutil
@@ -34,20 +34,22 @@ from lib.config import REPO
 from lib.lake import open_lake
 from lib.quality.counts import Counts
 from lib.quality.trial import try_suite, with_expectation, write_suite
+from notebooks.tooling import look
 
-alt.renderers.enable("svg")
-pd.set_option("display.max_colwidth", None)  # names of expectations and rejected rows are shown whole
+look.use()
 lake = open_lake()
 check = lake.last_check
 docs_id, run_id = check.docs_id, check.run_id
-lake.record("checks").orderBy(F.desc("checked_at")).drop("message").limit(10).toPandas()
+checks = lake.record("checks").orderBy(F.desc("checked_at")).drop("message", "number", "last_run")
+look.table(checks.limit(10).toPandas())
 
 # %%
 Markdown(f"Check **{docs_id}** ended as *{check.outcome}*: {Counts.recorded(check)}.")
 
 # %% [markdown]
 # ## Failures by expectation
-# A critical one holds the publication up; a warning does not. `rows` are those that fail it, `note` says why none are listed.
+# A critical failure stops the publication; a warning does not. `rows` is the number of rows that fail, `note` says why rows are
+# not listed. A name begins with the table and ends with the columns.
 
 # %%
 failures = lake.record("failures").where(F.col("docs_id") == docs_id)
@@ -55,18 +57,19 @@ by_expectation = failures.groupBy("table", "expectation", "severity").agg(
     F.count("key").alias("rows"), F.max("note").alias("note")
 )
 by_expectation = by_expectation.orderBy("severity", "expectation").limit(100).toPandas()
-by_expectation
+look.table(by_expectation)
 
 # %%
 alt.Chart(by_expectation).mark_bar().encode(
-    alt.X("rows:Q", title="rows that fail"),
-    alt.Y("expectation:N", title=None, axis=alt.Axis(labelLimit=400)),
-    alt.Color("severity:N"),
-)
+    alt.X("rows:Q", title="rows that fail", axis=alt.Axis(tickMinStep=1)),
+    alt.Y("expectation:N", title=None, sort=None, axis=alt.Axis(labelExpr="split(datum.label, '.')")),
+    alt.Color("severity:N", scale=look.SEVERITIES),
+).properties(height=alt.Step(52))
 
 # %% [markdown]
 # ## Quarantine by reason
-# Rows that this run could not take. One that has a `resolution` has since arrived well, was deleted at the source, or was accepted.
+# The rows of this run that break the contract. `resolution` says what became of a row since: it arrived without the mistake, was
+# deleted at the source, or was accepted. `open`: it is still in quarantine.
 
 # %%
 rejected = lake.record("quarantine").where(F.col("run_id") == run_id)
@@ -76,33 +79,37 @@ reasons = (
     .orderBy("table", "reason", "resolution")
     .limit(100)
     .toPandas()
+    .fillna({"resolution": "open"})
 )
-reasons
+look.table(reasons)
 
 # %%
-alt.Chart(reasons).mark_bar().encode(
-    alt.X("count:Q", title="rows"), alt.Y("reason:N", title=None, axis=alt.Axis(labelLimit=400)), alt.Color("table:N")
-)
+what = reasons.table.str.cat(reasons.reason, sep=": ")
+alt.Chart(reasons.assign(what=what)).mark_bar().encode(
+    alt.X("count:Q", title="rows", axis=alt.Axis(tickMinStep=1)),
+    alt.Y("what:N", title=None, axis=alt.Axis(labelExpr="split(datum.label, ': ')")),
+    alt.Color("resolution:N"),
+).properties(height=alt.Step(38))
 
 # %%
-rejected.select("table", "page", "position", "reason", "row").orderBy("table", "page", "position").limit(5).toPandas()
+rejected = rejected.select("table", "page", "position", "reason", "row").orderBy("table", "page", "position")
+look.table(rejected.limit(5).toPandas())
 
 # %% [markdown]
-# `row` has the declared columns as they came, personal values masked. `./spark-submit.sh explain-row` says more of one of them.
+# `row` is the row as it came, personal values masked. `./spark-submit.sh explain-row` says more about one row.
 #
 # ## The rows behind a failed expectation
-# As they were in the version that was checked, published or not; of each expectation three.
+# Three rows of each expectation, as they were in the version that was checked.
 
 # %%
 for expectation in by_expectation[by_expectation.rows > 0].expectation:
-    display(
-        Markdown(f"**{expectation}**"), lake.rows_behind(docs_id, expectation).drop("_row_hash").limit(3).toPandas()
-    )
+    behind = lake.rows_behind(docs_id, expectation).drop("_row_hash").limit(3).toPandas()
+    display(Markdown(f"**{expectation}**"), look.table(behind))
 
 # %% [markdown]
 # ## A new expectation
-# Written with GX's own classes, and tried on the published table. A name in `meta` is what messages, `--accept` and `ops/failures`
-# call it by.
+# Write it with GX's own classes, and try it on the published table. The `name` in `meta` is its name in messages, in `--accept`
+# and in `ops/failures`.
 
 # %%
 lake.need("tracks")
@@ -112,12 +119,12 @@ short_titles = gxe.ExpectColumnValueLengthsToBeBetween(
 )  # fmt: skip
 alone = {"expectations": [short_titles.configuration.to_json_dict()]}
 trial = try_suite(lake.source, "tracks", lake.published("tracks"), alone, check.checked_at)
-pd.DataFrame(trial.findings)[["name", "severity", "success", "said"]]
+look.table(pd.DataFrame(trial.findings)[["name", "severity", "success", "said"]])
 
 # %% [markdown]
 # ## Into the suite
-# Here into a copy, so that running this notebook changes nothing. With `expectations = REPO / "expectations"` it would be the real
-# one, and `git diff` shows the new entry alone.
+# This writes to a copy, so that running the notebook changes nothing. For the real suite, set `expectations = REPO /
+# "expectations"`; `git diff` then shows the new entry alone.
 
 # %%
 expectations = Path(tempfile.mkdtemp()) / "expectations"
@@ -128,8 +135,8 @@ Markdown(f"`{lake.source}/{file.name}` has {len(suite['expectations'])} expectat
 
 # %% [markdown]
 # ## In the docs
-# What the page of the table will say of the new entry. For the page itself, with the whole suite and what the source YAML declares:
-# `./spark-submit.sh sanity-check`, which checks what the last run merged by the suites as they are then.
+# What the data docs will say about the new entry. `./spark-submit.sh sanity-check` makes the whole page: it checks what the last
+# run merged, by the suites as they are then.
 
 # %%
 added = {"expectations": suite["expectations"][-1:]}

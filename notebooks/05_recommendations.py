@@ -16,9 +16,9 @@
 # %% [markdown]
 # # Recommendations
 #
-# Two lists of tracks for each user: `discover` has those that they never played, `again` those that they did. Here is who serves
-# them, how that was decided, and what is in them. No JVM starts. Of users nothing is shown: one is chosen by their position.
-# docs/recommendations.md says what the numbers mean.
+# Each user has two lists of tracks: `discover` has tracks that they never played, `again` tracks that they did. This page says
+# which model makes each list, how that was decided, and what is in the lists. No user is named: you choose one by their position.
+# `docs/recommendations.md` says what the numbers mean. No JVM starts.
 
 # %%
 import json
@@ -37,9 +37,9 @@ from lib.lake.decisions import all_decisions, serving
 from lib.lake.model_numbers import numbers_of
 from lib.lake.there import lake_there
 from lib.recommend.neighbours import neighbours
+from notebooks.tooling import look
 
-alt.renderers.enable("svg")
-pd.set_option("display.max_colwidth", None)  # titles are shown whole
+look.use()
 lake, published = read_published()
 layout = lake_there(lake)
 decisions = all_decisions(layout)
@@ -50,7 +50,7 @@ Markdown(f"{tables['recommendations']['rows']:,} rows are published." if has_lis
 
 # %% [markdown]
 # ## Who serves each list
-# The champion: the model that was promoted last, unless it was rolled back. Without one, rules make the list.
+# The model that was promoted last, unless it was rolled back. Without one, rules make the list.
 
 # %%
 champions = {name: serving(layout, decisions, name) for name in LISTS}
@@ -76,8 +76,8 @@ reasons = [
 Markdown("\n".join(reasons) or "Nothing was decided here yet: no model was trained.")
 
 # %% [markdown]
-# NDCG@10 of the last five trainings: the higher, the better. A point is the mean over users, a line its interval. All models of one
-# training were measured on the same users.
+# NDCG@10 of the last five trainings: higher is better. A point is the mean over users, a line its confidence interval. All models
+# of one training were measured on the same users.
 
 # %%
 measured = pd.DataFrame(
@@ -88,27 +88,28 @@ measured = pd.DataFrame(
     ],
     columns=["list", "trained", "model", "mean", "low", "high", "users", "level"],
 )
-measured
+look.table(measured)
 
 # %%
 newest = measured[measured.trained.isin(measured.trained.unique()[-5:])]
+newest = newest.assign(of=newest.list.str.cat(newest.model, sep=": "))
 base = alt.Chart(newest).encode(
-    alt.Y("model:N"), alt.YOffset("trained:O"), alt.Color("trained:O", title="trained (UTC)")
+    alt.Y("of:N", title="list: model"), alt.YOffset("trained:O"), alt.Color("trained:N", title="trained (UTC)")
 )
 intervals = base.mark_rule().encode(alt.X("low:Q", title="NDCG@10"), alt.X2("high:Q"))
 points = base.mark_point(filled=True).encode(alt.X("mean:Q"))
-chart = (intervals + points).facet(row=alt.Row("list:N", sort=LISTS)).resolve_scale(y="independent")
-display(Markdown("No model was measured here yet.") if newest.empty else chart)
+display(Markdown("No model was measured here yet.") if newest.empty else intervals + points)
 
 # %% [markdown]
 # ## The lists of one user
-# `because` are the user's own tracks that gave most of the score, `fallback` is the rule that gave the row (none: the model).
+# `because` names the user's own tracks that gave most of the score. `fallback` is the rule that gave the row; a dash means the
+# model did.
 
 # %%
 position = 0  # of the user, by number: any from 0 on
 titles = {}
 if "tracks" in tables:
-    tracks = read_masked("tracks", columns=["id", "name", "artist"]).to_pandas()
+    tracks = read_masked("tracks", columns=["id", "name", "artist"], with_deleted=True).to_pandas()
     titles = dict(zip(tracks.id, tracks.name + " (" + tracks.artist + ")", strict=True))
 if has_lists:
     entry = tables["recommendations"]
@@ -125,15 +126,15 @@ if has_lists:
         "; ".join(titles.get(one, "(not there)") for one in (own if own is not None else ())) for own in rows.because
     ]
     for name in LISTS:
-        shown = rows[rows.list == name][["rank", "track", "score", "because", "fallback"]].fillna("")
-        display(Markdown(f"**{name}** of user {position + 1:,} of {len(users):,}"), shown.reset_index(drop=True))
+        shown = look.table(rows[rows.list == name][["rank", "track", "score", "because", "fallback"]])
+        display(Markdown(f"**{name}** of user {position + 1:,} of {len(users):,}"), shown)
 else:
     display(Markdown(no_lists))
 
 # %% [markdown]
 # ## What is near a track
-# From the numbers of the model that serves `discover`. By EASE, how much a play of the track adds to the score of the other one; by
-# ALS, the cosine between the two. Only what is above 0 is near.
+# By the model that makes `discover`. EASE: how much a play of the track adds to the score of the other one. ALS: the cosine
+# between the two. Only tracks above 0 are listed.
 
 # %%
 place = 0  # of the track among those of the model: any from 0 on
@@ -146,15 +147,15 @@ if promoted:
             [(titles.get(one, "(not there)"), value) for one, value in near], columns=["track", "near"]
         )
         chosen = titles.get(numbers.items[place].as_py(), "(not there)")
-        display(Markdown(f"**{chosen}**, track {place + 1:,} of {len(numbers.items):,}"), found)
+        display(Markdown(f"**{chosen}**, track {place + 1:,} of {len(numbers.items):,}"), look.table(found))
     except LakeError as error:
         display(Markdown(f"The model's numbers cannot be used: {error}."))
 else:
     display(Markdown(f"No model serves `{DISCOVER}`, so there is nothing to compare tracks by."))
 
 # %% [markdown]
-# ## What the rows come from
-# The share of the rows of each list that the model gave, and of those that a rule filled in.
+# ## Where the rows come from
+# The share of each list that the model gave, and the share that a rule filled in.
 
 # %%
 if has_lists:
@@ -163,6 +164,6 @@ if has_lists:
         FROM lists GROUP BY 1, 2, 3 ORDER BY 1 DESC, 4 DESC
     """).df()
     shares["share"] = (shares["rows"] / shares.groupby("list")["rows"].transform("sum")).map("{:.1%}".format)
-    display(shares)
+    display(look.table(shares))
 else:
     display(Markdown(no_lists))

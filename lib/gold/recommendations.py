@@ -80,9 +80,8 @@ def _hold(
 ) -> Derived:
     """Make the table hold exactly these rows, by what differs from its newest version in other columns than the ignored ones."""
     held = spark.read.format("delta").load(str(path))
-    if sorted(held.dtypes) != sorted(
-        rows.dtypes
-    ):  # the source YAML names an id otherwise now, or gives it another type
+    # The source YAML names an id otherwise now, or gives it another type; or an earlier version made the table.
+    if sorted(held.dtypes) != sorted(rows.dtypes) or derived.has_deletion_vectors(path):
         return derived.overwrite(path, rows, tag, new_columns=True)
     changes = derived.changes_to(held, rows, key, ignored)
     return derived.merge_changes(spark, path, changes, key=key, tag=tag)

@@ -29,15 +29,22 @@ SCHEMA = pa.schema(
     }
 )
 
+LIVE = "_deleted_at IS NULL"
+
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """One table of a publication: its path below the lake, the version that was checked, and the rows a reader finds there."""
+    """One table of a publication: its path below the lake, the version that was checked, and its rows, deleted ones included."""
 
     table: str
     path: str
     version: int
     rows: int
+
+    @property
+    def live(self) -> str:
+        """The SQL condition of its live rows. A table of the source keeps rows that are deleted there; a derived one has none."""
+        return LIVE if self.path.startswith("silver/") else "true"
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ def publish(layout: Layout, publication: Publication) -> Publication:
 
 
 def all_publications(layout: Layout) -> list[Publication]:
-    """Every publication of the lake, in the order in which they came into force."""
+    """Every publication of the lake, in the order in which they became current."""
     by_id: dict[str, list[dict[str, Any]]] = {}
     for row in records.read(layout.publications):
         by_id.setdefault(row["publication_id"], []).append(row)
@@ -131,8 +138,13 @@ def _told(layout: Layout) -> str | None:
 
 def write_published_json(layout: Layout, publication: Publication) -> None:
     """Replace `published.json` as a whole."""
+    storage.replace_text(layout.published_json, json.dumps(for_readers(publication), indent=2) + "\n")
+
+
+def for_readers(publication: Publication) -> dict[str, Any]:
+    """What `published.json` says of a publication."""
     tables = {
-        name: {"path": table.path, "version": table.version, "rows": table.rows}
+        name: {"path": table.path, "version": table.version, "rows": table.rows, "live": table.live}
         for name, table in publication.tables.items()
     }
     content: dict[str, Any] = {
@@ -145,7 +157,7 @@ def write_published_json(layout: Layout, publication: Publication) -> None:
         content["restores"] = publication.restores
     if publication.accepted:
         content["accepted"] = [vars(one) for one in publication.accepted]
-    storage.replace_text(layout.published_json, json.dumps(content, indent=2) + "\n")
+    return content
 
 
 def _publication(rows: Sequence[dict[str, Any]]) -> Publication:

@@ -31,7 +31,7 @@ __all__ = ["Lake", "at_version", "open_lake", "read_published"]
 
 @dataclass(frozen=True)
 class Lake:
-    """An open lake. `published` never shows anything unchecked, nor a mixture of two publications.
+    """An open lake. `published` never shows anything unchecked, nor a mixture of two publications, nor a row that is deleted.
 
     Values of personal columns (`pii: true`) are masked: `***` in place of text, null in place of anything else. `unmasked` names
     the columns to show all the same.
@@ -91,17 +91,18 @@ class Lake:
         return inventory(self.layout, self.publication)
 
     @overload
-    def published(self, table: str, *, unmasked: Collection[str] = ()) -> DataFrame: ...
+    def published(self, table: str, *, unmasked: Collection[str] = (), with_deleted: bool = False) -> DataFrame: ...
 
     @overload
-    def published(self, *, unmasked: Collection[str] = ()) -> dict[str, DataFrame]: ...
+    def published(self, *, unmasked: Collection[str] = (), with_deleted: bool = False) -> dict[str, DataFrame]: ...
 
     def published(
-        self, table: str | None = None, *, unmasked: Collection[str] = ()
+        self, table: str | None = None, *, unmasked: Collection[str] = (), with_deleted: bool = False
     ) -> DataFrame | dict[str, DataFrame]:
-        """One published table; or all of them, each also as a temporary view of its name for SQL.
+        """The live rows of one published table; or of all of them, each also as a temporary view of its name for SQL.
 
-        `unmasked` are columns such as `email`; of all tables, such as `users.email`.
+        `unmasked` are columns such as `email`; of all tables, such as `users.email`. `with_deleted` shows rows that the source has
+        deleted as well: those with a time in `_deleted_at`.
 
         Raises:
             ConfigError: nothing is published, or no such table or column.
@@ -109,23 +110,30 @@ class Lake:
         publication = self.publication
         if table is not None:
             check_published(publication, table)
-            return self._at_version(publication, table, unmasked)
+            return self._at_version(publication, table, unmasked, with_deleted=with_deleted)
         asked = by_table(publication, unmasked)
+
+        def read_one(name: str) -> DataFrame:
+            return self._at_version(publication, name, asked[name], with_deleted=with_deleted)
+
         # Delta looks at all of their logs at once.
         with ThreadPoolExecutor() as pool:
-            read = pool.map(lambda name: self._at_version(publication, name, asked[name]), publication.tables)
+            read = pool.map(read_one, publication.tables)
             frames = dict(zip(publication.tables, read, strict=True))
         for name, frame in frames.items():
             frame.createOrReplaceTempView(name)
         return frames
 
-    def as_of(self, table: str, when: datetime | date, *, unmasked: Collection[str] = ()) -> DataFrame:
+    def as_of(
+        self, table: str, when: datetime | date, *, unmasked: Collection[str] = (), with_deleted: bool = False
+    ) -> DataFrame:
         """One published table as readers saw it at a time (no zone: UTC); for a date, at the end of that day in UTC.
 
         Raises:
             ConfigError: it was not published yet; says since when it is.
         """
-        return self._at_version(history.publication_at(self.layout, table, when), table, unmasked)
+        publication = history.publication_at(self.layout, table, when)
+        return self._at_version(publication, table, unmasked, with_deleted=with_deleted)
 
     def changes(self, table: str, run_from: str, run_to: str, *, unmasked: Collection[str] = ()) -> DataFrame:
         """What the runs after `run_from`, up to and including `run_to`, changed in a silver table, net.
@@ -214,9 +222,12 @@ class Lake:
     def _key_hash(self) -> KeyHash:
         return key_hash_of(self.spark, self.layout, self.key_secret)
 
-    def _at_version(self, publication: Publication, table: str, unmasked: Collection[str]) -> DataFrame:
+    def _at_version(
+        self, publication: Publication, table: str, unmasked: Collection[str], *, with_deleted: bool
+    ) -> DataFrame:
         entry = publication.tables[table]
-        return self._masked(at_version(self.spark, self.layout, entry.path, entry.version), table, unmasked)
+        rows = at_version(self.spark, self.layout, entry.path, entry.version)
+        return self._masked(rows if with_deleted else rows.where(entry.live), table, unmasked)
 
     def _masked(self, frame: DataFrame, table: str, unmasked: Collection[str], **shape: Collection[str]) -> DataFrame:
         return masked(frame, table, personal_columns(self.layout), unmasked, **shape)

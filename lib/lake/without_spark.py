@@ -1,8 +1,7 @@
-"""What is published for those who read without Spark: Arrow tables, which deltalake, Polars and DuckDB all take, masked."""
+"""What is published for those who read without Spark: Arrow tables, which pandas, Polars and DuckDB all take, masked."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from typing import Any, overload
 
@@ -14,30 +13,38 @@ from lib.errors import ConfigError
 from lib.lake import storage
 from lib.lake.layout import Layout
 from lib.lake.personal import Personal, personal_columns
-from lib.lake.publications import Publication
+from lib.lake.publications import Publication, PublishedTable, for_readers
 from lib.lake.there import lake_there, published_there
 
 
 def read_published(lake: str | None = None) -> tuple[str, dict[str, Any]]:
-    """Where a lake is, and its `published.json`, for those who open the tables themselves: nothing is masked there.
+    """Where a lake is, and what its `published.json` says, for those who open the tables themselves.
 
+    Nothing is masked there, and rows that are deleted are among the others: `live` is the SQL condition that leaves them out.
     Without a name as `open_lake`.
 
     Raises:
         ConfigError: there is no lake, or nothing is published in it.
     """
-    layout, _ = _published(lake)
-    return str(layout.root), json.loads(storage.read_text(layout.published_json))
+    layout, publication = _published(lake)
+    return str(layout.root), for_readers(publication)
 
 
 @overload
 def read_masked(
-    table: str, *, lake: str | None = None, columns: Collection[str] | None = None, unmasked: Collection[str] = ()
+    table: str,
+    *,
+    lake: str | None = None,
+    columns: Collection[str] | None = None,
+    unmasked: Collection[str] = (),
+    with_deleted: bool = False,
 ) -> pa.Table: ...
 
 
 @overload
-def read_masked(*, lake: str | None = None, unmasked: Collection[str] = ()) -> dict[str, pa.Table]: ...
+def read_masked(
+    *, lake: str | None = None, unmasked: Collection[str] = (), with_deleted: bool = False
+) -> dict[str, pa.Table]: ...
 
 
 def read_masked(
@@ -46,12 +53,14 @@ def read_masked(
     lake: str | None = None,
     columns: Collection[str] | None = None,
     unmasked: Collection[str] = (),
+    with_deleted: bool = False,
 ) -> pa.Table | dict[str, pa.Table]:
-    """One published table as an Arrow table; or all of them, by name. Values of personal columns are masked, as `open_lake` does.
+    """The live rows of one published table as an Arrow table; or of all of them, by name. Personal values are masked.
 
-    `***` stands in place of text, null in place of anything else; nulls stay. `pl.from_arrow(table)` makes a Polars frame of it,
-    and `duckdb.sql("FROM table")` finds it by its name in Python. `columns` are those that are read; of a table `unmasked` are
-    columns to show all the same, such as `email`, of all tables such as `users.email`. Without a name of a lake as `open_lake`.
+    That is done as `open_lake` does: `***` in place of text, null in place of anything else; nulls stay. `pl.from_arrow(table)`
+    makes a Polars frame of it, `table.to_pandas()` one of pandas, and `duckdb.sql("FROM table")` finds it by its name in Python.
+    `columns` are those that are read; of a table `unmasked` are columns to show all the same, such as `email`, of all tables such
+    as `users.email`. `with_deleted` gives rows that the source has deleted as well. Without a name of a lake as `open_lake`.
 
     Raises:
         ConfigError: there is no lake, nothing is published in it, or no such table or column.
@@ -60,9 +69,14 @@ def read_masked(
     personal = personal_columns(layout)
     if table is not None:
         check_published(publication, table)
-        return _masked(layout, publication, table, personal, _listed(unmasked), columns)
+        return _masked(
+            layout, publication.tables[table], personal, _listed(unmasked), columns, with_deleted=with_deleted
+        )
     asked = by_table(publication, unmasked)
-    return {name: _masked(layout, publication, name, personal, asked[name], None) for name in publication.tables}
+    return {
+        name: _masked(layout, entry, personal, asked[name], None, with_deleted=with_deleted)
+        for name, entry in publication.tables.items()
+    }
 
 
 def check_published(publication: Publication, table: str) -> None:
@@ -96,25 +110,25 @@ def by_table(publication: Publication, unmasked: Collection[str]) -> dict[str, l
 
 def _masked(
     layout: Layout,
-    publication: Publication,
-    table: str,
+    entry: PublishedTable,
     personal: Personal,
     unmasked: Collection[str],
     columns: Collection[str] | None,
+    *,
+    with_deleted: bool,
 ) -> pa.Table:
-    entry = publication.tables[table]
     held = storage.table(layout.root / entry.path, entry.version)
     schema = pa.schema(held.schema().to_arrow())
     wanted = schema.names if columns is None else _listed(columns)
     for name in (*wanted, *unmasked):
         if name not in schema.names:
-            message = f"{table}: there is no column {name!r}{did_you_mean(name, schema.names)}"
+            message = f"{entry.table}: there is no column {name!r}{did_you_mean(name, schema.names)}"
             raise ConfigError(message)
-    hidden = set(personal.among(table, schema.names)) - set(unmasked)
+    hidden = set(personal.among(entry.table, schema.names)) - set(unmasked)
     shown = pa.schema([schema.field(name) for name in wanted])
     # What is hidden is not read at all, but for whether text is there.
     parts = [_read(field, is_hidden=field.name in hidden) for field in shown]
-    sql = f'SELECT {", ".join(parts) or "1"} FROM "{_TABLE}"'
+    sql = f'SELECT {", ".join(parts) or "1"} FROM "{_TABLE}" WHERE {"true" if with_deleted else entry.live}'
     found = pa.table(storage.asking(_TABLE, held).execute(sql))
     return pa.table([_column(found, place, field) for place, field in enumerate(shown)], schema=shown)
 

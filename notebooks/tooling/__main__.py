@@ -55,7 +55,7 @@ def html(lake: str, executed: Path | None) -> None:
     ran = run_notebooks(kernel_environment(lake), executed)
     if (now := read_published(lake)[1]["publication_id"]) != published["publication_id"]:
         raise LakeError(
-            f"publication {now} came into force while the notebooks ran; no page was changed. Run them again"
+            f"publication {now} became current while the notebooks ran; no page was changed. Run them again"
         )
     folder = Address.of(root) / "site" / "notebooks"
     write_pages(folder, ran, published["publication_id"])

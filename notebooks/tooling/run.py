@@ -26,9 +26,10 @@ from lib.errors import ConfigError, LakeError, NotInThisLakeError, PagelakeError
 from lib.lake import site_folder as site
 from lib.lake.storage import Address
 from lib.reporting import pages
+from notebooks.tooling.look import NARROWER, PLOT, WIDTH, drawn
 
 FOLDER = REPO / "notebooks"
-# Run last, and not shown: with the kernel the JVM ends too, and complains of what it is at.
+# Run last, and not shown: a JVM that ends with its kernel logs errors about the work it was doing.
 _STOP_SPARK = """
 from pyspark.sql import SparkSession
 if SparkSession.getActiveSession(): SparkSession.getActiveSession().stop()
@@ -42,7 +43,7 @@ def notebooks() -> list[Path]:
 
 
 class _Client(NotebookClient):
-    """One that Ctrl-C and SIGTERM end, with its kernel. Of itself it goes on to wait for what it has shut down."""
+    """A client that Ctrl-C and SIGTERM end, with its kernel. Without this, it waits on for the kernel that it has shut down."""
 
     was_stopped = False
 
@@ -62,7 +63,7 @@ class _Client(NotebookClient):
 
 
 def run_notebooks(env: Mapping[str, str], executed: Path | None) -> dict[str, NotebookNode]:
-    """Run every notebook; by name, with their outputs. They are kept in the folder `executed` too, where there is one.
+    """Run every notebook, and give them by name, with their outputs. With `executed`, they are also kept in that folder.
 
     Raises:
         ConfigError, KeyboardInterrupt, PagelakeError: as `run_notebook`.
@@ -81,7 +82,7 @@ def run_notebooks(env: Mapping[str, str], executed: Path | None) -> dict[str, No
 def run_notebook(path: Path, env: Mapping[str, str]) -> NotebookNode:
     """Run one notebook from top to bottom in a kernel with this environment; the notebook with its outputs.
 
-    One that says that the rest is not about this lake ends with that sentence, and all is well.
+    A notebook may say that the rest is not about this lake: it ends with that sentence, and that is no failure.
 
     Raises:
         ConfigError: there is no lake, or nothing in it, in the words of the notebook.
@@ -127,7 +128,7 @@ def run_notebook(path: Path, env: Mapping[str, str]) -> NotebookNode:
 
 
 def write_pages(folder: Address, ran: Mapping[str, NotebookNode], publication_id: str) -> None:
-    """Write the pages of notebooks that have run, and last the one that leads to them.
+    """Write the pages of notebooks that have run, and after them the page that links to all.
 
     Raises:
         LakeError: they cannot be written there.
@@ -146,7 +147,7 @@ def write_pages(folder: Address, ran: Mapping[str, NotebookNode], publication_id
 
 
 def page_of(notebook: NotebookNode, name: str) -> str:
-    """The notebook as one HTML page of the site, without what libraries and the JVM said on stderr."""
+    """The notebook as one HTML page of the site, without stderr, which has warnings of libraries and the JVM."""
     shown = nbformat.from_dict(notebook)
     heading = name
     for cell in shown.cells:
@@ -156,6 +157,10 @@ def page_of(notebook: NotebookNode, name: str) -> str:
             for one in cell.outputs:
                 if svg := one.get("data", {}).get("image/svg+xml"):
                     one.metadata["alt"] = _in_words(heading, svg)
+                if plot := one.get("data", {}).get(PLOT):
+                    one.data["image/svg+xml"] = drawn(plot, WIDTH, on_page=True)
+                    narrower = [(most, drawn(plot, width, on_page=True)) for most, width in NARROWER.items()]
+                    one.metadata["narrower"] = narrower
     shown.metadata["title"] = name
     template = (files("lib.reporting") / "templates" / "notebook.html.j2").read_text("utf-8")
     exporter = HTMLExporter(raw_template=template, exclude_input_prompt=True, exclude_output_prompt=True)
@@ -170,7 +175,7 @@ def _headings(cells: Iterable[NotebookNode]) -> Iterator[str]:
 
 
 def _in_words(heading: str, svg: str) -> str:
-    """A plot for those who cannot see it: what it is about, and what Vega says of its axes."""
+    """A plot for those who cannot see it: the heading that it is under, and Vega's words for its axes."""
     return ". ".join([heading, *(unescape(axis) for axis in re.findall(r'aria-label="([XY]-axis [^"]+)"', svg))])
 
 

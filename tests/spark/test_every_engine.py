@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -12,13 +14,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, QueryBuilder
+from deltalake.exceptions import DeltaProtocolError
 from pyspark.sql import SparkSession
 
 from lib.config import Runtime
 from lib.errors import ConfigError
-from lib.lake import derived, read_masked
+from lib.lake import derived, read_masked, read_published, tables
 from lib.lake.publications import Publication, PublishedTable, publish
+from lib.lake.read import Lake
 from lib.lake.runs import all_runs
+from lib.lake.storage import Address
 from lib.session import EVERY_ENGINE, start_session
 from tests.on_disk import on_disk
 from tests.spark.served_table import Served, day
@@ -148,6 +153,102 @@ def test_one_import_gives_masked_tables_to_deltalake_polars_and_duckdb(people: S
     every: dict[str, Any] = read_masked(lake=lake, unmasked=["things.name"])
     assert sorted(str(name) for name in every["things"]["name"].to_pylist()) == ["Ada", "Bob", "None"]
     assert every["things"]["born"].null_count == 3
+
+
+def test_every_reader_sees_live_rows_unless_it_asks_for_deleted_ones(things: Served) -> None:
+    spark, layout = things.spark, things.layout
+    rows = [{"id": number, "name": f"thing {number}"} for number in (1, 2, 3)]
+    things.run(*rows)
+    version = int(things.run(*rows[:2]).tables["things"].version or 0)
+    # A derived table from which the third one was taken out again.
+    gold = layout.gold("copy")
+    derived.overwrite(gold, spark.createDataFrame([(1,), (2,), (3,)], "id bigint"), "a tag")
+    taken = spark.createDataFrame([(3, True)], "id bigint, is_deleted boolean")
+    made = derived.merge_changes(spark, gold, taken, key=("id",), tag="another")
+    assert (made.version, made.deleted) == (1, 1)
+    entries = {
+        "things": PublishedTable("things", "silver/things", version, 3),
+        "copy": PublishedTable("copy", "gold/copy", made.version, 2),
+    }
+    publish(layout, Publication("run-2", "run-2", day(2), entries))
+    root, lake = str(layout.root), Lake(layout, spark)
+    told = json.loads(on_disk(layout.published_json).read_text("utf-8"))["tables"]
+    assert {name: entry["live"] for name, entry in told.items()} == {"things": "_deleted_at IS NULL", "copy": "true"}
+
+    def ids(found: Any) -> list[int]:
+        return sorted(int(one) for one in found)
+
+    lake.published()
+    for name, held in (("things", [1, 2, 3]), ("copy", [1, 2])):
+        at, live = DeltaTable(f"{root}/{told[name]['path']}", version=told[name]["version"]), told[name]["live"]
+        table, every = (read_masked(name, lake=root, with_deleted=asked) for asked in (False, True))
+        of_all = {asked: read_masked(lake=root, with_deleted=asked)[name] for asked in (False, True)}
+        seen = {
+            "Spark": [row["id"] for row in lake.published(name).collect()],
+            "SQL": [row["id"] for row in spark.sql(f"SELECT id FROM {name}").collect()],
+            "as_of": [row["id"] for row in lake.as_of(name, day(2)).collect()],
+            "Arrow": table["id"].to_pylist(),
+            "all at once": of_all[False]["id"].to_pylist(),
+            "pandas": table.to_pandas()["id"],
+            "Polars": pl.from_arrow(table)["id"],
+            "DuckDB": [one for (one,) in duckdb.sql("SELECT id FROM table").fetchall()],
+            "deltalake": pa.table(QueryBuilder().register("t", at).execute(f"SELECT id FROM t WHERE {live}"))[
+                "id"
+            ].to_pylist(),
+            "Polars, lazily": pl.scan_delta(at).filter(pl.sql_expr(live)).collect()["id"],
+        }
+        assert {reader: ids(found) for reader, found in seen.items()} == {reader: [1, 2] for reader in seen}, name
+        asked = {
+            "Spark": [row["id"] for row in lake.published(name, with_deleted=True).collect()],
+            "as_of": [row["id"] for row in lake.as_of(name, day(2), with_deleted=True).collect()],
+            "Arrow": every["id"].to_pylist(),
+            "all at once": of_all[True]["id"].to_pylist(),
+        }
+        assert {reader: ids(found) for reader, found in asked.items()} == {reader: held for reader in asked}, name
+    assert {name: frame.count() for name, frame in lake.published(with_deleted=True).items()} == {
+        "things": 3,
+        "copy": 2,
+    }
+
+
+def test_pandas_and_arrow_datasets_read_gold_and_a_table_of_an_earlier_version_once_it_changes(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    gold = Address.of(str(tmp_path / "gold"))
+    rows = spark.createDataFrame([(1, "a"), (2, "b"), (3, "c")], "id bigint, name string").coalesce(1)
+    earlier = {"delta.enableDeletionVectors": "true", "userMetadata": "old"}
+    rows.write.format("delta").options(**earlier).save(str(gold))
+    changes = spark.createDataFrame([(2, "B", False), (3, None, True)], "id bigint, name string, is_deleted boolean")
+    derived.merge_changes(spark, gold, changes, key=("id",), tag="merged")
+    assert derived.has_deletion_vectors(gold)
+    with pytest.raises(DeltaProtocolError):
+        DeltaTable(str(gold)).to_pandas()
+
+    now = [{"id": 1, "name": "a"}, {"id": 2, "name": "B"}]
+    made = derived.overwrite(gold, spark.createDataFrame([(1, "a"), (2, "B")], "id bigint, name string"), "anew")
+    assert tables.newest(gold).tag == "anew"
+    assert not derived.has_deletion_vectors(gold)
+    changes = spark.createDataFrame([(1, "A", False)], "id bigint, name string, is_deleted boolean")
+    after = derived.merge_changes(spark, gold, changes, key=("id",), tag="again")
+    assert (after.version, after.updated) == (made.version + 1, 1)
+    for version, wanted in ((made.version, now), (after.version, [{"id": 1, "name": "A"}, now[1]])):
+        table = DeltaTable(str(gold), version=version)
+        assert table.to_pandas().sort_values("id").to_dict("records") == wanted
+        assert table.to_pyarrow_dataset().to_table().sort_by("id").to_pylist() == wanted
+        assert pl.read_delta(table).sort("id").to_dicts() == wanted
+    # What was published before is read as before.
+    old = QueryBuilder().register("t", DeltaTable(str(gold), version=1))
+    assert pa.table(old.execute("SELECT * FROM t ORDER BY id")).to_pylist() == now
+    assert [row.asDict() for row in tables.at_version(spark, gold, 1).orderBy("id").collect()] == now
+
+
+def test_a_published_json_of_an_earlier_version_is_read_with_the_condition(people: Served) -> None:
+    file = on_disk(people.layout.published_json)
+    told = json.loads(file.read_text("utf-8"))
+    assert told["tables"]["things"].pop("live") == "_deleted_at IS NULL"
+    file.write_text(json.dumps(told), "utf-8")
+    assert read_published(str(people.layout.root))[1]["tables"]["things"]["live"] == "_deleted_at IS NULL"
+    assert read_masked("things", lake=str(people.layout.root)).num_rows == 3
 
 
 def test_what_cannot_be_read_masked_is_named(people: Served) -> None:

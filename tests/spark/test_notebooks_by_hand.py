@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jupytext
+import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
@@ -20,6 +22,7 @@ from lib.lake.key_hash import key_hash_of
 from lib.lake.layout import Layout, claim, lake_at
 from lib.lake.merge import Clock, merge
 from lib.lake.publications import Publication, PublishedTable, publish
+from lib.lake.read import Lake
 from lib.lake.runs import TableRun, new_run
 from lib.tables.newest import row_hash
 
@@ -47,7 +50,13 @@ class Shown:
 
     def rows(self, source: str, number: int = -1) -> list[Row]:
         """A table that a cell shows."""
-        return list(self.outputs(source)[number].itertuples(index=False, name=None))
+        return list(self.frame(source, number).itertuples(index=False, name=None))
+
+    def frame(self, source: str, number: int = -1) -> pd.DataFrame:
+        """The rows behind a table that a cell shows."""
+        found = self.outputs(source)[number].data
+        assert isinstance(found, pd.DataFrame)
+        return found
 
 
 @pytest.fixture
@@ -132,7 +141,7 @@ def test_rows_that_were_deleted_and_rows_that_never_came_are_told_apart(
     shown = run_cells("01_explore_tables", music)
     assert shown.sentence("Source **") == "Source **demo**, published on 2026-03-02 00:00 UTC."
     # By 15 plays: 1 three times, 4 twice, 8 once; 6 once and 7 three times; 2 three times; 5 twice.
-    assert shown.rows("pointers") == [("there", 6, 3), ("orphan", 4, 2), ("deleted", 3, 1), ("in quarantine", 2, 1)]
+    assert shown.rows("pointers =") == [("live", 6, 3), ("orphan", 4, 2), ("deleted", 3, 1), ("in quarantine", 2, 1)]
     assert shown.sentence("by_hour") == (
         "Most is played between 8:00 and 9:00, least between 0:00 and 1:00. Of all plays, 60% are on a Saturday or Sunday."
     )
@@ -162,6 +171,22 @@ def test_rows_that_were_deleted_and_rows_that_never_came_are_told_apart(
         "Users: 3, of them without a session: 2. With sessions, but without a live row in the table (deleted, in quarantine or "
         "orphaned), and not counted as users: 2."
     )
+
+
+def test_the_docs_say_which_plays_a_join_would_drop(spark: SparkSession, music: Layout) -> None:
+    page = (FOLDER.parent / "docs" / "notebooks.md").read_text("utf-8")
+    [query] = re.findall(r"^<!-- tested -->\n```sql\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    lake = Lake(music, spark)
+    lake.published()
+    lake.published("tracks", with_deleted=True).createOrReplaceTempView("every_track")
+    # Of 15 plays; those of 5 are in quarantine, those of 6 and 7 orphans.
+    assert [tuple(row) for row in spark.sql(query).collect()] == [
+        ("live", 6),
+        ("in quarantine, or orphan", 6),
+        ("deleted", 3),
+    ]
+    dropped = spark.sql("SELECT 15 - count(*) AS n FROM listens JOIN tracks ON tracks.id = listens.track_id")
+    assert [row["n"] for row in dropped.collect()] == [9]
 
 
 class Shop:
@@ -206,7 +231,7 @@ def test_time_travel_after_one_run_and_after_a_rollback(
     assert alone.sentence("From run") == "From run **r0** to run **r0**."
     assert alone.sentence("rows differ") == "0 rows differ between the two runs."
     assert alone.sentence("to follow") == "No row changed, so there is none to follow."
-    assert alone.sentence("can be read") == "There is no publication before this one."
+    assert alone.sentence("can be read") == "There is no previous publication."
 
     few = [(1, "A"), (2, "b"), (3, "c"), (4, "d"), (5, "e"), (6, "f")]
     shop.run(1, few=few, many=[(1, "a"), (2, "B"), (3, "C")])
@@ -222,10 +247,10 @@ def test_time_travel_after_one_run_and_after_a_rollback(
     ]
     # Four were inserted into the other table, but here are the most updates; and it is not published any more.
     assert shown.sentence("to follow") == "The row of **many** is {'id': 2}."
-    life = shown.outputs("row_history")[-1]
+    life = shown.frame("row_history")
     assert list(life.columns) == ["version", "run_id", "at", "_change", "id", "what", "_deleted_at"]
     assert [(row.run_id, row.at.day, row.what) for row in life.itertuples()] == [("r0", 2, "b"), ("r1", 3, "B")]
-    assert shown.rows("sizes") == [("few", 6, 2)]
+    assert shown.rows("look.table(sizes)") == [("few", 6, 2)]
     assert shown.sentence("can be read") == (
         "The publication of 2026-03-02 00:00:02 UTC can be read as it was; `./spark-submit.sh sanity-check --rollback` would make "
         "it current again."
@@ -276,7 +301,7 @@ def test_what_failed_is_of_the_last_check_and_its_run_and_what_cannot_be_listed_
         ("few", "few.b", "warning", 0, whole),
     ]
     title, rows = shown.outputs("rows_behind")
-    assert (title.data, sorted(rows["id"])) == ("**few.a**", [1, 3])
+    assert (title.data, sorted(rows.data["id"])) == ("**few.a**", [1, 3])
     reason = ("few", "missing_value:what")
-    assert shown.rows("reasons =") == [(*reason, None, 1), (*reason, "arrived", 2)]
+    assert shown.rows("reasons =") == [(*reason, "open", 1), (*reason, "arrived", 2)]
     assert [row[2] for row in shown.rows("rejected.select")] == [1, 2, 3]

@@ -86,7 +86,7 @@ def test_pages_are_all_of_one_publication(
     monkeypatch.setattr(job, "read_published", lambda _: (str(tmp_path / "lake"), {"publication_id": next(ids)}))
     assert started(monkeypatch, "html", "--lake", "lake") == 1
     assert capsys.readouterr().err.splitlines()[-1] == (
-        "publication p-2 came into force while the notebooks ran; no page was changed. Run them again"
+        "publication p-2 became current while the notebooks ran; no page was changed. Run them again"
     )
     assert not (tmp_path / "lake").exists()
 
