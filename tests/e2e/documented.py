@@ -8,7 +8,10 @@ compared by its shape.
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +81,26 @@ def commands(text: str) -> list[str]:
     """The lines of a block, those joined that end with a backslash; no comments."""
     lines = [line.strip() for line in text.replace("\\\n", " ").splitlines()]
     return [line for line in lines if line and not line.startswith("#")]
+
+
+def run_block(block: Marked, clone: Path) -> tuple[int, str, str]:
+    """Save the block or run it, in a folder that stands for the clone: the first status that is not 0, and all that was printed."""
+    if block.file is not None:
+        (clone / block.file).write_text(block.text, "utf-8")
+        return 0, "", ""
+    lines = commands(block.text)
+    if block.language == "python":
+        (clone / "explore.py").write_text(block.text, "utf-8")
+        # As docs/reading.md says: in the environment of the jobs.
+        lines = [f'source {shlex.quote(str(ROOT))}/scripts/environment.sh && "$PAGELAKE_VENV/bin/python" explore.py']
+    env = {**os.environ, "LAKE": str(clone / "lake" / "demo")}
+    status, out, err = 0, "", ""
+    for line in lines:
+        done = subprocess.run(
+            ["bash", "-c", line], cwd=clone, env=env, capture_output=True, text=True, timeout=500, check=False
+        )
+        status, out, err = status or done.returncode, out + done.stdout, err + done.stderr
+    return status, out, err
 
 
 def first_difference(shown: str, printed: str) -> str | None:
