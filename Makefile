@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup test test-all test-rest test-faults lint lock schema docs notebook notebooks-html bench clean
+.PHONY: help setup test test-all test-rest test-faults lint lock images schema docs notebook notebooks-html bench clean
 
 # The environment that jobs run in, with what tests and linters need on top.
 DEV := source scripts/environment.sh --dev && python="$$PAGELAKE_VENV/bin/python"
@@ -54,6 +54,9 @@ lock:  ## Pin what the requirements*.in ask for anew (add ARGS=--upgrade for new
 	    && "$$python" $(COMPILE) $(ARGS) airflow/requirements.in -o airflow/requirements.txt \
 	    && "$$python" $(COMPILE) $(ARGS) tests/requirements-mlflow.in -o tests/requirements-mlflow.txt \
 	    && "$$python" $(COMPILE) $(ARGS) tests/requirements-servers.in -o tests/requirements-servers.txt
+
+images:  ## Make the pictures of README.md anew, from a run of the demo (docs/images)
+	@$(DEV) && "$$python" -m scripts.images
 
 schema:  ## Write conf/source.schema.json and docs/sources.md anew from the settings in lib/config
 	@$(DEV) && "$$python" -m scripts.source_schema $(ARGS)

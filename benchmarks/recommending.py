@@ -25,12 +25,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.landing import REPO, children, sample
+from benchmarks.environments import REPO, python_of
+from benchmarks.landing import children, sample
 from benchmarks.made_plays import Plays, made
 from lib.recommend.metrics import ndcg_at
 
-ENVIRONMENT = REPO / "benchmarks" / ".implicit"
-PINNED = REPO / "benchmarks" / "implicit.txt"
 THEIRS = ("ALS", "cosine", "BM25")
 """The models of implicit."""
 
@@ -61,18 +60,6 @@ def cpu_s(pid: int) -> float:
             continue
         ticks += sum(map(int, words[11:15]))
     return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def python_of_implicit() -> str:
-    """The Python that has implicit; its environment is made anew where it is not of the pinned packages."""
-    python, made_of = ENVIRONMENT / "bin" / "python", ENVIRONMENT / PINNED.name
-    if not made_of.exists() or made_of.read_text("utf-8") != PINNED.read_text("utf-8"):
-        print(f"making {ENVIRONMENT.relative_to(REPO)}", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)], check=True)
-        pip = [str(python), "-m", "pip", "install", "-q", "--only-binary", ":all:", "-r", str(PINNED)]
-        subprocess.run(pip, check=True)
-        made_of.write_text(PINNED.read_text("utf-8"), "utf-8")
-    return str(python)
 
 
 def stages(command: list[str], env: Mapping[str, str]) -> list[Stage]:
@@ -114,7 +101,7 @@ def measure(n_users: int, n_items: int, n_plays: int, seed: int, *, searches: bo
     """Run both sides, one after the other, and print what they took."""
     print(f"{n_users:,} users, {n_items:,} items, {n_plays:,} plays", flush=True)
     plays = made(seed, n_users, n_items, n_plays)
-    python = python_of_implicit()
+    python = python_of("implicit")
     # As a job has it, if nothing else was given.
     defaults = f"--properties-file '{REPO / 'conf' / 'spark-defaults.conf'}' pyspark-shell"
     spark = {

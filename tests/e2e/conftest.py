@@ -60,6 +60,17 @@ def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that stands for the clone: every entry is a link to the real one, so that `lake/` is made there."""
+    folder = tmp_path_factory.mktemp("clone") / "pagelake"
+    folder.mkdir()
+    for entry in ROOT.iterdir():
+        if entry.name not in (".git", "lake"):
+            (folder / entry.name).symlink_to(entry)
+    return folder
+
+
+@pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
     served = Service(served_rows())
     with socket.socket() as listener:

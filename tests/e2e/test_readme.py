@@ -1,14 +1,12 @@
-"""README.md promises only what works: its blocks marked `<!-- tested -->` are run here, in their order, on one lake.
+"""README.md, docs/reading.md and docs/jobs.md promise only what works: their marked blocks are run here in their order, on one lake.
 
-They run in a folder that stands for the clone: every entry is a link to the real one, so that `lake/` is made here.
+They run in a folder that stands for the clone: every entry is a link to the real one, so that `lake/` is made there.
 """
 
 from __future__ import annotations
 
 import ast
-import os
 import re
-import shlex
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,57 +14,27 @@ from pathlib import Path
 import pytest
 
 from lib.config import load_source
+from tests.e2e.documented import PAGES, Marked, blocks, first_difference, marked, run_block
 from tests.e2e.jobs_and_lakes import ROOT, printed, read
 
 pytestmark = pytest.mark.e2e
 
-MARK = "<!-- tested -->"
-FENCE = re.compile(
-    rf"^{MARK}\n(?P<fence>`{{3,}})(?P<language>\w+)\n(?P<text>.*?)^(?P=fence)$", re.MULTILINE | re.DOTALL
-)
-README = (ROOT / "README.md").read_text("utf-8")
+RUN_HERE = (ROOT / "README.md", ROOT / "docs" / "reading.md", ROOT / "docs" / "jobs.md")
+README, JOBS = RUN_HERE[0].read_text("utf-8"), RUN_HERE[2].read_text("utf-8")
 
 
 @dataclass(frozen=True)
 class Ran:
-    """One command or program of README.md, and what came of it."""
+    """One marked block, and what came of it."""
 
-    text: str
+    block: Marked
     status: int
     out: str
     err: str
 
 
-@dataclass(frozen=True)
-class Block:
-    """A block of code in README.md or docs: fenced, or indented by four spaces after an empty line."""
-
-    page: str
-    language: str
-    text: str
-
-    @property
-    def first(self) -> str:
-        return self.text.strip().splitlines()[0].strip()
-
-
-ANY_FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
-INDENTED = re.compile(r"(?<=\n\n)(?: {4}[^\n]*\n(?:\n(?= {4}))?)+")
-
-
-def blocks() -> list[Block]:
-    found = []
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
-        text = page.read_text("utf-8")
-        found += [Block(page.name, one["language"], one["text"]) for one in ANY_FENCE.finditer(text)]
-        rest = ANY_FENCE.sub("", text)
-        found += [Block(page.name, "", one[0]) for one in INDENTED.finditer(rest)]
-    return found
-
-
 # Blocks by their first line. Those of README that are marked are run by the fixture `ran`.
 RUN_ABOVE = {
-    "table           rows landed  rejected  duplicate  inserted  updated  deleted",  # compared with what the first run prints
     "source: shop",
     ".venv/bin/python - lake/demo <<'PY'",
     "./spark-submit.sh explain-row --source demo --lake lake/demo --table tracks --key id=623536",  # README's, in full
@@ -148,7 +116,9 @@ CANNOT_RUN = {
     "./spark-submit.sh full-ingest --source shop.yml --from-landed scheduled__2026-11-25T03-00-00Z-4c88f7be": NEEDS_API,
     "read -rs AIRFLOW_ADMIN_PASSWORD && export AIRFLOW_ADMIN_PASSWORD": "installs Airflow, which test_airflow.py does",
     ".venv/bin/python -m demo": "serves until Ctrl-C",
+    "python3 shop_api.py": "serves until Ctrl-C: test_tutorial.py starts it",
     "flowchart TD": "a drawing",
+    "flowchart LR": "a drawing",
     "<lake>/": "a list of folders",
     "jobs": "a drawing",
     "./spark-submit.sh full-ingest --set api.limits.concurrency=4 --set tables.tracks.deletes=ignore": "a third whole run",
@@ -169,65 +139,37 @@ CANNOT_RUN = {
 }
 
 
-def run(words: list[str], text: str, clone: Path) -> Ran:
-    env = {**os.environ, "LAKE": str(clone / "lake" / "demo")}
-    done = subprocess.run(words, cwd=clone, env=env, capture_output=True, text=True, timeout=500, check=False)
-    return Ran(text, done.returncode, done.stdout, done.stderr)
-
-
-def commands(text: str) -> list[str]:
-    """The lines of a block, those joined that end with a backslash; no comments."""
-    lines = [line.strip() for line in text.replace("\\\n", " ").splitlines()]
-    return [line for line in lines if line and not line.startswith("#")]
-
-
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("readme") / "pagelake"
-    folder.mkdir()
-    for entry in ROOT.iterdir():
-        if entry.name not in (".git", "lake"):
-            (folder / entry.name).symlink_to(entry)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def ran(clone: Path) -> list[Ran]:
-    done = []
-    for block in FENCE.finditer(README):
-        if block["language"] == "python":
-            program = clone / "explore.py"
-            program.write_text(block["text"], "utf-8")
-            # As README says: in the environment of the jobs.
-            environment = f"{shlex.quote(str(ROOT))}/scripts/environment.sh --notebooks"
-            start = f'source {environment} && "$PAGELAKE_VENV/bin/python" explore.py'
-            done.append(run(["bash", "-c", start], block["text"], clone))
-        else:
-            done += [run(["bash", "-c", line], line, clone) for line in commands(block["text"])]
-    return done
+    return [Ran(block, *run_block(block, clone)) for page in RUN_HERE for block in marked(page)]
 
 
-def test_every_mark_is_on_the_line_before_a_block_that_can_be_run() -> None:
-    languages = [block["language"] for block in FENCE.finditer(README)]
-    assert len(languages) == README.count(MARK)
-    assert {"bash", "python"} == set(languages)
+@pytest.mark.quick
+def test_every_marked_block_is_one_that_can_be_run() -> None:
+    assert {block.language for page in PAGES for block in marked(page)} == {"bash", "python", "yaml"}
+    assert {page.name for page in PAGES if marked(page)} == {*(page.name for page in RUN_HERE), "tutorial.md"}
+
+
+@pytest.mark.quick
+def test_the_readme_is_read_in_one_go() -> None:
+    assert len(README.splitlines()) <= 200
 
 
 def test_every_command_and_program_ends_well(ran: list[Ran]) -> None:
     assert len(ran) >= 3
-    assert [(one.text, one.status, one.err[-2000:]) for one in ran if one.status != 0] == []
+    assert [(one.block.text, one.status, one.err[-2000:]) for one in ran if one.status != 0] == []
 
 
-def test_the_first_command_prints_the_table_that_is_shown(ran: list[Ran]) -> None:
-    shown = printed(README)
-    assert len(shown) == 4
-    assert printed(ran[0].out) == shown
-    assert re.findall(r"^Checks: .*$", ran[0].out, re.MULTILINE) == re.findall(r"^Checks: .*$", README, re.MULTILINE)
+def test_every_command_and_program_prints_what_is_shown(ran: list[Ran]) -> None:
+    shown = [one for one in ran if one.block.answer is not None]
+    assert len(shown) >= 3
+    for one in shown:
+        assert (first_difference(one.block.answer or "", one.out), one.out) == (None, one.out)
 
 
 def answer(ran: list[Ran], words: str) -> str:
     """What the one command or program printed in which these words are."""
-    [one] = [one for one in ran if words in one.text]
+    [one] = [one for one in ran if words in one.block.text]
     return one.out
 
 
@@ -270,21 +212,16 @@ def test_explain_row_finds_the_row_of_the_example(ran: list[Ran]) -> None:
     assert "identical" in out
 
 
-def test_a_dry_run_says_what_it_would_fetch_and_writes_nothing(ran: list[Ran], clone: Path) -> None:
-    assert "not published" in answer(ran, "full-ingest --dry-run")
-    assert len(read(clone / "lake" / "demo" / "ops" / "runs")) == 2
-
-
-def test_help_names_every_job_and_option_of_the_readme(ran: list[Ran]) -> None:
+def test_help_names_every_job_and_option_of_the_page_of_jobs(ran: list[Ran]) -> None:
     jobs = answer(ran, "spark-submit.sh --help")
-    assert [job for job in re.findall(r"^\| `([a-z][a-z-]*)` \|", README, re.MULTILINE) if job not in jobs] == []
-    options = re.findall(r"^\| `(--[a-z-]+)[^|]*\| `full-ingest`", README, re.MULTILINE)
+    assert [job for job in re.findall(r"^\| `([a-z][a-z-]*)` \|", JOBS, re.MULTILINE) if job not in jobs] == []
+    options = re.findall(r"^\| `(--[a-z-]+)[^|]*\| `full-ingest`", JOBS, re.MULTILINE)
     assert len(options) >= 5
     assert [option for option in options if option not in answer(ran, "full-ingest --help")] == []
 
 
 def test_the_yaml_of_the_readme_is_a_source(tmp_path: Path) -> None:
-    [text] = [block.text for block in blocks() if block.language == "yaml"]
+    [text] = [block.text for block in blocks() if block.page == "README.md" and block.language == "yaml"]
     (tmp_path / "shop.yml").write_text(text, "utf-8")
     source = load_source(str(tmp_path / "shop.yml"), conf_dir=ROOT / "conf", env={"SHOP_TOKEN": "t"})
     [table] = source.tables
@@ -293,8 +230,7 @@ def test_the_yaml_of_the_readme_is_a_source(tmp_path: Path) -> None:
 
 def test_the_last_runs_are_printed_as_troubleshooting_says(ran: list[Ran], clone: Path) -> None:
     [text] = [block.text for block in blocks() if '"/ops/runs"' in block.text]
-    env = {**os.environ, "PATH": os.environ["PATH"]}
-    done = subprocess.run(["bash", "-c", text], cwd=clone, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(["bash", "-c", text], cwd=clone, capture_output=True, text=True, check=False)
     heads = [line.split()[1:] for line in done.stdout.splitlines() if not line.startswith(" ")]
     assert (done.returncode, heads) == (0, [["published", "0"], ["published", "0"]]), done.stderr
     assert "    tracks merged" in done.stdout
@@ -305,8 +241,9 @@ def test_every_block_of_the_docs_is_run_or_says_why_not() -> None:
     known = {*RUN_ABOVE, *RUN_ELSEWHERE, *CANNOT_RUN}
     assert len(known) == len(RUN_ABOVE) + len(RUN_ELSEWHERE) + len(CANNOT_RUN)
     found = {block.first for block in blocks()}
-    marked = {block["text"].splitlines()[0].strip() for block in FENCE.finditer(README)}
-    assert (found - known - marked, known - found) == (set(), set())
+    run = {one.text.strip().splitlines()[0].strip() for page in PAGES for one in marked(page)}
+    answers = {one.answer.strip().splitlines()[0].strip() for page in PAGES for one in marked(page) if one.answer}
+    assert (found - known - run - answers, known - found) == (set(), set())
 
 
 @pytest.mark.quick

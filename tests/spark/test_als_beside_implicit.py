@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from pyspark.sql import SparkSession
 
+from benchmarks.environments import python_of
 from benchmarks.made_plays import made
-from benchmarks.recommending import ndcg_of, python_of_implicit
+from benchmarks.recommending import ndcg_of
 from benchmarks.recommending_pagelake import Lists, write
 from lib.config import Source
 from lib.recommend.recipes import candidates
@@ -25,7 +26,7 @@ REPO = Path(__file__).parents[2]
 def test_als_finds_what_implicit_finds_on_the_same_split(spark: SparkSession, demo: Source, tmp_path: Path) -> None:
     plays = made(11, 600, 300, 40_000)
     np.savez(tmp_path / "plays.npz", **vars(plays))
-    theirs = [python_of_implicit(), "-m", "benchmarks.recommending_implicit", str(tmp_path)]
+    theirs = [python_of("implicit"), "-m", "benchmarks.recommending_implicit", str(tmp_path)]
     subprocess.run(theirs, check=True, cwd=REPO, env={**os.environ, "PYTHONPATH": str(REPO)}, timeout=600)
     write(plays, tmp_path)
     settings = demo.recommended()
