@@ -1,4 +1,4 @@
-"""README.md, docs/reading.md and docs/jobs.md promise only what works: their marked blocks are run here in their order, on one lake.
+"""README.md, docs/reading.md and docs/jobs.md promise only what works: their marked blocks are run here in order, on one lake.
 
 They run in a folder that stands for the clone: every entry is a link to the real one, so that `lake/` is made there.
 """
@@ -61,7 +61,6 @@ RUN_ELSEWHERE = {
     'client_secret: "${SHOP_SECRET}"}': "unit/test_config_auth.py::test_the_examples_of_the_docs_are_good",
     "./spark-submit.sh full-ingest": "e2e/test_recommended.py::by_model",
     "recommend:": "unit/test_config_recommend.py::test_the_music_sources_have_the_block_and_plays_from_a_derived_table",
-    "make notebook": "e2e/test_notebooks.py::test_make_notebook_is_jupyterlab_on_this_machine_alone_and_with_a_token",
     "make notebook LAKE=lake/demo": (
         "e2e/test_notebooks.py::test_make_notebook_is_jupyterlab_on_this_machine_alone_and_with_a_token"
     ),
