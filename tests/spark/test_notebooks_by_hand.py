@@ -175,7 +175,7 @@ def test_rows_that_were_deleted_and_rows_that_never_came_are_told_apart(
 
 def test_the_docs_say_which_plays_a_join_would_drop(spark: SparkSession, music: Layout) -> None:
     page = (FOLDER.parent / "docs" / "notebooks.md").read_text("utf-8")
-    [query] = re.findall(r"^<!-- tested -->\n```sql\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    [query] = re.findall(r"^<!-- tested: tracks of plays -->\n```sql\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     lake = Lake(music, spark)
     lake.published()
     lake.published("tracks", with_deleted=True).createOrReplaceTempView("every_track")
