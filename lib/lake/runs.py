@@ -247,6 +247,13 @@ def run_of(layout: Layout, publication: Publication) -> Run:
     return run
 
 
+def proofs_of(layout: Layout, publication: Publication) -> dict[str, str | None]:
+    """How the tables that the run of a publication copied are proved."""
+    which = f"WHERE run_id = {records.text(publication.run_id)}"
+    found = records.query(layout.runs, "records", f"SELECT tables FROM records {which}")
+    return {table["table"]: table["proof"] for one in found for table in one["tables"] or []}
+
+
 def record_recommend(layout: Layout, run: Run, block: Any) -> None:
     """Let the record of a run say what its lists of recommendations are: readers know by it which of their columns are personal."""
     run.settings = json.dumps({**json.loads(run.settings), "recommend": block}, sort_keys=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from lib.console import say, show_table
 from lib.errors import LakeError
-from lib.lake import publications
+from lib.lake import publications, runs
 from lib.lake.checks import ROLLED_BACK, checks_since
 from lib.lake.decisions import Decision, Verdict, all_decisions, serving
 from lib.lake.layout import Layout
@@ -70,6 +70,7 @@ class Serving:
 class Status:
     """The state of a lake. `runs` are newest first; `report` is the page with all of it.
 
+    `proofs` says of each table that the run of the current publication copied how it is proved complete.
     `lists_built` is whether the last build of recommendations passed, `models_passed_over` how many promoted models it could not
     use; None where these runs have none.
     """
@@ -78,6 +79,7 @@ class Status:
     lake: Address
     runs: tuple[RunStatus, ...]
     published: Publication | None
+    proofs: Mapping[str, str | None]
     serving: tuple[Serving, ...]
     lists_built: bool | None
     models_passed_over: int | None
@@ -93,6 +95,7 @@ def status_of(source: str, layout: Layout, last: int, now: datetime) -> Status:
     measured = measurements(layout, found)
     # A run that is at work does not say yet how things are.
     ended = next((run for run in reversed(found) if run.outcome is not Outcome.RUNNING), None)
+    published = publications.current(layout)
     failing = None if ended is None or ended.outcome.is_good else _failing(layout, ended)
     tasks = failing_tasks(layout, now)
     newest_first = [one for run in reversed(found) for one in measured[run.run_id]]
@@ -101,7 +104,8 @@ def status_of(source: str, layout: Layout, last: int, now: datetime) -> Status:
         source=source,
         lake=layout.root,
         runs=tuple(_run(run, measured[run.run_id]) for run in reversed(found)),
-        published=publications.current(layout),
+        published=published,
+        proofs={} if published is None else runs.proofs_of(layout, published),
         serving=_serving(layout),
         lists_built=None if is_built is None else is_built == 1,
         models_passed_over=None if passed_over is None else round(passed_over),
@@ -180,7 +184,10 @@ def as_json(status: Status) -> str:
         "run_id": status.published.run_id,
         "published_at": _time(status.published.published_at),
         "restores": status.published.restores,
-        "tables": {one.table: {"version": one.version, "rows": one.rows} for one in status.published.tables.values()},
+        "tables": {
+            one.table: {"version": one.version, "rows": one.rows, "proof": status.proofs.get(one.table)}
+            for one in status.published.tables.values()
+        },
     }
     failing = status.failing and {
         "run_id": status.failing.run_id,
@@ -259,7 +266,7 @@ def say_status(status: Status) -> None:
     lines = [
         *_anomalies(status.runs),
         "",
-        *_published(status.published),
+        *_published(status.published, status.proofs),
         *_lists(status),
         *_failed(status.failing, status.failing_tasks),
     ]
@@ -284,14 +291,18 @@ def _anomalies(runs: Sequence[RunStatus]) -> list[str]:
     return lines
 
 
-def _published(publication: Publication | None) -> list[str]:
+def _published(publication: Publication | None, proofs: Mapping[str, str | None]) -> list[str]:
     if publication is None:
         return ["Published: nothing yet"]
     when = f"{publication.published_at:%Y-%m-%d %H:%M} UTC"
     lines = [f"Published: {publication.publication_id}, since {when}"]
     lines += [f"           by a rollback to {publication.restores}"] if publication.restores else []
-    tables = publication.tables.values()
-    return [*lines, *(f"           {one.table}: {amount(one.rows, '{row}')}, version {one.version}" for one in tables)]
+    for one in publication.tables.values():
+        proof = proofs.get(one.table)
+        lines.append(
+            f"           {one.table}: {amount(one.rows, '{row}')}, version {one.version}{f', {proof}' if proof else ''}"
+        )
+    return lines
 
 
 def _lists(status: Status) -> list[str]:

@@ -22,7 +22,8 @@ from lib.lake.decisions import Decision, Verdict, decide
 from lib.lake.layout import claim, lake_at
 from lib.lake.lock import writing
 from lib.lake.publications import Publication, PublishedTable
-from lib.lake.runs import Run
+from lib.lake.runs import Run, TableRun
+from lib.lake.states import TableState
 from lib.observe.metrics import Measurement, Metric, Series, to_record
 
 REPO = Path(__file__).parents[2]
@@ -154,8 +155,15 @@ def test_what_is_published_and_since_when(lake: Lake) -> None:
         "run_id": "a",
         "published_at": "2026-01-01T01:31:00+00:00",
         "restores": None,
-        "tables": {"tracks": {"version": 3, "rows": 2000}},
+        "tables": {"tracks": {"version": 3, "rows": 2000, "proof": None}},
     }
+
+
+def test_how_the_copy_of_what_is_published_is_proved(lake: Lake) -> None:
+    lake.ran("a", tables={"tracks": TableRun("tracks", TableState.MERGED, proof="ended")})
+    lake.published("a")
+    assert "           tracks: 2,000 rows, version 3, ended\n" in lake.status().stdout
+    assert lake.said()["published"]["tables"] == {"tracks": {"version": 3, "rows": 2000, "proof": "ended"}}
 
 
 def test_who_serves_the_lists_and_why_a_candidate_does_not(lake: Lake) -> None:
