@@ -12,6 +12,7 @@ from lib.source.access import Access
 from lib.source.answer import at, is_null, says
 from lib.source.client import SourceClient
 from lib.source.cut import CutRow, cut_rows
+from lib.source.json_text import Json
 from lib.source.page import PageRow, PageShape, fetch_page, look_at
 from lib.source.paging import AllAtOnce, Cursors, Keysets, Offsets, PageNumbers, Position
 from lib.source.rules import Condition, Rule
@@ -137,7 +138,7 @@ def test_numbers_and_the_next_page_are_where_an_expression_says() -> None:
 
 
 def test_places_of_an_expression() -> None:
-    answer = {"edges": [{"cursor": "c1"}, {"cursor": "c2"}], "none": None, "sum": ["x"]}
+    answer: Json = {"edges": [{"cursor": "c1"}, {"cursor": "c2"}], "none": None, "sum": ["x"]}
     assert at(answer, "edges[-1].cursor") == "c2"
     assert at(answer, "length(none)") is None
     assert (is_null(answer, "none[].x"), is_null(answer, "edges[].x"), is_null(answer, "length(@)")) == (
