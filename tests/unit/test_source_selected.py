@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lib.config.reading import KEY, POSITION, Cut
 from lib.errors import SourceError
@@ -12,10 +15,14 @@ from lib.source.access import Access
 from lib.source.answer import at, is_null, says
 from lib.source.client import SourceClient
 from lib.source.cut import CutRow, cut_rows
+from lib.source.json_text import Json
+from lib.source.located import Located
 from lib.source.page import PageRow, PageShape, fetch_page, look_at
 from lib.source.paging import AllAtOnce, Cursors, Keysets, Offsets, PageNumbers, Position
 from lib.source.rules import Condition, Rule
+from lib.source.select import selected_rows
 from tests.scripted_server import Reply, ScriptedServer
+from tests.suite_parts import examples
 
 LONG = "1234567890123456789012345678901234567890"
 
@@ -137,7 +144,7 @@ def test_numbers_and_the_next_page_are_where_an_expression_says() -> None:
 
 
 def test_places_of_an_expression() -> None:
-    answer = {"edges": [{"cursor": "c1"}, {"cursor": "c2"}], "none": None, "sum": ["x"]}
+    answer: Json = {"edges": [{"cursor": "c1"}, {"cursor": "c2"}], "none": None, "sum": ["x"]}
     assert at(answer, "edges[-1].cursor") == "c2"
     assert at(answer, "length(none)") is None
     assert (is_null(answer, "none[].x"), is_null(answer, "edges[].x"), is_null(answer, "length(@)")) == (
@@ -227,3 +234,31 @@ def test_a_rule_that_ends_a_walk_looks_for_rows_where_the_expression_does() -> N
     # Not about this answer: its expression finds nothing.
     other = fetched(b'{"users": {"u1": {"id": 1}}, "errors": "none"}', "users.*", end, page=2)
     assert (other.n_items, other.error) == (1, None)
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from('abc[,"\\'), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=examples(200), deadline=None)
+@given(
+    answer=_VALUES,
+    indent=st.sampled_from([None, 1]),
+    items=st.sampled_from(["*", "[]", "a[].b", "a.*", "[?a].b[]", "@"]),
+)
+def test_the_text_of_what_is_selected_is_a_part_of_the_text_and_reads_as_it(
+    answer: Json, indent: int | None, items: str
+) -> None:
+    located = Located(json.dumps(answer, indent=indent))
+    found = selected_rows(located.value, items)
+    rows = found if isinstance(found, list) else [found]
+    texts = located.texts(rows)
+    assert [json.loads(text) for text in texts] == rows
+    assert all(
+        text in json.dumps(answer, indent=indent)
+        for text, row in zip(texts, rows, strict=True)
+        if isinstance(row, dict)
+    )
