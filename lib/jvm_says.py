@@ -44,7 +44,8 @@ def start_jvm(options: dict[str, str]) -> None:
         os.close(theirs)
         if not is_there:
             reader.join(timeout=1)
-            log.error("%s", "\n".join(said))
+            if said:
+                log.error("%s", "\n".join(said))
     SparkContext._ensure_initialized(gateway=gateway, conf=conf)
 
 
