@@ -7,15 +7,17 @@ import os
 import re
 import threading
 from collections import deque
+from collections.abc import Callable
+from typing import Any
 
-from pyspark import SparkConf, SparkContext
-from pyspark.java_gateway import launch_gateway
+from pyspark import SparkConf, SparkContext, java_gateway
 
 from lib.logs import LOGGER, is_for_people
 
 log = logging.getLogger(LOGGER)
 # As conf/log4j2.properties writes a line. One that does not begin so belongs to the line before it.
 _LINE = re.compile(r"\d\d:\d\d:\d\d ([A-Z]+) ")
+_launch: Callable[[SparkConf, dict[str, Any]], Any] = java_gateway.launch_gateway
 # So many lines are shown where the JVM does not start: they say why.
 _LAST = 20
 
@@ -36,13 +38,14 @@ def start_jvm(options: dict[str, str]) -> None:
     reader.start()
     is_there = False
     try:
-        gateway = launch_gateway(conf, {"stderr": theirs})
+        gateway = _launch(conf, {"stderr": theirs})
         is_there = True
     finally:
         os.close(theirs)
         if not is_there:
             reader.join(timeout=1)
-            log.error("%s", "\n".join(said))
+            if said:
+                log.error("%s", "\n".join(said))
     SparkContext._ensure_initialized(gateway=gateway, conf=conf)
 
 

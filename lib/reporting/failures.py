@@ -46,9 +46,9 @@ def failed_rows(layout: Layout, run: str | None, expectation: str | None) -> Fai
         raise ConfigError(message)
     rows = _rows(layout, found.docs_id)
     if expectation is not None:
-        names = dict.fromkeys(row["expectation"] for row in rows)
-        if expectation not in names:
-            hint = did_you_mean(expectation, names) or (f"; those that did are {', '.join(names)}" if names else "")
+        failed = list(dict.fromkeys(row["expectation"] for row in rows))
+        if expectation not in failed:
+            hint = did_you_mean(expectation, failed) or (f"; those that did are {', '.join(failed)}" if failed else "")
             message = f"--expectation {expectation}: none of that name failed in check {found.docs_id}{hint}"
             raise ConfigError(message)
         rows = [row for row in rows if row["expectation"] == expectation]

@@ -151,3 +151,29 @@ def test_a_line_of_another_thread_is_never_beside_a_bar_that_comes_or_goes() -> 
     kept = re.compile(rf"! a line of another thread|✓ a step            {SECONDS}")
     assert [line for line in session.lines if not kept.fullmatch(line)] == []
     assert sum(line.startswith("✓") for line in session.lines) == 60
+
+
+def test_a_jvm_that_does_not_start_says_why(tmp_path: Path) -> None:
+    script = (
+        "from lib.jvm_says import start_jvm; from lib.logs import set_up_logs\n"
+        "set_up_logs(as_json=False, verbose=False)\n"
+        "start_jvm({'spark.app.name': 'x'})\n"
+    )
+    command = [sys.executable, "-c", script]
+    session = on_terminal(command, columns=400, cwd=REPO, PYTHONPATH=str(REPO), JAVA_HOME=str(tmp_path / "none"))
+    assert session.status == 1
+    assert any(line.startswith("✗") and f"{tmp_path}/none/bin/java" in line for line in session.lines), session.lines
+    assert "JAVA_GATEWAY_EXITED" in session.lines[-1]
+
+
+def test_a_job_that_ends_badly_says_in_red_what_that_means(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "jobs", "status", "--lake", str(tmp_path / "none")]
+    session = on_terminal(command, columns=200, cwd=REPO, PYTHONPATH=str(REPO))
+    assert session.status == 2
+    assert session.lines == [
+        "✗ Nothing was done: the command or a setting is wrong (exit 2)",
+        f"{tmp_path}/none: there is no lake; run ./spark-submit.sh full-ingest first, or give another --lake",
+    ]
+    assert b"\x1b[1;31m\xe2\x9c\x97 Nothing was done" in session.raw
+    piped = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=False, env=None)
+    assert piped.stderr.splitlines() == session.lines[1:]
