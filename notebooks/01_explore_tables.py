@@ -91,7 +91,7 @@ week = lake.spark.sql("""
 """)
 week = week.limit(200).toPandas()
 alt.Chart(week).mark_rect().encode(
-    alt.X("hour:O", title="hour (UTC)", axis=alt.Axis(labelAngle=0)),
+    alt.X("hour:O", title="hour (UTC)", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
     alt.Y("day:O", title="day (1 is Monday)"),
     alt.Color("plays:Q"),
 )

@@ -40,8 +40,11 @@ def use() -> None:
 def drawn(spec: dict[str, Any], width: int, *, on_page: bool = False) -> str:
     """A plot as SVG, so wide; on a page in the ink of its theme, else on white."""
     fit = {"width": width, "autosize": {"type": "fit-x", "contains": "padding"}}
+    # Beside long labels a narrow plot leaves its legend room for one entry in a line.
+    config = spec["config"]
+    config = {**config, "legend": {**config["legend"], "columns": max(width // 200 - 1, 1)}}
     background = "transparent" if on_page else "white"
-    svg = vl_convert.vegalite_to_svg({**spec, **fit, "background": background}, allowed_base_urls=[])
+    svg = vl_convert.vegalite_to_svg({**spec, **fit, "config": config, "background": background}, allowed_base_urls=[])
     return svg.replace(">", f"><style>{_INKS}</style>", 1) if on_page else svg
 
 
@@ -63,7 +66,8 @@ def _theme() -> alt.theme.ThemeConfig:
             "legend": {**words, "orient": "top", "labelFontSize": 12, "titleFontSize": 12},
             "view": {"stroke": None},
             "bar": {"color": COLOURS[0]},
-            "line": {"color": COLOURS[0], "point": {"color": COLOURS[0]}},
+            "line": {"color": COLOURS[0]},
+            "point": {"color": COLOURS[0]},
             "range": {"category": list(COLOURS)},
         }
     }
