@@ -31,16 +31,18 @@ from notebooks.tooling import look
 look.use()
 lake = open_lake()
 tables = lake.published()  # DataFrames by name; each is also a view for SQL
-inventory = pd.DataFrame(lake.inventory)
-inventory.insert(2, "live rows", [tables[name].count() for name in inventory.table])
-look.table(inventory)
+look.table(pd.DataFrame(lake.inventory))
 
 # %% [markdown]
-# `live rows` are what you read; `rows` counts deleted ones too. `newest_at` is the newest time in the rows that the last run
-# took: how fresh the source is. A derived table has none. `checked_at` is the start of the run that was published.
+# `rows` counts deleted rows too; the live rows, which you read, are counted below. `newest_at` is the newest time in the rows
+# that the last run took: how fresh the source is. A derived table has none. `checked_at` is the start of the run that was
+# published.
 
 # %%
 Markdown(f"Source **{lake.source}**, published on {lake.publication.published_at:%Y-%m-%d %H:%M} UTC.")
+
+# %%
+look.table(pd.DataFrame([{"table": name, "live rows": frame.count()} for name, frame in tables.items()]))
 
 # %% [markdown]
 # ## Three rows of each table
@@ -91,7 +93,7 @@ week = lake.spark.sql("""
 """)
 week = week.limit(200).toPandas()
 alt.Chart(week).mark_rect().encode(
-    alt.X("hour:O", title="hour (UTC)", axis=alt.Axis(labelAngle=0)),
+    alt.X("hour:O", title="hour (UTC)", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
     alt.Y("day:O", title="day (1 is Monday)"),
     alt.Color("plays:Q"),
 )

@@ -88,8 +88,8 @@ for name in tables:
 
 # %% [markdown]
 # ## pandas, straight from gold
-# Tables of gold have no deletion vectors, so `to_pandas` and Arrow datasets read them as they are. (A table that an earlier version
-# made has them until its next change.) For tables of silver, `read_masked` does: `read_masked("tracks").to_pandas()`.
+# Tables of gold have no deletion vectors, so `to_pandas` and Arrow datasets read them as they are. (A table that an earlier
+# version made has them until its next change.) For tables of silver, `read_masked` does: `read_masked("tracks").to_pandas()`.
 
 # %%
 gold = {

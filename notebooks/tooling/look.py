@@ -40,8 +40,11 @@ def use() -> None:
 def drawn(spec: dict[str, Any], width: int, *, on_page: bool = False) -> str:
     """A plot as SVG, so wide; on a page in the ink of its theme, else on white."""
     fit = {"width": width, "autosize": {"type": "fit-x", "contains": "padding"}}
+    # Beside long labels a narrow plot leaves its legend room for one entry in a line.
+    config = spec["config"]
+    config = {**config, "legend": {**config["legend"], "columns": max(width // 200 - 1, 1)}}
     background = "transparent" if on_page else "white"
-    svg = vl_convert.vegalite_to_svg({**spec, **fit, "background": background}, allowed_base_urls=[])
+    svg = vl_convert.vegalite_to_svg({**spec, **fit, "config": config, "background": background}, allowed_base_urls=[])
     return svg.replace(">", f"><style>{_INKS}</style>", 1) if on_page else svg
 
 
@@ -54,19 +57,20 @@ def table(frame: pd.DataFrame) -> Styler:
 
 
 def _theme() -> alt.theme.ThemeConfig:
-    ink = {name: "currentColor" for name in ("labelColor", "titleColor", "domainColor", "tickColor", "gridColor")}
-    words = {"labelColor": "currentColor", "titleColor": "currentColor", "labelLimit": 0, "titleLimit": 0}
-    return {
-        "config": {
-            "font": "system-ui, sans-serif",
-            "axis": {**ink, **words, "gridOpacity": 0.15, "labelFontSize": 12, "titleFontSize": 12},
-            "legend": {**words, "orient": "top", "labelFontSize": 12, "titleFontSize": 12},
-            "view": {"stroke": None},
-            "bar": {"color": COLOURS[0]},
-            "line": {"color": COLOURS[0], "point": {"color": COLOURS[0]}},
-            "range": {"category": list(COLOURS)},
-        }
+    words: dict[str, Any] = {name: "currentColor" for name in ("labelColor", "titleColor")}
+    words |= {"labelLimit": 0, "titleLimit": 0, "labelFontSize": 12, "titleFontSize": 12}
+    lines: dict[str, Any] = {name: "currentColor" for name in ("domainColor", "tickColor", "gridColor")}
+    config: Any = {
+        "font": "system-ui, sans-serif",
+        "axis": {**words, **lines, "gridOpacity": 0.15},
+        "legend": {**words, "orient": "top"},
+        "view": {"stroke": None},
+        "bar": {"color": COLOURS[0]},
+        "line": {"color": COLOURS[0]},
+        "point": {"color": COLOURS[0]},
+        "range": {"category": list(COLOURS)},
     }
+    return {"config": config}
 
 
 def _text_of(column: str) -> Callable[[Any], str]:
