@@ -165,7 +165,7 @@ def _validated(
             result_format=_RESULT_FORMAT,
             run_id=RunIdentifier(run_name=run_name, run_time=at),
         )
-        found[table] = [_finding(table, one) for one in result.results]
+        found[table] = [finding_of(table, one) for one in result.results]
     return Findings(tuple(finding for table in suites for finding in found.get(table, ())), rows, deleted)
 
 
@@ -197,16 +197,11 @@ def _check_docs(docs: Path, n_tables: int) -> None:
 
 def counts_of(results: Iterable[ExpectationValidationResult]) -> Counts:
     """What came of these results of GX, counted as `Findings.counts` counts them."""
-    return Findings(tuple(_finding("", one) for one in results), {}).counts
+    return Findings(tuple(finding_of("", one) for one in results), {}).counts
 
 
-def is_warning(one: ExpectationValidationResult) -> bool:
-    """Whether it failed, and only reports."""
-    finding = _finding("", one)
-    return finding.success is False and finding.severity != "critical"
-
-
-def _finding(table: str, one: ExpectationValidationResult) -> Finding:
+def finding_of(table: str, one: ExpectationValidationResult) -> Finding:
+    """What came of one expectation, from GX's result."""
     config = one.expectation_config
     assert config is not None
     kwargs: dict[str, Any] = dict(config.kwargs)

@@ -218,7 +218,7 @@ def render_runs(
         if line.counts is not None:
             checked.setdefault(line.run_id, []).append(line)
     report = report or Report()
-    script = _script("runs.js") if report.figures and report.assets_href else ""
+    script = _script("runs.js") if report.has_charts and report.assets_href else ""
     return (
         _templates()
         .get_template("runs.html")
@@ -227,7 +227,7 @@ def render_runs(
             has_models=has_models,
             serving=serving,
             lines=newest_first,
-            n_checked=sum(1 for line in lines if line.counts is not None and line.outcome != ROLLED_BACK),
+            n_checked=len({one.run_id for one in lines if one.counts is not None and one.outcome != ROLLED_BACK}),
             n_unchecked=sum(1 for line in lines if line.counts is None),
             checked=checked,
             report=report,
