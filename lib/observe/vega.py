@@ -33,8 +33,6 @@ _CONFIG = {
     "axisX": {"grid": False},
     "legend": {"labelColor": "currentColor", "labelFontSize": 12, "symbolStrokeWidth": 2},
     "view": {"stroke": None},
-    # The page names the whole picture; its numbers are below, run by run.
-    "aria": False,
 }
 _HEIGHT = 150
 _NARROW = 420

@@ -58,7 +58,13 @@ class ResultRows(ValidationResultsTableContentBlockRenderer):
     @classmethod
     def _process_content_block(cls, content_block: Any, has_failed_evr: Any, render_object: Any = None) -> None:
         super()._process_content_block(content_block, has_failed_evr, render_object)
-        content_block.header_row = ["Result", "Severity", "Expectation", "Observed value", *content_block.header_row[3:]]
+        content_block.header_row = [
+            "Result",
+            "Severity",
+            "Expectation",
+            "Observed value",
+            *content_block.header_row[3:],
+        ]
 
     @classmethod
     def _get_content_block_fn(cls, *args: Any, **kwargs: Any) -> Callable[..., Any] | None:

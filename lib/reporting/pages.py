@@ -46,9 +46,9 @@ class TableLine:
     """One published table. None where a count does not apply, is not known, or the table was not part of the run.
 
     `rows` are all rows of the version, `live` those that are not deleted. `newest_at` is the newest time in the rows that the run
-    took. `path` is below the lake; where it is None the table is taken to be `silver/<table>`. `duplicate`, `differed` (those of them
-    with another content) and `missing` (rows without a value, by column) are counted as the rows arrived. `skipped` are pages that
-    rules of `errors` skipped.
+    took. `path` is below the lake; where it is None the table is taken to be `silver/<table>`. `duplicate`, `differed` (those of
+    them with another content) and `missing` (rows without a value, by column) are counted as the rows arrived. `skipped` are pages
+    that rules of `errors` skipped.
     """
 
     table: str
@@ -114,8 +114,8 @@ class IndexPage:
     """What is published. `docs_href` (here and in the tables) is a URL relative to the site's folder.
 
     `rejected_reasons` holds (table, reason, rows); `notes` are whole sentences; `has_notebooks` and `has_models` say that there are
-    pages on them. `previous` has the live rows of each table in the previous publication, where they are known; None for the first one.
-    After a rollback `published_at` is still the time at which the tables were first published.
+    pages on them. `previous` has the live rows of each table in the previous publication, where they are known; it is None for the
+    first one. After a rollback `published_at` is still the time at which the tables were first published.
     """
 
     source: str

@@ -122,7 +122,9 @@ def test_axe_core_finds_nothing_serious_on_any_page_on_a_desktop_and_a_phone(sit
 
 
 def test_axe_core_finds_what_is_wrong(page: Page, axe: str) -> None:
-    page.set_content("<html lang='en'><title>x</title><p style='color: #aaa; background: #fff'>pale</p><img src='data:,'>")
+    page.set_content(
+        "<html lang='en'><title>x</title><p style='color: #aaa; background: #fff'>pale</p><img src='data:,'>"
+    )
     assert [one.split(":")[0] for one in found(page, axe)] == ["serious color-contrast", "critical image-alt"]
 
 

@@ -193,7 +193,11 @@ def test_of_fewer_than_five_runs_there_are_numbers_and_no_chart() -> None:
 
 def test_what_is_counted_has_whole_numbers_on_its_axis_and_times_have_their_unit() -> None:
     def axis(name: str, measured: Measurement) -> Spec:
-        [found] = {json.dumps(one["y"]["axis"]) for one in encodings(spec_of(name, {"a": [measured]})) if "axis" in one.get("y", {})}
+        [found] = {
+            json.dumps(one["y"]["axis"])
+            for one in encodings(spec_of(name, {"a": [measured]}))
+            if "axis" in one.get("y", {})
+        }
         axis: Spec = json.loads(found)
         return axis
 

@@ -212,8 +212,25 @@ def test_markup_in_a_value_is_shown_as_text(value: str) -> None:
     ]
     read = elements(body_of(a_page(*blocks)))
     assert {tag for tag, _ in read.found} <= set(
-        ["section", "div", "span", "p", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "h2", "h3", "code"]
-        + ["details", "summary"]
+        [
+            "section",
+            "div",
+            "span",
+            "p",
+            "ul",
+            "li",
+            "table",
+            "thead",
+            "tbody",
+            "tr",
+            "th",
+            "td",
+            "h2",
+            "h3",
+            "code",
+            "details",
+            "summary",
+        ]
     )
     assert not [values for _, values in read.found if any(name.startswith("on") or name == "src" for name in values)]
     shown = " ".join(read.text.split())
@@ -320,7 +337,9 @@ def an_index(docs: Docs, findings: Findings = NOTHING) -> str:
             "run_time": "2026-03-05 01:30:00 UTC",
             "run_name": "run_r1",
             "batch_identifier": a_sentence("lake-a", tooltip="Batch Spec:\n\n{}"),
-            "expectation_suite_name": styled(f"demo.{name}", tag="a", attributes={"href": f"expectations/{quote(name)}.html"}),
+            "expectation_suite_name": styled(
+                f"demo.{name}", tag="a", attributes={"href": f"expectations/{quote(name)}.html"}
+            ),
             "asset_name": name,
             "_table_row_link_path": f"validations/{name}%3A1.html",
         }
@@ -375,7 +394,11 @@ def test_a_result_of_the_index_has_words_and_the_colour_of_its_worst_check() -> 
         "1 critical failed, 2 warnings, 20 passed",
         "1 warning, 22 passed",
     ]
-    assert re.findall(r'<td data-name="Result" class="([\w-]+)">', shown) == ["result-good", "result-bad", "result-open"]
+    assert re.findall(r'<td data-name="Result" class="([\w-]+)">', shown) == [
+        "result-good",
+        "result-bad",
+        "result-open",
+    ]
 
 
 def test_a_list_and_what_is_known_at_the_check_are_words_and_no_python() -> None:

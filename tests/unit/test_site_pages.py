@@ -195,7 +195,10 @@ def test_rejected_rows_come_with_their_reasons() -> None:
 def test_how_to_read_it_has_a_tab_for_each_reader_folded() -> None:
     html = index()
     readers = ["Spark", "Polars", "DuckDB", "deltalake", "pandas"]
-    assert re.findall(r'<input type="radio" name="reader" id="by-(\w+)"(?: checked)?><label for="by-\1">\1</label>', html) == readers
+    assert (
+        re.findall(r'<input type="radio" name="reader" id="by-(\w+)"(?: checked)?><label for="by-\1">\1</label>', html)
+        == readers
+    )
     assert re.findall(r'id="way-(\w+)"', html) == readers
     assert '<details id="read">\n<summary>How to read it</summary>' in html
     assert 'tracks = pl.scan_delta("silver/tracks", version=4)' in Text(html).words
