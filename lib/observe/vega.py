@@ -5,6 +5,7 @@ The specs are plain data, written by hand: Altair checks each one against its sc
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,7 @@ _CONFIG = {
 _HEIGHT = 150
 _NARROW = 420
 _WIDEST_BAR = 40
+_FEW = 5
 # Names of more characters go two in a line of the legend, and not four.
 _LONG = 24
 # Above the plot, so that a mark of an outcome hides no value.
@@ -127,8 +129,10 @@ def _y(points: Sequence[Spec], unit: str, *, is_logarithmic: bool) -> Spec:
     elif unit == "1":
         axis["labelExpr"] = "format(datum.value, '~g')"
     else:
-        # Thousands as k. What is counted is whole.
-        axis |= {"labelExpr": "format(datum.value, '~s')", "tickMinStep": 1}
+        # Thousands as k. What is counted is whole: of a few, each number has its tick.
+        axis["labelExpr"] = "format(datum.value, '~s')"
+        if not is_logarithmic and top <= _FEW:
+            axis["values"] = list(range(max(math.ceil(top), 1) + 1))
     return {"field": "end", "type": "quantitative", "title": None, "scale": scale, "axis": axis}
 
 

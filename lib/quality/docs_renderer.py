@@ -137,6 +137,6 @@ def _severity(severity: str) -> RenderedStringTemplateContent:
         string_template={
             "template": "$severity",
             "params": {"severity": severity},
-            "styling": {"params": {"severity": {"classes": ["badge", "severity"]}}},
+            "styling": {"params": {"severity": {"classes": ["badge", "severity", severity]}}},
         }
     )

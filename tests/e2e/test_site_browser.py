@@ -341,7 +341,7 @@ def test_each_check_has_its_result_and_severity_in_words_and_a_colour(alone: Pat
 def test_the_suite_says_the_severity_of_each_expectation(alone: Path) -> None:
     for table, severities in {"tracks": ["critical"], "visits": ["warning"], "users": ["critical"] * 4}.items():
         html = (alone / "expectations" / "demo" / f"{table}.html").read_text("utf-8")
-        assert re.findall(r'class="badge severity"\s*>(\w+)<', html) == severities
+        assert re.findall(r'class="badge severity \w+"\s*>(\w+)<', html) == severities
 
 
 def test_no_page_shows_python_or_names_of_parameters(alone: Path) -> None:

@@ -201,7 +201,8 @@ def test_what_is_counted_has_whole_numbers_on_its_axis_and_times_have_their_unit
         axis: Spec = json.loads(found)
         return axis
 
-    assert axis("rejected", one(Metric.REJECTED, 2, "tracks"))["tickMinStep"] == 1
+    assert axis("rejected", one(Metric.REJECTED, 2, "tracks"))["values"] == [0, 1, 2]
+    assert "values" not in axis("rejected", one(Metric.REJECTED, 6, "tracks"))
     assert axis("latency", one(Metric.LATENCY, 0.08, None, "p50"))["labelExpr"].endswith("+ ' ms'")
     assert axis("latency", one(Metric.LATENCY, 2, None, "p50"))["labelExpr"].endswith("+ ' s'")
     assert axis("coverage", one(Metric.COVERAGE, 0.5, None, "discover"))["labelExpr"] == "format(datum.value, '~g')"
