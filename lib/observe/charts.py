@@ -121,7 +121,7 @@ def charts(summaries: Sequence[RunSummary], measured: Mapping[str, Sequence[Meas
                 made.append(Chart(shown.name, shown.title, f"{shown.says} All are 0."))
                 continue
             if len(summaries) < FEWEST_RUNS:
-                heads = tuple(f"{one.started_at:%Y-%m-%d %H:%M}" for one in summaries)
+                heads = tuple(f"{one.started_at:%m-%d %H:%M}" for one in summaries)
                 made.append(Chart(shown.name, shown.title, shown.says, None, heads, _numbers(shown, list(keys), found)))
                 continue
             is_log = shown.metric is Metric.ROWS and are_unlike(points)
