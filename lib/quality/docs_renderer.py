@@ -47,7 +47,9 @@ class CountedResults(ValidationResultsPageRenderer):
         block.table = _table(counts_of(validation_results.results))
         return block
 
-    def _generate_collapse_content_block(self, collapse_content_blocks: list[Any], _results: Any) -> CollapseContent:
+    def _generate_collapse_content_block(
+        self, collapse_content_blocks: list[Any], validation_results: ExpectationSuiteValidationResult
+    ) -> CollapseContent:
         """When it was checked, and by which version; not what GX calls a batch, which is Python's text."""
         return CollapseContent(collapse_toggle_link="About this check", collapse=collapse_content_blocks)
 

@@ -134,8 +134,9 @@ def test_each_asset_is_fetched_by_the_script() -> None:
     assert fetched == set(docs.GRAPH_SCRIPTS)
 
 
-def test_the_lock_names_exact_versions_and_no_registry() -> None:
-    folder = Path(docs.__file__).parents[2] / "conf" / "site-assets"
+@pytest.mark.parametrize("place", ["conf/site-assets", "tests/axe"])
+def test_the_lock_names_exact_versions_and_no_registry(place: str) -> None:
+    folder = Path(docs.__file__).parents[2] / place
     wanted = json.loads((folder / "package.json").read_text("utf-8"))["dependencies"]
     locked = json.loads((folder / "package-lock.json").read_text("utf-8"))["packages"]
     assert {name: locked[f"node_modules/{name}"]["version"] for name in wanted} == wanted
