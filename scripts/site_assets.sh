@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Gets the scripts, styles and fonts of Great Expectations' data docs, so that the docs need no other host.
+# Gets the scripts that draw the charts of the site and the graphs of its data docs, so that its pages need no other host.
 #
 #   scripts/site_assets.sh TARGET_DIR
 #
-# Without Node, or where npm cannot get the packages, it says so on stderr, makes no TARGET_DIR and ends with 0: the docs are
-# then plainer. TARGET_DIR appears all at once, complete; where it is up to date, nothing is done.
+# Without Node, or where npm cannot get the packages, it says so on stderr, makes no TARGET_DIR and ends with 0: charts and graphs
+# are then left out. TARGET_DIR appears all at once, complete; where it is up to date, nothing is done.
 set -euo pipefail
 
 if [ $# -ne 1 ]; then
@@ -18,20 +18,6 @@ packages="$root/conf/site-assets"
 
 # One line for each file: where it is in node_modules, and its name below TARGET_DIR.
 files='
-bootstrap/dist/css/bootstrap.min.css css/bootstrap.min.css
-bootstrap-table/dist/bootstrap-table.min.css css/bootstrap-table.min.css
-bootstrap-table/dist/extensions/filter-control/bootstrap-table-filter-control.min.css css/bootstrap-table-filter-control.min.css
-bootstrap-datepicker/dist/css/bootstrap-datepicker.min.css css/bootstrap-datepicker.min.css
-@forevolve/bootstrap-dark/dist/css/bootstrap-prefers-dark.min.css css/bootstrap-prefers-dark.min.css
-@fortawesome/fontawesome-free/css/all.min.css css/all.min.css
-@fortawesome/fontawesome-free/webfonts/fa-solid-900.woff2 webfonts/fa-solid-900.woff2
-@fortawesome/fontawesome-free/webfonts/fa-regular-400.woff2 webfonts/fa-regular-400.woff2
-jquery/dist/jquery.min.js js/jquery.min.js
-popper.js/dist/umd/popper.min.js js/popper.min.js
-bootstrap/dist/js/bootstrap.min.js js/bootstrap.min.js
-bootstrap-table/dist/bootstrap-table.min.js js/bootstrap-table.min.js
-bootstrap-table/dist/extensions/filter-control/bootstrap-table-filter-control.min.js js/bootstrap-table-filter-control.min.js
-bootstrap-datepicker/dist/js/bootstrap-datepicker.min.js js/bootstrap-datepicker.min.js
 vega/build/vega.min.js js/vega.min.js
 vega-lite/build/vega-lite.min.js js/vega-lite.min.js
 vega-embed/build/vega-embed.min.js js/vega-embed.min.js
@@ -42,13 +28,13 @@ if [ -f "$target/.stamp" ] && [ "$(cat "$target/.stamp")" = "$stamp" ]; then
   exit 0
 fi
 
-plainer() {
-  echo "site assets: $1; the data docs will look plainer" >&2
+left_out() {
+  echo "site assets: $1; charts and graphs will be left out" >&2
   exit 0
 }
 
-command -v node >/dev/null 2>&1 || plainer "Node is not there"
-command -v npm >/dev/null 2>&1 || plainer "npm is not there"
+command -v node >/dev/null 2>&1 || left_out "Node is not there"
+command -v npm >/dev/null 2>&1 || left_out "npm is not there"
 
 mkdir -p "$(dirname "$target")"
 # Beside the target, so that the last step is a rename.
@@ -61,13 +47,13 @@ mkdir "$work/npm"
 cp "$packages/package.json" "$packages/package-lock.json" "$work/npm/"
 if ! (cd "$work/npm" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >"$work/npm.log" 2>&1; then
   tail -n 3 "$work/npm.log" >&2
-  plainer "npm could not get the packages"
+  left_out "npm could not get the packages"
 fi
 
-mkdir -p "$work/files/css" "$work/files/js" "$work/files/webfonts"
+mkdir -p "$work/files/js"
 while read -r from to; do
   [ -n "$from" ] || continue
-  cp "$work/npm/node_modules/$from" "$work/files/$to" || plainer "the package of $to has no such file"
+  cp "$work/npm/node_modules/$from" "$work/files/$to" || left_out "the package of $to has no such file"
 done <<<"$files"
 printf '%s\n' "$stamp" >"$work/files/.stamp"
 chmod -R u=rwX,go=rX "$work/files"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ class PublishedLake:
         line = TableLine(
             "tracks", table.rows, version, 1, table.rows, 0, 0, 1, 0, 0, "counted", Counts(0, 0, 0, 9), docs
         )
+        line = replace(line, live=table.rows)
         folder = on_disk(self.layout.site) / "runs" / name
         folder.mkdir(parents=True)
         keep_page(folder, IndexPage("demo", name, name, at, docs, (line,), (), (f"A note on {name}.",)))

@@ -67,7 +67,7 @@ class Metric(Enum):
         "quality.missing_values", "{row}", Bad.MORE, "Rows without a value, by column.", label="column", by_table=True
     )
     ORPHANS = About(
-        "quality.orphans", "{row}", Bad.MORE, "Pointers at no row, by reference.", label="reference", by_table=True
+        "quality.orphans", "{row}", Bad.MORE, "Orphaned references, by reference.", label="reference", by_table=True
     )
     REJECTED = About("quality.rejected_rows", "{row}", Bad.MORE, "Rows put into quarantine.", by_table=True)
     REJECTED_FOR = About(

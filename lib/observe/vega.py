@@ -5,6 +5,7 @@ The specs are plain data, written by hand: Altair checks each one against its sc
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,8 @@ _CONFIG = {
 }
 _HEIGHT = 150
 _NARROW = 420
+_WIDEST_BAR = 40
+_FEW = 5
 # Names of more characters go two in a line of the legend, and not four.
 _LONG = 24
 # Above the plot, so that a mark of an outcome hides no value.
@@ -97,7 +100,10 @@ def plot(
 
 
 def _x(keys: Sequence[str]) -> Spec:
-    axis = {"values": list(keys[:: -(-len(keys) // 6)]), "labelExpr": "slice(datum.label, 0, 10)", "labelAngle": 0}
+    # The day; where a day has several runs, the time of day beside it.
+    is_day_enough = len({key[:10] for key in keys}) == len(keys)
+    label = "slice(datum.label, 0, 10)" if is_day_enough else "slice(datum.label, 5, 16)"
+    axis = {"values": list(keys[:: -(-len(keys) // 6)]), "labelExpr": label, "labelAngle": 0}
     axis |= {"labelOverlap": True, "labelFlush": True}
     return {
         "field": "run",
@@ -116,8 +122,17 @@ def _y(points: Sequence[Spec], unit: str, *, is_logarithmic: bool) -> Spec:
         # Linear from 0 to 1, so that an empty table has its place.
         scale = {"type": "symlog", "constant": 1, "domain": [0, top]}
         axis = {"values": [0, *(10**power for power in range(len(str(int(top)))))]}
-    # Thousands as k; milliseconds as a part of a second, for m could be minutes.
-    axis["labelExpr"] = "format(datum.value, '~g')" if unit == "s" else "format(datum.value, '~s')"
+    if unit == "s":
+        axis["labelExpr"] = (
+            "format(datum.value, ',~g') + ' s'" if top >= 1 else "format(1000 * datum.value, ',.3~g') + ' ms'"
+        )
+    elif unit == "1":
+        axis["labelExpr"] = "format(datum.value, '~g')"
+    else:
+        # Thousands as k. What is counted is whole: of a few, each number has its tick.
+        axis["labelExpr"] = "format(datum.value, '~s')"
+        if not is_logarithmic and top <= _FEW:
+            axis["values"] = list(range(max(math.ceil(top), 1) + 1))
     return {"field": "end", "type": "quantitative", "title": None, "scale": scale, "axis": axis}
 
 
@@ -157,7 +172,12 @@ def _stack(names: list[str], y: Spec) -> Spec:
         "color": _colour(names),
         "tooltip": _tooltip(("series", "Of"), ("said", "Value")),
     }
-    return {"data": {"name": "points"}, "mark": {"type": "bar", "cursor": "pointer"}, "encoding": encoding}
+    mark = {
+        "type": "bar",
+        "cursor": "pointer",
+        "width": {"expr": f"min({_WIDEST_BAR}, bandwidth('x'))"},
+    }
+    return {"data": {"name": "points"}, "mark": mark, "encoding": encoding}
 
 
 def _lines(names: list[str], y: Spec) -> Spec:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from lib.observe.metrics import Measurement
 
 _BYTES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+_DURATIONS = ((86_400, "days"), (3_600, "hours"), (60, "minutes"))
 # Numbers of this size are told without a fraction.
 _WHOLE_FROM = 100
 
 
 def amount(value: float, unit: str) -> str:
-    """A value with its unit (UCUM, as metrics have it): `2,001 rows`, `1.25 s`, `40 ms`, `3.1 MB`."""
+    """A value with its unit (UCUM, as metrics have it): `2,001 rows`, `1.25 s`, `40 ms`, `332 days`, `3.1 MB`."""
     if unit == "s":
         return _seconds(value)
     if unit == "By":
@@ -54,6 +55,10 @@ def _seconds(value: float) -> str:
         return "0 s"
     if abs(value) < 1:
         return f"{value * 1000:,.{0 if abs(value) >= 0.01 else 1}f} ms"
+    for size, name in _DURATIONS:
+        # From two of a unit on, so that no unit stands in the singular.
+        if abs(value) >= 2 * size:
+            return f"{value / size:,.{0 if abs(value) >= 10 * size else 1}f}".removesuffix(".0") + f" {name}"
     return f"{value:,.{2 if abs(value) < 10 else 0}f} s"
 
 

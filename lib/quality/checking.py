@@ -186,7 +186,7 @@ def check_record(run: Run, docs_id: str, at: datetime, findings: Findings, accep
         passed=counts.passed,
         failed=counts.critical,
         warnings=counts.warnings,
-        rows=sum(findings.rows.values()),
+        rows=sum(findings.live_rows.values()),
         message="; ".join(worst) or None,
         unchecked=counts.unchecked,
         lines=findings.lines[:MOST_LINES],

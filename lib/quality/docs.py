@@ -25,18 +25,8 @@ if TYPE_CHECKING:
 
     from lib.quality.validate import Findings
 
-# fmt: off
-# What pages load, in this order. scripts/site_assets.sh fetches these files.
-STYLES = tuple(f"css/{name}.min.css" for name in (
-    "bootstrap-table", "bootstrap", "bootstrap-table-filter-control", "bootstrap-datepicker", "bootstrap-prefers-dark", "all",
-))
+# What draws graphs and charts, in this order. scripts/site_assets.sh fetches these files.
 GRAPH_SCRIPTS = ("js/vega.min.js", "js/vega-lite.min.js", "js/vega-embed.min.js")
-SCRIPTS = tuple(f"js/{name}.min.js" for name in (
-    "jquery", "popper", "bootstrap", "bootstrap-table", "bootstrap-table-filter-control", "bootstrap-datepicker",
-))
-# fmt: on
-ASSETS = (*STYLES, *GRAPH_SCRIPTS, *SCRIPTS)
-PLAIN_NOTE = "This page looks plainer than it could, because Node was not there at set-up. Only graphs are left out."
 
 
 @dataclass(frozen=True)
@@ -44,8 +34,8 @@ class Docs:
     """Where the pages of one check of a run are written, and how they look.
 
     `folder` will be moved to `site/runs/<docs_id>`. `assets_href` is what `copy_assets` gave; where there are no assets ("") the
-    pages say at their top that they are plain, and need no script. Pages that are to stand `alone` say nothing at their top,
-    and do not lead to the site.
+    pages have a sentence in place of each graph. Pages that are to stand `alone` say nothing at their top, and do not lead to the
+    site.
     """
 
     docs_id: str
@@ -69,7 +59,14 @@ def write_docs(context: EphemeralDataContext, docs: Docs, findings: Findings) ->
         "class_name": "CountedResults",
         "column_section_renderer": {
             "class_name": "ValidationResultsColumnSectionRenderer",
-            "table_renderer": {"module_name": ours, "class_name": "WarningsApart"},
+            "table_renderer": {"module_name": ours, "class_name": "ResultRows"},
+        },
+    }
+    suites = {
+        "class_name": "ExpectationSuitePageRenderer",
+        "column_section_renderer": {
+            "class_name": "ExpectationSuiteColumnSectionRenderer",
+            "bullet_list_renderer": {"module_name": ours, "class_name": "SevereSentences"},
         },
     }
     # By hand: a site of the context's configuration has every `$` in it taken for the name of a setting.
@@ -80,7 +77,7 @@ def write_docs(context: EphemeralDataContext, docs: Docs, findings: Findings) ->
         show_how_to_buttons=False,
         site_index_builder={"class_name": "DefaultSiteIndexBuilder", "view": view},
         site_section_builders={
-            "expectations": {"view": view},
+            "expectations": {"view": view, "renderer": suites},
             # GX takes a run with "profiling" in its name for another kind, unless any name will do.
             "validations": {"view": view, "renderer": results, "run_name_filter": {"matches_regex": "."}},
             "profiling": "none",
@@ -98,7 +95,7 @@ def copy_assets(assets: Path, site: Address) -> str:
     Raises:
         LakeError: a file that the pages need is not there.
     """
-    missing = sorted(name for name in ASSETS if not (assets / name).is_file())
+    missing = sorted(name for name in GRAPH_SCRIPTS if not (assets / name).is_file())
     if missing:
         message = f"{assets}: files of the docs are missing ({', '.join(missing)}); delete it and run the set-up again"
         raise LakeError(message)

@@ -1,22 +1,25 @@
-"""What GX's page of a table says of its checks: Pagelake's counts, and warnings told apart from failures, which GX shows as one."""
+"""What GX's pages say of checks, where GX would say it otherwise: Pagelake's counts, severities, and no text of Python."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from great_expectations.render import RenderedStringTemplateContent
+from great_expectations.render import CollapseContent, RenderedStringTemplateContent
 from great_expectations.render.renderer import ValidationResultsPageRenderer
-from great_expectations.render.renderer.content_block import ValidationResultsTableContentBlockRenderer
+from great_expectations.render.renderer.content_block import (
+    ExpectationSuiteBulletListContentBlockRenderer,
+    ValidationResultsTableContentBlockRenderer,
+)
 
 from lib.quality.counts import Counts
-from lib.quality.validate import counts_of, is_warning
+from lib.quality.validate import counts_of, finding_of
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
 
 # Icons of GX's pages, by the shape of the counts; docs.css draws them.
-_ICONS = {
+ICONS = {
     "good": "fas fa-check-circle text-success",
     "open": "fas fa-exclamation-circle text-warning",
     "bad": "fas fa-times text-danger",
@@ -30,8 +33,11 @@ class CountedResults(ValidationResultsPageRenderer):
     def _render_validation_header(cls, validation_results: ExpectationSuiteValidationResult) -> Any:
         header = super()._render_validation_header(validation_results)
         counts = counts_of(validation_results.results)
-        said = header.subheader.string_template["params"]
-        said["html_success_icon"] = f'<i class="{_ICONS[counts.shape]}" aria-hidden="true"></i>'
+        sentence = header.subheader.string_template
+        # Not the name of a data asset, which a DataFrame does not have.
+        sentence["template"] = "Suite: $expectation_suite_name\n$html_success_icon $success"
+        said = sentence["params"]
+        said["html_success_icon"] = f'<i class="{ICONS[counts.shape]}" aria-hidden="true"></i>'
         said["success"] = str(counts)
         return header
 
@@ -41,9 +47,26 @@ class CountedResults(ValidationResultsPageRenderer):
         block.table = _table(counts_of(validation_results.results))
         return block
 
+    def _generate_collapse_content_block(
+        self, collapse_content_blocks: list[Any], validation_results: ExpectationSuiteValidationResult
+    ) -> CollapseContent:
+        """When it was checked, and by which version; not what GX calls a batch, which is Python's text."""
+        return CollapseContent(collapse_toggle_link="About this check", collapse=collapse_content_blocks)
 
-class WarningsApart(ValidationResultsTableContentBlockRenderer):
-    """The checks of one column: one that only warns, and failed, has a mark of its own."""
+
+class ResultRows(ValidationResultsTableContentBlockRenderer):
+    """The checks of one column: what came of each in words, and its severity."""
+
+    @classmethod
+    def _process_content_block(cls, content_block: Any, has_failed_evr: Any, render_object: Any = None) -> None:
+        super()._process_content_block(content_block, has_failed_evr, render_object)
+        content_block.header_row = [
+            "Result",
+            "Severity",
+            "Expectation",
+            "Observed value",
+            *content_block.header_row[3:],
+        ]
 
     @classmethod
     def _get_content_block_fn(cls, *args: Any, **kwargs: Any) -> Callable[..., Any] | None:
@@ -51,13 +74,33 @@ class WarningsApart(ValidationResultsTableContentBlockRenderer):
         if rows is None:
             return None
 
-        def marked(*args: Any, result: ExpectationValidationResult, **kwargs: Any) -> Any:
-            made = rows(*args, result=result, **kwargs)
-            if is_warning(result):
-                made[0][0] = _WARNED
-            return made
+        def made(*args: Any, result: ExpectationValidationResult, **kwargs: Any) -> Any:
+            [[_, expectation, observed, *more]] = rows(*args, result=result, **kwargs)
+            finding = finding_of("", result)
+            shape, words = _result(finding.success, finding.severity)
+            found = dict(result.result or {}).get("observed_value")
+            if isinstance(found, list | tuple | set):
+                observed = ", ".join(map(str, found))
+            return [[_worded(shape, words), finding.severity, expectation, observed, *more]]
 
-        return marked
+        return made
+
+
+class SevereSentences(ExpectationSuiteBulletListContentBlockRenderer):
+    """The expectations of one column of a suite, each with its severity."""
+
+    @classmethod
+    def _get_content_block_fn(cls, *args: Any, **kwargs: Any) -> Callable[..., Any] | None:
+        sentences = super()._get_content_block_fn(*args, **kwargs)
+        if sentences is None:
+            return None
+
+        def made(*args: Any, configuration: Any, **kwargs: Any) -> Any:
+            [first, *more] = sentences(*args, configuration=configuration, **kwargs)
+            severity = str(getattr(configuration.severity, "value", configuration.severity))
+            return [[first, _severity(severity)], *more]
+
+        return made
 
 
 def _table(counts: Counts) -> Sequence[Sequence[str | int]]:
@@ -70,11 +113,32 @@ def _table(counts: Counts) -> Sequence[Sequence[str | int]]:
     ]
 
 
-_WARNED = RenderedStringTemplateContent(
-    content_block_type="string_template",
-    string_template={
-        "template": "$icon",
-        "params": {"icon": "", "markdown_status_icon": "!"},
-        "styling": {"params": {"icon": {"tag": "i", "classes": _ICONS["open"].split()}}},
-    },
-)
+def _result(success: bool | None, severity: str) -> tuple[str, str]:  # noqa: FBT001 - as a finding has it
+    """A shape, and words, so that the colour is not alone."""
+    if success is None:
+        return "bad", "Could not check"
+    if success:
+        return "good", "Passed"
+    return ("bad", "Failed, critical") if severity == "critical" else ("open", "Failed, warning")
+
+
+def _worded(shape: str, words: str) -> RenderedStringTemplateContent:
+    icon = {"tag": "i", "classes": ICONS[shape].split(), "attributes": {"aria-hidden": "true"}}
+    return RenderedStringTemplateContent(
+        string_template={
+            "template": "$icon $words",
+            "params": {"icon": "", "words": words},
+            "styling": {"params": {"icon": icon}},
+        },
+        styling={"parent": {"classes": [f"result-{shape}"]}},
+    )
+
+
+def _severity(severity: str) -> RenderedStringTemplateContent:
+    return RenderedStringTemplateContent(
+        string_template={
+            "template": "$severity",
+            "params": {"severity": severity},
+            "styling": {"params": {"severity": {"classes": ["badge", "severity", severity]}}},
+        }
+    )

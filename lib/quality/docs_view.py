@@ -6,6 +6,7 @@ Jinja escapes what is put into any of them. Sentences, to which GX gives markup,
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -16,6 +17,7 @@ from markupsafe import Markup, escape
 
 from lib.quality import docs as pages
 from lib.quality.docs import Docs, policy, text_of
+from lib.quality.docs_renderer import ICONS
 from lib.quality.inert import inert
 from lib.quality.names import failures_command
 from lib.quality.validate import Findings
@@ -45,12 +47,11 @@ class OwnPages(DefaultJinjaPageView):
     def __init__(self, docs: Docs, findings: Findings) -> None:
         super().__init__()
         script = text_of("docs.js")
-        style = text_of("docs.css") + ("" if docs.assets_href else text_of("plain.css"))
         assert self.env.loader is not None
         self.env.loader = ChoiceLoader([PackageLoader("lib.quality"), self.env.loader])
         self.env.autoescape = True
-        own = {"docs": docs, "findings": findings, "pages": pages, "failures_command": failures_command}
-        safe = {"policy": Markup(policy(script)), "script": Markup(script), "style": Markup(style)}
+        own = {"docs": docs, "findings": findings, "pages": pages, "failures_command": failures_command, "icons": ICONS}
+        safe = {"policy": Markup(policy(script)), "script": Markup(script), "style": Markup(text_of("docs.css"))}
         self.env.globals |= own | safe
         for name in _MARKUP:
             self.env.filters[name] = _marked(self.env.filters[name])
@@ -85,7 +86,7 @@ class OwnPages(DefaultJinjaPageView):
         shown = deepcopy(template)
         shown["template"] = str(escape(shown.get("template", ""))).replace("&lt;br&gt;", "\n")
         # Strings are what GX escapes.
-        params = {name: str(value) for name, value in (shown.get("params") or {}).items()}
+        params = {name: _text(value) for name, value in (shown.get("params") or {}).items()}
         if "exception_message" in params:
             params["exception_message"] = inert(params["exception_message"])
         shown["params"] = params
@@ -100,6 +101,15 @@ class OwnPages(DefaultJinjaPageView):
     def render_markdown(self, markdown: str) -> Markup:
         """The notes of a suite."""
         return _clean(super().render_markdown(markdown))
+
+
+def _text(value: Any) -> str:
+    """A value for people: a list with commas, and what is known only at the check by its name."""
+    if isinstance(value, list | tuple | set):
+        return ", ".join(map(str, value))
+    if isinstance(value, Mapping) and set(value) == {"$PARAMETER"}:
+        return str(value["$PARAMETER"]).replace("_", " ")
+    return str(value)
 
 
 def _clean(html: str) -> Markup:

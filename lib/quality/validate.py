@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from lib.console import number_of
 from lib.errors import CouldNotCheckError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 # Counts only: GX writes unexpected values raw into the docs, and they may be personal or hold markup.
 _RESULT_FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 0}
+_DELETED_AT = "_deleted_at"
 
 
 _RULES = {
@@ -91,10 +93,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class Findings:
-    """Everything that was checked of one run, and how many rows each version holds, deleted ones included."""
+    """Everything that was checked of one run, and how many rows each version holds.
+
+    `rows` are all rows of a table, `deleted` those of them that are deleted: a table that is not named there has none.
+    """
 
     all: tuple[Finding, ...]
     rows: Mapping[str, int]
+    deleted: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def gating(self) -> tuple[Finding, ...]:
@@ -124,7 +130,13 @@ class Findings:
 
     def of(self, table: str) -> Findings:
         """Those of one table."""
-        return Findings(tuple(f for f in self.all if f.table == table), {table: self.rows[table]})
+        deleted = {table: self.deleted.get(table, 0)}
+        return Findings(tuple(f for f in self.all if f.table == table), {table: self.rows[table]}, deleted)
+
+    @property
+    def live_rows(self) -> dict[str, int]:
+        """The rows of each table that are not deleted: those that were checked."""
+        return {table: rows - self.deleted.get(table, 0) for table, rows in self.rows.items()}
 
     def shown_on(self, suite: str | None) -> Findings:
         """Those that the page of a suite (`source.table`) shows: its table's. All of them where there is no such table."""
@@ -190,6 +202,7 @@ def _validated(
     count_only(source)
     found: dict[str, list[Finding]] = {}
     rows: dict[str, int] = {}
+    deleted: dict[str, int] = {}
     for table, frame in frames.items():
         wait_for(table)
         suite = context.suites.add(suites[table])
@@ -197,20 +210,27 @@ def _validated(
         definition = context.validation_definitions.add(
             gx.ValidationDefinition(name=suite.name, data=batch, suite=suite)
         )
-        rows[table] = frame.count()
+        rows[table], deleted[table] = _count(frame)
         result = definition.run(
             batch_parameters={"dataframe": live_rows(frame)},
             expectation_parameters=parameters_at(at),
             result_format=_RESULT_FORMAT,
             run_id=RunIdentifier(run_name=run_name, run_time=at),
         )
-        found[table] = [_finding(table, one) for one in result.results]
-    return Findings(tuple(finding for table in suites for finding in found.get(table, ())), rows)
+        found[table] = [finding_of(table, one) for one in result.results]
+    return Findings(tuple(finding for table in suites for finding in found.get(table, ())), rows, deleted)
+
+
+def _count(frame: DataFrame) -> tuple[int, int]:
+    """All rows, and the deleted ones among them."""
+    marked = F.col(_DELETED_AT) if _DELETED_AT in frame.columns else F.lit(None)
+    rows, deleted = frame.select(F.count(F.lit(1)), F.count(marked)).head() or (0, 0)
+    return rows, deleted
 
 
 def live_rows(frame: DataFrame) -> DataFrame:
     """The rows that are checked: those that are not deleted."""
-    return frame.where("_deleted_at IS NULL") if "_deleted_at" in frame.columns else frame
+    return frame.where(f"{_DELETED_AT} IS NULL") if _DELETED_AT in frame.columns else frame
 
 
 def _check_docs(docs: Path, n_tables: int) -> None:
@@ -229,16 +249,11 @@ def _check_docs(docs: Path, n_tables: int) -> None:
 
 def counts_of(results: Iterable[ExpectationValidationResult]) -> Counts:
     """What came of these results of GX, counted as `Findings.counts` counts them."""
-    return Findings(tuple(_finding("", one) for one in results), {}).counts
+    return Findings(tuple(finding_of("", one) for one in results), {}).counts
 
 
-def is_warning(one: ExpectationValidationResult) -> bool:
-    """Whether it failed, and only reports."""
-    finding = _finding("", one)
-    return finding.success is False and finding.severity != "critical"
-
-
-def _finding(table: str, one: ExpectationValidationResult) -> Finding:
+def finding_of(table: str, one: ExpectationValidationResult) -> Finding:
+    """What came of one expectation, from GX's result."""
     config = one.expectation_config
     assert config is not None
     kwargs: dict[str, Any] = dict(config.kwargs)

@@ -21,10 +21,9 @@ def keep_page(docs: Path, page: IndexPage) -> None:
     kept = {
         name: value
         for name, value in asdict(page).items()
-        if name not in ("accepted", "restored", "has_models", "has_notebooks", "latest")
+        if name not in ("accepted", "restored", "previous", "has_models", "has_notebooks", "latest")
     }
-    kept["published_at"] = page.published_at.isoformat()
-    (docs / NAME).write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+    (docs / NAME).write_text(json.dumps(kept, indent=1, default=datetime.isoformat) + "\n", "utf-8")
 
 
 def kept_page(docs: Address) -> IndexPage | None:
@@ -37,6 +36,7 @@ def kept_page(docs: Address) -> IndexPage | None:
     for line in kept["tables"]:
         line["counts"] = line["counts"] and Counts(**line["counts"])
         line["missing"] = line.get("missing") and _tuples(line["missing"])
+        line["newest_at"] = datetime.fromisoformat(line["newest_at"]) if line.get("newest_at") else None
     kept["tables"] = tuple(TableLine(**line) for line in kept["tables"])
     kept["rejected_reasons"] = _tuples(kept["rejected_reasons"])
     kept["notes"] = tuple(kept["notes"])

@@ -17,10 +17,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from lib.config import Source
 from lib.lake.checks import ROLLED_BACK
 from lib.lake.layout import Layout
+from lib.lake.states import INCOMPLETE, UNPROVED
 from lib.quality.counts import Counts
 from lib.quality.docs import policy
 from lib.quality.names import failures_command
 from lib.reporting.card import Card, DecisionLine, Serving
+from lib.reporting.reading import ways_to_read
 from lib.reporting.report import PLAIN_NOTE, Report
 
 _OUTCOMES = {"published": "good", **dict.fromkeys(("checks failed", "source failed", "failed", "killed"), "bad")}
@@ -43,9 +45,10 @@ class Site:
 class TableLine:
     """One published table. None where a count does not apply, is not known, or the table was not part of the run.
 
-    `path` is below the lake; where it is None the table is taken to be `silver/<table>`. `duplicate`, `differed` (those of them
-    with another content) and `missing` (rows without a value, by column) are counted as the rows arrived. `skipped` are pages that
-    rules of `errors` skipped.
+    `rows` are all rows of the version, `live` those that are not deleted. `newest_at` is the newest time in the rows that the run
+    took. `path` is below the lake; where it is None the table is taken to be `silver/<table>`. `duplicate`, `differed` (those of
+    them with another content) and `missing` (rows without a value, by column) are counted as the rows arrived. `skipped` are pages
+    that rules of `errors` skipped.
     """
 
     table: str
@@ -65,6 +68,18 @@ class TableLine:
     differed: int | None = None
     missing: tuple[tuple[str, int], ...] | None = None
     skipped: int | None = None
+    live: int | None = None
+    newest_at: datetime | None = None
+
+    @property
+    def shown_rows(self) -> int:
+        """The live rows; of a publication that was checked before they were counted, all rows."""
+        return self.rows if self.live is None else self.live
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether the copy is known to be complete."""
+        return self.proof not in (None, UNPROVED, INCOMPLETE)
 
 
 @dataclass(frozen=True)
@@ -99,8 +114,8 @@ class IndexPage:
     """What is published. `docs_href` (here and in the tables) is a URL relative to the site's folder.
 
     `rejected_reasons` holds (table, reason, rows); `notes` are whole sentences; `has_notebooks` and `has_models` say that there are
-    pages on them.
-    After a rollback `published_at` is still the time at which the tables were first published.
+    pages on them. `previous` has the live rows of each table in the previous publication, where they are known; it is None for the
+    first one. After a rollback `published_at` is still the time at which the tables were first published.
     """
 
     source: str
@@ -113,6 +128,7 @@ class IndexPage:
     notes: tuple[str, ...]
     accepted: tuple[AcceptedFailure, ...] = ()
     restored: Restored | None = None
+    previous: Mapping[str, int | None] | None = None
     has_notebooks: bool = False
     has_models: bool = False
     latest: LatestRun | None = None
@@ -148,19 +164,20 @@ def render_index(page: IndexPage) -> str:
             page=page,
             script=script,
             policy=policy(script),
-            rows=sum(line.rows for line in tables),
+            rows=sum(line.shown_rows for line in tables),
+            deleted=sum(line.rows - line.shown_rows for line in tables),
             counts=Counts.total(known),
             is_known=len(known) == len(tables),
             rejected=sum(line.rejected or 0 for line in tables),
             arrived=[line for line in tables if line.missing is not None],
-            paths={line.table: line.path or f"silver/{line.table}" for line in tables},
+            ways=ways_to_read([(line.table, line.path or f"silver/{line.table}", line.version) for line in tables]),
         )
     )
 
 
 def publication_of(html: str) -> str | None:
     """The publication that an `index.html` shows, or None if it shows none."""
-    found = re.search(r"<dt>Publication</dt><dd>([^<]+)</dd>", html)
+    found = re.search(r'data-publication="([^"]+)"', html)
     return unescape(found[1]) if found else None
 
 
@@ -202,7 +219,7 @@ def render_runs(
         if line.counts is not None:
             checked.setdefault(line.run_id, []).append(line)
     report = report or Report()
-    script = _script("runs.js") if report.figures and report.assets_href else ""
+    script = _script("runs.js") if report.has_charts and report.assets_href else ""
     return (
         _templates()
         .get_template("runs.html")
@@ -211,7 +228,7 @@ def render_runs(
             has_models=has_models,
             serving=serving,
             lines=newest_first,
-            n_checked=sum(1 for line in lines if line.counts is not None and line.outcome != ROLLED_BACK),
+            n_checked=len({one.run_id for one in lines if one.counts is not None and one.outcome != ROLLED_BACK}),
             n_unchecked=sum(1 for line in lines if line.counts is None),
             checked=checked,
             report=report,
@@ -228,6 +245,20 @@ def render_runs(
 def _utc(moment: datetime) -> datetime:
     """The moment in UTC. One without a zone is UTC already: the lake holds nothing else."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _change(line: TableLine, previous: Mapping[str, int | None] | None) -> str:
+    """How many live rows a table has more or fewer than in the previous publication, in words; empty where that is not known."""
+    if previous is None:
+        return "first publication"
+    if line.table not in previous:
+        return "not in the previous publication"
+    before = previous[line.table]
+    if before is None or line.live is None:
+        return ""
+    if line.live == before:
+        return "as many as in the previous publication"
+    return f"{abs(line.live - before):,} {'more' if line.live > before else 'fewer'} than in the previous publication"
 
 
 def _when(moment: datetime) -> str:
@@ -287,5 +318,5 @@ def _templates() -> Environment:
     environment.filters.update(number=_number, when=_when, docs_href=_docs_href, shape=_shape)
     environment.filters["failures_command"] = failures_command
     environment.filters.update(anchor=_anchor, first_line=_first_line, sentence=_sentence, iso=_iso)
-    environment.filters.update(model_href=_model_href)
+    environment.filters.update(model_href=_model_href, change=_change)
     return environment

@@ -24,12 +24,17 @@ class Mark:
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart: a name for its place on the page, a title, a sentence, and its Vega-Lite spec."""
+    """A chart: a name for its place on the page, a title, a sentence, and its Vega-Lite spec.
+
+    Without a spec its numbers are shown, if there are any: for each series its name and a text for each of the runs `heads`.
+    """
 
     name: str
     title: str
     says: str
-    spec: Mapping[str, Any]
+    spec: Mapping[str, Any] | None = None
+    heads: tuple[str, ...] = ()
+    numbers: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,15 @@ class NumbersRow:
 
 
 @dataclass(frozen=True)
+class NumbersGroup:
+    """Metrics that belong together. `zeros` are those that are 0 in every cell, and are only named."""
+
+    name: str
+    rows: tuple[NumbersRow, ...]
+    zeros: tuple[NumbersRow, ...]
+
+
+@dataclass(frozen=True)
 class RunSection:
     """One run, whatever became of it. `columns` are the heads of the numbers; `seconds` is text, `anomalies` are sentences."""
 
@@ -61,7 +75,12 @@ class RunSection:
     message: str | None
     anomalies: tuple[str, ...]
     columns: tuple[str, ...]
-    numbers: tuple[NumbersRow, ...]
+    numbers: tuple[NumbersGroup, ...]
+
+    @property
+    def zeros(self) -> tuple[NumbersRow, ...]:
+        """All numbers of the run that are only named."""
+        return tuple(row for group in self.numbers for row in group.zeros)
 
 
 @dataclass(frozen=True)
@@ -76,3 +95,8 @@ class Report:
     marks: tuple[Mark, ...] = ()
     metrics: Mapping[str, str] = field(default_factory=dict)
     assets_href: str = ""
+
+    @property
+    def has_charts(self) -> bool:
+        """Whether something is to be drawn."""
+        return any(figure.spec is not None for figure in self.figures)

@@ -21,9 +21,18 @@ from lib.reporting import pages
 from lib.reporting.card import Serving
 from lib.reporting.model_cards import has_cards
 from lib.reporting.pages import Site
-from lib.reporting.report import Cell, Figure, Mark, NumbersRow, Report, RunSection
+from lib.reporting.report import Cell, Figure, Mark, NumbersGroup, NumbersRow, Report, RunSection
 
 OF_THE_RUN = "the run"
+# By the first part of a metric's name.
+_GROUPS = {
+    "copy": "Fetching and landing",
+    "quality": "Data and checks",
+    "run": "The whole run",
+    "spark": "Spark",
+    "lake": "Files of the tables",
+    "recommend": "Recommendations",
+}
 
 
 def write_report(of: Site, kept: Collection[str], serving: Sequence[Serving] = ()) -> RunSummary | None:
@@ -86,7 +95,7 @@ def _report(
         figures=figures,
         marks=tuple(Mark(outcome.value, **vars(mark)) for outcome, mark in MARKS.items() if outcome in outcomes),
         metrics={metric.about.name: metric.about.says for metric in Metric if metric in known},
-        assets_href=copy_assets(assets, layout.site) if assets and figures else "",
+        assets_href=copy_assets(assets, layout.site) if assets and any(one.spec for one in figures) else "",
     )
 
 
@@ -105,22 +114,29 @@ def _section(run: RunSummary, measured: Sequence[Measurement]) -> RunSection:
     )
 
 
-def _numbers(measured: Sequence[Measurement]) -> tuple[tuple[str, ...], tuple[NumbersRow, ...]]:
-    """A row for each metric and label, in the order of the metrics, and a column for the run and each of its tables."""
+def _numbers(measured: Sequence[Measurement]) -> tuple[tuple[str, ...], tuple[NumbersGroup, ...]]:
+    """A row for each metric and label, in groups, and a column for the run and each of its tables."""
     tables = dict.fromkeys(one.series.table for one in measured if one.series.table is not None)
     whole = [None] if any(one.series.table is None for one in measured) else []
     columns: list[str | None] = [*whole, *tables]
     order = {metric: place for place, metric in enumerate(Metric)}
     cells: dict[tuple[Metric, str], dict[str | None, Cell]] = {}
+    telling: set[tuple[Metric, str]] = set()
     for one in sorted(measured, key=lambda one: order[one.series.metric]):
         unit = one.series.metric.about.unit
         cell = Cell(plain(one.value, unit), expected(one), one.is_anomaly)
-        cells.setdefault((one.series.metric, one.series.label or ""), {})[one.series.table] = cell
-    rows = [
-        NumbersRow(metric.about.name, _labelled(metric, label), tuple(row.get(column) for column in columns))
-        for (metric, label), row in cells.items()
-    ]
-    return tuple(OF_THE_RUN if column is None else column for column in columns), tuple(rows)
+        key = one.series.metric, one.series.label or ""
+        cells.setdefault(key, {})[one.series.table] = cell
+        if one.value or one.is_anomaly:
+            telling.add(key)
+    groups: dict[str, tuple[list[NumbersRow], list[NumbersRow]]] = {}
+    for (metric, label), found in cells.items():
+        name = metric.about.name
+        rows, zeros = groups.setdefault(_GROUPS.get(name.partition(".")[0], name), ([], []))
+        row = NumbersRow(name, _labelled(metric, label), tuple(found.get(column) for column in columns))
+        (rows if (metric, label) in telling else zeros).append(row)
+    heads = tuple(OF_THE_RUN if column is None else column for column in columns)
+    return heads, tuple(NumbersGroup(name, tuple(rows), tuple(zeros)) for name, (rows, zeros) in groups.items())
 
 
 def _labelled(metric: Metric, label: str) -> str:

@@ -91,7 +91,7 @@ def note_rollback(of: Site, publication: Publication) -> None:
         failed=then.failed if then else 0,
         warnings=then.warnings if then else 0,
         unchecked=then.unchecked if then else 0,
-        rows=sum(table.rows for table in publication.tables.values()),
+        rows=then.rows if then else sum(table.rows for table in publication.tables.values()),
         message=f"publication {publication.restores} is current again, in place of {publication.replaces}",
     )
     add_check(of.layout, check)
@@ -114,9 +114,21 @@ def _published_page(of: Site, published: Sequence[Publication]) -> pages.IndexPa
         published_at=checked.published_at,
         accepted=tuple(pages.AcceptedFailure(**vars(one)) for one in publication.accepted),
         restored=restored or None,
+        previous=_previous(of.layout, published),
         has_models=has_cards(of),
         has_notebooks=storage.is_file(of.layout.site / "notebooks" / "index.html"),
     )
+
+
+def _previous(layout: Layout, published: Sequence[Publication]) -> dict[str, int | None] | None:
+    """The live rows of each table in the publication before the last one, None where that is not known; None for the first."""
+    by_id = {one.publication_id: one for one in published}
+    before = by_id.get(published[-1].replaces or "")
+    if before is None:
+        return None
+    page = kept_page(layout.site / "runs" / before.checked_as)
+    live = {line.table: line.live for line in page.tables} if page else {}
+    return {table: live.get(table) for table in before.tables}
 
 
 def _plain_page(of: Site, publication: Publication) -> pages.IndexPage:
@@ -173,6 +185,8 @@ def _line(record: runs.TableRun, findings: Findings, docs: str) -> pages.TableLi
         counts=own.counts,
         docs_href=docs,
         path=record.path,
+        live=findings.live_rows[record.table],
+        newest_at=record.newest_at,
         differed=record.rows_differed,
         missing=None
         if record.rows_missing is None

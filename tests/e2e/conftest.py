@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -16,6 +17,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.e2e.fastapi_service import Service
 from tests.e2e.jobs_and_lakes import ROOT, missing, served_rows
+from tests.e2e.made_up_site import checked_by_gx
 from tests.e2e.warm_process import WarmProcess
 from tests.e2e.watched_page import ARGS, CHROMIUM, Watched
 
@@ -68,6 +70,12 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if entry.name not in (".git", "lake"):
             (folder / entry.name).symlink_to(entry)
     return folder
+
+
+@pytest.fixture(scope="module")
+def context() -> Any:
+    """GX with the results of three made-up tables."""
+    return checked_by_gx()
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from lib.lake.publications import Publication, PublishedTable
 from lib.lake.runs import Run
 from lib.lake.site_folder import docs_kept
 from lib.observe.metrics import Measurement, Metric, Series, to_record
-from lib.quality.docs import ASSETS
+from lib.quality.docs import GRAPH_SCRIPTS
 from lib.reporting.report import PLAIN_NOTE
 from lib.reporting.runs_page import write_report
 from tests.made_up_runs import EVIL, LONG, job_at, make_runs
@@ -39,7 +39,7 @@ def job(tmp_path: Path) -> Job:
 @pytest.fixture
 def drawn(job: Job, tmp_path: Path) -> Job:
     """The same with the scripts that draw."""
-    for name in ASSETS:
+    for name in GRAPH_SCRIPTS:
         (tmp_path / "assets" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "assets" / name).write_text("", "utf-8")
     return replace(job, runtime=replace(job.runtime, site_assets=tmp_path / "assets"))
@@ -68,8 +68,15 @@ def report(job: Job) -> str:
 
 def section(html: str, run_id: str) -> str:
     """What the page says of one run: its words, blanks as one."""
-    [found] = re.findall(rf'<details class="run card" id="run-{run_id}">.*?</details>', html, re.DOTALL)
+    found = html.partition(f'<details class="run card" id="run-{run_id}">')[2]
+    found = re.split(r'<details class="run card"|<details>\n<summary>Metric definitions|</main>', found)[0]
     return " ".join(re.sub(r"<[^>]+>", " ", found).split())
+
+
+def four_more(job: Job) -> None:
+    """Runs after the first one, so that there are enough for charts."""
+    for day in range(1, 5):
+        ran(job, f"more{day}", day, "published")
 
 
 ROWS = (
@@ -123,13 +130,59 @@ def test_a_section_says_how_a_run_ended_its_whole_message_its_checks_and_what_fa
 def test_numbers_stand_by_metric_and_table_with_what_was_expected_and_anomalies_in_words(job: Job) -> None:
     ran(job, "a", 0, "published", *ROWS)
     assert section(report(job), "a") == (
-        "published 2026-01-01 01:30 UTC a 24 s 1 anomaly Anomalies, by the history of each number: "
+        "published 2026-01-01 01:30 UTC a 24 s 1 anomaly "
+        "Anomalies: numbers outside the range that their history makes you expect. "
         "copy.rows of users: 12 rows, expected 900 to 1,100 rows It was not checked. "
-        "Metric the run tracks users "
+        "Metric the run tracks users Fetching and landing "
         "copy.step_seconds step: merge 5.50 s expected 2.00 s to 8.00 s "
         "copy.bytes 512.0 kB "
         "copy.rows 2,001 12 anomaly expected 900 to 1,100 rows"
     )
+
+
+def test_numbers_are_in_groups_and_those_that_are_0_everywhere_are_only_named(job: Job) -> None:
+    zeros = (
+        Measurement(Series(Metric.THROTTLED, "tracks"), 0.0),
+        Measurement(Series(Metric.THROTTLED, "users"), 0.0),
+        Measurement(Series(Metric.MISSING, "tracks", "genres"), 0.0),
+        # Of two tables one has some; and a zero that is an anomaly.
+        Measurement(Series(Metric.REJECTED, "tracks"), 0.0),
+        Measurement(Series(Metric.REJECTED, "users"), 2.0),
+        Measurement(Series(Metric.INSERTED, "users"), 0.0, 5.0, 9.0, -4.0, is_anomaly=True),
+        Measurement(Series(Metric.TABLE_BYTES, "users"), 2000.0),
+    )
+    ran(job, "a", 0, "published", *zeros)
+    html = report(job)
+    assert section(html, "a").endswith(
+        "Metric tracks users Data and checks quality.rejected_rows 0 2 "
+        "quality.inserted_rows 0 anomaly expected 5 to 9 rows Files of the tables lake.bytes 2.0 kB "
+        "2 numbers are 0 copy.throttled, quality.missing_values (column: genres)"
+    )
+
+
+def test_of_a_few_runs_the_page_has_numbers_in_place_of_charts_and_needs_no_script(drawn: Job) -> None:
+    ran(drawn, "a", 0, "published", *ROWS, Measurement(Series(Metric.REJECTED, "tracks"), 0.0))
+    ran(drawn, "b", 1, "published", Measurement(Series(Metric.ROWS, "users"), 990.0))
+    html = report(drawn)
+    assert "<h2>The last 2 runs in numbers</h2>" in html
+    assert Text(html).rows["numbers-rows"] == [
+        ["", "01-0101:30", "01-0201:30"],
+        ["tracks", "2,001", ""],
+        ["users", "12 (anomaly)", "990"],
+    ]
+    assert Text(html).rows["numbers-seconds"][1:] == [["merge", "5.50 s", ""]]
+    assert "Landed rows in quarantine, by table. All are 0." in html
+    assert "<script" not in html
+    assert not (on_disk(drawn.layout.site) / "assets").exists()
+
+
+def test_a_run_that_was_checked_twice_is_one_run(job: Job) -> None:
+    ran(job, "a", 0, "published")
+    checked(job, "a", "a", 0, "published")
+    checked(job, "a.check2", "a", 1, "published")
+    html = report(job)
+    assert "demo: 1 checked run</h1>" in html
+    assert len(Text(html).rows["runs"]) == 3
 
 
 def test_the_last_ninety_runs_are_read_and_no_more(job: Job) -> None:
@@ -176,10 +229,11 @@ def test_a_rollback_has_the_docs_of_what_it_restored(job: Job) -> None:
 
 def test_with_scripts_the_page_has_charts_as_data_and_a_policy_for_them_alone(drawn: Job) -> None:
     ran(drawn, "a", 0, "published", *ROWS)
+    four_more(drawn)
     html = report(drawn)
     specs = re.findall(r'<script type="application/json" data-chart="chart-(\w+)">(.*?)</script>', html, re.DOTALL)
     assert [name for name, _ in specs] == ["rows", "seconds"]
-    assert json.loads(specs[0][1])["datasets"]["runs"] == [{"run": "2026-01-01 01:30:00 a", "outcome": "published"}]
+    assert json.loads(specs[0][1])["datasets"]["runs"][0] == {"run": "2026-01-01 01:30:00 a", "outcome": "published"}
     [folder] = (on_disk(drawn.layout.site) / "assets").iterdir()
     names = [f"assets/{folder.name}/js/{name}.min.js" for name in ("vega", "vega-lite", "vega-embed")]
     assert re.findall(r'<script src="([^"]+)">', html) == names
@@ -192,6 +246,7 @@ def test_with_scripts_the_page_has_charts_as_data_and_a_policy_for_them_alone(dr
 
 def test_without_scripts_the_page_says_so_and_runs_none(job: Job) -> None:
     ran(job, "a", 0, "published", *ROWS)
+    four_more(job)
     html = report(job)
     assert PLAIN_NOTE in html
     assert "<script" not in html
@@ -208,6 +263,7 @@ def test_before_anything_was_measured_nothing_is_said_of_charts(drawn: Job) -> N
 
 def test_assets_that_are_broken_are_told(drawn: Job, tmp_path: Path) -> None:
     ran(drawn, "a", 0, "published", *ROWS)
+    four_more(drawn)
     (tmp_path / "assets" / "js" / "vega.min.js").unlink()
     with pytest.raises(LakeError, match=r"js/vega\.min\.js"):
         report(drawn)
@@ -217,7 +273,8 @@ def test_hostile_text_stays_text_everywhere(drawn: Job) -> None:
     evil = Measurement(Series(Metric.ROWS, EVIL), 1.0, 2.0, 3.0, -5.0, is_anomaly=True)
     step = Measurement(Series(Metric.STEP_SECONDS, None, EVIL), 1.0)
     ran(drawn, "a", 0, "failed", evil, step, exit_status=1, message=f"{EVIL}\n{EVIL}")
-    ran(drawn, "b", 1, "failed", exit_status=1, message=LONG)
+    four_more(drawn)
+    ran(drawn, "b", 5, "failed", exit_status=1, message=LONG)
     checked(drawn, "a", "a", 0, "checks failed", EVIL)
     html = report(drawn)
     assert "<script>alert" not in html

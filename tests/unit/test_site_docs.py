@@ -9,6 +9,7 @@ from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from great_expectations import render
@@ -20,6 +21,7 @@ from lib.quality.docs import Docs
 from lib.quality.docs_view import OwnPages
 from lib.quality.validate import Finding, Findings
 from tests.on_disk import at
+from tests.page_text import Text
 
 RESULTS, SUITE, INDEX = "ValidationResultsPageRenderer", "ExpectationSuitePageRenderer", "SiteIndexPageRenderer"
 RICH = Docs("r1", Path("unused"), "demo", "assets/abc")
@@ -66,7 +68,7 @@ def a_page(
 
 def body_of(html: str) -> str:
     """What of a page is made from its blocks."""
-    return html.partition('<div class="col-md-10')[2].rpartition("</body>")[0]
+    return html.partition("<main>")[2].rpartition("</main>")[0]
 
 
 def a_sentence(template: str, tooltip: str | None = None, **params: Any) -> Any:
@@ -104,7 +106,7 @@ def elements(html: str) -> _Elements:
 @pytest.fixture
 def assets(tmp_path: Path) -> Path:
     folder = tmp_path / "assets"
-    for name in docs.ASSETS:
+    for name in docs.GRAPH_SCRIPTS:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name)
     return folder
@@ -119,8 +121,8 @@ def test_no_template_that_makes_a_page_names_another_host() -> None:
         if name not in used:
             used[name] = env.loader.get_source(env, name)[0]
             left += [each for each in meta.find_referenced_templates(env.parse(used[name])) if each]
-    assert set(used) > {"page.j2", "section.j2", "table_of_contents.j2"}
-    for name, text in {**used, "docs.css": docs.text_of("docs.css"), "plain.css": docs.text_of("plain.css")}.items():
+    assert set(used) > {"page.j2", "section.j2", "component.j2"}
+    for name, text in {**used, "docs.css": docs.text_of("docs.css")}.items():
         drawn = text.replace("xmlns='http://www.w3.org/2000/svg'", "")
         assert not re.search(r"(?:https?:)?//[\w.-]+\.[a-z]{2,}", drawn), name
         assert "@import" not in text, name
@@ -129,12 +131,12 @@ def test_no_template_that_makes_a_page_names_another_host() -> None:
 def test_each_asset_is_fetched_by_the_script() -> None:
     script = (Path(docs.__file__).parents[2] / "scripts" / "site_assets.sh").read_text("utf-8")
     fetched = {line.split()[1] for line in script.split("files='")[1].split("'")[0].strip().splitlines()}
-    assert fetched - set(docs.ASSETS) == {"webfonts/fa-solid-900.woff2", "webfonts/fa-regular-400.woff2"}
-    assert set(docs.ASSETS) <= fetched
+    assert fetched == set(docs.GRAPH_SCRIPTS)
 
 
-def test_the_lock_names_exact_versions_and_no_registry() -> None:
-    folder = Path(docs.__file__).parents[2] / "conf" / "site-assets"
+@pytest.mark.parametrize("place", ["conf/site-assets", "tests/axe"])
+def test_the_lock_names_exact_versions_and_no_registry(place: str) -> None:
+    folder = Path(docs.__file__).parents[2] / place
     wanted = json.loads((folder / "package.json").read_text("utf-8"))["dependencies"]
     locked = json.loads((folder / "package-lock.json").read_text("utf-8"))["packages"]
     assert {name: locked[f"node_modules/{name}"]["version"] for name in wanted} == wanted
@@ -153,11 +155,10 @@ def test_the_lock_names_exact_versions_and_no_registry() -> None:
     ],
 )
 def test_links_and_assets_are_found_from_each_depth(kind: str, suite: str, home: str) -> None:
-    html = a_page(kind=kind, suite=suite, docs=RICH)
-    assert f'<script src="{home}../../assets/abc/js/jquery.min.js"></script>' in html
-    assert f'<link rel="stylesheet" href="{home}../../assets/abc/css/bootstrap.min.css">' in html
-    assert f'<a href="{home}../../runs.html">Every run</a>' in html
-    assert f'<a href="{home}index.html">Data docs of this run</a>' in html
+    html = a_page(render.RenderedGraphContent({"mark": "bar"}), kind=kind, suite=suite, docs=RICH)
+    assert f'<script src="{home}../../assets/abc/js/vega.min.js"></script>' in html
+    assert f'<a href="{home}../../index.html">Published</a><a href="{home}../../runs.html">Runs</a>' in html
+    assert (f'<a href="{home}index.html">Data docs of this run</a>' in html) == (kind != INDEX)
 
 
 def test_what_failed_of_a_table_is_at_the_top_of_its_pages_as_text_and_all_of_it_on_the_index() -> None:
@@ -183,13 +184,18 @@ def test_what_failed_of_a_table_is_at_the_top_of_its_pages_as_text_and_all_of_it
     assert "<details" not in a_page(docs=PLAIN, findings=Findings(tuple(passed), {"things": 3}))
 
 
-def test_without_assets_the_page_says_that_it_is_plain_and_loads_nothing() -> None:
-    html = a_page("hello", docs=PLAIN)
-    assert docs.PLAIN_NOTE in html
+@pytest.mark.parametrize("docs", [PLAIN, ALONE, RICH])
+def test_a_page_without_a_graph_loads_nothing_and_runs_nothing(docs: Docs) -> None:
+    html = a_page("hello", docs=docs)
     assert "hello" in body_of(html)
     assert not {"script", "img"} & {tag for tag, _ in elements(html).found}
     assert [values["href"] for tag, values in elements(html).found if tag == "link"] == ["data:,"]
-    assert docs.PLAIN_NOTE not in a_page("hello", docs=ALONE)
+
+
+def test_without_assets_a_sentence_is_in_place_of_a_graph() -> None:
+    html = a_page(render.RenderedGraphContent({"mark": "bar"}), docs=PLAIN)
+    assert "A graph would be here; it needs the scripts that Node gets at set-up." in body_of(html)
+    assert "<script" not in html
 
 
 def test_only_graphs_load_the_scripts_that_draw_them() -> None:
@@ -216,11 +222,28 @@ def test_markup_in_a_value_is_shown_as_text(value: str) -> None:
     ]
     read = elements(body_of(a_page(*blocks)))
     assert {tag for tag, _ in read.found} <= set(
-        ["div", "span", "p", "a", "ul", "li", "table", "thead", "tbody", "tr", "th", "td", "h5", "h6", "code"]
+        [
+            "section",
+            "div",
+            "span",
+            "p",
+            "ul",
+            "li",
+            "table",
+            "thead",
+            "tbody",
+            "tr",
+            "th",
+            "td",
+            "h2",
+            "h3",
+            "code",
+            "details",
+            "summary",
+        ]
     )
     assert not [values for _, values in read.found if any(name.startswith("on") or name == "src" for name in values)]
     shown = " ".join(read.text.split())
-    # A dictionary and a list are shown as Python writes them.
     assert shown.count(" ".join(value.split())) >= 15, shown
 
 
@@ -317,45 +340,50 @@ def test_a_status_icon_is_drawn_and_named() -> None:
 
 
 def an_index(docs: Docs, findings: Findings = NOTHING) -> str:
-    """An index of which the suites of two tables failed."""
-    row = {
-        "validation_success": styled("", tag="i", classes=["fas", "fa-times"]),
-        "run_name": "r1",
-        "batch": '<img src=x onerror="alert(1)">',
-        "_table_row_link_path": "validations/r%3A1.html",
-        "_validation_success_text": "Failed",
-    }
-    table = render.RenderedBootstrapTableContent(
-        table_data=[{**row, "asset_name": name} for name in ("a", "b")],
-        table_columns=[{"field": name, "title": name} for name in ("validation_success", "run_name", "batch")],
-        table_options={"search": "true"},
-        styling={"body": {"classes": ["table-sm"]}},
-    )
-    return body_of(a_page(table, docs=docs, findings=findings, kind=INDEX))
+    """An index of three tables, and of a suite, as GX makes it: with much that is the same in each row."""
+    results = [
+        {
+            "validation_success": styled("", tag="i", classes=["fas", "fa-times"]),
+            "run_time": "2026-03-05 01:30:00 UTC",
+            "run_name": "run_r1",
+            "batch_identifier": a_sentence("lake-a", tooltip="Batch Spec:\n\n{}"),
+            "expectation_suite_name": styled(
+                f"demo.{name}", tag="a", attributes={"href": f"expectations/{quote(name)}.html"}
+            ),
+            "asset_name": name,
+            "_table_row_link_path": f"validations/{name}%3A1.html",
+        }
+        for name in ("b", "a", EVIL_NAME)
+    ]
+    suites = [{"expectation_suite_name": "demo.a", "_table_row_link_path": "expectations/a.html"}]
+    parts = {"Validation Results": results, "Expectation Suites": suites}
+    tables = [
+        {"tab_name": name, "tab_content": render.RenderedBootstrapTableContent(table_data=rows, table_columns=[])}
+        for name, rows in parts.items()
+    ]
+    return body_of(a_page(render.RenderedTabsContent(tables), docs=docs, findings=findings, kind=INDEX))
 
 
-def rows_of(html: str) -> list[dict[str, str]]:
-    [block] = re.findall(r'<script type="application/json" data-table="[\w-]+">(.*?)</script>', html, re.DOTALL)
-    rows: list[dict[str, str]] = json.loads(block)["data"]
-    return rows
+EVIL_NAME = '<img src=x onerror="alert(1)">'
 
 
-def test_a_table_of_the_index_is_data_and_its_cells_are_text() -> None:
+def test_the_index_names_each_table_once_and_links_it_to_what_was_found_and_to_its_suite() -> None:
     shown = an_index(RICH)
-    row = rows_of(shown)[0]
-    assert row["run_name"] == '<a href="validations/r%3A1.html">r1</a>'
-    assert unescape(row["batch"]) == '<img src=x onerror="alert(1)">'
-    assert "<img" not in row["batch"]
-    assert shown.count("<noscript>") == shown.count("</noscript>") == 1
+    rows = Text(shown).rows
+    assert rows["tables"] == [
+        ["Table", "Result", "Suite"],
+        [EVIL_NAME, "", f"demo.{EVIL_NAME}"],
+        ["a", "", "demo.a"],
+        ["b", "", "demo.b"],
+    ]
+    assert '<a href="validations/a%3A1.html">a</a>' in shown
+    assert '<a href="expectations/a.html">demo.a</a>' in shown
+    # Each suite is linked from its table.
+    assert re.findall("<h2>(.*?)</h2>", shown) == ["Tables"]
+    assert not {"input", "select", "button", "img", "script"} & {tag for tag, _ in elements(shown).found}
 
 
-def test_without_scripts_a_table_of_the_index_is_an_ordinary_one() -> None:
-    shown = an_index(PLAIN)
-    assert '<td><a href="validations/r%3A1.html">r1</a></td><td>&lt;img src=x onerror=' in shown
-    assert "<script" not in shown
-
-
-def test_a_suite_of_which_only_warnings_failed_is_no_failed_one_in_the_index() -> None:
+def test_a_result_of_the_index_has_words_and_the_colour_of_its_worst_check() -> None:
     def found(name: str, number: int, severity: str, *, passed: bool) -> list[Finding]:
         return [Finding("x", name, "kind", "", severity, success=passed, said="")] * number
 
@@ -366,20 +394,26 @@ def test_a_suite_of_which_only_warnings_failed_is_no_failed_one_in_the_index() -
             *found("a", 20, "critical", passed=True),
             *found("b", 1, "warning", passed=False),
             *found("b", 22, "critical", passed=True),
+            *found(EVIL_NAME, 3, "critical", passed=True),
         ),
-        {"a": 1, "b": 1},
+        {"a": 1, "b": 1, EVIL_NAME: 1},
     )
-    failed, warned = rows_of(an_index(RICH, findings))
-    assert (failed["_validation_success_text"], warned["_validation_success_text"]) == ("Failed", "Warnings only")
-    assert 'aria-label="Failed"' in failed["validation_success"]
-    # The filter looks for its word in the cell.
-    assert "ailed" not in warned["validation_success"]
-    assert "Warnings only" in warned["validation_success"]
-    plain = an_index(PLAIN, findings)
-    assert (plain.count('aria-label="Failed"'), plain.count("Warnings only")) == (1, 1)
-    assert '<span class="site-bad">1 critical failed, 2 warnings, 20 passed</span>' in plain
-    assert '<span class="site-open">1 warning, 22 passed</span>' in plain
-    assert "Warnings only" not in an_index(RICH)
+    shown = an_index(PLAIN, findings)
+    assert [row[1] for row in Text(shown).rows["tables"][1:]] == [
+        "3 passed",
+        "1 critical failed, 2 warnings, 20 passed",
+        "1 warning, 22 passed",
+    ]
+    assert re.findall(r'<td data-name="Result" class="([\w-]+)">', shown) == [
+        "result-good",
+        "result-bad",
+        "result-open",
+    ]
+
+
+def test_a_list_and_what_is_known_at_the_check_are_words_and_no_python() -> None:
+    sentence = a_sentence("$columns until $at", columns=["id", "name"], at={"$PARAMETER": "a_day_after_the_check"})
+    assert "id, name until a day after the check" in body_of(a_page(sentence))
 
 
 def test_a_graph_is_data_that_cannot_end_its_block() -> None:
@@ -391,7 +425,7 @@ def test_a_graph_is_data_that_cannot_end_its_block() -> None:
 
 
 def test_only_our_own_inline_script_may_run() -> None:
-    html = a_page(docs=RICH)
+    html = a_page(render.RenderedGraphContent({"mark": "bar"}), docs=RICH)
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html)
     assert policy
     assert policy[1] == docs.policy(docs.text_of("docs.js"))
@@ -405,17 +439,17 @@ def test_assets_are_copied_once_for_each_content(assets: Path, tmp_path: Path) -
     site = tmp_path / "site"
     href = docs.copy_assets(assets, at(site))
     (assets / ".stamp").write_text("stamp")
-    first = (site / href / "js" / "jquery.min.js").stat()
+    first = (site / href / "js" / "vega.min.js").stat()
     assert re.fullmatch(r"assets/[0-9a-f]{12}", href)
     assert docs.copy_assets(assets, at(site)) == href
-    assert (site / href / "js" / "jquery.min.js").stat().st_ino == first.st_ino
+    assert (site / href / "js" / "vega.min.js").stat().st_ino == first.st_ino
     assert not list((site / ".staging").iterdir())
-    (assets / "js" / "jquery.min.js").write_text("newer")
+    (assets / "js" / "vega.min.js").write_text("newer")
     assert docs.copy_assets(assets, at(site)) != href
-    assert (site / href / "js" / "jquery.min.js").read_text() == "js/jquery.min.js"
+    assert (site / href / "js" / "vega.min.js").read_text() == "js/vega.min.js"
 
 
 def test_incomplete_assets_are_told_apart(assets: Path, tmp_path: Path) -> None:
-    (assets / "js" / "jquery.min.js").unlink()
-    with pytest.raises(LakeError, match=r"missing \(js/jquery\.min\.js\)"):
+    (assets / "js" / "vega.min.js").unlink()
+    with pytest.raises(LakeError, match=r"missing \(js/vega\.min\.js\)"):
         docs.copy_assets(assets, at(tmp_path / "site"))

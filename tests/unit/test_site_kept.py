@@ -71,3 +71,13 @@ def test_the_index_leads_to_the_notebooks_once_their_pages_are_there(lake: Publi
     (on_disk(lake.layout.site) / "notebooks" / "index.html").write_text("notebooks", "utf-8")
     lake.published("b")
     assert '<a href="notebooks/index.html">Notebooks</a>' in lake.page()
+
+
+def test_the_index_compares_the_rows_with_those_of_the_publication_before_it(lake: PublishedLake) -> None:
+    lake.published("a")
+    assert "First publication" in lake.page()
+    lake.published("b")
+    # The first one has a row, the second one two.
+    assert "1 more than in the previous publication" in lake.page()
+    lake.roll_back()
+    assert "1 fewer than in the previous publication" in lake.page()

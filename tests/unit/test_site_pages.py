@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from html import unescape
 
+import pytest
+
 from lib.quality.counts import Counts
 from lib.quality.docs import policy
 from lib.reporting.pages import (
@@ -14,6 +16,7 @@ from lib.reporting.pages import (
     RunLine,
     TableLine,
     _script,
+    publication_of,
     render_index,
     render_nothing_published,
     render_runs,
@@ -35,6 +38,8 @@ TRACKS = TableLine(
     proof="counted",
     counts=Counts(0, 0, 1, 9),
     docs_href="runs/r1/validations/tracks.html",
+    live=1234500,
+    newest_at=AT,
 )
 LISTENS = TableLine("listens", 10, 2, *[None] * 7, None, Counts(0, 0, 0, 3), None, path="gold/listens")
 
@@ -68,9 +73,12 @@ def run(**changes: object) -> RunLine:
 
 def test_the_index_says_what_is_published_when_and_from_which_run() -> None:
     words = " ".join(Text(index()).words.split())
-    assert "demo: 1,234,577 rows in 2 tables" in words
+    # 1,234,500 live rows of tracks, and 10 of listens.
+    assert "demo: 1,234,510 rows in 2 tables" in words
+    assert "Deleted rows, not counted 67" in words
     assert "Published 2026-03-04 23:30 UTC" in words
-    assert "From run r1" in words
+    assert "Run r1" in words
+    assert "Publication p1" in words
     assert "Rejected rows 31" in words
     assert "1 warning, 12 of 13 checks passed" in words
     assert "31 references to 1 deleted row of tracks" in words
@@ -78,13 +86,70 @@ def test_the_index_says_what_is_published_when_and_from_which_run() -> None:
 
 def test_a_count_that_does_not_apply_is_a_dash_and_zero_is_zero() -> None:
     rows = Text(index(TRACKS, LISTENS)).rows["tables"]
-    assert rows[1][3:11] == ["12,346", "1,234,601", "31", "3", "20", "5", "1", "counted"]
-    assert rows[2][3:11] == ["–"] * 8  # noqa: RUF001 - the dash that the page shows
+    assert rows[1] == ["tracks", "12,346", "1,234,601", "31", "3", "20", "5", "1", "4"]
+    assert rows[2] == ["listens", *["–"] * 7, "2"]  # noqa: RUF001 - the dash that the page shows
+
+
+def tile(html: str, table: str) -> str:
+    """What the tile of a table says, blanks as one."""
+    return " ".join(Text(html.partition(f'id="table-{table}">')[2].partition("</li>")[0]).words.split())
+
+
+def test_a_table_has_a_tile_with_its_live_rows_their_change_completeness_checks_and_freshness() -> None:
+    html = index(previous={"tracks": 1234510, "listens": 10})
+    assert tile(html, "tracks") == (
+        "tracks 1,234,500 rows 10 fewer than in the previous publication And 67 deleted Complete: counted "
+        "1 warning, 9 passed data docs Newest row: 2026-03-04 23:30 UTC"
+    )
+    assert tile(html, "listens") == "listens 10 rows 3 passed"
+
+
+@pytest.mark.parametrize(
+    ("live", "previous", "words"),
+    [
+        (12, None, "First publication"),
+        (12, {}, "Not in the previous publication"),
+        (12, {"tracks": 12}, "As many as in the previous publication"),
+        (12, {"tracks": 10}, "2 more than in the previous publication"),
+        (12, {"tracks": 2012}, "2,000 fewer than in the previous publication"),
+        (12, {"tracks": None}, None),
+        (None, {"tracks": 12}, None),
+    ],
+)
+def test_the_change_since_the_previous_publication_is_in_words(
+    live: int | None, previous: dict[str, int | None] | None, words: str | None
+) -> None:
+    said = tile(index(replace(TRACKS, live=live), previous=previous), "tracks")
+    assert ("publication" in said) == (words is not None)
+    assert words is None or f" {words} " in said
+
+
+@pytest.mark.parametrize(
+    ("proof", "shape", "words"),
+    [("reread", "good", "Complete: reread"), ("unproved", "open", "Completeness: unproved")],
+)
+def test_a_copy_that_is_not_proved_does_not_look_complete(proof: str, shape: str, words: str) -> None:
+    html = index(replace(TRACKS, proof=proof))
+    assert words in tile(html, "tracks")
+    assert re.search(rf'<span class="status {shape}">[^§]*?</svg>\s*{words}', html)
+
+
+def test_of_rows_that_were_not_counted_apart_all_are_shown() -> None:
+    html = index(replace(TRACKS, live=None))
+    assert "demo: 1,234,567 rows in 1 table<" in html
+    assert "eleted rows, not counted" not in html
+
+
+def test_one_id_is_shown_where_run_and_publication_have_the_same() -> None:
+    words = " ".join(Text(index(publication_id="r1")).words.split())
+    assert "Run and publication r1" in words
+    assert publication_of(index(publication_id="r1")) == "r1"
+    assert publication_of(index()) == "p1"
 
 
 def test_repeated_rows_and_missing_values_are_shown_as_they_arrived() -> None:
     tables = Text(index(replace(TRACKS, differed=2, missing=(("album", 1200), ("genres", 7))), LISTENS)).rows
-    assert tables["tables"][1][6] == "3 (2 differ)"
+    assert tables["tables"][1][4] == "3 (2 differ)"
     assert tables["missing"][1:] == [["tracks", "album", "1,200", "1,234,601"], ["tracks", "genres", "7", "1,234,601"]]
 
 
@@ -107,7 +172,7 @@ def test_a_run_with_failures_comes_with_a_line_of_each_and_the_command_that_list
 
 def test_numbers_are_aligned_to_the_right_with_figures_of_one_width() -> None:
     html = index()
-    assert re.search(r'<td class="n" data-name="Rows">1,234,567</td>', html)
+    assert re.search(r'<td class="n" data-name="Landed">1,234,601</td>', html)
     assert ".n { text-align: right" in html
     assert "font-variant-numeric: tabular-nums" in html
 
@@ -116,7 +181,7 @@ def test_failed_checks_are_told_in_words_and_not_only_by_colour() -> None:
     failing = TableLine("users", 5, 1, *[None] * 7, None, Counts(3, 0, 0, 2), None)
     words = " ".join(Text(index(failing)).words.split())
     assert "3 critical failed, 2 of 5 checks passed" in words
-    assert Text(index(failing)).rows["tables"][1][2] == "3 critical failed, 2 passed"
+    assert "3 critical failed, 2 passed" in tile(index(failing), "users")
 
 
 def test_a_page_without_any_check_does_not_say_that_all_passed() -> None:
@@ -131,16 +196,24 @@ def test_rejected_rows_come_with_their_reasons() -> None:
     assert "No row was rejected." in Text(index(none, rejected_reasons=())).words
 
 
-def test_the_index_says_how_to_open_each_table_at_its_version() -> None:
-    words = Text(index()).words
+def test_how_to_read_it_has_a_tab_for_each_reader_folded() -> None:
+    html = index()
+    readers = ["Spark", "Polars", "DuckDB", "deltalake", "pandas"]
     assert (
-        'spark.read.format("delta").option("versionAsOf", 4).load("silver/tracks").where("_deleted_at IS NULL")'
-        in words
+        re.findall(r'<input type="radio" name="reader" id="by-(\w+)"(?: checked)?><label for="by-\1">\1</label>', html)
+        == readers
     )
-    assert 'spark.read.format("delta").option("versionAsOf", 2).load("gold/listens")\n' in words
-    assert 'query.register("tracks", DeltaTable("silver/tracks", version=4))' in words
-    assert 'pyarrow.table(query.execute("SELECT * FROM tracks WHERE _deleted_at IS NULL"))' in words
-    assert 'pyarrow.table(query.execute("SELECT * FROM listens"))' in words
+    assert re.findall(r'id="way-(\w+)"', html) == readers
+    assert '<details id="read">\n<summary>How to read it</summary>' in html
+    assert 'tracks = pl.scan_delta("silver/tracks", version=4)' in Text(html).words
+
+
+def test_the_words_are_those_of_the_field() -> None:
+    pages = (index(), render_runs("demo", [run()]), render_nothing_published("demo"))
+    for html in pages:
+        assert ">Runs<" in html
+    for html in pages[:2]:
+        assert "<summary>Column definitions</summary>" in html
 
 
 def test_the_pages_link_to_each_other_and_to_the_docs() -> None:

@@ -24,7 +24,7 @@ from lib.lake.lock import run_at_work, writing
 from lib.lake.named import near_lake
 from lib.lake.publications import Publication, PublishedTable
 from lib.lake.storage import Address
-from lib.quality.docs import ASSETS, copy_assets
+from lib.quality.docs import GRAPH_SCRIPTS, copy_assets
 from lib.reporting.kept_page import keep_page, kept_page
 from lib.reporting.mirror import mirror
 from lib.reporting.pages import IndexPage
@@ -82,7 +82,7 @@ def test_published_json_is_replaced(layout: Layout) -> None:
 
 def test_docs_pages_and_assets_go_into_the_site_out_of_it_and_into_its_copy(layout: Layout, tmp_path: Path) -> None:
     assets = tmp_path / "assets"
-    for name in ASSETS:
+    for name in GRAPH_SCRIPTS:
         (assets / name).parent.mkdir(parents=True, exist_ok=True)
         (assets / name).write_text(name)
     page = IndexPage("demo", "r1", "r1", NOW, "runs/r1/index.html", (), (), ())
@@ -102,7 +102,7 @@ def test_docs_pages_and_assets_go_into_the_site_out_of_it_and_into_its_copy(layo
     assert kept_page(layout.site / "runs" / "r2") is None
     assert site.docs_kept(layout.site) == {"r1", "r1.check2"}
     copy = tmp_path / "copy"
-    assert mirror(layout.site, copy.as_uri()) == len(ASSETS) + 5
+    assert mirror(layout.site, copy.as_uri()) == len(GRAPH_SCRIPTS) + 5
     assert (copy / "index.html").read_text() == "a page"
     site.remove_docs(layout.site, ["r1.check2"])
     site.remove_leftovers(layout.site, NOW + timedelta(days=2))

@@ -23,7 +23,14 @@ from lib.observe.words import amount, anomaly, expected, plain, said
         (0.25, "s", "250 ms"),
         (1.254, "s", "1.25 s"),
         (24.6, "s", "25 s"),
-        (3600.0, "s", "3,600 s"),
+        (119.0, "s", "119 s"),
+        (120.0, "s", "2 minutes"),
+        (150.0, "s", "2.5 minutes"),
+        (3600.0, "s", "60 minutes"),
+        (7200.0, "s", "2 hours"),
+        (129_600.0, "s", "36 hours"),
+        (172_800.0, "s", "2 days"),
+        (28_700_000.0, "s", "332 days"),
         (999.0, "By", "999 B"),
         (1000.0, "By", "1.0 kB"),
         (3_140_000.0, "By", "3.1 MB"),
@@ -39,7 +46,7 @@ def test_an_amount_has_its_unit(value: float, unit: str, words: str) -> None:
 
 
 def test_below_a_heading_only_sizes_and_times_keep_their_unit() -> None:
-    units = {"{row}": "2,001", "{row}/s": "2,001", "1": "2,001", "s": "2,001 s", "By": "2.0 kB"}
+    units = {"{row}": "2,001", "{row}/s": "2,001", "1": "2,001", "s": "33 minutes", "By": "2.0 kB"}
     assert {unit: plain(2001.0, unit) for unit in units} == units
 
 

@@ -24,7 +24,11 @@ for (const block of document.querySelectorAll("script[data-chart]")) {
   /* ast: expressions are interpreted, so that the page need not allow eval. */
   const options = {mode: "vega-lite", renderer: "svg", actions: false, ast: true, tooltip: {theme}};
   vegaEmbed("#" + block.dataset.chart, JSON.parse(block.textContent), options)
-    .then(drawn => drawn.view.addEventListener("click", clicked));
+    .then(drawn => {
+      drawn.view.addEventListener("click", clicked);
+      /* The chart has one name, for the whole; its numbers are below, run by run. */
+      drawn.view.container().querySelector("svg").setAttribute("aria-hidden", "true");
+    });
 }
 
 window.addEventListener("hashchange", follow);
