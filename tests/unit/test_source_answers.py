@@ -107,7 +107,8 @@ def test_what_is_no_json_is_asked_for_again_and_then_an_error(
         (b"{}", "the answer has no list of rows at api.pagination.items: items (it has no keys)"),
         (
             b'{"items": {}}',
-            "the answer has no list of rows at api.pagination.items: items (there is an object; if its values are the rows, write items.*)",
+            "the answer has no list of rows at api.pagination.items: items (there is an object; if its values are the rows, "
+            "write items.*)",
         ),
         (b'{"items": "none"}', "the answer has no list of rows at api.pagination.items: items (there is text)"),
         (b"[]", "the answer has no list of rows at api.pagination.items: items (it is a list)"),
