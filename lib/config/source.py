@@ -261,7 +261,7 @@ class Source(Settings):
 
 def _with_reference(table: Table, keys: Mapping[str, tuple[str, ...]]) -> Table:
     """The table; one with a parent refers to it by the column that has the parent's whole key, whether it says so or not."""
-    parent = table.parent and table.parent.table
+    parent = None if table.parent is None else table.parent.table
     if parent is None or len(keys.get(parent, ())) != 1:
         return table
     to = f"{parent}.{keys[parent][0]}"
