@@ -36,7 +36,7 @@ def set_up(copies: Landings, style: str, body: dict[str, str]) -> Manners:
     before = "body:" if "form" in body else "body:variables.paging."
     copies.pagination = {name: value.replace("{}", before) for name, value in {"style": style, **STYLES[style]}.items()}
     copies.body = body
-    return Manners(style=style, pages="absent")  # type: ignore[arg-type]
+    return Manners(style=style, pages="absent")
 
 
 @pytest.fixture(params=STYLES)
