@@ -13,6 +13,7 @@ from lib.config.bodies import body_of, method_of
 from lib.config.fixed import query_of
 from lib.source.paging import PageNumbers, Paging, paging_of
 from lib.source.request_body import RequestBody
+from lib.source.row_key import Key
 from lib.source.rules import Rule, rules_of
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Access:
     own_paging: tuple[tuple[str, Paging], ...] = ()
     token_header: TokenHeader | None = None
     rules: tuple[tuple[str, tuple[Rule, ...]], ...] = ()
-    keys: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    keys: tuple[tuple[str, Key], ...] = ()
 
     def paging_for(self, table: str) -> Paging:
         """How the pages of a table are asked for."""
@@ -99,7 +100,7 @@ class Access:
         """The rules that judge the answers for a table: its own, then those of the API."""
         return dict(self.rules).get(table, ())
 
-    def key_for(self, table: str) -> tuple[str, ...]:
+    def key_for(self, table: str) -> Key:
         """What a row of the table is known by in the JSON, where a second walk is held against it; else nothing."""
         return dict(self.keys).get(table, ())
 
@@ -155,7 +156,7 @@ class Access:
             ),
             token_header=_token_header(api),
             keys=tuple(
-                (table.name, tuple(table.column(name).json_key for name in table.key))
+                (table.name, tuple(table.column(name).steps for name in table.key))
                 for table in tables
                 if (table.prove or api.prove) == "swept"
             ),

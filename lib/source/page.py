@@ -22,7 +22,7 @@ from lib.source.json_text import BrokenJsonError, Json, parsed
 from lib.source.outline import found_instead
 from lib.source.paging import Paging, Position, Told
 from lib.source.retry import TryAgainError
-from lib.source.row_key import key_hash
+from lib.source.row_key import Key, key_hash
 from lib.source.rows import Apart, RowText, may_be_too_long, place
 from lib.source.rules import NoJson, Rule, json_of
 
@@ -140,7 +140,7 @@ def fetch_page(
     return _row(run_id, table, position, round_, answer.tried, answer.fetched_at, *answer.content)
 
 
-def _looked_at(reply: Reply, paging: Paging, position: Position, key: tuple[str, ...]) -> tuple[str, PageShape]:
+def _looked_at(reply: Reply, paging: Paging, position: Position, key: Key) -> tuple[str, PageShape]:
     body = text_of(reply.body, reply.headers.get("content-type", ""))
     if reply.is_empty:
         return body, _no_rows(reply.headers, paging, position)
@@ -162,7 +162,7 @@ def look_at(
     headers: Mapping[str, str],
     position: Position | None = None,
     status: int = HTTPStatus.OK,
-    key: tuple[str, ...] = (),
+    key: Key = (),
     known: Json | NoJson = _NOT_READ,
 ) -> PageShape:
     """The shape of a page, from a strict reading of its JSON, which is `known` if that was done already.
