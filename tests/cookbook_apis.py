@@ -7,7 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
@@ -36,6 +36,19 @@ NESTED: list[Row] = [
 GRAPH: list[Row] = [
     {"id": row["id"], "status": row["status"], "amount": row["amount"], "placedAt": row["placed_at"]} for row in ORDERS
 ]
+WRAPPED: list[Row] = [
+    {"id": row["id"], "status": row["status"], "customer": {"id": row["id"] % 7}, "tags": ["new"] * (row["id"] % 2)}
+    for row in ORDERS
+]
+KEYED: list[Row] = [{"status": row["status"], "amount": row["amount"]} for row in ORDERS]
+WITH_LINES: list[Row] = [
+    {"id": row["id"], "status": row["status"], "lines": [{"sku": "ä-1", "qty": n + 1} for n in range(row["id"] % 3)]}
+    for row in ORDERS
+]
+PARTS = {
+    status: [{name: row[name] for name in ("id", "amount", "placed_at")} for row in ORDERS if row["status"] == status]
+    for status in ("open", "paid")
+}
 SECRET, PASSWORD, REFRESH = "s3cret: of a test", "passw+rd of a test", "refresh of a test"
 ENV = {"SHOP_CLIENT_SECRET": SECRET, "SHOP_PASSWORD": PASSWORD, "SHOP_REFRESH_TOKEN": REFRESH}
 
@@ -136,13 +149,37 @@ def range_(asked: Asked) -> Answer:
 
 
 def none(asked: Asked) -> Answer:
+    """Not 250 rows: at that number an answer could have been cut."""
     if asked.query:
         raise LookupError
-    return Answer(ORDERS)
+    return Answer(ORDERS[:237])
 
 
 def nested_rows(asked: Asked) -> Answer:
     return Answer({"result": {"orders": page_of(NESTED, asked), "paging": {"total": 250}}})
+
+
+def wrapped_rows(asked: Asked) -> Answer:
+    start, size = int(asked.query.get("after", "c0")[1:]), int(asked.query["first"])
+    edges = [{"cursor": f"c{row['id']}", "node": row} for row in WRAPPED[start : start + size]]
+    info = {"endCursor": f"c{start + len(edges)}", "hasNextPage": start + len(edges) < 250}
+    return Answer({"edges": edges, "pageInfo": info, "totalCount": 250})
+
+
+def keyed_object(asked: Asked) -> Answer:
+    ids = page_of(ORDERS, asked)
+    return Answer({"orders": {f"o-{row['id']}": KEYED[row["id"] - 1] for row in ids}, "total": 250})
+
+
+def nested_table(asked: Asked) -> Answer:
+    return Answer({"items": page_of(WITH_LINES, asked), "total": 250})
+
+
+def capped(asked: Asked) -> Answer:
+    """A third of the rows is asked for by each value of `status` that has a table; there is no other."""
+    query = dict(asked.query)
+    rows = PARTS[query.pop("status")]
+    return Answer({"items": page_of(rows, replace(asked, query=query)), "total": len(rows)})
 
 
 def own_pagination(asked: Asked) -> Answer:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jmespath
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, QueryBuilder
@@ -16,7 +17,7 @@ from deltalake import DeltaTable, QueryBuilder
 from jobs.full_ingest import ingest
 from jobs.steps import record
 from jobs.steps.options import Choices, Job
-from lib.config import Runtime, load_source
+from lib.config import Runtime, Source, Table, load_source
 from lib.console import Steps
 from lib.lake.layout import lake_at
 from lib.lake.runs import TableRun
@@ -49,13 +50,17 @@ def landed(
         with record.recorded(job, run, "full-ingest"):
             choices = Choices(allow_deletes=False, accept_incomplete=False, no_check=True)
             ingest(job, Access.of(source.api, source.tables), Budget.of(source.api), run, choices)
-    return {
-        name: Landed(run.tables[name], _rows(lake, name, source.table(name).pagination or source.api.pagination))
-        for name in names
-    }
+    return {table.name: Landed(run.tables[table.name], _rows_of(lake, source, table)) for table in source.tables}
 
 
-def _rows(lake: Path, table: str, pagination: Any) -> list[Row]:
+def _rows_of(lake: Path, source: Source, table: Table) -> list[Row]:
+    if table.parent is None:
+        return _rows(lake, table.name, (table.pagination or source.api.pagination).items)
+    parents = _rows_of(lake, source, source.table(table.parent.table))
+    return [row for parent in parents for row in jmespath.search(table.parent.items, parent) or ()]
+
+
+def _rows(lake: Path, table: str, items: str) -> list[Row]:
     """The rows of each page as it was read last."""
     pages = DeltaTable(str(lake / "bronze" / "pages"))
     sql = f"""SELECT body FROM (
@@ -63,10 +68,8 @@ def _rows(lake: Path, table: str, pagination: Any) -> list[Row]:
         WHERE "table" = '{table}' AND error IS NULL
     ) WHERE back = 1 ORDER BY page"""
     bodies = pa.table(QueryBuilder().register("t", pages).execute(sql)).to_pylist()
-    return [row for body in bodies for row in _at(json.loads(body["body"] or "null"), pagination.items) or ()]
+    return [row for body in bodies for row in _at(json.loads(body["body"] or "null"), items) or ()]
 
 
 def _at(answer: Any, items: str) -> Any:
-    for name in items.split(".") if items != "$" else ():
-        answer = answer.get(name) if isinstance(answer, dict) else None
-    return answer
+    return answer if items == "$" else jmespath.search(items, answer)

@@ -26,6 +26,7 @@ from lib.landing import landing as landing_room
 from lib.landing.fetch import FetchPages
 from lib.landing.land import land_pages, prove_tables
 from lib.landing.landing import Landing
+from lib.landing.nested import follow_parents
 from lib.landing.parsed import Batch, Parsed
 from lib.landing.plan import Plan
 from lib.reporting.run_end import stop_on_failed_tables
@@ -149,6 +150,7 @@ class Landings(Copies):
         self.landing = landing
         land_pages(landing, plan)
         prove_tables(landing)
+        follow_parents(landing.copy.source, landing.copy.run)
         return {}
 
     def silver(self, table: str = "things") -> list[Row]:
