@@ -26,7 +26,7 @@ TABLES = {
     "by_link": Served("/orders?_page=1", f"style: link_header, {PAGED}"),
     "by_page": Served("/orders", f"style: page, page_param: _page, pages: null, {PAGED}"),
     "by_offset": Served("/orders", f"style: offset, offset_param: _start, {PAGED}"),
-    "at_once": Served("/orders", 'style: none, items: "$", total: null', "unproved"),
+    "at_once": Served("/orders", 'style: none, items: "$", total: null', "ended"),
 }
 
 

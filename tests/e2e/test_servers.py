@@ -37,13 +37,16 @@ TABLES = {
     "django_page": Served("/django/page", f"style: page, {RESULTS}, total: count, pages: null"),
     "django_next": Served("/django/page", f"style: next_url, {RESULTS}, total: count"),
     "django_offset": Served("/django/offset", "style: offset, size: 7, items: results, total: count"),
-    "django_cursor": Served("/django/cursor", f"style: next_url, {RESULTS}, total: null", "unproved"),
+    "django_cursor": Served("/django/cursor", f"style: next_url, {RESULTS}, total: null", "ended"),
+    "django_swept": Served(
+        "/django/cursor", f"style: next_url, {RESULTS}, total: null", "swept", more="    prove: swept\n"
+    ),
 }
 QUERY = """
     query($first: Int, $after: String) {
       orders(first: $first, after: $after) {
         totalCount
-        nodes { number name price serial placedAt details { tags size { w h } } }
+        edges { node { number name price serial placedAt details { tags size { w h } } } }
         pageInfo { hasNextPage endCursor }
       }
     }
@@ -51,7 +54,7 @@ QUERY = """
 TABLES["graphql"] = Served(
     "/graphql",
     "style: cursor, cursor_param: 'body:variables.after', size_param: 'body:variables.first', size: 7, "
-    "items: data.orders.nodes, total: data.orders.totalCount, next: data.orders.pageInfo.endCursor, "
+    "items: 'data.orders.edges[].node', total: data.orders.totalCount, next: data.orders.pageInfo.endCursor, "
     "more: data.orders.pageInfo.hasNextPage",
     columns=Served.columns.replace("id: bigint!", "id: {type: bigint!, from: number}").replace(
         "placed_at: timestamp!", "placed_at: {type: timestamp!, from: placedAt}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tests.e2e.jobs_and_lakes import Row, Step, content
 
 # What a run must know of a copy to mark rows as deleted that the source no longer has.
-DELETES = ("counted", "reread")
+DELETES = ("counted", "reread", "swept")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""GraphQL by strawberry: orders as a connection of Relay, with their nodes beside the edges, and a count."""
+"""GraphQL by strawberry: orders as a connection of Relay, and their count."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -46,13 +46,12 @@ def details(held: dict[str, Any] | None) -> Details | None:
 @strawberry.type
 class Orders(relay.ListConnection[Order]):
     total_count: int = 0
-    nodes: list[Order] = strawberry.field(default_factory=list)
 
     @classmethod
     def resolve_connection(cls, nodes: Iterable[Order], **asked: Any) -> "Orders":
         found = list(nodes)
         one = super().resolve_connection(found, **asked)
-        one.total_count, one.nodes = len(found), [edge.node for edge in one.edges]
+        one.total_count = len(found)
         return one
 
 
