@@ -84,11 +84,10 @@ class Finding:
 
     @property
     def _count(self) -> str:
-        if self.unexpected is None:
+        if self.unexpected is None or self.expectation != "unexpected_rows_expectation":
             return self.said
         if not self.is_of_reference:
-            rows = number_of(self.unexpected, "row")
-            return self.said if self.expectation != "unexpected_rows_expectation" else rows
+            return number_of(self.unexpected, "row")
         if self.meta["meets"] == NOTHING:
             return number_of(self.unexpected, "orphan")
         return f"{number_of(self.unexpected, 'reference')} to {self.meta['meets']} rows"
