@@ -133,7 +133,7 @@ def _shown(finding: Finding, rows: Sequence[Mapping[str, Any]]) -> str:
     Of a reference these are the keys that it names and that are not there.
     """
     keys = [json.loads(row["key"]) for row in rows]
-    if "refers_to" in finding.meta:
+    if finding.is_of_reference:
         name = str(finding.meta["reference"]).removesuffix("[]")
         keys = [{name: row["pointer"]} for row in rows]
     if not keys or any(MASK in key.values() for key in keys):
@@ -165,7 +165,7 @@ def _literals(about: dict[str, Any]) -> list[Column]:
 
 def _pointer(source: Source, finding: Finding, rows: DataFrame) -> Column:
     """The value of a reference that meets no row, as the column `pointer`; null for other expectations."""
-    if POINTER not in rows.columns:
+    if not finding.is_of_reference or POINTER not in rows.columns:
         return F.lit(None).cast("string").alias("pointer")
     return (F.lit(MASK) if is_pointer_personal(source, finding) else F.col(POINTER)).alias("pointer")
 

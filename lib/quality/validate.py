@@ -71,8 +71,13 @@ class Finding:
         return f"{self._rule}: {self._count}{keys} [{self.name}]"
 
     @property
+    def is_of_reference(self) -> bool:
+        """Whether the source YAML declares it for a reference, and no suite: its `meta` says which."""
+        return {"reference", "refers_to", "meets"} <= self.meta.keys()
+
+    @property
     def _rule(self) -> str:
-        if "refers_to" in self.meta:
+        if self.is_of_reference:
             return f"{self.table}.{self.meta['reference']} -> {self.meta['refers_to']}"
         if self.expectation == "unexpected_rows_expectation":
             return f"{self.table}: {self.about.rstrip('.')}" if self.about else self.table
@@ -81,11 +86,10 @@ class Finding:
 
     @property
     def _count(self) -> str:
-        if self.unexpected is None:
+        if self.unexpected is None or self.expectation != "unexpected_rows_expectation":
             return self.said
-        if "refers_to" not in self.meta:
-            rows = number_of(self.unexpected, "row")
-            return self.said if self.expectation != "unexpected_rows_expectation" else rows
+        if not self.is_of_reference:
+            return number_of(self.unexpected, "row")
         if self.meta["meets"] == NOTHING:
             return number_of(self.unexpected, "orphan")
         return f"{number_of(self.unexpected, 'reference')} to {self.meta['meets']} rows"
