@@ -57,8 +57,8 @@ def read_masked(
 ) -> pa.Table | dict[str, pa.Table]:
     """The live rows of one published table as an Arrow table; or of all of them, by name. Personal values are masked.
 
-    That is done as `open_lake` does: `***` in place of text, null in place of anything else; nulls stay. `pl.from_arrow(table)`
-    makes a Polars frame of it, `table.to_pandas()` one of pandas, and `duckdb.sql("FROM table")` finds it by its name in Python.
+    That is done as `open_lake` does: `***` in place of text, null in place of anything else; nulls stay. If it is named `users`,
+    Polars takes it as `pl.from_arrow(users)`, DuckDB as `duckdb.sql("FROM users")`, and pandas as `users.to_pandas()`.
     `columns` are those that are read; of a table `unmasked` are columns to show all the same, such as `email`, of all tables such
     as `users.email`. `with_deleted` gives rows that the source has deleted as well. Without a name of a lake as `open_lake`.
 

@@ -181,17 +181,17 @@ def test_every_reader_sees_live_rows_unless_it_asks_for_deleted_ones(things: Ser
     lake.published()
     for name, held in (("things", [1, 2, 3]), ("copy", [1, 2])):
         at, live = DeltaTable(f"{root}/{told[name]['path']}", version=told[name]["version"]), told[name]["live"]
-        table, every = (read_masked(name, lake=root, with_deleted=asked) for asked in (False, True))
+        arrow, every = (read_masked(name, lake=root, with_deleted=asked) for asked in (False, True))
         of_all = {asked: read_masked(lake=root, with_deleted=asked)[name] for asked in (False, True)}
         seen = {
             "Spark": [row["id"] for row in lake.published(name).collect()],
             "SQL": [row["id"] for row in spark.sql(f"SELECT id FROM {name}").collect()],
             "as_of": [row["id"] for row in lake.as_of(name, day(2)).collect()],
-            "Arrow": table["id"].to_pylist(),
+            "Arrow": arrow["id"].to_pylist(),
             "all at once": of_all[False]["id"].to_pylist(),
-            "pandas": table.to_pandas()["id"],
-            "Polars": pl.from_arrow(table)["id"],
-            "DuckDB": [one for (one,) in duckdb.sql("SELECT id FROM table").fetchall()],
+            "pandas": arrow.to_pandas()["id"],
+            "Polars": pl.from_arrow(arrow)["id"],
+            "DuckDB": [one for (one,) in duckdb.sql("SELECT id FROM arrow").fetchall()],
             "deltalake": pa.table(QueryBuilder().register("t", at).execute(f"SELECT id FROM t WHERE {live}"))[
                 "id"
             ].to_pylist(),
