@@ -67,7 +67,7 @@ def report(job: Job) -> str:
 def section(html: str, run_id: str) -> str:
     """What the page says of one run: its words, blanks as one."""
     found = html.partition(f'<details class="run card" id="run-{run_id}">')[2]
-    found = re.split(r'<details class="run card"|<details>\n<summary>Metric definitions|</main>', found)[0]
+    found = re.split(r'<details class="run card"|<details>\n<summary>Metric definitions|<script>', found)[0]
     return " ".join(re.sub(r"<[^>]+>", " ", found).split())
 
 
