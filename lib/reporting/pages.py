@@ -219,7 +219,8 @@ def render_runs(
         if line.counts is not None:
             checked.setdefault(line.run_id, []).append(line)
     report = report or Report()
-    script = _script("runs.js") if report.has_charts and report.assets_href else ""
+    # It also opens the section of a run that an address names.
+    script = _script("runs.js") if report.sections else ""
     return (
         _templates()
         .get_template("runs.html")

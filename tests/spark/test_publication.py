@@ -74,7 +74,8 @@ def test_duplicates_and_missing_values_are_told_as_they_arrived_and_as_they_were
     index = page(things)
     assert "2 (1 differ)" in index
     for column, rows in (("id", "1"), ("name", "3")):
-        assert f'<td>{column}</td><td class="n">{rows}</td><td class="n">6</td>' in index.replace("> <", "><")
+        cells = f'<td data-name="Column">{column}</td><td class="n" data-name="Rows without a value">{rows}</td>'
+        assert f'{cells}<td class="n" data-name="Landed">6</td>' in index.replace("> <", "><")
     # Of the three rows that were merged, one has no name; no key is there twice.
     docs = "".join(path.read_text("utf-8") for path in (on_disk(things.layout.site) / "runs").rglob("*.html"))
     assert "≈66.667% not null" in docs
