@@ -94,7 +94,7 @@ def say_lists(layout: Layout, publication: Publication) -> None:
             "",
             f"Publication {publication.publication_id} has {table.rows:,} recommendations (version {table.version}).",
             f"Docs:    {layout.site / 'index.html'}  (open it in a browser)",
-            f"Tables:  {layout.published_json}  (README.md says how to read them)",
+            f"Tables:  {layout.published_json}  (docs/reading.md says how to read them)",
         ]
     )
 

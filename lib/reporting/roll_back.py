@@ -63,7 +63,7 @@ def _say_done(layout: Layout, publication: Publication) -> None:
             "",
             f"Publication {publication.restores} is current again, in place of {publication.replaces}.",
             f"Docs:    {layout.site / 'index.html'}  (open it in a browser)",
-            f"Tables:  {layout.published_json}  (README.md says how to read them)",
+            f"Tables:  {layout.published_json}  (docs/reading.md says how to read them)",
             "Next:    fix what was wrong before the next full-ingest: it publishes what passes its checks",
         ]
     )

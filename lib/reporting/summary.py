@@ -80,7 +80,7 @@ def say_done(layout: Layout, run: Run) -> None:
         lines += [f"Checks:  {Counts.recorded(check)}"] if check is not None else []
         lines += [
             f"Docs:    {layout.site / 'index.html'}  (open it in a browser)",
-            f"Tables:  {layout.published_json}  (README.md says how to read them)",
+            f"Tables:  {layout.published_json}  (docs/reading.md says how to read them)",
         ]
         say(lines, GOOD)
     else:

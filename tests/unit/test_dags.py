@@ -168,7 +168,7 @@ def test_the_summary_says_where_the_docs_and_the_tables_are() -> None:
     lines = [
         "Run r is published.",
         "Docs:    /my lake/site/index.html  (open it in a browser)",
-        "Tables:  /my lake/published.json  (README.md says how to read them)",
+        "Tables:  /my lake/published.json  (docs/reading.md says how to read them)",
     ]
     assert summary_of(lines) == {"docs": "/my lake/site/index.html", "tables": "/my lake/published.json"}
     assert summary_of(["Next:    Docs: no"]) == {}

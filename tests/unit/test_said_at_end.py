@@ -52,7 +52,7 @@ def test_a_published_run_ends_with_four_lines_below_what_is_to_be_known(
         "Run r1 is published.",
         "Checks:  1 warning, 7 of 8 checks passed",
         f"Docs:    {layout.site / 'index.html'}  (open it in a browser)",
-        f"Tables:  {layout.published_json}  (README.md says how to read them)",
+        f"Tables:  {layout.published_json}  (docs/reading.md says how to read them)",
     ]
 
 
