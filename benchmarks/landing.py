@@ -1,6 +1,7 @@
 """How near the fetch comes to the ideal, and what memory it takes: `python -m benchmarks.landing`.
 
-Lands pages of 100 rows from a server that answers each in 50 ms, 64 at once; the ideal is pages x latency / concurrency. The fetch
+Lands pages of 100 rows from a server that answers each in 50 ms, 64 at once; the ideal is pages x latency / concurrency. With
+`--walks N` they are the pages of each of N tables, whose pages name each other: the ideal is pages x latency. The fetch
 is the time from the first request of an executor to the last answer, as bronze records it; the rest of the landing is the start of
 Spark's first stage and the commit. The peak memory is that of the job's Python driver, of its Python workers and of the JVM, as
 sampled twice a second until the rows are merged.
@@ -31,11 +32,15 @@ api:
   url: {url}
   limits: {{concurrency: {concurrency}}}
 tables:
-  rows:
+"""
+TABLE = """\
+  rows_{number}:
     path: /rows
+    pagination: {pagination}
     key: [id]
     columns: {{id: bigint!, name: string!, at: timestamp!}}
 """
+ADDRESSED, WALKED = "{style: page}", "{style: cursor, cursor_param: page, next: next}"
 
 
 def children(pid: int) -> list[int]:
@@ -70,7 +75,9 @@ def _all(pid: int) -> list[int]:
         return []
 
 
-def land(pages: int, latency_ms: float, concurrency: int, work: Path) -> tuple[float, float, dict[str, float]]:
+def land(
+    pages: int, latency_ms: float, concurrency: int, walks: int, work: Path
+) -> tuple[float, float, dict[str, float]]:
     """Seconds of the step `fetch and land` of one run, seconds of its fetch alone, and the peaks of memory."""
     api = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.slow_api", str(pages), str(latency_ms)],
@@ -78,7 +85,9 @@ def land(pages: int, latency_ms: float, concurrency: int, work: Path) -> tuple[f
     )  # fmt: skip
     assert api.stdout is not None
     source = work / "bench.yml"
-    source.write_text(SOURCE.format(url=api.stdout.readline().strip(), concurrency=concurrency), "utf-8")
+    tables = [TABLE.format(number=number, pagination=WALKED if walks else ADDRESSED) for number in range(max(walks, 1))]
+    head = SOURCE.format(url=api.stdout.readline().strip(), concurrency=concurrency)
+    source.write_text("".join([head, *tables]), "utf-8")
     lake = work / f"lake-{pages}-{time.time_ns()}"
     job = subprocess.Popen(
         [str(REPO / "spark-submit.sh"), "--driver-memory", HEAP, "full-ingest", "--source", str(source), "--lake", str(lake),
@@ -116,11 +125,14 @@ def main() -> int:
     parser.add_argument("--pages", type=int, nargs="+", default=[1_000, 10_000])
     parser.add_argument("--latency-ms", type=float, default=50)
     parser.add_argument("--concurrency", type=int, default=64)
+    parser.add_argument(
+        "--walks", type=int, default=0, help="tables that are walked (default: one whose pages are addressed)"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for pages in options.pages:
-            took, fetch, peaks = land(pages, options.latency_ms, options.concurrency, Path(folder))
-            ideal = pages * options.latency_ms / 1000 / options.concurrency
+            took, fetch, peaks = land(pages, options.latency_ms, options.concurrency, options.walks, Path(folder))
+            ideal = pages * options.latency_ms / 1000 / (1 if options.walks else options.concurrency)
             memory = ", ".join(f"{kind} {size:,.0f} MB" for kind, size in sorted(peaks.items()))
             print(
                 f"{pages:,} pages: fetched in {fetch:.1f} s, {fetch / ideal:.2f} of the ideal {ideal:.1f} s; landed in {took:.1f} s"

@@ -19,7 +19,9 @@ def answer(page: int, pages: int, changed: int = 0) -> bytes:
     names = [f"{'new' if changed and i % changed == 0 else 'row'} {i}" for i in range(first, first + SIZE)]
     rows = ",".join(f'{{"id":{first + i},"name":"{name}","at":"2026-01-01T00:00:00"}}' for i, name in enumerate(names))
     items = rows if 1 <= page <= pages else ""
-    return f'{{"items":[{items}],"total":{pages * SIZE},"page":{page},"size":{SIZE},"pages":{pages}}}'.encode()
+    following = page + 1 if page < pages else "null"
+    counts = f'"total":{pages * SIZE},"page":{page},"size":{SIZE},"pages":{pages},"next":{following}'
+    return f'{{"items":[{items}],{counts}}}'.encode()
 
 
 async def serve(pages: int, latency_s: float, changed: int) -> None:
