@@ -291,7 +291,11 @@ def _rule_of(kind: str, kwargs: Mapping[str, Any]) -> str:
 
 
 def _bounds(kwargs: Mapping[str, Any]) -> str:
-    low, high = kwargs.get("min_value"), kwargs.get("max_value")
+    # GX makes a float of a number.
+    low, high = (
+        int(one) if isinstance(one, float) and one.is_integer() else one
+        for one in (kwargs.get("min_value"), kwargs.get("max_value"))
+    )
     if low is None or high is None:
         return f"at most {high}" if low is None else f"at least {low}"
     return f"between {low} and {high}"

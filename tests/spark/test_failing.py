@@ -226,9 +226,9 @@ def test_all_failing_rows_are_written_by_key_without_personal_values(
         unique_key(("mail", "day")),
         table="users",
     )
-    found = write(spark, job, "r1.check2", {"users": users}, findings)
+    shown = write(spark, job, "r1.check2", {"users": users}, findings)
     # A part of the key is personal: none is shown.
-    assert [str(one) for one in found.failed] == [
+    assert [str(one) for one in shown.failed] == [
         "users (table row count to be between): observed 1000 [users.table_row_count_to_be_between]",
         "users.age must not be null: 300 of 1000 rows [users.column_values_to_not_be_null.age]",
     ]

@@ -137,7 +137,7 @@ ORPHANS = {"reference": "user_id", "refers_to": "users", "meets": "nothing"}
         (
             "expect_column_values_to_be_between",
             "age",
-            {"unexpected": 1, "said": "1 of 60 rows", "kwargs": {"max_value": 120}},
+            {"unexpected": 1, "said": "1 of 60 rows", "kwargs": {"max_value": 120.0}},
             "users.age must be at most 120: 1 of 60 rows",
         ),
         (
