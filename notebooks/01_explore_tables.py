@@ -173,7 +173,9 @@ lengths = lake.spark.sql("""
     SELECT size(items) AS tracks, count(*) AS sessions FROM listen_history GROUP BY 1 ORDER BY 1
 """)
 lengths = lengths.limit(1_000).toPandas()
-alt.Chart(lengths).mark_bar().encode(alt.X("tracks:Q", title="tracks in a session"), alt.Y("sessions:Q"))
+alt.Chart(lengths).mark_bar().encode(
+    alt.X("tracks:O", title="tracks in a session", axis=alt.Axis(labelAngle=0, labelOverlap=True)), alt.Y("sessions:Q")
+)
 
 # %%
 mean = (lengths.tracks * lengths.sessions).sum() / lengths.sessions.sum()

@@ -61,7 +61,8 @@ def _theme() -> alt.theme.ThemeConfig:
     words |= {"labelLimit": 0, "titleLimit": 0, "labelFontSize": 12, "titleFontSize": 12}
     lines: dict[str, Any] = {name: "currentColor" for name in ("domainColor", "tickColor", "gridColor")}
     config: Any = {
-        "font": "system-ui, sans-serif",
+        # The widest of the usual ones: where a browser has none of them, what it takes is narrower, and no label is cut.
+        "font": "Verdana, DejaVu Sans, sans-serif",
         "axis": {**words, **lines, "gridOpacity": 0.15},
         "legend": {**words, "orient": "top"},
         "view": {"stroke": None},
