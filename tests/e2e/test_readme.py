@@ -41,6 +41,7 @@ RUN_ABOVE = {
 }
 # The same command, program or text, with what it should give.
 RUN_ELSEWHERE = {
+    "tables:": "unit/test_config_rows.py::test_the_example_of_nested_tables_in_the_docs_is_good",
     "api:": "unit/test_config_answer_rules.py::test_the_example_of_the_docs_is_good",
     '(source scripts/environment.sh --notebooks && "$PAGELAKE_VENV/bin/python" explore.py)': "e2e/test_readme.py::ran",
     "SELECT CASE WHEN every_track._deleted_at IS NOT NULL THEN 'deleted' WHEN every_track.id IS NOT NULL THEN 'live'": (

@@ -9,6 +9,7 @@ import pytest
 from lib.config import Source, load_source, parse_tables
 from lib.config.reading import Cut, Reading
 from lib.errors import ConfigError
+from tests.spark.served_table import REPO
 
 SHOP = """\
 source: shop
@@ -207,3 +208,18 @@ def test_tables_are_asked_for_with_those_that_they_are_nested_in(tmp_path: Path)
     assert parse_tables(source, "orders") == ("orders",)
     with pytest.raises(ConfigError, match=r"^--tables: lines is nested in orders; name orders, too$"):
         parse_tables(source, "lines")
+
+
+def test_the_example_of_nested_tables_in_the_docs_is_good(tmp_path: Path) -> None:
+    page = (REPO / "docs" / "configuration.md").read_text("utf-8")
+    example = page.partition("#### Nested tables\n\n")[2].partition("\n\n")[0]
+    text = "\n".join(["source: shop", "api: {url: 'http://h'}", *(line[4:] for line in example.splitlines())])
+    (tmp_path / "shop.yml").write_text(text, "utf-8")
+    orders, lines = load_source(str(tmp_path / "shop.yml"), conf_dir=REPO / "conf", env={}).tables
+    assert lines.parent is not None
+    assert (orders.path, lines.parent.table, lines.parent.items, lines.key) == (
+        "/orders",
+        "orders",
+        "lines[]",
+        ("order_id", "line"),
+    )
