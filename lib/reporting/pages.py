@@ -17,12 +17,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from lib.config import Source
 from lib.lake.checks import ROLLED_BACK
 from lib.lake.layout import Layout
-from lib.lake.states import INCOMPLETE, UNPROVED
+from lib.lake.states import PROVED
 from lib.quality.counts import Counts
 from lib.quality.docs import policy
 from lib.quality.names import failures_command
 from lib.reporting.card import Card, DecisionLine, Serving
-from lib.reporting.reading import ways_to_read
+from lib.reporting.readers import ways_to_read
 from lib.reporting.report import PLAIN_NOTE, Report
 
 _OUTCOMES = {"published": "good", **dict.fromkeys(("checks failed", "source failed", "failed", "killed"), "bad")}
@@ -79,7 +79,7 @@ class TableLine:
     @property
     def is_proved(self) -> bool:
         """Whether the copy is known to be complete."""
-        return self.proof not in (None, UNPROVED, INCOMPLETE)
+        return self.proof in PROVED
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def ran(lake: PublishedLake, run_id: str, state: str, status: int | None, *, end
 def said(lake: PublishedLake) -> str | None:
     """The line above what is published, as a person reads it."""
     pages_of.write_site(lake.job.site)
-    found = re.search(r'<p id="latest">.*?</p>', lake.page(), re.DOTALL)
+    found = re.search(r'<p id="latest" .*?</p>', lake.page(), re.DOTALL)
     return " ".join(Text(found[0]).words.split()) if found else None
 
 

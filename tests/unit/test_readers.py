@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from lib.reporting.reading import ways_to_read
+from lib.reporting.readers import ways_to_read
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 # A name that Python keeps for itself, one that SQL does, and a derived table, which has no deleted rows.
