@@ -184,7 +184,11 @@ def test_one_publication_names_all_tables_at_versions_that_exist(first: Step, ro
     published = first.lake.published
     assert set(published) == {"publication_id", "run_id", "published_at", "tables"}
     assert (published["publication_id"], published["run_id"]) == ("first", "first")
-    entries = {row["table"]: {name: row[name] for name in ("path", "version", "rows")} for row in rows}
+    live = {name: "true" if name == "listens" else "_deleted_at IS NULL" for name in published["tables"]}
+    entries = {
+        row["table"]: {**{name: row[name] for name in ("path", "version", "rows")}, "live": live[row["table"]]}
+        for row in rows
+    }
     assert published["tables"] == entries
     assert {entry["path"] for entry in entries.values()} == {*(f"silver/{table}" for table in TABLES), "gold/listens"}
     for entry in entries.values():
