@@ -34,6 +34,7 @@ LONGEST_FIRST = (
     "e2e/test_servers.py",
     "spark/test_listens.py",
     "e2e/test_readme.py",
+    "e2e/test_tutorial.py",
     "e2e/test_json_server.py",
     "e2e/test_scheduling.py",
     "e2e/test_rollback_killed.py",
