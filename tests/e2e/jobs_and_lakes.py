@@ -154,7 +154,7 @@ class Lake:
     def index(self) -> tuple[str, str]:
         """`index.html`: what it says of what is published, and the words above it on a latest run that did not publish."""
         html = self.files["site/index.html"].decode("utf-8")
-        found = re.search(r'<p id="latest">.*?</p>', html, re.DOTALL)
+        found = re.search(r'<p id="latest" .*?</p>', html, re.DOTALL)
         if found is None:
             return html, ""
         return html.replace(found[0], ""), " ".join(re.sub(r"<[^<>]*>", "", found[0]).split())
