@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 
-from lib.config.expression import is_expression
+from lib.config.expression import head_of, is_expression
 from lib.config.reading import KEY, POSITION, Cut
 from lib.errors import SourceError
 from lib.source.answer import at
@@ -122,9 +122,15 @@ def _is_good(body: str) -> bool:
 def _children(parent: Json, nested: str) -> Json:
     """What stands where a row has the nested ones; some text where that cannot be said of it."""
     try:
-        return rows_at(parent, nested)
+        rows = rows_at(parent, nested)
     except SourceError:
         return "no list"
+    if rows is None and is_expression(nested):
+        # JMESPath makes null of what it cannot go through: `lines[]` of an object.
+        head = head_of(nested)
+        found = None if head is None else at(parent, head)
+        return None if isinstance(found, list) else found
+    return rows
 
 
 def _below(value: Json, steps: tuple[str | int, ...]) -> Json:

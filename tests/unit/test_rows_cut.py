@@ -10,6 +10,7 @@ import pytest
 from lib.config.reading import KEY, Cut
 from lib.landing import cut_pages
 from lib.landing.cut_pages import CutPages
+from lib.source.cut import cut_rows
 from lib.tables.shape import has_place
 
 SHAPE = "ARRAY<OBJECT<id: BIGINT, tags: ARRAY<OBJECT<name: STRING>>, user: OBJECT<`first name`: STRING, home: VOID>>>"
@@ -62,3 +63,22 @@ def test_a_nested_column_is_there_if_a_row_has_its_keys(steps: tuple[str | int, 
     assert has_place([SHAPE], steps) is is_there
     assert has_place([], steps) is False
     assert has_place(["ARRAY<OBJECT<nothing: VARIANT, user: VARIANT>>"], ("user", "last name")) is True
+
+
+@pytest.mark.parametrize("nested", ["lines", "lines[]"])
+@pytest.mark.parametrize(
+    ("lines", "problems"),
+    [
+        ("[{}]", [[]]),
+        ("[]", []),
+        ("null", []),
+        ('{"sku": "a"}', [["no_list"]]),
+        ("7", [["no_list"]]),
+        ('"a"', [["no_list"]]),
+    ],
+)
+def test_what_is_no_list_where_nested_rows_should_be_is_no_row_and_no_silence(
+    nested: str, lines: str, problems: list[list[str]]
+) -> None:
+    rows = cut_rows(f'{{"items": [{{"id": 1, "lines": {lines}}}]}}', Cut("items", nested=nested))
+    assert [list(row.problems) for row in rows] == problems
