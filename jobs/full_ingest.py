@@ -58,7 +58,7 @@ def command(*, dry_run: bool, from_landed: str | None, choices: Choices, **optio
                 return
             with record.recorded(job, run, NAME):
                 ingest(job, access, budget, run, choices)
-    say_done(job.layout, run)
+    say_done(job.layout, run, job.named)
 
 
 def ingest(job: Job, access: Access, budget: Budget, run: Run, choices: Choices) -> None:

@@ -56,7 +56,7 @@ def command(*, last: int, shape: str, alerts: str | None, **options: Any) -> int
     if alerts == "check":
         say(check_alerts(notifier_of(job), datetime.now(UTC)))
         return 0
-    status = status_of(job.source.source, job.layout, last, job.now)
+    status = status_of(job.source.source, job.layout, last, job.now, job.named)
     if shape == "json":
         click.echo(as_json(status))
     else:

@@ -165,7 +165,10 @@ class Choices:
 
 @dataclass
 class Job:
-    """A job whose settings are checked. Nothing is touched yet. `alerts` is None where there is no `alerts.yml`."""
+    """A job whose settings are checked. Nothing is touched yet. `alerts` is None where there is no `alerts.yml`.
+
+    `given` is what names the source on the command line: its name, or a file.
+    """
 
     source: Source
     layout: Layout
@@ -176,6 +179,12 @@ class Job:
     now: datetime
     steps: Steps
     alerts: Alerts | None = None
+    given: str | None = None
+
+    @property
+    def named(self) -> str:
+        """What to type for its source."""
+        return self.given or self.source.source
 
     @property
     def site(self) -> Site:
@@ -242,6 +251,7 @@ def open_settings(
         now=datetime.now(UTC),
         steps=Steps(),
         alerts=read_alerts(runtime, known_tables(source)),
+        given=name,
     )
 
 

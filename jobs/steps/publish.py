@@ -127,7 +127,7 @@ def _check_and_publish(
         step.sign = BAD if broken else GOOD
     not_copied = _copy_site(job)
     if broken:
-        why = why_not_published(job.source.source, job.layout, docs_id, findings, broken, advice)
+        why = why_not_published(job.named, job.layout, docs_id, findings, broken, advice)
         if not_copied:
             raise LakeError(f"{why}\nBesides: {not_copied}")
         raise (CouldNotCheckError if findings.unchecked else ChecksFailedError)(why)

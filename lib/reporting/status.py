@@ -89,8 +89,11 @@ class Status:
     report: Address
 
 
-def status_of(source: str, layout: Layout, last: int, now: datetime) -> Status:
-    """Read the records of the source's lake, of the last so many runs; nothing is written."""
+def status_of(source: str, layout: Layout, last: int, now: datetime, named: str | None = None) -> Status:
+    """Read the records of the source's lake, of the last so many runs; nothing is written.
+
+    `named` is what to type for the source, where that is not its name.
+    """
     found = summaries(layout, last)
     measured = measurements(layout, found)
     # A run that is at work does not say yet how things are.
@@ -111,7 +114,7 @@ def status_of(source: str, layout: Layout, last: int, now: datetime) -> Status:
         models_passed_over=None if passed_over is None else round(passed_over),
         failing=failing,
         failing_tasks=tasks,
-        next=_next(source, layout, found[-1] if found else None, ended, tasks),
+        next=_next(source, named or source, layout, found[-1] if found else None, ended, tasks),
         report=layout.site / "runs.html",
     )
 
@@ -155,10 +158,15 @@ def _failing(layout: Layout, run: RunSummary) -> Failing:
 
 
 def _next(
-    source: str, layout: Layout, newest: RunSummary | None, ended: RunSummary | None, tasks: Sequence[FailingTask]
+    source: str,
+    named: str,
+    layout: Layout,
+    newest: RunSummary | None,
+    ended: RunSummary | None,
+    tasks: Sequence[FailingTask],
 ) -> str:
     """What to do now, in one line."""
-    own = shlex.join(["--source", source, "--lake", str(layout.root)])
+    own = shlex.join(["--source", named, "--lake", str(layout.root)])
     if newest is None:
         return f"./spark-submit.sh full-ingest {own}"
     if newest.outcome is Outcome.RUNNING or ended is None:

@@ -40,8 +40,11 @@ def say_plan(source: str, plan: Plan) -> None:
         raise SourceIncompleteError("\n".join(f"{name}: {error}" for name, error in plan.failed.items()))
 
 
-def say_done(layout: Layout, run: Run) -> None:
-    """The summary of a run that went well: what happened, what to do next, where the docs are."""
+def say_done(layout: Layout, run: Run, named: str | None = None) -> None:
+    """The summary of a run that went well: what happened, what to do next, where the docs are.
+
+    `named` is what to type for its source, where that is not its name.
+    """
     rows = [["table", "rows landed", "rejected", "duplicate", "inserted", "updated", "deleted"]]
     for table in run.tables.values():
         copied = [table.rows_landed, table.rows_rejected, table.rows_duplicate]
@@ -86,22 +89,22 @@ def say_done(layout: Layout, run: Run) -> None:
     else:
         lines = [
             f"Run {run.run_id} is merged and not published.",
-            f"Next:    ./spark-submit.sh sanity-check --source {run.source} --lake {quote(str(layout.root))}",
+            f"Next:    ./spark-submit.sh sanity-check --source {quote(named or run.source)} --lake {quote(str(layout.root))}",
         ]
         say(lines, WARNED)
 
 
 def why_not_published(
-    source: str, layout: Layout, docs_id: str, findings: Findings, broken: Sequence[Finding], advice: str | None = None
+    named: str, layout: Layout, docs_id: str, findings: Findings, broken: Sequence[Finding], advice: str | None = None
 ) -> str:
     """The summary of a check after which nothing is published: what is wrong, where to look, and what to do.
 
-    `advice` takes the place of what is advised after a run.
+    `named` is what to type for the source. `advice` takes the place of what is advised after a run.
     """
     lines = [f"{findings.counts}:", *(f"  {line}" for line in findings.lines)]
     lines += ["What was published before stays current."]
     if findings.failed:
-        where = ("--source", source, "--lake", str(layout.root))
+        where = ("--source", named, "--lake", str(layout.root))
         lines += [f"Rows:    {failures_command(docs_id, *where)}"]
     lines += [f"Docs:    {layout.site / 'runs' / docs_id / 'index.html'}"]
     if advice is not None:

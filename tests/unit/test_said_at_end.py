@@ -71,11 +71,11 @@ def test_a_failed_check_says_each_failure_the_command_for_its_rows_and_what_to_d
     )
     passed = Finding("things.y", "things", "kind", "", "critical", success=True, said="")
     findings = Findings((failed, passed), {"things": 8})
-    assert why_not_published("shop", layout, "r1", findings, findings.gating).splitlines() == [
+    assert why_not_published("./my shop.yml", layout, "r1", findings, findings.gating).splitlines() == [
         "1 critical failed, 1 of 2 checks passed:",
         "  critical: things.user -> users: 1 orphan (user 900) [things.orphans.user]",
         "What was published before stays current.",
-        f"Rows:    ./spark-submit.sh failures --source shop --lake '{layout.root}' --run r1",
+        f"Rows:    ./spark-submit.sh failures --source './my shop.yml' --lake '{layout.root}' --run r1",
         f"Docs:    {layout.site / 'runs' / 'r1' / 'index.html'}",
         "Next:    fix the source or the suite, then full-ingest; for a fixed suite sanity-check is enough",
         "Or:      sanity-check --accept 'things.orphans.user' --reason TEXT, to publish once despite this failure",

@@ -357,3 +357,9 @@ def test_it_starts_no_java_and_reads_no_gx(lake: Lake) -> None:
     done = subprocess.run(arguments, cwd=REPO, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[] None"
     assert "published" in done.stdout
+
+
+def test_what_to_type_names_the_source_as_it_was_given(lake: Lake) -> None:
+    status = status_of("demo", lake.layout, 5, DAY_0, "./my demo.yml")
+    assert status.source == "demo"
+    assert status.next == f"./spark-submit.sh full-ingest --source './my demo.yml' --lake '{lake.layout.root}'"
