@@ -25,6 +25,7 @@ from lib.lake.publications import Publication, PublishedTable
 from lib.lake.runs import Run, TableRun
 from lib.lake.states import TableState
 from lib.observe.metrics import Measurement, Metric, Series, to_record
+from lib.reporting.status import status_of
 
 REPO = Path(__file__).parents[2]
 DAY_0 = datetime(2026, 1, 1, 1, 30, tzinfo=UTC)
