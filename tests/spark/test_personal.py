@@ -205,6 +205,7 @@ def test_a_derived_column_is_as_personal_as_the_one_it_is_from(spark: SparkSessi
         "table": "listens",
         "version": 0,
         "severity": "warning",
+        "pointer": None,
     }
     behind = {"key": '{"user_id":"***","listened_at":"","position":0}', "key_hash": hashed.first()[0], "note": None}
     add_few(kept.layout, [{**about, "expectation": "listens.a", **behind}])
@@ -225,6 +226,7 @@ def test_the_rows_behind_a_failed_expectation_are_those_of_the_version_that_was_
         "table": "people",
         "version": 0,
         "severity": "warning",
+        "pointer": None,
     }
     later = {**about, "docs_id": "run-1", "run_id": "run-1", "version": 1}
     add_few(
