@@ -172,7 +172,7 @@ def test_what_failed_of_a_table_is_at_the_top_of_its_pages_and_all_of_it_on_the_
             }[tuple(one.table for _, one in own)]
         )
         assert block.locator("li").all_inner_texts() == [f"{kind} {one}" for kind, one in own]
-        assert block.locator("code").inner_text() == failures_command(DOCS_ID)
+        assert block.locator("code").first.inner_text() == failures_command(DOCS_ID)
         block.locator("summary").click()
         block.locator("li").first.wait_for(state="hidden")
     page.goto(f"{base}/index.html")
