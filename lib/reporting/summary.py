@@ -101,7 +101,9 @@ def why_not_published(
 
     `named` is what to type for the source. `advice` takes the place of what is advised after a run.
     """
-    lines = [f"{findings.counts}:", *(f"  {line}" for line in findings.lines)]
+    # A failure that was accepted is not what stops it.
+    said = Findings((*broken, *findings.warnings), findings.rows).lines
+    lines = [f"{findings.counts}:", *(f"  {line}" for line in said)]
     lines += ["What was published before stays current."]
     if findings.failed:
         where = ("--source", named, "--lake", str(layout.root))

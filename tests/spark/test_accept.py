@@ -91,7 +91,8 @@ def test_one_accepted_failure_does_not_let_another_one_through(things: Served) -
         checked(things, accept(UNKNOWN_NAME), KNOWN, SHORT)
     lines = str(refused.value).splitlines()
     assert lines[0] == "2 critical failed, 6 of 8 checks passed:"
-    assert lines[1].startswith("  things.column_value_lengths_to_be_between.name: ")
+    assert lines[1].startswith("  critical: things.name ")
+    assert lines[1].endswith(" [things.column_value_lengths_to_be_between.name]")
     assert UNKNOWN_NAME not in str(refused.value)
     # Accepting this one in place of the other would not help either.
     assert "--accept" not in str(refused.value)
