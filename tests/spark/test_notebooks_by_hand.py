@@ -267,7 +267,7 @@ def test_what_failed_is_of_the_last_check_and_its_run_and_what_cannot_be_listed_
         add_check(
             shop.lake, Check(docs_id, "r0", MONDAY + timedelta(days=day), outcome, 7, 2, 1, 3, "few.a: 5 rows", 0)
         )
-    about = {"run_id": "r0", "checked_at": MONDAY, "table": "few", "version": 0, "note": None}
+    about = {"run_id": "r0", "checked_at": MONDAY, "table": "few", "version": 0, "note": None, "pointer": None}
     a = {**about, "docs_id": "again", "expectation": "few.a", "severity": "critical"}
     b = {**about, "docs_id": "again", "expectation": "few.b", "severity": "warning"}
     by_key = key_hash_of(spark, shop.lake, None)(("id",), within="")
