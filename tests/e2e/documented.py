@@ -1,8 +1,8 @@
 """Commands, programs and files in README.md and docs, run as a reader runs them; and the answers that the pages show for them.
 
-A block is run if `<!-- tested -->` is on the line before it. It is a file to save if the line above that mark ends with its name
-(`` `shop.yml`: ``), a program if it is Python, commands else. A ```` ```text ```` block right after it is its answer: of what a
-command prints, these lines in this order, where `...` is any lines. What differs from run to run (times, ids, folders, seconds) is
+A block is run if `<!-- tested -->` is on the line before it. It is a file to save if the line above that mark ends with
+`` Save this as `shop.yml`: ``, a program if it is Python, commands else. A ```` ```text ```` block right after it is its answer:
+of what a command prints, these lines in this order, where `...` is any lines. What differs from run to run (times, ids, folders, seconds) is
 compared by its shape.
 """
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 MARK = "<!-- tested -->"
 _MARKED = re.compile(
-    rf"(?:^[^\n]*?`(?P<file>[\w./-]+)`:\n\n)?^{MARK}\n```(?P<language>\w+)\n(?P<text>.*?)^```$"
+    rf"(?:^[^\n]*?Save this as `(?P<file>[\w./-]+)`:\n\n)?^{MARK}\n```(?P<language>\w+)\n(?P<text>.*?)^```$"
     r"(?:\n\n```text\n(?P<answer>.*?)^```$)?",
     re.MULTILINE | re.DOTALL,
 )
