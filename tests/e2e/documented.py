@@ -2,8 +2,8 @@
 
 A block is run if `<!-- tested -->` is on the line before it. It is a file to save if the line above that mark ends with
 `` Save this as `shop.yml`: ``, a program if it is Python, commands else. A ```` ```text ```` block right after it is its answer:
-of what a command prints, these lines in this order, where `...` is any lines. What differs from run to run (times, ids, folders, seconds) is
-compared by its shape.
+of what a command prints, these lines in this order, where `...` is any lines. What differs from run to run (times, ids, folders,
+seconds) is compared by its shape.
 """
 
 from __future__ import annotations
