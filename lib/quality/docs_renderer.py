@@ -13,7 +13,7 @@ from great_expectations.render.renderer.content_block import (
 )
 
 from lib.quality.counts import Counts
-from lib.quality.validate import counts_of, finding_of
+from lib.quality.validate import Finding, counts_of, finding_of
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
@@ -77,7 +77,7 @@ class ResultRows(ValidationResultsTableContentBlockRenderer):
         def made(*args: Any, result: ExpectationValidationResult, **kwargs: Any) -> Any:
             [[_, expectation, observed, *more]] = rows(*args, result=result, **kwargs)
             finding = finding_of("", result)
-            shape, words = _result(finding.success, finding.severity)
+            shape, words = _result(finding)
             found = dict(result.result or {}).get("observed_value")
             if isinstance(found, list | tuple | set):
                 observed = ", ".join(map(str, found))
@@ -113,13 +113,13 @@ def _table(counts: Counts) -> Sequence[Sequence[str | int]]:
     ]
 
 
-def _result(success: bool | None, severity: str) -> tuple[str, str]:  # noqa: FBT001 - as a finding has it
+def _result(finding: Finding) -> tuple[str, str]:
     """A shape, and words, so that the colour is not alone."""
-    if success is None:
+    if finding.success is None:
         return "bad", "Could not check"
-    if success:
+    if finding.success:
         return "good", "Passed"
-    return ("bad", "Failed, critical") if severity == "critical" else ("open", "Failed, warning")
+    return ("bad", "Failed, critical") if finding.severity == "critical" else ("open", "Failed, warning")
 
 
 def _worded(shape: str, words: str) -> RenderedStringTemplateContent:

@@ -260,12 +260,21 @@ def test_a_range_past_the_end_is_a_page_without_rows_in_silver_too(copies: Copie
     assert copies.silver() == rows_of(range(1, 8))
 
 
-@pytest.mark.parametrize("style", [{}, {"style": "cursor"}, {"style": "keyset", "by": "id", "more": "has_more"}])
+@pytest.mark.parametrize(
+    ("style", "manners"),
+    [
+        ({}, Manners(pages="absent", total="absent")),
+        ({"style": "cursor"}, Manners(style="cursor", pages="absent", total="absent")),
+        (
+            {"style": "keyset", "by": "id", "more": "has_more"},
+            Manners(style="keyset", pages="absent", total="absent"),
+        ),
+    ],
+)
 def test_a_source_without_a_total_that_is_swept_has_its_deleted_rows_marked(
-    copies: Copies, style: dict[str, str]
+    copies: Copies, style: dict[str, str], manners: Manners
 ) -> None:
     copies.pagination, copies.prove = {**style, "total": "null"}, "swept"
-    manners = Manners(style=style.get("style", "page"), pages="absent", total="absent")  # type: ignore[arg-type]
     table = copies.serve(range(1, 11), manners)
     assert copies.proved(copies.run()) == ("swept", 0)
     table.change(replace(3, "another"), delete(7), append(11))

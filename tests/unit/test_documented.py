@@ -13,7 +13,7 @@ PRINTED = """\
 
 Run 20261130T130000Z-6a97 is published.
 Checks:  2 warnings, 69 of 71 checks passed
-Docs:    /tmp/a-clone/lake/demo/site/index.html
+Docs:    /srv/a-clone/lake/demo/site/index.html
 Age:     3 minutes ago
 """
 

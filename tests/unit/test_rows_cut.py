@@ -59,7 +59,7 @@ def test_pages_keep_their_place_and_hold_their_rows(monkeypatch: pytest.MonkeyPa
         (("nothing",), False),
     ],
 )
-def test_a_nested_column_is_there_if_a_row_has_its_keys(steps: tuple[str | int, ...], is_there: bool) -> None:  # noqa: FBT001
+def test_a_nested_column_is_there_if_a_row_has_its_keys(steps: tuple[str | int, ...], *, is_there: bool) -> None:
     assert has_place([SHAPE], steps) is is_there
     assert has_place([], steps) is False
     assert has_place(["ARRAY<OBJECT<nothing: VARIANT, user: VARIANT>>"], ("user", "last name")) is True
