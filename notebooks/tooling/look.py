@@ -82,7 +82,8 @@ def _text_of(column: str) -> Callable[[Any], str]:
         if isinstance(value, str):
             return escape(value)
         if isinstance(value, list | tuple | np.ndarray):
-            return ", ".join(map(text, value)) or _NOTHING
+            # A comma parts the values, so it cannot part thousands.
+            return ", ".join(str(one) if isinstance(one, Integral) else text(one) for one in value) or _NOTHING
         if pd.isna(value):
             return _NOTHING
         if isinstance(value, datetime):

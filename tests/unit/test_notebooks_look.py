@@ -35,7 +35,7 @@ LONG = "listen_history.column_pair_values_a_to_be_greater_than_b.updated_at+crea
         ("at", pd.Timestamp("2026-03-01 02:03:04.5", tz="UTC"), "2026-03-01 02:03"),
         ("at", pd.NaT, "\N{EN DASH}"),
         ("key", ("user_id", "created_at"), "user_id, created_at"),
-        ("items", np.array([11, 1200]), "11, 1,200"),
+        ("items", np.array([11, 1200]), "11, 1200"),
         ("key", (), "\N{EN DASH}"),
         ("is_new", True, "True"),
         ("name", "<b>bold</b>", "<b>bold</b>"),
