@@ -94,7 +94,7 @@ look.table(measured)
 newest = measured[measured.trained.isin(measured.trained.unique()[-5:])]
 newest = newest.assign(of=newest.list.str.cat(newest.model, sep=": "))
 base = alt.Chart(newest).encode(
-    alt.Y("of:N", title="list: model"), alt.YOffset("trained:O"), alt.Color("trained:N", title="trained (UTC)")
+    alt.Y("of:N", title="list and model"), alt.YOffset("trained:O"), alt.Color("trained:N", title="trained (UTC)")
 )
 intervals = base.mark_rule().encode(alt.X("low:Q", title="NDCG@10"), alt.X2("high:Q"))
 points = base.mark_point(filled=True).encode(alt.X("mean:Q"))

@@ -989,7 +989,7 @@ def test_recommendations_by_title_and_by_whom_and_nothing_of_a_user(recommended:
     )
     drawn = found.drawing(name, "alt.Chart")
     assert drawn.x.startswith("X-axis titled 'NDCG@10'")
-    assert {mark["list: model"]: mark["mean"] for mark in drawn.marks if "mean" in mark} == {
+    assert {mark["list and model"]: mark["mean"] for mark in drawn.marks if "mean" in mark} == {
         "discover: popular": "0.25",
         "discover: candidate": "0.5",
     }
