@@ -98,7 +98,7 @@ def run_block(block: Marked, clone: Path) -> tuple[int, str, str]:
     status, out, err = 0, "", ""
     for line in lines:
         done = subprocess.run(
-            ["bash", "-c", line], cwd=clone, env=env, capture_output=True, text=True, timeout=500, check=False
+            ["bash", "-c", line], cwd=clone, env=env, capture_output=True, text=True, timeout=1500, check=False
         )
         status, out, err = status or done.returncode, out + done.stdout, err + done.stderr
     return status, out, err
