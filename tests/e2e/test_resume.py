@@ -48,7 +48,7 @@ class Killed:
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[DemoServer]:
-    """A day later than the lake. Some users have no email, so that rows are rejected; no row is there twice."""
+    """A day later than the lake. Some users have no email, so that rows are rejected; no row appears twice."""
     with DemoServer(DemoSettings(**SMALL, day=1, blemishes=False, faults=Faults(nulls=2))) as server:
         yield server
 
