@@ -125,7 +125,7 @@ ORPHANS = {"reference": "user_id", "refers_to": "users", "meets": "nothing"}
         (
             "expect_column_values_to_not_be_null",
             "email",
-            {"unexpected": 3, "said": "3 of 60 rows", "keys": "id 1, 2, 3"},
+            {"unexpected": 3, "said": "3 of 60 rows", "keys": Keys("id", ("1", "2", "3"), 3)},
             "users.email must not be null: 3 of 60 rows (id 1, 2, 3)",
         ),
         (

@@ -33,7 +33,7 @@ def table(name: str = "things", state: TableState = TableState.MERGED, **numbers
     return record
 
 
-def test_a_published_run_ends_with_four_lines_below_what_is_to_be_known(
+def test_a_published_run_ends_with_five_lines_below_what_is_to_be_known(
     layout: Layout, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record = table(rows_landed=9, rows_rejected=1, rows_duplicate=0, rows_inserted=8, rows_resolved=1)
@@ -51,7 +51,7 @@ def test_a_published_run_ends_with_four_lines_below_what_is_to_be_known(
         warning,
         "Run r1 is published.",
         "Checks:  1 warning, 7 of 8 checks passed",
-        f"Rows:    ./spark-submit.sh failures --source shop --lake {layout.root} --run r1",
+        f"Rows:    ./spark-submit.sh failures --source shop --lake '{layout.root}' --run r1",
         f"Docs:    {layout.site / 'index.html'}  (open it in a browser)",
         f"Tables:  {layout.published_json}  (docs/reading.md says how to read them)",
     ]
