@@ -210,7 +210,7 @@ def test_the_next_run_names_the_one_that_was_killed_and_how_to_go_on_with_it(nex
 def test_a_run_is_not_resumed_with_other_settings(with_other_settings: tuple[Ended, bool]) -> None:
     ended, is_changed = with_other_settings
     assert ended.status == 2
-    assert "--resume chained: the settings are not those of that run any more" in ended.err
+    assert "--resume chained: the settings have changed since that run" in ended.err
     assert not is_changed
 
 

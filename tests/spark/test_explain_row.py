@@ -185,7 +185,7 @@ def test_a_tie_is_broken_by_content_and_a_deleted_row_is_said_to_be_one(
     assert lines[3:] == [
         f"{RUN_2}: on no page: marked as deleted",
         "silver: deleted: run run-2 (2026-01-03 00:00 UTC) no longer found it; first seen 2026-01-02 00:00 UTC",
-        f"{PUBLICATION}: there, as run run-1 left it; silver has changed since",
+        f"{PUBLICATION}: present, as run run-1 left it; silver has changed since",
         f"{LOOKED_AT}.",
     ]
 
@@ -208,7 +208,7 @@ def test_a_row_that_was_deleted_and_is_back(shop: Shop, capsys: pytest.CaptureFi
         f"{RUN_2}: on no page: marked as deleted",
         f"{RUN_4}: page 1, row 3: taken: it was deleted, and is back",
         "silver: present; first seen 2026-01-02 00:00 UTC, last changed by run run-4 (2026-01-05 00:00 UTC)",
-        f"{PUBLICATION}: there, as run run-1 left it; silver has changed since",
+        f"{PUBLICATION}: present, as run run-1 left it; silver has changed since",
         f"{LOOKED_AT}.",
     ]
 

@@ -64,7 +64,7 @@ def test_what_is_only_declared_is_added_and_what_is_only_held_has_to_be_declared
     fitted = fit(table(new="date"), {"id": "bigint", "old": "int"})
     assert (fitted.added, fitted.adopted) == ({"new": "date"}, {"old": "int"})
     [problem] = fitted.problems
-    assert "the lake holds a column 'old' that is not declared; declare old: int, or make the tables anew" in problem
+    assert "the lake holds a column 'old' that is not declared; declare old: int, or rebuild the tables" in problem
     assert fit(table("evolve", new="date"), {"id": "bigint", "old": "int"}).problems == ()
 
 

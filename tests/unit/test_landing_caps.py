@@ -74,7 +74,7 @@ def test_pages_that_fail_otherwise_are_no_cap(copies: Landings) -> None:
 def test_a_window_behind_which_pages_are_empty_is_an_error_that_says_what_to_do(style: str, copies: Landings) -> None:
     served(copies, 1500, style=style, window=1000)
     told = copies.failed(copies.run())
-    assert f"All pages behind 1,000 rows are empty. {CAPPED}, or continue anyway with --accept-incomplete" in told
+    assert f"All pages after 1,000 rows are empty. {CAPPED}, or continue anyway with --accept-incomplete" in told
 
 
 def test_a_walk_that_ends_at_a_cap_before_its_total_is_an_error_that_says_what_to_do(copies: Landings) -> None:
@@ -107,7 +107,7 @@ def test_a_table_of_just_so_many_rows_whose_next_page_is_refused_is_merged_and_n
     run = copies.run()
     assert copies.proved(run) == ("unproved", 0)
     assert run.tables["things"].unproved_because == (
-        "the source counts exactly 1,000 rows, and refuses the page after them (status 422), as one that caps what it gives. If "
+        "the source counts exactly 1,000 rows, and refuses the page after them (status 422), so it may cap what it gives. If "
         f"it does, {SLICES}"
     )
 

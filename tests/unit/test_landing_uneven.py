@@ -212,7 +212,7 @@ def test_a_source_of_which_the_first_page_is_missed_is_refused_with_that_reason(
     assert told.proof is None
     for part in (
         "150 rows landed of 250",
-        "by its own number or size another page than was asked for",
+        "another page than was asked for, by its own number or size",
         "pagination.first",
     ):
         assert part in told.error

@@ -475,7 +475,7 @@ def test_a_source_that_asks_for_no_token_has_none(ask: Callable[[BudgetServer], 
         ask(door)
     with pytest.raises(ValueError, match="asks for no token"):
         budget.source_token()
-    with pytest.raises(SourceError, match="nobody here who gets a token"):
+    with pytest.raises(SourceError, match="this process cannot get a token"):
         OPEN_GATE.source_token()
 
 
