@@ -39,7 +39,7 @@ def fit(table: Table, held: Mapping[str, str]) -> Fit:
     if table.on_new_column != "evolve":
         problems += [
             f"tables.{table.name}.columns: the lake holds a column {name!r} that is not declared; declare {name}: {kind}, or "
-            "make the tables anew from all landed pages: full-ingest --from-landed all"
+            "rebuild the tables from all landed pages: full-ingest --from-landed all"
             for name, kind in adopted.items()
         ]
     read_as = {column.json_key: column.name for column in table.columns}

@@ -197,7 +197,7 @@ def test_a_rejected_row_that_is_good_later_and_not_published(shop: Shop, capsys:
         f"{RUN_2}: page 2, row 1: taken",
         f"{RUN_4}: page 2, row 2: taken: nothing had changed",
         "silver: present; first seen 2026-01-03 00:00 UTC, last changed by run run-2 (2026-01-03 00:00 UTC)",
-        f"{PUBLICATION}: not there",
+        f"{PUBLICATION}: not present",
         f"{LOOKED_AT}.",
     ]
 

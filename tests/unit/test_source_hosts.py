@@ -223,7 +223,7 @@ def test_a_name_that_leads_to_a_forbidden_address_gets_no_request(
 def test_the_source_itself_may_not_be_a_metadata_service() -> None:
     row = fetch(Access(base_url="http://169.254.169.254", timeout_s=1))
     assert (row.attempts, row.status) == (1, None)
-    assert "never asked" in (row.error or "")
+    assert "never contacted" in (row.error or "")
 
 
 @pytest.fixture(scope="module")
