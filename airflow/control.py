@@ -33,7 +33,7 @@ def start() -> int:
     """Start Airflow, and wait until it is healthy."""
     if (at_work := start_at_work()) is not None:
         wait_healthy(at_work.port, lambda: start_at_work() is not None)
-        say(f"Airflow is at work already: http://localhost:{at_work.port}")
+        say(f"Airflow is running already: http://localhost:{at_work.port}")
         return 0
     clear_up()
     port = int(os.environ["AIRFLOW__API__PORT"])
@@ -57,10 +57,10 @@ def start() -> int:
     except KeyboardInterrupt:
         healthy = False
     if healthy:
-        say(f"Airflow is at work: http://localhost:{port}  (user admin; only this machine can reach it)")
+        say(f"Airflow is running: http://localhost:{port}  (user admin; only this machine can reach it)")
         say(f"Logs: {LOGS}. End it with ./airflow/terminate.sh")
         return 0
-    say(f"Airflow did not become healthy within {HEALTHY_S} s; it is ended again. The reason is in {LOGS}:")
+    say(f"Airflow did not become healthy within {HEALTHY_S} s; it was stopped again. The reason is in {LOGS}:")
     for file in sorted(LOGS.glob("*.log")):
         say(f"-- {file.name}\n" + "\n".join(file.read_text("utf-8", "replace").splitlines()[-8:]))
     if supervisor.poll() is None:
@@ -73,7 +73,7 @@ def terminate() -> int:
     at_work = start_at_work()
     if at_work is None:
         if not clear_up():
-            say("Airflow was not at work.")
+            say("Airflow was not running.")
         return 0
     say("Airflow is ending (a job at work is stopped cleanly, which takes up to a minute)")
     os.kill(at_work.pid, signal.SIGTERM)
@@ -83,7 +83,7 @@ def terminate() -> int:
     end(at_work.mark, wait_s=0)
     if start_at_work() is None:
         forget(STATE)
-    say("Airflow has ended.")
+    say("Airflow has stopped.")
     return 0
 
 
@@ -92,7 +92,7 @@ def idle() -> int:
     if start_at_work() is None:
         clear_up()
         return 0
-    say("Airflow is at work, and its database cannot be changed under it. Type ./airflow/terminate.sh first.")
+    say("Airflow is running, and its database cannot be changed under it. Type ./airflow/terminate.sh first.")
     return 2
 
 

@@ -1,6 +1,6 @@
 """Runs Airflow's three processes, starts one that ended again, and ends them all when it is asked to.
 
-`control.py start` starts it. It holds a lock for as long as it lives, which says that Airflow is at work.
+`control.py start` starts it. It holds a lock for as long as it lives, which says that Airflow is running.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ unset AIRFLOW_ADMIN_PASSWORD
 # shellcheck source=airflow/common.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 [[ -x $airflow_venv/bin/python ]] || {
-    echo 'Airflow was not at work: there is no .airflow/venv.'
+    echo 'Airflow was not running: there is no .airflow/venv.'
     exit 0
 }
 control terminate

@@ -133,7 +133,9 @@ class PagelakeJob(BaseOperator):
             what = "the checks failed: nothing newly published" if status == CHECKS_FAILED else "usage or configuration"
             where = f" Data docs: {said['docs']}" if "docs" in said else ""
             raise AirflowFailException(f"{self.job} ended with exit {status} ({what}); no other try is made.{where}")
-        raise AirflowException(f"{self.job} ended with exit {status}; docs/airflow.md says what to do if that goes on")
+        raise AirflowException(
+            f"{self.job} ended with exit {status}; docs/airflow.md says what to do if it keeps failing"
+        )
 
     def on_kill(self) -> None:
         """Stop the job, which says how to go on with the run."""

@@ -22,6 +22,7 @@ from lib.lake.layout import remove_rebuilds
 from lib.lake.lock import writing
 from lib.lake.opening import check_columns, kept_with_record
 from lib.lake.publications import Publication
+from lib.lake.results import changed
 from lib.lake.runs import Run, record_recommend, run_of
 from lib.lake.states import RunState
 from lib.lake.there import published_there
@@ -79,19 +80,22 @@ def build(job: Job, publication: Publication, published: Run, settings: Recommen
     decisions = all_decisions(job.layout)
     before = lists_before(spark, job.layout, declared, run)
     with opened(spark, job.source, settings, frames, publication.published_at) as training_set:
-        with job.steps.step("score"):
+        with job.steps.step("score") as step:
             built = build_lists(training_set, job.layout, decisions, job.now)
             found.unusable = built.passed_over
             merged = merge_lists(spark, job.layout, job.source, built.lists, bases)
             run.tables[declared.name] = record_of(job.layout, declared, merged, bases)
             run.tables[declared.name].newest_at = training_set.last_play
+            step.result = changed([run.tables[declared.name]])
             reached("lists merged")
         for sentence in found.unusable:
             job.steps.note(sentence)
-        with job.steps.step("measure"):
+        with job.steps.step("measure") as step:
             now = tables.at_version(spark, job.layout.gold(declared.name), merged.version)
             since = frames[settings.plays.table].where(F.col(settings.plays.at) <= F.lit(publication.published_at))
             found.numbers = numbers_of(training_set, now, since, before, decisions, built.serving, job.now)
+            coverage = [f"{name} {share:.0%}" for name, share in found.numbers.coverage.items()]
+            step.result = f"coverage: {', '.join(coverage)}"
     carried = next(iter(publication.accepted), None)
     try:
         check_and_publish(spark, job, run, suites, carried=carried, advice=ADVICE)

@@ -32,7 +32,7 @@ JOBS = {
     "retrain-model": ("jobs.retrain_model", "train a model for the lists, measure it, promote it if it is better"),
     "status": ("jobs.status", "the last runs, what is published, what is failing"),
     "failures": ("jobs.failures", "the rows that failed the checks of a run"),
-    "record-task": ("jobs.record_task", "note how a task of a DAG ended: in the metrics, and by alerts"),
+    "record-task": ("jobs.record_task", "record how a task of a DAG ended, in the metrics and by alerts"),
     "explain-row": ("jobs.explain_row", "where one row came from, and what became of it"),
 }
 
@@ -78,7 +78,7 @@ def split(arguments: Sequence[str]) -> Invocation:
         if option in _FLAGS:
             spark_options.append(option)
         elif name not in _WITH_VALUE:
-            raise UsageError(f"{name} is no option of spark-submit. Options of a job come after its name.")
+            raise UsageError(f"{name} is not an option of spark-submit. Options of a job come after its name.")
         elif equals:
             spark_options += [name, value]
         elif rest:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from jobs.steps.options import lake_only_options, open_job
+from jobs.steps.options import open_to_read, reading_options
 from lib.console import say
 from lib.lake.named import check_lake
 from lib.lineage.explain import Asked, explain
@@ -19,7 +19,7 @@ from lib.session import start_session
     help="Say on which page of which run a row came, whether it was taken, rejected, a duplicate or replaced and why, and its "
     "state in silver and in what is published. Reads the lake only: nothing is written, and the API is not asked.",
 )
-@lake_only_options
+@reading_options
 @click.option("--table", required=True, metavar="NAME", help="The table of the row.")
 @click.option(
     "--key",
@@ -31,7 +31,7 @@ from lib.session import start_session
 )
 def command(*, table: str, key_options: tuple[str, ...], **options: Any) -> None:
     """The command line of the job."""
-    job = open_job(**options)
+    job = open_to_read(**options)
     asked_table = job.source.table(table)
     key = read_key(asked_table, key_options)
     check_lake(job.layout)

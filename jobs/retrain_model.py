@@ -9,6 +9,7 @@ import click
 from jobs.steps.options import Job, lake_only_options, open_job
 from lib.config import derivations_of, new_run_id
 from lib.config.derivations import RECOMMENDATIONS, are_items_personal
+from lib.console import number_of
 from lib.errors import ConfigError
 from lib.failpoints import reached
 from lib.lake.decisions import Decision, all_decisions
@@ -80,8 +81,9 @@ def retrain(job: Job, version: str, *, is_dry: bool, if_needed: bool) -> list[De
     frames = {one.table: at_version(spark, job.layout, one.path, one.version) for one in tables}
     with opened(spark, job.source, settings, frames, publication.published_at) as training_set:
         decisions, fired = all_decisions(job.layout), list[str]()
-        with job.steps.step("look at the plays"):
+        with job.steps.step("look at the plays") as step:
             profile = last_profile(training_set)
+            step.result = number_of(0 if profile is None else profile.plays, "play")
         if if_needed:
             last = last_training(decisions)
             fallen = fallen_since(job.layout, last)
@@ -89,14 +91,17 @@ def retrain(job: Job, version: str, *, is_dry: bool, if_needed: bool) -> list[De
             say_need(fired)
             if not fired:
                 return []
-        with job.steps.step("train and measure"):
+        with job.steps.step("train and measure") as step:
             outcomes = train(training_set, decisions)
+            better = sum(one.promoted for one in outcomes)
+            step.result = f"{better} of {number_of(len(outcomes), 'candidate')} better"
         reached("trained")
         if is_dry:
             say_outcomes(outcomes)
             return []
         made = Training(version, publication, profile, tuple(fired), names_items=not are_items_personal(job.source))
-        with job.steps.step("decide"):
+        with job.steps.step("decide") as step:
             decisions = keep(training_set, job.layout, made, outcomes)
+            step.result = f"{number_of(better, 'model')} promoted"
     say_outcomes(outcomes)
     return decisions

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from jobs.steps.options import Job, lake_only_options, open_job
+from jobs.steps.options import Job, format_option, open_to_read, reading_options
 from lib.console import say
 from lib.errors import ConfigError
 from lib.lake.named import check_lake
@@ -21,7 +21,7 @@ from lib.reporting.status import as_json, say_status, status_of
     "only: no Spark, no request to the API, and nothing is written without --alerts. The exit status is 0 whatever it shows; "
     "scripts read --format json.",
 )
-@lake_only_options
+@reading_options
 @click.option(
     "--last",
     type=click.IntRange(1, 1000),
@@ -30,14 +30,7 @@ from lib.reporting.status import as_json, say_status, status_of
     show_default=True,
     help="How many runs to show, newest first.",
 )
-@click.option(
-    "--format",
-    "shape",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Tables for people, or one JSON object; docs/monitoring.md has its keys.",
-)
+@format_option("Tables for people, or one JSON object; docs/monitoring.md has its keys.")
 @click.option(
     "--alerts",
     "alerts",
@@ -47,7 +40,7 @@ from lib.reporting.status import as_json, say_status, status_of
 )
 def command(*, last: int, shape: str, alerts: str | None, **options: Any) -> int:
     """The command line of the job."""
-    job = open_job(**options)
+    job = open_to_read(**options)
     if alerts == "test":
         lines, went_well = try_channels(notifier_of(job))
         say(lines)

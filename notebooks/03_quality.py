@@ -61,7 +61,7 @@ look.table(by_expectation)
 
 # %%
 alt.Chart(by_expectation).mark_bar().encode(
-    alt.X("rows:Q", title="rows that fail", axis=alt.Axis(tickMinStep=1)),
+    alt.X("rows:Q", title="rows that fail", axis=look.WHOLE),
     alt.Y("expectation:N", title=None, sort=None, axis=alt.Axis(labelExpr="split(datum.label, '.')", labelOffset=-14)),
     alt.Color("severity:N", scale=look.SEVERITIES),
 ).properties(height=alt.Step(52))
@@ -86,7 +86,7 @@ look.table(reasons)
 # %%
 what = reasons.table.str.cat(reasons.reason, sep=": ")
 alt.Chart(reasons.assign(what=what)).mark_bar().encode(
-    alt.X("count:Q", title="rows", axis=alt.Axis(tickMinStep=1)),
+    alt.X("count:Q", title="rows", axis=look.WHOLE),
     alt.Y("what:N", title=None, axis=alt.Axis(labelExpr="split(datum.label, ': ')", labelOffset=-7)),
     alt.Color("resolution:N"),
 ).properties(height=alt.Step(38))

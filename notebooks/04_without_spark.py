@@ -29,7 +29,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder
-from IPython.display import Markdown
+from IPython.display import Markdown, display
 
 from lib.lake import read_masked, read_published
 from notebooks.tooling import look
@@ -96,7 +96,8 @@ gold = {
     name: table for name, table in tables.items() if "deletionVectors" not in (table.protocol().reader_features or ())
 }
 by_file = {name: len(table.to_pandas(columns=[first[name]])) for name, table in gold.items()}
-look.table(pd.DataFrame({"table": by_file.keys(), "rows by to_pandas": by_file.values()}))
+files = pd.DataFrame({"table": by_file.keys(), "rows by to_pandas": by_file.values()})
+display(look.table(files) if by_file else Markdown("No table of gold is without deletion vectors here."))
 
 # %% [markdown]
 # ## The same counts
@@ -123,7 +124,7 @@ if "listens" in tables:
     plays = duckdb.sql(
         "SELECT listened_at::DATE AS day, count(*) AS plays FROM listens GROUP BY 1 ORDER BY 1 LIMIT 1000"
     ).df()
-alt.Chart(plays).mark_line().encode(alt.X("day:T"), alt.Y("plays:Q"))
+alt.Chart(plays).mark_line().encode(alt.X("day:T", axis=alt.Axis(format="%b %d")), alt.Y("plays:Q"))
 
 # %%
 Markdown(f"{plays.plays.sum():,.0f} plays on {len(plays):,} days.")

@@ -88,7 +88,7 @@ measured = pd.DataFrame(
     ],
     columns=["list", "trained", "model", "mean", "low", "high", "users", "level"],
 )
-look.table(measured)
+display(Markdown("No model was measured here yet.") if measured.empty else look.table(measured))
 
 # %%
 newest = measured[measured.trained.isin(measured.trained.unique()[-5:])]
@@ -98,7 +98,8 @@ base = alt.Chart(newest).encode(
 )
 intervals = base.mark_rule().encode(alt.X("low:Q", title="NDCG@10"), alt.X2("high:Q"))
 points = base.mark_point(filled=True).encode(alt.X("mean:Q"))
-display(Markdown("No model was measured here yet.") if newest.empty else intervals + points)
+if not newest.empty:
+    display(intervals + points)
 
 # %% [markdown]
 # ## The lists of one user

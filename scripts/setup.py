@@ -113,7 +113,7 @@ def is_worth_keeping() -> bool:
         return False
     for line in ready.read_stamp(ready.BASE).splitlines():
         if line.startswith("venv ") and line != f"venv {ready.VENV}":
-            say("Pagelake set-up: the folder was moved, so .venv is made anew")
+            say("Pagelake set-up: the folder was moved, so .venv is built again")
             return False
     version = "import sys; print(*sys.version_info[:2], sep='.')"
     answer = subprocess.run([PYTHON, "-I", "-c", version], capture_output=True, text=True, check=False)

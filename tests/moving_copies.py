@@ -69,7 +69,7 @@ class Copies:
         return self.server.tables
 
     def proved(self, run: Run, table: str = "things") -> tuple[str | None, int | None]:
-        """How a table that came through is proved, and after how many rounds of reading again."""
+        """How a table that came through is proved, and after how many rounds of re-reading."""
         found = run.tables[table]
         assert found.error is None
         assert found.state == self.done

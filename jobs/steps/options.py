@@ -26,7 +26,7 @@ from lib.config import (
 from lib.console import Steps
 from lib.errors import ConfigError
 from lib.lake.copying import Copy
-from lib.lake.layout import Layout, check_owner, lake_at
+from lib.lake.layout import Layout, check_owner, check_there, lake_at
 from lib.lake.runs import Run
 from lib.logs import set_up_logs
 from lib.observe.alerting import Notifier
@@ -36,16 +36,26 @@ from lib.quality.suites import check_personal, read_suite_files
 from lib.reporting.observe import Watch
 from lib.reporting.pages import Site
 
+_SOURCE = "demo"
 _WHERE = (
     click.option(
         "--source",
         "name",
-        default="demo",
+        default=_SOURCE,
         metavar="NAME|FILE",
         show_default=True,
         help="A name in conf/sources/, or a YAML file.",
     ),
     click.option("--lake", metavar="PATH", help="Where the lake is, or is to be made.  [default: ./lake/<source>]"),
+)
+_WHERE_TO_READ = (
+    click.option(
+        "--source",
+        "name",
+        metavar="NAME|FILE",
+        help=f"A name in conf/sources/, or a YAML file.  [default: the source of --lake, or {_SOURCE}]",
+    ),
+    click.option("--lake", metavar="PATH", help="Where the lake is.  [default: ./lake/<source>]"),
 )
 _API_URL = click.option("--api-url", metavar="URL", help="Another address of the same API.")
 # A source without an address is read with this one. A job that asks no API has nothing else to do with it.
@@ -88,8 +98,8 @@ _FULL_INGEST_OPTIONS = (
     click.option(
         "--from-landed",
         metavar="RUN_ID|all",
-        help="Merge the pages that this run has landed again, without a request to the source, after the source YAML was fixed. "
-        "all: rebuild the tables from the pages of every run, in their order.",
+        help="Merge again the pages that this run landed, without a request to the source: for a source YAML that was fixed "
+        "since. all: rebuild the tables from the pages of every run, in their order.",
     ),
     click.option("--no-check", is_flag=True, help="Merge only; sanity-check checks and publishes."),
     click.option("--allow-deletes", is_flag=True, help="Let this run mark any number of rows as deleted."),
@@ -144,6 +154,17 @@ def run_options(which: str) -> Callable[[Callable[..., Any]], Callable[..., Any]
 def lake_only_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options of a job that is no run, and asks the lake alone."""
     return _with(command, (*_WHERE, _API_URL_UNUSED, *_HOW))
+
+
+def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of a job that only reads a lake."""
+    return _with(command, (*_WHERE_TO_READ, _API_URL_UNUSED, *_HOW))
+
+
+def format_option(which: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command the choice between text and JSON, as `shape`. `which` shapes these are is the help."""
+    shapes = click.Choice(["text", "json"])
+    return click.option("--format", "shape", type=shapes, default="text", show_default=True, help=which)
 
 
 def _with(command: Callable[..., Any], options: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
@@ -220,6 +241,22 @@ def open_job(**options: Any) -> Job:
     return job
 
 
+def open_to_read(*, name: str | None, lake: str | None, **options: Any) -> Job:
+    """Check the settings of a job that only reads a lake: it needs no secret, and the lake may say which source is its own.
+
+    Raises:
+        ConfigError: as `open_settings`, or the lake's source has no YAML in `conf/sources`.
+    """
+    if name is None:
+        known = None if lake is None else check_there(lake_at(lake))
+        name = _SOURCE if known is None else known.source
+        folder = Runtime.of(os.environ).conf / "sources"
+        if known is not None and not (folder / f"{name}.yml").is_file():
+            message = f"{lake}: the YAML of its source {name!r} is not in {folder}; give it by --source FILE"
+            raise ConfigError(message)
+    return open_settings(name=name, lake=lake, reads_secrets=False, **options)
+
+
 def open_settings(
     *,
     name: str,
@@ -230,6 +267,7 @@ def open_settings(
     verbose: bool,
     tables: str | None = None,
     run_id: str | None = None,
+    reads_secrets: bool = True,
 ) -> Job:
     """Check all settings but the suites, of which the job has none.
 
@@ -238,7 +276,8 @@ def open_settings(
     """
     set_up_logs(as_json=log_format == "json", verbose=verbose)
     runtime = Runtime.of(os.environ)
-    source = load_source(name, overrides=overrides, api_url=api_url, conf_dir=runtime.conf, env=os.environ)
+    env = os.environ if reads_secrets else None
+    source = load_source(name, overrides=overrides, api_url=api_url, conf_dir=runtime.conf, env=env)
     layout = lake_at(os.path.join("lake", source.source) if lake is None else lake)
     check_owner(layout, source.source)
     return Job(

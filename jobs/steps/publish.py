@@ -65,7 +65,7 @@ def check_and_publish(
         SourceIncompleteError: the run did not come so far that it could be checked. Nothing was done.
         ConfigError: what is to be accepted did not fail. No docs are made.
         CouldNotCheckError: an expectation could not be checked, which is never shown as passed.
-        ChecksFailedError: a critical expectation failed. What was published before stays current.
+        ChecksFailedError: a critical expectation failed. The previous publication stays current.
     """
     whole = complete(job.source, run)
     if run.state == RunState.FAILED:

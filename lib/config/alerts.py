@@ -180,9 +180,9 @@ class Alerts(Settings):
 
 def _bad_name(name: str) -> str:
     if name == LOG:
-        return "is the log of the job, which every rule has anyway; take another name"
+        return "is the log of the job, which every rule has anyway; choose another name"
     if _NAME.fullmatch(name) is None:
-        return "is no name: lower case letters, digits, '_' and '-', starting with a letter"
+        return "is not a name: lower case letters, digits, '_' and '-', starting with a letter"
     return ""
 
 

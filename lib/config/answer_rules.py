@@ -57,7 +57,7 @@ Status: TypeAlias = Annotated[_Part | tuple[_Part, ...], BeforeValidator(_checke
 
 
 class BodyTest(Settings):
-    """What a rule asks of an answer's JSON: one of `equals`, `exists` and `contains`, of what is at the place `path`."""
+    """A test of an answer's JSON: one of `equals`, `exists` and `contains`, for what is at `path`."""
 
     path: str
     """A place in the answer: a dotted path such as `error.code`, or a JMESPath expression."""
@@ -105,7 +105,7 @@ class AnswerRule(Settings):
     status: Status | None = None
     """A status such as `429`, a range such as `500-599`, or a list of these. Left out: every status."""
     body: BodyTest | None = None
-    """What the answer's JSON has to be like."""
+    """A test that the answer's JSON must pass."""
     do: Literal["retry", "fail", "end", "skip"]
     """`retry`: another attempt. `fail`: the page fails at once. `end`: the page has no rows, and nothing follows. `skip`: the page
     has no rows, is counted, and leaves the copy `unproved`."""
@@ -122,7 +122,7 @@ class AnswerRule(Settings):
     def _judges_something(self) -> AnswerRule:
         statuses = self.statuses
         if statuses is None and self.body is None:
-            raise problems_error([Problem((), "needs status, body or both: else it is for every answer")])
+            raise problems_error([Problem((), "needs status, body or both: without them it is for every answer")])
         if statuses and statuses <= REDIRECTS:
             raise problems_error([Problem(("status",), "is a redirect, which is followed and never judged")])
         if statuses and self.body is None and (good := sorted(statuses & TAKEN)):

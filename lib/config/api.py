@@ -55,11 +55,11 @@ class Limits(Settings):
     max_wait_s: Annotated[float, Field(ge=0)] = 120
     """Longest pause between two attempts in seconds. If the source asks for more, the page fails at once."""
     proof_rounds: Annotated[int, Field(ge=0, le=20)] = 3
-    """How often pages in doubt are read again before the table fails."""
+    """How often doubtful pages are re-read before the table fails."""
     max_body_mb: Annotated[float, Field(gt=0)] = 64
     """Largest answer in MB, both as sent and unpacked."""
     max_pages: Annotated[int, Field(ge=1, le=2**40)] = 100_000
-    """Most pages that are asked for of a table that is walked, or whose source gives no total."""
+    """Most pages to ask for, for a table that is walked or whose source gives no total."""
 
 
 class Api(Settings):
@@ -77,8 +77,8 @@ class Api(Settings):
     """How pages are asked for, by the `style`."""
     limits: Limits = Limits()
     allowed_hosts: Annotated[tuple[Annotated[str, AfterValidator(checked_host)], ...], Field(strict=False)] = ()
-    """Other servers that may be asked, as `host` or `host:port`, where the API redirects to them, names a next page there, or a
-    token is got there."""
+    """Other servers that requests may go to, as `host` or `host:port`: where the API redirects to, where it names a next page, or
+    where a token comes from."""
     ca_file: str | None = None
     """File of certificates (PEM) to trust in place of the public ones; a relative path starts at the folder of the YAML."""
     proxy: Proxy | None = None
@@ -97,7 +97,7 @@ class Api(Settings):
     """How copies are proved, for tables that do not say it themselves. `counted`: by their counts, or by the end that the source
     declares. `reread`: a table is read until two whole walks agree. `swept`: a second walk must find the same keys."""
     errors: AnswerRules = ()
-    """Rules that judge answers; of those that an answer fits the first decides, before what is done by default."""
+    """Rules that judge answers: the first that matches decides; if none does, the defaults apply."""
     _ca_pem: str | None = PrivateAttr(None)
 
     @property

@@ -45,7 +45,7 @@ class HeaderAuth(Settings):
 
 
 class BasicAuth(Settings):
-    """HTTP basic authentication. The user may stand in the YAML, the password may not."""
+    """HTTP basic authentication. The user may be written in the YAML, the password may not."""
 
     type: Literal["basic"] = "basic"
     user: SecretOrLiteral

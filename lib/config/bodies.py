@@ -117,9 +117,7 @@ def body_problems(api: Api, tables: tuple[Table, ...]) -> Iterator[Problem]:
         if paging is None:
             paging, where = api.pagination, ("api", "pagination")
         if paging.style == "range" and table in posts:
-            message = (
-                f"asks by the header Range, which HTTP has for GET alone; take another one for the POST of {table.name}"
-            )
+            message = f"asks by the header Range, which HTTP has for GET alone; choose another one for the POST of {table.name}"
             yield Problem((*where, "style"), message)
         yield from _place_problems(table.name, paging, where, body_of(api, table))
 
@@ -127,7 +125,7 @@ def body_problems(api: Api, tables: tuple[Table, ...]) -> Iterator[Problem]:
 def _unused(where: YamlPath, one: Api | Table, *, is_sent: bool) -> Iterator[Problem]:
     bodies = list(_bodies(where, one))
     if len(bodies) > 1:
-        yield Problem(bodies[1].where, "stands beside json; a request has one body, so leave one of them out")
+        yield Problem(bodies[1].where, "cannot go with json; a request has one body, so leave one of them out")
     elif bodies and not is_sent:
         yield Problem(bodies[0].where, "is the body of a POST, and the method is get; write method: post beside it")
 
@@ -144,7 +142,7 @@ def _place_problems(table: str, paging: Pagination, where: YamlPath, body: Body 
             continue
         place = place_of(name, body.kind)
         if body.kind == "json" and any(bracket in key for key in place for bracket in "[]"):
-            message = "leads into a list, where no position can be set; take keys with dots between them"
+            message = "leads into a list, where no position can be set; use keys with dots between them"
             yield Problem((*where, setting), f"{message}, and {IN_LIST} at the end alone")
             continue
         for other, its in taken.items():

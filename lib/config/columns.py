@@ -70,8 +70,8 @@ class Column(Settings):
     path: Annotated[str, Field(min_length=1, max_length=MAX_JSON_KEY)] | None = None
     """Where the value is nested in the row: keys and indexes, such as `user.name`, `tags[0].id` or `user."first name"`."""
     value: Annotated[str, Field(max_length=MAX_JSON_KEY)] | None = None
-    """A value from outside of the row. `key`: the key that the row stands under, in an object. `params.NAME`, `headers.NAME`: what
-    goes with every request. With a `parent`: `parent.COLUMN` of the row that it is nested in; `position` there, from 0."""
+    """A value from outside of the row. `key`: the key of the row, where an object holds the rows. `params.NAME`, `headers.NAME`:
+    what goes with every request. With a `parent`: `parent.COLUMN` of the row that it is nested in; `position` there, from 0."""
     empty_is_null: bool = False
     """The text `""` is null, whatever the type."""
 
@@ -114,7 +114,7 @@ class Column(Settings):
     def _usable_name(cls, name: str) -> str:
         if not _COLUMN_NAME.fullmatch(name):
             raise ValueError(
-                "is no column name: letters, digits and '_', the first no digit; take another one, and write "
+                "is not a column name: letters, digits and '_', the first no digit; choose another one, and write "
                 "from: with the key of the JSON"
             )
         if not is_column_name(name):
@@ -148,7 +148,7 @@ class Column(Settings):
             if value is not None
         ]
         if len(said) > 1:
-            raise problems_error([Problem((said[1],), f"{said[0]} says already where the value is; leave one out")])
+            raise problems_error([Problem((said[1],), f"{said[0]} already says where the value is; leave one out")])
         return self
 
     @model_validator(mode="after")

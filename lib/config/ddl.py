@@ -168,7 +168,7 @@ class _Parser:
 
     def end(self) -> None:
         if self._at < len(self._tokens):
-            raise DdlError(f"{self._tokens[self._at][:60]!r} is too much after the type")
+            raise DdlError(f"{self._tokens[self._at][:60]!r} is unexpected after the type")
 
     def _decimal(self) -> Decimal:
         shape = "decimal is written decimal(precision,scale), such as decimal(10,2)"
@@ -190,9 +190,9 @@ class _Parser:
         while True:
             name = self._next("a field's name")
             if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-                raise DdlError(f"{name[:60]!r} is no name of a field; {shape}")
+                raise DdlError(f"{name[:60]!r} is not a field name; {shape}")
             if name.lower() in (known.lower() for known, _ in fields):
-                raise DdlError(f"the field {name[:60]!r} is there twice (upper and lower case are the same)")
+                raise DdlError(f"the field {name[:60]!r} appears twice (upper and lower case are the same)")
             self._expect(":", shape)
             fields.append((name, self.type(depth + 1)))
             separator = self._next("',' or '>'")

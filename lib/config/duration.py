@@ -20,7 +20,7 @@ def parse_duration(text: str) -> timedelta:
     """
     found = _DURATION.fullmatch(text)
     if found is None:
-        raise ValueError("is no duration; write a whole number and m, h or d (minutes, hours, days), such as 26h")
+        raise ValueError("is not a duration; write a whole number and m, h or d (minutes, hours, days), such as 26h")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 

@@ -60,7 +60,7 @@ def compiled(expression: str) -> Node:
         problem = next(_problems(tree), "")
         if not problem:
             return tree
-    raise ValueError(f"is no JMESPath expression: {problem}")
+    raise ValueError(f"is not a JMESPath expression: {problem}")
 
 
 def head_of(expression: str) -> str | None:

@@ -100,13 +100,13 @@ def _headers(headers: Mapping[str, FixedValue]) -> Mapping[str, FixedValue]:
     seen = set[str]()
     for name, value in headers.items():
         if not is_header_name(name):
-            raise ValueError("holds what is no name of an HTTP header")
+            raise ValueError("has a key that is not the name of an HTTP header")
         if name.lower() in _OWN_HEADERS:
             raise ValueError(f"{name} is a header that Pagelake sets itself")
         if name.lower() in _AUTH_HEADERS:
             raise ValueError(f"{name} carries credentials; use api.auth")
         if name.lower() in seen:
-            raise ValueError(f"{name} is there twice (upper or lower case)")
+            raise ValueError(f"{name} appears twice (upper or lower case)")
         seen.add(name.lower())
         _check_secret(name, value)
         if isinstance(value, str) and value != value.strip():
@@ -179,7 +179,7 @@ def _problems(
                 (*where, key), f"the parameter {name[:60]!r} is {taken[name]}, and is set for each page; leave it out"
             )
         if name in one.params:
-            yield Problem((*where, "params", name), f"is there twice: in {key} as well")
+            yield Problem((*where, "params", name), f"appears twice: in {key} as well")
     for name in one.params:
         if name in taken:
             yield Problem((*where, "params", name), f"is {taken[name]}, which is set for each request; leave it out")

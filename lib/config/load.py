@@ -24,12 +24,12 @@ def load_source(
     overrides: Sequence[str] = (),
     api_url: str | None = None,
     conf_dir: Path,
-    env: Mapping[str, str],
+    env: Mapping[str, str] | None,
 ) -> Source:
     """Read a source: NAME is `conf_dir/sources/NAME.yml`; with a slash, .yml or .yaml it is a file.
 
     `overrides` are `KEY=VALUE` (`--set`). `api_url` takes the place of `api.url` and of the demo server. Secrets come
-    from `env`.
+    from `env`; with None they are not read, and the source can ask its API for nothing.
 
     Raises:
         ConfigError: all mistakes found, one a line, each with file, line, path and what to write instead.

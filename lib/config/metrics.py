@@ -48,7 +48,7 @@ class WithHeaders(Settings):
         problems = []
         for name in headers:
             if not is_header_name(name):
-                problems.append(Problem((name,), "is no name of an HTTP header"))
+                problems.append(Problem((name,), "is not the name of an HTTP header"))
             elif name.lower() in _OWN_HEADERS:
                 problems.append(Problem((name,), "is a header that the protocol sets by itself; leave it out"))
         if problems:

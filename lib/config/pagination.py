@@ -75,7 +75,7 @@ class _Sized(_Style):
     """A number of rows is asked for."""
 
     size_param: _Parameter = "size"
-    """Parameter with the rows a page."""
+    """Parameter with the number of rows a page."""
     size: Annotated[int, Field(ge=1)] = 100
     """Rows to ask for. If the server gives fewer on the first page, its number counts."""
 

@@ -47,7 +47,7 @@ _PLAIN: dict[str, str | Callable[[_Context], str]] = {
 _PATTERNS = {
     "to": "must be written table.column, such as users.id",
     "column": 'must be a column, such as user_id, or "items[]" for the elements of an array',
-    "name": "is no name of an HTTP header",
+    "name": "is not the name of an HTTP header",
 }
 
 
@@ -163,7 +163,7 @@ def _problems(details: ErrorDetails, data: Any, keys: _Keys) -> Iterator[Problem
             path, f"must be {one_of(options)}{did_you_mean(value, options) if isinstance(value, str) else ''}"
         )
     elif kind == "string_pattern_mismatch":
-        yield Problem(path, _PATTERNS.get(str(path[-1]), "is not written as it should be"))
+        yield Problem(path, _PATTERNS.get(str(path[-1]), "does not have the expected form"))
     else:
         plain_words = _PLAIN.get(kind, f"is not valid ({kind})")
         yield Problem(path, plain_words if isinstance(plain_words, str) else plain_words(context))

@@ -70,21 +70,21 @@ class Recommend(Settings):
     min_coverage: Annotated[float, Field(ge=0, le=1)] = 0.05
     """Share of the live items that all lists together reach at least."""
     idle_days: Annotated[int, Field(ge=1, le=3650)] = 90
-    """After so many days without a play a user gets what new users get."""
+    """After this many days without a play a user gets what new users get."""
     max_items: Annotated[int, Field(ge=0, le=50_000)] = 10_000
-    """Catalogues of up to so many items get the item-to-item model, whose memory grows with the square."""
+    """Catalogues of up to this many items get the item-to-item model, whose memory grows with the square."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 7
     """The same data, settings and seed give the same lists."""
     retrain: Retrain = Retrain()
 
 
 class Models(WithHeaders):
-    """The MLflow server that trainings are told to as well."""
+    """The MLflow server that trainings are recorded in as well."""
 
     mlflow: SinkUrl
     """Address of the MLflow server."""
     timeout_s: Annotated[float, Field(gt=0, le=300)] = 30
-    """Seconds that it may take for each answer; five times as long for all of them."""
+    """Seconds to wait for each answer; five times as long for all of them together."""
 
 
 @dataclass(frozen=True)
@@ -123,9 +123,9 @@ def _plays_problems(path: YamlPath, plays: Plays, tables: Mapping[str, Shape]) -
         elif key in ("user", "item") and kind not in IDS:
             yield Problem((*path, key), f"{plays.table}.{name} is {kind}; an id is {one_of(IDS)}")
         elif key == "at" and kind != "timestamp":
-            yield Problem((*path, key), f"{plays.table}.{name} is {kind}; take a timestamp")
+            yield Problem((*path, key), f"{plays.table}.{name} is {kind}; use a timestamp")
         elif key == "weight" and not kind.startswith(("int", "bigint", "double", "decimal")):
-            yield Problem((*path, key), f"{plays.table}.{name} is {kind}; take a column of numbers")
+            yield Problem((*path, key), f"{plays.table}.{name} is {kind}; use a column of numbers")
 
 
 def _grouped_problems(path: YamlPath, part: Grouped, tables: Mapping[str, Shape]) -> Iterator[Problem]:
@@ -135,7 +135,7 @@ def _grouped_problems(path: YamlPath, part: Grouped, tables: Mapping[str, Shape]
         return
     if len(table.key) != 1:
         yield Problem(
-            (*path, "table"), f"{part.table} has the key {', '.join(table.key)}; take a table with one key column"
+            (*path, "table"), f"{part.table} has the key {', '.join(table.key)}; use a table with one key column"
         )
     if part.groups is None:
         return
@@ -183,4 +183,4 @@ def _name_problems(path: YamlPath, plays: Plays) -> Iterator[Problem]:
         if name.lower() in taken:
             yield Problem((*path, key), f"{name!r} is the name of a column of the lists; give it another one by from:")
     if plays.user.lower() == plays.item.lower():
-        yield Problem((*path, "item"), f"{plays.item!r} is the user's column; take that of the item")
+        yield Problem((*path, "item"), f"{plays.item!r} is the user's column; use that of the item")

@@ -20,7 +20,7 @@ def check_run_id(text: str) -> str:
             f"--run-id {text[:100]!r}: must be 1 to 100 letters, digits, '.', '_' and '-', the first a letter or digit"
         )
     if re.search(r"\.rollback[0-9]+$", text):
-        raise ConfigError(f"--run-id {text}: such an end is for the publications of a rollback; take another one")
+        raise ConfigError(f"--run-id {text}: such an end is for the publications of a rollback; choose another one")
     return text
 
 

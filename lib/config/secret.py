@@ -11,10 +11,12 @@ _ENV_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 WRITTEN_OUT = 'a secret must not be written out: write "${ENV_NAME}" and put the value in that environment variable'
 EnvReference: TypeAlias = Annotated[str, Field(title='`"${ENV_NAME}"`', pattern=f"^{_ENV_REFERENCE.pattern}$")]
 """A secret as it is written."""
+UNREAD = SecretStr("http://unread.invalid")
+"""What stands in for each secret that is not read: text, and a URL whose host no name server knows (RFC 2606)."""
 
 
 def from_environment(value: object, info: ValidationInfo, *, literal_ok: bool) -> object:
-    """Replace `${NAME}` by what the environment has. Text without it is refused, unless `literal_ok`."""
+    """Replace `${NAME}` by what the environment has, or by `UNREAD`. Text without it is refused, unless `literal_ok`."""
     if isinstance(value, SecretStr):  # made by code, not read from a YAML
         return value
     if not isinstance(value, str):
@@ -27,7 +29,10 @@ def from_environment(value: object, info: ValidationInfo, *, literal_ok: bool) -
         if literal_ok or "${" in value:
             raise ValueError('must be "${ENV_NAME}" alone, with nothing before or after it')
         raise ValueError(WRITTEN_OUT)
-    found = (info.context or {}).get("env", {}).get(match.group(1), "")
+    env = (info.context or {}).get("env", {})
+    if env is None:
+        return UNREAD
+    found = env.get(match.group(1), "")
     if not found:
         raise ValueError(f"the environment variable {match.group(1)} is not set or is empty")
     if not found.isprintable():

@@ -97,7 +97,7 @@ class Site(Settings):
     """The site that people look at."""
 
     keep_runs: Annotated[int, Field(ge=1, le=100_000)] = 50
-    """The data docs of so many checks are kept."""
+    """Number of checks whose data docs are kept."""
     publish_to: str | None = None
     """URI of a folder that the site is copied to after each check: `s3://bucket/docs`, `gs://`, `abfs://`, `hdfs://` or `file:///`."""
 
@@ -201,7 +201,7 @@ class Source(Settings):
     @classmethod
     def _usable_name(cls, name: str) -> str:
         if not _NAME.fullmatch(name):
-            raise ValueError("is no name of a source: lower case letters, digits, '_' and '-', starting with a letter")
+            raise ValueError("is not a source name: lower case letters, digits, '_' and '-', starting with a letter")
         return name
 
     @field_validator(
@@ -252,7 +252,7 @@ class Source(Settings):
             problems.extend(recommend_problems(self.recommend, self._shapes(), self._derived_shapes()))
         elif self.models is not None:
             problems.append(
-                Problem(("models",), "says where trainings are told, and without a block recommend: there are none")
+                Problem(("models",), "says where trainings are recorded, and without a block recommend: there are none")
             )
         if problems:
             raise problems_error(problems)

@@ -75,7 +75,7 @@ class Table(Settings):
     errors: AnswerRules = ()
     """Rules that judge its answers, before those of the API."""
     key: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
-    """Columns that name a row. They must be required, and no array or struct."""
+    """Columns that identify a row. They must be required, and no array or struct."""
     newest_by: str | None = None
     """Column that says which of two rows with one key is newer."""
     pagination: OwnPagination | None = None
@@ -94,7 +94,7 @@ class Table(Settings):
     on_missing_column: Literal["null", "fail"] = "fail"
     """A declared column that no row has, not even as null. `fail`: the table fails. `"null"` (in quotes): it is null."""
     on_bad_row: Literal["quarantine", "fail"] = "quarantine"
-    """A row that breaks the contract. `quarantine`: it goes there. `fail`: one is enough to fail the table, too."""
+    """A row that breaks the contract. `quarantine`: it goes there. `fail`: a single one also fails the table."""
     min_rows: Annotated[int, Field(ge=0)] = 1
     """Fewer live rows than this fail the check."""
     max_age: Duration | None = None
@@ -130,9 +130,9 @@ class Table(Settings):
     @classmethod
     def _usable_name(cls, name: str) -> str:
         if not _NAME.fullmatch(name):
-            raise ValueError("is no table name: lower case letters, digits and '_', starting with a letter")
+            raise ValueError("is not a table name: lower case letters, digits and '_', starting with a letter")
         if name in DERIVED_NAMES:
-            raise ValueError("is the name of a table that Pagelake derives; take another one")
+            raise ValueError("is the name of a table that Pagelake derives; choose another one")
         return name
 
     @field_validator("path")
@@ -202,10 +202,10 @@ def _column_problems(table: Table) -> Iterator[Problem]:
             twice = other if named is column else column
             where = ("columns", named.name, "path" if named.path is not None else "from")
             if len(column.steps) == len(other.steps):
-                yield Problem(where, f"is what {twice.name!r} is read from already; one key of the JSON is one column")
+                yield Problem(where, f"is already what {twice.name!r} is read from; one key of the JSON is one column")
             else:
                 yield Problem(
-                    where, f"is a part of what {twice.name!r} is read from, or holds it; one of them is too much"
+                    where, f"is a part of what {twice.name!r} is read from, or holds it; leave one of them out"
                 )
             break
 
@@ -217,7 +217,7 @@ def _key_problems(table: Table) -> Iterator[Problem]:
         if column is None:
             yield Problem(("key", index), f"there is no such column{did_you_mean(name, by_name)}")
         elif name in table.key[:index]:
-            yield Problem(("key", index), f"{name!r} is there twice")
+            yield Problem(("key", index), f"{name!r} appears twice")
         elif not isinstance(column.data_type, Scalar | Decimal):
             yield Problem(("key", index), f"{name!r} is {column.type}, and a key cannot hold an array or struct")
         elif not column.required:
@@ -234,7 +234,7 @@ def _newest_by_problems(table: Table) -> Iterator[Problem]:
     if column is None:
         yield Problem(("newest_by",), f"there is no such column{did_you_mean(table.newest_by, by_name)}")
     elif not isinstance(column.data_type, Scalar | Decimal) or column.type == "boolean":
-        yield Problem(("newest_by",), f"{column.name!r} is {column.type}, which has no newest; take a timestamp")
+        yield Problem(("newest_by",), f"{column.name!r} is {column.type}, which has no order in time; use a timestamp")
     elif table.max_age is not None and column.type not in ("timestamp", "date"):
         yield Problem(
             ("max_age",), f"needs a newest_by that is a timestamp or date, and {column.name!r} is {column.type}"

@@ -1,6 +1,6 @@
 """Reads a YAML file into plain data, and remembers the line of each key.
 
-ruamel.yaml builds the tree of nodes, which becomes data here, so that no tag makes an object, a key that is there twice
+ruamel.yaml builds the tree of nodes, which becomes data here, so that no tag makes an object, a key that appears twice
 is seen, and aliases cannot blow up.
 """
 
@@ -26,9 +26,9 @@ _TAG = "tag:yaml.org,2002:"
 _FLOW_ENV = re.compile(r"[{\[,].*\$\{")
 _PLAIN_WORDS = {
     "mapping values are not allowed": "a ': ' inside a value; write the value in quotes",
-    "cannot start any token": "no value starts so (a tab, or one of @ ` %); write the value in quotes",
+    "cannot start any token": "a value cannot start like this (a tab, or one of @ ` %); write the value in quotes",
     "could not find expected ':'": "a key without ':' after it",
-    "expected <block end>": "the indentation does not fit the lines above",
+    "expected <block end>": "the indentation does not match the lines above",
     "expected ',' or '}'": "a '{' without its '}', or a ',' is missing",
     "expected ',' or ']'": "a '[' without its ']', or a ',' is missing",
     "expected the node content": "a value is missing, or a '{' or '[' is not closed",
@@ -71,7 +71,7 @@ def read_yaml(path: Path, kind: str = "source YAML", keys: str = "source:, api: 
         if not path.is_file():
             raise ConfigError(f"{name}: {'this is not a file' if path.exists() else 'there is no such file'}")
         if path.stat().st_size > MAX_BYTES:
-            raise ConfigError(f"{name}: larger than {MAX_BYTES // 1_000_000} MB, which no {kind} is")
+            raise ConfigError(f"{name}: larger than {MAX_BYTES // 1_000_000} MB, and no {kind} is that large")
         content = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{name}: cannot be read ({error.strerror or 'unknown reason'})") from error
@@ -104,7 +104,7 @@ def parse_yaml(text: str, name: str) -> Document:
         raise ConfigError(_syntax_error(error, text, name)) from None
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise ConfigError(f"{name}:{line}: a character that YAML does not take") from None
+        raise ConfigError(f"{name}:{line}: a character that YAML does not allow") from None
     except (YAMLError, ValueError) as error:
         raise ConfigError(f"{name}: not YAML that can be read ({type(error).__name__})") from None
     except RecursionError:
@@ -148,7 +148,7 @@ class _Builder:
             return self._scalar(node, path)
         expected = "map" if isinstance(node, MappingNode) else "seq"
         if str(node.tag) != _TAG + expected:
-            self._problem(path, "a tag (a word after '!') is not taken; write text with a '!' in quotes")
+            self._problem(path, "a tag (a word after '!') is not allowed; write text with a '!' in quotes")
         self._open.add(id(node))
         value: Any = self._mapping(node, path) if isinstance(node, MappingNode) else self._sequence(node, path)
         self._open.discard(id(node))
@@ -165,7 +165,7 @@ class _Builder:
         if kind == "float":
             return self._scalars.construct_yaml_float(node)
         if kind not in ("str", "timestamp", "value", "merge"):  # a date is text, as no setting is a date
-            self._problem(path, "a tag (a word after '!') is not taken; write text with a '!' in quotes")
+            self._problem(path, "a tag (a word after '!') is not allowed; write text with a '!' in quotes")
         return str(node.value)
 
     def _sequence(self, node: Node, path: YamlPath) -> list[Any]:
@@ -188,7 +188,7 @@ class _Builder:
             key = str(key_node.value)
             below = (*path, key)
             if key in own:
-                self._problem(below, f"is there twice, in lines {self._lines[below]} and {line}; keep one")
+                self._problem(below, f"appears twice, in lines {self._lines[below]} and {line}; keep one")
                 continue
             own.add(key)
             self._lines[below] = line

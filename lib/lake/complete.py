@@ -108,5 +108,5 @@ def _named(versions: Mapping[str, int | None]) -> str:
 def _incomplete(run: Run, why: str, *, is_new: bool = False) -> SourceIncompleteError:
     going_on = "start full-ingest" if is_new else f"go on with it: full-ingest --resume {run.run_id}"
     return SourceIncompleteError(
-        f"Run {run.run_id} cannot be checked or published: {why}. What is published is as it was.\nNext:    {going_on}"
+        f"Run {run.run_id} cannot be checked or published: {why}. Nothing published has changed.\nNext:    {going_on}"
     )

@@ -99,7 +99,7 @@ def all_decisions(layout: Layout) -> list[Decision]:
     try:
         found = [Decision(**record) for record in records.read(layout.decisions)]
     except (OSError, pa.ArrowException, DeltaError) as error:
-        message = f"{layout.decisions} cannot be read ({type(error).__name__}); bring the table back from a copy"
+        message = f"{layout.decisions} cannot be read ({type(error).__name__}); restore the table from a backup"
         raise LakeError(message) from error
     return sorted(found, key=lambda one: (one.number, one.list))
 

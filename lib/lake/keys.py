@@ -32,12 +32,12 @@ def check_names(table: str, key: Iterable[str], named: Iterable[str]) -> None:
     """Check that a row is named by the table's key columns, each once and no other.
 
     Raises:
-        ConfigError: a column is missing, is there twice, or is none of the key.
+        ConfigError: a column is missing, appears twice, or is none of the key.
     """
     wanted, given = list(key), list(named)
     for name in given:
         if name not in wanted:
-            message = f"{table}: {name!r} is no column of the key{did_you_mean(name, wanted)} (the key is {', '.join(wanted)})"
+            message = f"{table}: {name!r} is not a column of the key{did_you_mean(name, wanted)} (the key is {', '.join(wanted)})"
             raise ConfigError(message)
         if given.count(name) > 1:
             message = f"{table}: the key column {name!r} is given twice"

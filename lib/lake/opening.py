@@ -49,7 +49,7 @@ def open_run(
         note(hint)
     name = or_start or run_id or new_run_id(at)
     if name in known:
-        message = f"--run-id {name}: this lake has a run of that name; take another one, or --resume it"
+        message = f"--run-id {name}: this lake has a run of that name; choose another one, or --resume it"
         raise ConfigError(message)
     run = new_run(name, source.source, source.settings_hash, source.public(), at)
     run.replay_of = replay_of
@@ -83,7 +83,7 @@ def derived_as_declared(
             found.append(name)
         else:
             note(
-                f"{name} is published with other columns than the source YAML declares now: it is left out until it is built anew"
+                f"{name} is published with other columns than the source YAML declares now: it is left out until it is rebuilt"
             )
     return found
 
@@ -140,7 +140,7 @@ def keep_the_rest(layout: Layout, run: Run) -> None:
 def _resumed(layout: Layout, source: Source, run: Run, note: Callable[[str], None]) -> Run:
     """The run with everything still to be shown again, but for what has landed."""
     if run.settings_hash != source.settings_hash:
-        message = f"--resume {run.run_id}: the settings are not those of that run any more; start a new run"
+        message = f"--resume {run.run_id}: the settings have changed since that run; start a new run"
         raise ConfigError(message)
     if run.state == RunState.PUBLISHED:
         return run

@@ -210,7 +210,7 @@ def begin(layout: Layout, run: Run) -> None:
     """
     if not run.number:
         if run.run_id in {known.run_id for known in all_runs(layout)}:
-            message = f"--run-id {run.run_id}: this lake has a run of that name; take another one, or --resume it"
+            message = f"--run-id {run.run_id}: this lake has a run of that name; choose another one, or --resume it"
             raise ConfigError(message)
         run.number = records.last_number(layout.runs) + 1
     run.save(layout)

@@ -80,7 +80,7 @@ def _why_not(error: OSError, bind: str, port: int) -> str:
     if error.errno == errno.EACCES:
         return f"{head}: a port below 1024 needs rights that this user lacks. Give one above with --conf {BUDGET_PORT}=PORT"
     return (
-        f"{head}: {bind} is no address of this machine ({error.strerror or type(error).__name__}). Give one to listen on with "
+        f"{head}: {bind} is not an address of this machine ({error.strerror or type(error).__name__}). Give one to listen on with "
         f"--conf {BUDGET_BIND}=ADDRESS (0.0.0.0: all of them), and the one that executors use with --conf {BUDGET_HOST}=ADDRESS"
     )
 

@@ -37,7 +37,7 @@ def of_refused_pages(plan: TablePlan, seen: Seen) -> str:
     is_window = seen.failed == tuple(behind[: len(seen.failed)]) and not seen.uneven and not seen.missing
     if not is_window or (plan.is_walk and not may_be_cap(seen.n_items)):
         return ""
-    return f". The source gives {seen.n_items:,} rows, and refuses all pages behind them. {_CAPPED}"
+    return f". The source gives {seen.n_items:,} rows, and refuses all pages after them. {_CAPPED}"
 
 
 def of_missing_rows(plan: TablePlan, seen: Seen) -> str | None:
@@ -46,7 +46,7 @@ def of_missing_rows(plan: TablePlan, seen: Seen) -> str | None:
         return _CAPPED if may_be_cap(seen.n_items) else None
     n_full = seen.uneven[0] - plan.first if seen.uneven else 0
     is_window = n_full > 0 and seen.n_items == n_full * plan.given
-    return f"All pages behind {seen.n_items:,} rows are empty. {_CAPPED}" if is_window else None
+    return f"All pages after {seen.n_items:,} rows are empty. {_CAPPED}" if is_window else None
 
 
 def of_the_end(plan: TablePlan, seen: Seen) -> str | None:
@@ -57,17 +57,17 @@ def of_the_end(plan: TablePlan, seen: Seen) -> str | None:
     is_full = plan.given > 0 and seen.n_items % plan.given == 0 and not seen.uneven
     if not is_full or not (may_be_cut(seen.n_items) if is_single else may_be_cap(seen.n_items)):
         return None
-    what = "one answer has" if is_single else "it ends, with a full page, at"
-    return f"{what} exactly {seen.n_items:,} rows, as of a source that caps what it gives. If it does, {SLICES}"
+    what = "one answer has" if is_single else "it ends with a full page at"
+    return f"{what} exactly {seen.n_items:,} rows, so the source may cap what it gives. If it does, {SLICES}"
 
 
 def of_a_look_behind(plan: TablePlan, n_rows: int, status: int | None) -> str | None:
     """Why the total is a cap, from what the page behind all rows that it counts has; None where nothing speaks for that."""
     if n_rows:
-        return f"the source counts {plan.total:,} rows, and gives more behind them, so it caps what it counts: {SLICES}"
+        return f"the source counts {plan.total:,} rows, and gives more after them, so it caps what it counts: {SLICES}"
     if status in REFUSED:
         return (
-            f"the source counts exactly {plan.total:,} rows, and refuses the page behind them (status {status}), as one that caps "
-            f"what it gives. If it does, {SLICES}"
+            f"the source counts exactly {plan.total:,} rows, and refuses the page after them (status {status}), so it may "
+            f"cap what it gives. If it does, {SLICES}"
         )
     return None

@@ -215,7 +215,7 @@ def _judge(landing: Landing, cases: Sequence[Case], rounds: int | None) -> list[
             doubts.append(verdict)
         elif verdict.else_unproved:
             rows = landing.copy.run.tables[name].rows_landed or 0
-            why = f"after {rounds} rounds of reading again {verdict.why}"
+            why = f"after {rounds} rounds of re-reading {verdict.why}"
             _take(landing, Proof(name, UNPROVED, rows, why))
         else:
             give_up(landing, name, report(verdict, landing.bronze.see(verdict.case.plan), rounds))
@@ -266,7 +266,7 @@ def _read_again(landing: Landing, doubts: Sequence[Doubt]) -> None:
         plan = doubt.case.plan
         landing.cases[plan.table] = doubt.case if doubt.further else doubt.case.read_again(doubt.ranges)
         pages = "it" if plan.is_walk else f"{sum(span.n_pages for span in doubt.ranges)} pages"
-        how = "going on behind its last page" if doubt.further else f"reading {pages} again"
+        how = "reading on after its last page" if doubt.further else f"re-reading {pages}"
         landing.copy.progress.note(f"{plan.table}: {how}: {landing.access.worded(plan.table, doubt.why)}")
     round_ = 1 + max((landing.bronze.progress(doubt.case.plan.table) or (0, 0))[0] for doubt in doubts)
     note_plan(landing.copy.lake, landing.copy.run, [case.plan for case in landing.cases.values()])

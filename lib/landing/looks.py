@@ -53,7 +53,7 @@ def _behind_the_end(landing: Landing, case: Case, proof: Proof, closing: PageRow
         is_false = bool(behind.n_items)
     if not (is_changed or is_false or (last.next_cursor is not None and not has_own_way)):
         return proof
-    why = "there are rows behind the end that the source declared" if is_false else "what was its end is none any more"
+    why = "there are rows after the end that the source declared" if is_false else "its end is no longer an end"
     if proof.level != ENDED:
         return walk_again(case, why)
     further = part_of(landing, plan, plan.last, reached.cursor)
@@ -80,8 +80,8 @@ def _behind_the_total(landing: Landing, plan: TablePlan, proof: Proof) -> Proof:
 def _not_had(proof: Proof, page: PageRow) -> Proof | None:
     if page.error is None and not page.is_skipped:
         return None
-    why = "a rule of errors skips it by now" if page.error is None else page.error
-    return Proof(proof.table, UNPROVED, proof.rows, f"its end could not be looked at again: {why}")
+    why = "an error rule skips it now" if page.error is None else page.error
+    return Proof(proof.table, UNPROVED, proof.rows, f"its end could not be re-read: {why}")
 
 
 def _look(landing: Landing, access: Access, plan: TablePlan, position: Position) -> PageRow:

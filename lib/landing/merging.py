@@ -54,9 +54,11 @@ def merge_parsed(batch: Batch, parsed: dict[str, Parsed]) -> None:
         results.tell(step, run, results.changed(run.tables.values()))
     merged = [one for name, one in parsed.items() if run.tables[name].state == TableState.MERGED]
     if still_open := quarantine.open_earlier(batch.layout, batch.clock) & {one.table.name for one in merged}:
-        with batch.copy.progress.step("resolve"):
+        with batch.copy.progress.step("resolve") as step:
             _resolve(batch, [one for one in merged if one.table.name in still_open])
             reached("resolved")
+            resolved = quarantine.count_resolved(batch.layout, run.run_id)
+            step.result = f"{number_of(sum(resolved.values()), 'row')} left quarantine"
     for one in parsed.values():
         one.rows.unpersist()
     for name, number in quarantine.count_resolved(batch.layout, run.run_id).items():

@@ -260,7 +260,7 @@ def plan_table(path: str, first: PageRow, style: str = "page") -> TablePlan:
     total, given = first.total, first.n_items or 0
     if first.is_skipped and STYLES[style].steps_by_rows:
         message = (
-            "a rule of errors skips the first page, so nobody knows how many rows a step has; take fail or retry for it"
+            "an error rule skips the first page, so the number of rows a page is not known; use fail or retry for it"
         )
         raise ValueError(message)
     if total and not given and first.next_cursor is None:

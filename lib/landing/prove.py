@@ -82,7 +82,7 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
     """
     plan = case.plan
     if closing.is_skipped and plan.first not in seen.skipped:
-        message = f"{plan.table}: the first page could not be read again at the end: a rule of errors skips it by now"
+        message = f"{plan.table}: the first page could not be re-read at the end: an error rule skips it now"
         raise SourceIncompleteError(message)
     is_resized = closing.error is None and closing.total != plan.total
     if seen.failed and not is_resized:  # where the source became shorter, its last pages may be no more
@@ -90,10 +90,10 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
         message += caps.of_refused_pages(plan, seen)
         raise SourceIncompleteError(message)
     if closing.error is not None:
-        message = f"{plan.table}: the first page could not be read again at the end: {closing.error}"
+        message = f"{plan.table}: the first page could not be re-read at the end: {closing.error}"
         raise SourceIncompleteError(message)
     if seen.n_twice:
-        message = f"{plan.table}: {seen.n_twice} pages stand twice in bronze; run again, this run cannot be used"
+        message = f"{plan.table}: {seen.n_twice} pages are in bronze twice; this run cannot be used, so start a new one"
         raise SourceIncompleteError(message)
     if is_resized:
         why = f"the source claimed {plan.total} rows at the start and {closing.total} at the end"
@@ -109,7 +109,7 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
             case, f"{seen.n_other_total} pages reported another total than {plan.total}", is_moving=is_moving
         )
     if not case.whole and seen.n_moved > len(case.doubted & set(seen.moved)):
-        return walk_again(case, f"{seen.n_moved} pages held other rows when they were read again")
+        return walk_again(case, f"{seen.n_moved} pages held other rows when they were re-read")
     if plan.is_walk:
         return _judge_walk(case, seen, closing)
     if seen.missing:
@@ -122,8 +122,8 @@ def judge(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
             return _ask(replace(case, doubted=frozenset(seen.uneven)), seen.uneven, _account(plan, seen), around=True)
         if seen.uneven and plan.steps_by_rows:
             message = (
-                f"{plan.table}: {_account(plan, seen)}. A position counts {plan.given} rows a page, so some are missing; "
-                "ask for no more rows than each page brings (api.pagination.size)"
+                f"{plan.table}: {_account(plan, seen)}. Each position is {plan.given} rows after the one before, so some rows are "
+                "missing; ask for no more rows than each page has (api.pagination.size)"
             )
             raise SourceIncompleteError(message)
         return _without_total(case, seen, closing)
@@ -167,11 +167,11 @@ def _without_total(case: Case, seen: Seen, closing: PageRow) -> Proof | Doubt:
     if seen.misnamed:
         why = why or f"{_misnamed(seen)}. {_look_at_first(plan)}"
     elif seen.ends_by_rule:
-        why = why or "its end is what a rule of errors says, and not the source"
+        why = why or "an error rule says where it ends, and not the source"
     elif plan.is_walk and plan.n_pages == 1 and not closing.is_end:
-        why = why or "its first page names no next one, and is taken for all there is"
+        why = why or "its first page names no next one, so it is taken to be the only one"
     elif seen.uneven and not plan.is_walk:
-        shorter = "nobody says how many rows there should be, and before the last page some have fewer than others"
+        shorter = "the source gives no total, and some pages before the last have fewer rows than others"
         why = why or f"{shorter}: {_pages(seen.uneven)}"
     elif (seen.claimed_pages or 0) > max(n_with_rows, seen.n_pages):
         why = why or f"the source claims {seen.claimed_pages:,} pages, and gives rows on {n_with_rows:,}"
@@ -222,8 +222,8 @@ def report(doubt: Doubt, seen: Seen, rounds: int) -> str:
     """What is said of a table that could not be proved: which pages, how many rows, and what to try."""
     plan = doubt.case.plan
     return (
-        f"{plan.table}: not proved complete after {rounds} rounds of reading again: {doubt.why}. {_account(plan, seen)}. "
-        f"{_advice(doubt, seen)}, or go on knowingly with --accept-incomplete"
+        f"{plan.table}: not proved complete after {rounds} rounds of re-reading: {doubt.why}. {_account(plan, seen)}. "
+        f"{_advice(doubt, seen)}, or continue anyway with --accept-incomplete"
     )
 
 
@@ -233,11 +233,9 @@ def _advice(doubt: Doubt, seen: Seen) -> str:
     if doubt.is_moving or seen.n_moved:
         return "Try again when the source is at rest, with more api.limits.proof_rounds"
     if seen.n_other_total:
-        return (
-            "The source gives the same rows at each reading, and other totals: look at what api.pagination.total names"
-        )
+        return "The source gives the same rows at each reading, but other totals: check what api.pagination.total names"
     if seen.duplicates:
-        return f"Look at {plan.asks_by}, by which a page is asked for"
+        return f"Check {plan.asks_by}, by which a page is asked for"
     if seen.misnamed:
         return _look_at_first(plan)
     same = "The source gives the same rows at each reading"
@@ -245,20 +243,18 @@ def _advice(doubt: Doubt, seen: Seen) -> str:
     if total is not None and seen.n_items < total:
         if capped := caps.of_missing_rows(plan, seen):
             return f"{same}, fewer than it counts. {capped}"
-        first = "at api.pagination.first, " if plan.has_first else ""
+        first = "api.pagination.first, " if plan.has_first else ""
         return (
-            f"{same}, fewer than it counts: look at what these credentials may see, {first}at a smaller "
-            "api.pagination.size, and at whether api.pagination.total is the number of these rows"
+            f"{same}, fewer than it counts: check what these credentials may see, {first}whether a smaller "
+            "api.pagination.size helps, and whether api.pagination.total is the number of these rows"
         )
     if total is not None and seen.n_items > total:
-        return f"{same}, more than it counts: look at whether api.pagination.total is the number of these rows"
+        return f"{same}, more than it counts: check whether api.pagination.total is the number of these rows"
     return "Try with more api.limits.proof_rounds"
 
 
 def _look_at_first(plan: TablePlan) -> str:
-    return (
-        f"Look at api.pagination.first and size_param, and at {plan.asks_by}: the source says that it gives other pages"
-    )
+    return f"Check api.pagination.first and size_param, and {plan.asks_by}: the source says that it gives other pages"
 
 
 def _account(plan: TablePlan, seen: Seen) -> str:
@@ -309,11 +305,11 @@ def _skipped(seen: Seen) -> str | None:
     if not seen.n_skipped:
         return None
     were = "1 page was" if seen.n_skipped == 1 else f"{seen.n_skipped:,} pages were"
-    return f"{were} skipped, as rules of errors say: {_pages(seen.skipped)}"
+    return f"{were} skipped by error rules: {_pages(seen.skipped)}"
 
 
 def _misnamed(seen: Seen) -> str:
-    return f"by its own number or size another page than was asked for: {_pages(seen.misnamed)}"
+    return f"another page than was asked for, by its own number or size: {_pages(seen.misnamed)}"
 
 
 def _pages(pages: Iterable[int]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lib.config import Source
+from lib.console import number_of
 from lib.errors import ConfigError
 from lib.failpoints import reached
 from lib.lake import results, runs
@@ -39,8 +40,8 @@ def landed_runs(source: Source, layout: Layout, tables: Sequence[str], replay_of
     found = [run for run in wanted if run.tables]
     if not found:
         message = (
-            f"--from-landed {replay_of}: no landed pages are known to be whole; a run that did not finish goes on with "
-            "--resume"
+            f"--from-landed {replay_of}: no landed pages are known to be complete; to continue a run that did not finish, "
+            "use --resume"
         )
         raise ConfigError(message)
     return found
@@ -87,8 +88,9 @@ def _rebuild_into(copy: Copy, landed: Sequence[Run], layout: Layout, *, allow_de
                 copy.progress.note(f"{name} of run {source.run_id} is left out, as it was then: {reason}")
         last |= {name: (source, record) for name, record in again.tables.items() if record.state == TableState.MERGED}
     if not run.failed:
-        with copy.progress.step("replace"):
+        with copy.progress.step("replace") as step:
             _replace_tables(copy, last)
+            step.result = number_of(len(last), "table")
 
 
 def _again(record: TableRun) -> TableRun:

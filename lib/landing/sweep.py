@@ -134,18 +134,19 @@ def _verdict(landing: Landing, walk: _Second, proof: Proof) -> Proof | Doubt | S
     if walk.failed:
         return SourceIncompleteError(f"{proof.table}: {walk.failed}")
     if walk.is_skipped:
-        why = "rules of errors skipped pages of its second reading"
+        why = "error rules skipped pages of its second reading"
         return Proof(proof.table, UNPROVED, proof.rows, why)
     missing, new, known = _differing(landing, walk)
     if known != proof.rows:
         message = (
-            f"{proof.table}: {proof.rows} rows landed, and the keys of {known}; run again, this run cannot be used"
+            f"{proof.table}: {proof.rows} rows landed, but only the keys of {known}; this run cannot be used, so "
+            "start a new one"
         )
         return SourceIncompleteError(message)
     if missing or new or walk.next_cursor is not None or walk.is_other_total:
         rest = ", and was longer" if walk.next_cursor is not None and not new else ""
-        other = ", and told another total" if walk.is_other_total else ""
-        why = f"a second reading did not meet {missing:,} of its keys, and met {new:,} others{rest}{other}"
+        other = ", and gave another total" if walk.is_other_total else ""
+        why = f"a second reading lacked {missing:,} of its keys, and had {new:,} others{rest}{other}"
         return walk_again(landing.cases[proof.table], why)
     return Proof(proof.table, SWEPT, proof.rows)
 

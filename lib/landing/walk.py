@@ -104,7 +104,7 @@ def _walk_on(landing: Landing, plan: TablePlan, since: int) -> tuple[TablePlan, 
     plan = replace(plan, last=at.page)
     if at.is_repeated:
         landing.endless[plan.table] = (
-            f"{plan.table}: by page {at.page} the walk has met a page for the second time, so it may never end: "
+            f"{plan.table}: by page {at.page} the walk has come to a page a second time, so it may never end: "
             f"{plan.question}"
         )
         return plan, None
@@ -118,7 +118,7 @@ def _walk_on(landing: Landing, plan: TablePlan, since: int) -> tuple[TablePlan, 
 
 def _no_end(plan: TablePlan, max_pages: int) -> str:
     return (
-        f"{plan.table}: no end was met on {plan.n_pages:,} pages, as many as api.limits.max_pages ({max_pages:,}) allows. If it "
-        "has more, raise that setting and go on with --resume; if its pages never end, look at "
-        f"{plan.asks_by}, and where its answers have a number of rows for api.pagination.total"
+        f"{plan.table}: no end after {plan.n_pages:,} pages, which is all that api.limits.max_pages ({max_pages:,}) allows. If "
+        "the table has more, raise that setting and continue with --resume; if its pages never end, check "
+        f"{plan.asks_by}, and whether its answers have a number of rows for api.pagination.total"
     )

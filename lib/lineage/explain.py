@@ -54,7 +54,7 @@ def explain(asked: Asked) -> list[str]:
     looked = _looked_at(known, landed)
     if not (lines or silver or published):
         where = "quarantine/rows, silver and the publication"
-        return [f"{head}: nowhere. Looked at {looked}, {where}."]
+        return [f"{head}: not found. Looked at {looked}, {where}."]
     lines = [f"{head}:", *lines, _in_silver(asked, silver), _in_publication(asked, publication, silver, published)]
     lines += [f"Looked at {looked}."]
     if changed := [run.run_id for run in known if run.run_id in landed and _is_read_otherwise(asked, run)]:
@@ -111,11 +111,11 @@ def _row_at(asked: Asked, path: str, version: int) -> Row | None:
 
 def _in_silver(asked: Asked, row: Row | None) -> str:
     if row is None:
-        return "silver: not there" if tables.exists(asked.layout.silver(asked.table.name)) else "silver: no table yet"
+        return "silver: not present" if tables.exists(asked.layout.silver(asked.table.name)) else "silver: no table yet"
     seen = f"first seen {row['_first_seen_at']}"
     if row["_deleted_at"] is not None:
-        return f"silver: deleted: run {row['_run_id']} ({row['_deleted_at']}) found it no more; {seen}"
-    return f"silver: there; {seen}, last changed by run {row['_run_id']} ({row['_changed_at']})"
+        return f"silver: deleted: run {row['_run_id']} ({row['_deleted_at']}) no longer found it; {seen}"
+    return f"silver: present; {seen}, last changed by run {row['_run_id']} ({row['_changed_at']})"
 
 
 def _in_publication(asked: Asked, publication: Publication | None, silver: Row | None, row: Row | None) -> str:
@@ -127,12 +127,12 @@ def _in_publication(asked: Asked, publication: Publication | None, silver: Row |
         return f"{head}: has no table {asked.table.name}"
     head = f"{head}, version {entry.version}"
     if row is None:
-        return f"{head}: not there"
+        return f"{head}: not present"
     if row["_deleted_at"] is not None:
-        return f"{head}: there, as deleted"
+        return f"{head}: present, as deleted"
     if silver is not None and row != silver:
-        return f"{head}: there, as run {row['_run_id']} left it; silver has changed since"
-    return f"{head}: there"
+        return f"{head}: present, as run {row['_run_id']} left it; silver has changed since"
+    return f"{head}: present"
 
 
 def _looked_at(known: Sequence[Run], landed: Mapping[str, LandedOf]) -> str:

@@ -138,7 +138,7 @@ def _rejected(hit: Occurrence, reason: str | None) -> str | None:
         return f"rejected: {reason}"
     if hit.problems:
         problems = ", ".join(hit.problems)
-        return f"rejected: {problems} (not in quarantine/rows: the run did not get so far, or had other settings)"
+        return f"rejected: {problems} (not in quarantine/rows: the run did not get that far, or had other settings)"
     return None
 
 
@@ -174,7 +174,7 @@ def _in_words(table: Table, what: Change, held: Held, *, is_late: bool) -> str:
 def _not_merged(table: Table, record: runs.TableRun) -> str:
     if record.state == "failed":
         return f"not merged: {table.name} failed in this run ({(record.error or '').partition(chr(10))[0]})"
-    return "not merged: the run did not get so far"
+    return "not merged: the run did not get that far"
 
 
 def _beaten(table: Table, hit: Occurrence, first: Occurrence) -> str:

@@ -87,7 +87,7 @@ class Metric(Enum):
     SUCCEEDED = About("run.succeeded", "1", Bad.NEVER, "1 for a run that did what it was asked to, 0 for another.")
     PEAK_MEMORY = About("spark.peak_memory", "By", Bad.MORE, "Most memory in use, by process.", label="process")
     SHUFFLED = About("spark.shuffled", "By", Bad.MORE, "Bytes written for shuffles.")
-    SPILLED = About("spark.spilled", "By", Bad.MORE, "Bytes spilled to disk for want of memory.")
+    SPILLED = About("spark.spilled", "By", Bad.MORE, "Bytes spilled to disk, as memory was short.")
     FILES_ADDED = About("lake.files_added", "{file}", Bad.NEVER, "Data files that the merge added.", by_table=True)
     FILES_REMOVED = About("lake.files_removed", "{file}", Bad.NEVER, "Data files that it replaced.", by_table=True)
     FILES = About("lake.files", "{file}", Bad.MORE, "Data files of the table's version.", by_table=True)
@@ -105,7 +105,7 @@ class Metric(Enum):
     BY_RULE = About("recommend.by_rule", "1", Bad.MORE, "Share of the rows that no model gave.", label="list")
     DRIFT = About("recommend.drift", "1", Bad.MORE, "PSI of the plays since the last training.", label="category")
     TRAINING_AGE = About("recommend.training_age_seconds", "s", Bad.NEVER, "Age of the last training.")
-    UNUSABLE = About("recommend.unusable_models", "{model}", Bad.MORE, "Promoted models that were passed over.")
+    UNUSABLE = About("recommend.unusable_models", "{model}", Bad.MORE, "Promoted models that could not be used.")
     TASK_SECONDS = About(
         "dag.task_seconds", "s", Bad.MORE, "Seconds of the last try of a task.", label="dag/task/state", by_dag=True
     )

@@ -175,7 +175,7 @@ def _stack(names: list[str], y: Spec) -> Spec:
     mark = {
         "type": "bar",
         "cursor": "pointer",
-        "width": {"expr": f"min({_WIDEST_BAR}, bandwidth('x'))"},
+        "width": {"expr": f"min({_WIDEST_BAR}, 0.85 * bandwidth('x'))"},
     }
     return {"data": {"name": "points"}, "mark": mark, "encoding": encoding}
 

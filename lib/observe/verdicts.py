@@ -114,7 +114,7 @@ def _of_silence(name: str, longest: timedelta, seen: Seen, now: datetime) -> Ite
     what = "the last run that succeeded ended" if seen.last_success else "no run has succeeded; the first one began"
     text = f"{what} {since:%Y-%m-%d %H:%M} UTC, {hours(now - since)} ago"
     holds = now - since >= longest
-    yield Key(name), _holds(f"{text}; at most {hours(longest)} are normal") if holds else _is_over(text)
+    yield Key(name), _holds(f"{text}; at most {hours(longest)} is normal") if holds else _is_over(text)
 
 
 def _of_threshold(rule: Rule, one: Measurement, story: str) -> Verdict:
@@ -154,14 +154,14 @@ def _removed(key: Key, seen: Seen) -> str | None:
         is_removed = any(key.label == task or key.label.startswith(f"{task}/") for task in seen.removed)
         return f"{clean(f'{key.metric} of {key.label}')}: its DAG has run without it" if is_removed else None
     if metric is None or (key.table and key.table not in seen.tables):
-        return f"{clean(named)}: not measured any more"
+        return f"{clean(named)}: no longer measured"
     family = key.metric.partition(".")[0]
     same = (
         one.series.table == (key.table or None) and one.series.metric.about.name.partition(".")[0] == family
         for one in seen.measured
     )
     if key.label and seen.run is not None and seen.run.outcome == Outcome.PUBLISHED and any(same):
-        return f"{clean(named)}: not there any more"
+        return f"{clean(named)}: no longer there"
     return None
 
 
@@ -174,5 +174,5 @@ def hours(span: timedelta) -> str:
 def clean(text: str) -> str:
     """One line without control characters and without what chats take for mentions and markup, cut after 400 characters."""
     text = " ".join("".join(character if character.isprintable() else " " for character in text).split())
-    text = text.translate({ord(character): None for character in "<>@`"})
+    text = text.replace("->", "to").translate({ord(character): None for character in "<>@`"})
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

@@ -36,6 +36,8 @@ def expected(one: Measurement) -> str | None:
         return None if one.high is None else f"up to {amount(one.high, unit)}"
     if one.high is None:
         return f"at least {amount(one.low, unit)}"
+    if one.low == one.high:
+        return amount(one.low, unit)
     return f"{plain(one.low, unit)} to {amount(one.high, unit)}"
 
 

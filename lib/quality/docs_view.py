@@ -20,7 +20,7 @@ from lib.quality.docs import Docs, policy, text_of
 from lib.quality.docs_renderer import ICONS
 from lib.quality.inert import inert
 from lib.quality.names import failures_command
-from lib.quality.validate import Findings
+from lib.quality.validate import MOST_KEYS, Findings
 
 _TRACEBACK = "Show exception traceback..."
 # fmt: off
@@ -50,7 +50,14 @@ class OwnPages(DefaultJinjaPageView):
         assert self.env.loader is not None
         self.env.loader = ChoiceLoader([PackageLoader("lib.quality"), self.env.loader])
         self.env.autoescape = True
-        own = {"docs": docs, "findings": findings, "pages": pages, "failures_command": failures_command, "icons": ICONS}
+        own = {
+            "docs": docs,
+            "findings": findings,
+            "most_keys": MOST_KEYS,
+            "pages": pages,
+            "failures_command": failures_command,
+            "icons": ICONS,
+        }
         safe = {"policy": Markup(policy(script)), "script": Markup(script), "style": Markup(text_of("docs.css"))}
         self.env.globals |= own | safe
         for name in _MARKUP:

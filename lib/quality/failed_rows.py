@@ -22,10 +22,8 @@ from lib.lake.runs import Run
 from lib.logs import printable
 from lib.quality.declared import POINTER
 from lib.quality.failing import failing_rows
-from lib.quality.validate import Finding, Findings, live_rows
+from lib.quality.validate import MOST_KEYS, Finding, Findings, Keys, live_rows
 
-MOST_KEYS = 20
-"""So many keys of the rows that fail an expectation are shown in its line."""
 # Characters of a key that is shown.
 _LONGEST = 80
 _LITERALS = {
@@ -60,10 +58,7 @@ class Listed:
 
     def with_keys(self) -> Findings:
         """The findings with some keys of the rows that fail each, where no part of them is personal."""
-        shown = (
-            replace(one, keys=_shown(one, self._some_of(one.name))) if one.name in self.about else one
-            for one in self.findings.all
-        )
+        shown = (replace(one, keys=self._keys_of(one)) if one.name in self.about else one for one in self.findings.all)
         return Findings(tuple(shown), self.findings.rows)
 
     def write(self, spark: SparkSession, layout: Layout) -> None:
@@ -76,11 +71,14 @@ class Listed:
         elif self.about:
             add_few(layout, [*self.few, *self._noted(Counter(row["expectation"] for row in self.few))])
 
-    def _some_of(self, name: str) -> list[Mapping[str, Any]]:
+    def _keys_of(self, finding: Finding) -> Keys | None:
         if self.many is None:
-            return [row for row in self.few if row["expectation"] == name]
-        some = self.many.where(F.col("expectation") == name).select("key", "pointer", "expectation")
-        return [row.asDict() for row in some.limit(MOST_KEYS + 1).collect()]
+            return _keys(finding, [row for row in self.few if row["expectation"] == finding.name], is_all=True)
+        some = self.many.where(F.col("expectation") == finding.name).select("key", "pointer")
+        if finding.is_of_reference:
+            some = some.dropDuplicates(["pointer"])
+        rows = [row.asDict() for row in some.limit(MOST_KEYS + 1).collect()]
+        return _keys(finding, rows, is_all=len(rows) <= MOST_KEYS)
 
     def _noted(self, listed: Mapping[str, int]) -> list[dict[str, Any]]:
         """A record without a key for each expectation of which rows are not listed, or other than GX counts."""
@@ -127,8 +125,8 @@ def list_failures(
     return Listed(findings, about, few=few, notes=notes)
 
 
-def _shown(finding: Finding, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Keys of rows as text: `id 17, 18`; of several columns `user_id day: 5 2026-11-25, 6 2026-11-25`. Nothing that is personal.
+def _keys(finding: Finding, rows: Sequence[Mapping[str, Any]], *, is_all: bool) -> Keys | None:
+    """Keys of rows, of which these are all or some; None where one is personal.
 
     Of a reference these are the keys that it names and that are not there.
     """
@@ -137,12 +135,12 @@ def _shown(finding: Finding, rows: Sequence[Mapping[str, Any]]) -> str:
         name = str(finding.meta["reference"]).removesuffix("[]")
         keys = [{name: row["pointer"]} for row in rows]
     if not keys or any(MASK in key.values() for key in keys):
-        return ""
+        return None
     texts = list(dict.fromkeys(printable(" ".join(map(str, key.values())))[:_LONGEST] for key in keys))
     if all(text.isdigit() for text in texts):
         texts.sort(key=int)
     names = " ".join(keys[0]) + (":" if len(keys[0]) > 1 else "")
-    return f"{names} {', '.join([*texts[:MOST_KEYS], *['...'] * (len(texts) > MOST_KEYS)])}"
+    return Keys(names, tuple(texts[:MOST_KEYS]), len(texts) if is_all else None)
 
 
 def key_of(source: Source, table: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

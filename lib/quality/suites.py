@@ -43,7 +43,7 @@ def _read(path: Path) -> dict[str, Any]:
         or not isinstance(expectations, list)
         or not all(isinstance(e, dict) and "type" in e for e in expectations)
     ):
-        message = f"{path}: is no GX suite; it needs a list 'expectations' whose entries have a 'type' and 'kwargs'"
+        message = f"{path}: is not a GX suite; it needs a list 'expectations' whose entries have a 'type' and 'kwargs'"
         raise ConfigError(message)
     return suite
 
@@ -79,7 +79,7 @@ def check_personal(source: Source, suites: Mapping[str, Mapping[str, Any]]) -> N
             if personal and entry["type"] not in _SAFE_FOR_PERSONAL:
                 message = (
                     f"expectations/{source.source}/{table}.json: {entry['type']} may show values of {personal[0]}, "
-                    f"which is personal (pii). For such a column take one of: {', '.join(sorted(_SAFE_FOR_PERSONAL))}"
+                    f"which is personal (pii). For such a column use one of: {', '.join(sorted(_SAFE_FOR_PERSONAL))}"
                 )
                 raise ConfigError(message)
 

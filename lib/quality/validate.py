@@ -39,6 +39,27 @@ _RULES = {
 }
 
 
+MOST_KEYS = 20
+"""So many keys of the rows that fail an expectation are on the page of its table."""
+# And so many in a line elsewhere.
+_FEW_KEYS = 5
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Keys of rows as text: of which columns, the first of them, and how many there are in all (None: nobody counted)."""
+
+    names: str
+    first: tuple[str, ...]
+    total: int | None
+
+    def shown(self, most: int) -> str:
+        """Up to so many: `id 17, 18 and 2 more`; of several columns `user_id day: 5 2026-11-25, 6 2026-11-25`."""
+        shown = self.first[:most]
+        more = "more" if self.total is None else f"{self.total - len(shown):,} more"
+        return f"{self.names} {', '.join(shown)}{'' if self.total == len(shown) else f' and {more}'}"
+
+
 @dataclass(frozen=True)
 class Finding:
     """What came of one expectation. `success` is None where it could not be checked; `severity` as in GX.
@@ -60,14 +81,18 @@ class Finding:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     rows_query: str | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
-    keys: str = ""
+    keys: Keys | None = None
 
     def __str__(self) -> str:
-        """One line for people: the rule, how many rows fail it, some of their keys, and its name in brackets.
+        """One line for people: the rule, how many rows fail it, a few of their keys, and its name in brackets.
 
         `listen_history.user_id -> users: 1 orphan (user_id 999) [listen_history.orphans.user_id]`
         """
-        keys = f" ({self.keys})" if self.keys else ""
+        return self.line(_FEW_KEYS)
+
+    def line(self, most: int) -> str:
+        """The same with up to so many keys."""
+        keys = f" ({self.keys.shown(most)})" if self.keys else ""
         return f"{self._rule}: {self._count}{keys} [{self.name}]"
 
     @property

@@ -36,8 +36,8 @@ def plausible_volume(counts: Mapping[str, int]) -> list[dict[str, Any]]:
         return []
     middle = median(counts[run_id] for run_id in last)
     notes = (
-        f"A number of rows that the last {len(last)} published runs make plausible ({last[0]} to {last[-1]}, median "
-        f"{middle:,.0f}). Further away than three deviations, and than 20 %, is worth a look."
+        f"About as many rows as the last {len(last)} published runs had ({last[0]} to {last[-1]}, median {middle:,.0f}). A "
+        "difference of more than three deviations and more than 20 % is worth a look."
     )
     return [
         {

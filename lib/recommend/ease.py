@@ -92,14 +92,14 @@ def solve(gram: NDArray[np.float64], regularisation: float, *, overwrite: bool =
     factor, info = dpotrf(work.T, lower=1, clean=0, overwrite_a=1)
     if info != 0:
         message = (
-            f"With a regularisation of {regularisation:g} the Gram matrix is not positive definite: take a greater one."
+            f"With a regularisation of {regularisation:g} the Gram matrix is not positive definite: use a greater one."
         )
         raise ValueError(message)
     reciprocal, _ = dpocon(factor, norm, uplo="L")
     if not reciprocal > np.finfo(np.float64).eps:
         message = (
             f"With a regularisation of {regularisation:g} the Gram matrix is too close to singular (reciprocal condition number "
-            f"{reciprocal:.1e}): take a greater one."
+            f"{reciprocal:.1e}): use a greater one."
         )
         raise ValueError(message)
     inverse, _ = dpotri(factor, lower=1, overwrite_c=1)

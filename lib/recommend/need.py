@@ -48,16 +48,16 @@ def reasons(
     more = (now.plays - then.plays) / max(1, then.plays)
     if more >= rules.new_plays:
         found.append(
-            f"There are {more:.1%} more plays than at the last training; {rules.new_plays:.1%} ask for a new one."
+            f"There are {more:.1%} more plays than at the last training; a new one is due from {rules.new_plays:.1%} on."
         )
     found += [
-        f"The hit rate of list {one.of_list} has fallen to {one.hit_rate:.3f}; its own history makes at least {one.low:.3f} "
-        "plausible."
+        f"The hit rate of list {one.of_list} has fallen to {one.hit_rate:.3f}; by its own history, at least {one.low:.3f} "
+        "was expected."
         for one in fallen
     ]
     found += [
         f"Plays by {category} have drifted: the population stability index is {moved:.3f}; above {rules.drift:.3f} "
-        "there is a new training."
+        "a new training is due."
         for category, moved in drifts(then, now).items()
         if moved > rules.drift
     ]

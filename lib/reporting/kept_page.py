@@ -27,7 +27,7 @@ def keep_page(docs: Path, page: IndexPage) -> None:
 
 
 def kept_page(docs: Address) -> IndexPage | None:
-    """The page whose data was kept with these docs, or None where they are not there any more."""
+    """The page whose data was kept with these docs, or None where they are no longer there."""
     if not storage.is_file(docs / NAME):
         return None
     kept: dict[str, Any] = json.loads(storage.read_text(docs / NAME))

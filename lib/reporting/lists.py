@@ -87,7 +87,9 @@ def fallen_since(layout: Layout, training: Decision | None) -> list[Fallen]:
     try:
         records = metrics.since(layout, training.decided_at)
     except (OSError, pa.ArrowException, DeltaError) as error:
-        log.warning("%s cannot be read (%s), so hit rates ask for no training", layout.metrics, type(error).__name__)
+        log.warning(
+            "%s cannot be read (%s), so a low hit rate cannot ask for a training", layout.metrics, type(error).__name__
+        )
         return []
     for record in records:
         one = from_record(record)

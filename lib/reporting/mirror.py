@@ -39,7 +39,7 @@ def mirror(site: Address, uri: str) -> int:
                 store.delete_file(f"{base}/{name}")
     except (OSError, ValueError) as error:
         message = (
-            f"the site could not be copied to {uri} (site.publish_to): {error}. {site} is as it should be; the next run copies "
+            f"the site could not be copied to {uri} (site.publish_to): {error}. {site} itself is complete; the next run copies "
             "what is missing."
         )
         raise LakeError(message) from error

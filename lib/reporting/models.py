@@ -49,7 +49,9 @@ def say_need(fired: Sequence[str]) -> None:
             "",
             *(
                 fired
-                or ["No training is needed: the last one is recent, and plays are as many and look as they did then."]
+                or [
+                    "No training is needed: the last one is recent, and the plays have neither grown nor changed much since."
+                ]
             ),
         ]
     )
@@ -83,7 +85,7 @@ def track(source: Source, layout: Layout) -> None:
         lists = sorted({one.list for one in decisions if one.verdict == Verdict.PROMOTED})
         send_decisions(source, source.models, decisions, {name: serving(layout, decisions, name) for name in lists})
     except ExportError as error:
-        log.warning("MLflow was not told of all decisions: %s. The next retrain-model sends what it lacks", error)
+        log.warning("MLflow does not have all decisions: %s. The next retrain-model sends the rest", error)
 
 
 def say_lists(layout: Layout, publication: Publication) -> None:

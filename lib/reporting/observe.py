@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from lib.console import Steps
+from lib.console import Steps, number_of
 from lib.lake import metrics, runs
 from lib.lake.runs import Run
 from lib.lake.states import RunState
@@ -94,8 +94,8 @@ def copy_site(watch: Watch) -> None:
     """
     publish_to = watch.site.source.site.publish_to
     if publish_to is not None:
-        with watch.steps.step("copy site"):
-            mirror(watch.site.layout.site, publish_to)
+        with watch.steps.step("copy site") as step:
+            step.result = number_of(mirror(watch.site.layout.site, publish_to), "file")
 
 
 def _before(summaries: Sequence[RunSummary], run: Run) -> list[RunSummary]:
@@ -109,6 +109,6 @@ def _tried(what: str, step: Callable[[], T]) -> T | None:
         return step()
     except Exception as error:  # noqa: BLE001 - it is told, and ends nothing
         # Whatever it is: nothing that goes wrong here may change how the run ends.
-        log.warning("%s failed (%s); the run is as it would have been", what, type(error).__name__)
+        log.warning("%s failed (%s); the run itself is not affected", what, type(error).__name__)
         log.debug("%s", "\n".join([what, *traced(error)]))
         return None

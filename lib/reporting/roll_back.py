@@ -34,7 +34,7 @@ def roll_back(watch: Watch, at: datetime) -> None:
     before = publications.current(layout)
     was_killed = before is not None and before.restores is not None and left_by(layout) == _name(before.replaces)
     name = _name(before.replaces if was_killed else before.publication_id) if before else _name(None)
-    with writing(layout, name, at), watch.steps.step("roll back"):
+    with writing(layout, name, at), watch.steps.step("roll back") as step:
         remove_rebuilds(layout)
         # Both, whatever the first one found.
         was_killed |= any([publications.heal(layout), heal_site(watch.site)])
@@ -45,6 +45,7 @@ def roll_back(watch: Watch, at: datetime) -> None:
             note_rollback(watch.site, publication)
         write_site(watch.site)
         copy_site(watch)
+        step.result = f"publication {publication.restores}"
     _say_done(layout, publication)
 
 

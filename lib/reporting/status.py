@@ -172,7 +172,7 @@ def _next(
     if newest.outcome is Outcome.RUNNING or ended is None:
         return f"wait until run {newest.run_id} has ended"
     if ended.outcome is Outcome.PUBLISHED and tasks:
-        return "see the log of what failed in the scheduler; a success there ends this"
+        return "see the log of what failed in the scheduler; its next success clears this"
     resume = f"./spark-submit.sh full-ingest {own} --resume {ended.run_id}"
     return {
         Outcome.PUBLISHED: "nothing to do",
@@ -267,7 +267,7 @@ def say_status(status: Status) -> None:
         return
     n_runs = len(status.runs)
     say([f"{status.source}: the last {n_runs} runs" if n_runs > 1 else f"{status.source}: its only run", ""])
-    heads = ("Started (UTC)", "Outcome", "Seconds", "Rows", "Rejected", "Orphans", "Anomalies")
+    heads = ("Started (UTC)", "Outcome", "Seconds", "Landed", "Rejected", "Orphans", "Anomalies")
     show_table(
         heads, [_cells(run) for run in status.runs], optional=("Run", [one.summary.run_id for one in status.runs])
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from shlex import quote
+from shlex import join
 
 from lib.config import is_column_name
 from lib.console import columns, number_of, say
@@ -73,7 +73,7 @@ def say_done(layout: Layout, run: Run, named: str | None = None) -> None:
                 )
         if table.rows_resolved:
             lines.append(f"{number_of(table.rows_resolved, 'row')} of {table.table} left quarantine.")
-    check = _last_check(layout, run)
+    check, where = _last_check(layout, run), ("--source", named or run.source, "--lake", str(layout.root))
     if run.state == runs.PUBLISHED and check is not None:
         lines += check.lines or ()
     say(lines)
@@ -81,6 +81,7 @@ def say_done(layout: Layout, run: Run, named: str | None = None) -> None:
         lines = [f"Run {run.run_id} is published.", *_accepted(layout, run)]
         # In the words that its site and its docs have.
         lines += [f"Checks:  {Counts.recorded(check)}"] if check is not None else []
+        lines += [f"Rows:    {failures_command(check.docs_id, *where)}"] if check is not None and check.warnings else []
         lines += [
             f"Docs:    {layout.site / 'index.html'}  (open it in a browser)",
             f"Tables:  {layout.published_json}  (docs/reading.md says how to read them)",
@@ -89,7 +90,7 @@ def say_done(layout: Layout, run: Run, named: str | None = None) -> None:
     else:
         lines = [
             f"Run {run.run_id} is merged and not published.",
-            f"Next:    ./spark-submit.sh sanity-check --source {quote(named or run.source)} --lake {quote(str(layout.root))}",
+            f"Next:    {join(['./spark-submit.sh', 'sanity-check', *where])}",
         ]
         say(lines, WARNED)
 
@@ -104,7 +105,7 @@ def why_not_published(
     # A failure that was accepted is not what stops it.
     said = Findings((*broken, *findings.warnings), findings.rows).lines
     lines = [f"{findings.counts}:", *(f"  {line}" for line in said)]
-    lines += ["What was published before stays current."]
+    lines += ["The previous publication stays current."]
     if findings.failed:
         where = ("--source", named, "--lake", str(layout.root))
         lines += [f"Rows:    {failures_command(docs_id, *where)}"]
@@ -124,7 +125,7 @@ def _last_check(layout: Layout, run: Run) -> Check | None:
 
 
 def _because(table: TableRun) -> str:
-    skipped = f"pages skipped, as rules of errors say: {table.pages_skipped:,}" if table.pages_skipped else None
+    skipped = f"pages skipped by error rules: {table.pages_skipped:,}" if table.pages_skipped else None
     why = table.unproved_because or skipped
     return f": {why}" if why else ""
 

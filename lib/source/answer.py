@@ -108,7 +108,7 @@ def count(answer: Json, place: str | None, headers: Mapping[str, str], what: str
         return None
     found = _number_of(value)
     if found is None:
-        message = f"api.pagination.{what}: {place} is no whole number of rows or pages in the answer"
+        message = f"api.pagination.{what}: {place} is not a whole number of rows or pages in the answer"
         raise SourceError(message)
     return found
 

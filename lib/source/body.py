@@ -71,7 +71,7 @@ def unpacked(raw: bytes, encoding: str, max_bytes: int) -> bytes:
         return _inflated(raw, _ZLIB if is_zlib else _RAW_DEFLATE, max_bytes)
     if names in (["gzip"], ["x-gzip"]):
         raise TryAgainError("the body is not gzip, though its Content-Encoding says so", reason="encoding")
-    raise SourceError("the body's Content-Encoding is neither gzip nor deflate, which alone were asked for")
+    raise SourceError("the body's Content-Encoding is neither gzip nor deflate, and only these were asked for")
 
 
 def text_of(body: bytes, content_type: str) -> str:

@@ -236,7 +236,7 @@ class SourceClient:
                 tally.status = response.status_code
                 is_refused = response.status_code == HTTPStatus.UNAUTHORIZED and not tally.is_renewed
                 if is_refused and (token := self._shown_by(request)):
-                    raise TokenRefusedError("the source does not take the token", token.serial)
+                    raise TokenRefusedError("the source does not accept the token", token.serial)
                 if response.status_code not in REDIRECTS:
                     return replace(self._reply(response, asked.rules), url=target)
                 check_redirect(response.status_code, asked)
@@ -263,7 +263,7 @@ class SourceClient:
         except ValueError:
             target = None
         if target is None:
-            message = f"the source {does} something that is no URL"
+            message = f"the source {does} something that is not a URL"
             raise SourceError(message)
         origin_of(target)
         parts = urlsplit(target)

@@ -55,7 +55,7 @@ class OpenGate:
 
     def source_token(self, refused: int | None = None) -> Token:
         """None at all: an open gate is for sources that ask for none."""
-        raise SourceError("api.auth: there is nobody here who gets a token")
+        raise SourceError("api.auth: this process cannot get a token")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, OpenGate)

@@ -80,7 +80,7 @@ def check_allowed(origin: Origin, home: Origin, allowed_hosts: Iterable[str]) ->
         SourceError: nothing may be sent there.
     """
     if origin.host.rstrip(".") in NEVER_NAMES or is_never(origin.host):
-        raise SourceError(f"{origin} is a link-local address or a metadata service, which is never asked")
+        raise SourceError(f"{origin} is a link-local address or a metadata service, which is never contacted")
     if origin == home:
         return
     if home.scheme == "https" and origin.scheme == "http":

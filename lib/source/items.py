@@ -62,7 +62,9 @@ def check_selected(paging: Paging, items: list[Json], n_items: int, n_before: in
     """
     if items and not any(isinstance(item, dict) or item is None for item in items):
         kinds = ", ".join(dict.fromkeys(kind_of(item) for item in items))
-        message = f"api.pagination.items: {paging.items} selects a list of no objects (there is {kinds})"
+        message = (
+            f"api.pagination.items: {paging.items} selects a list whose elements are not objects (there is {kinds})"
+        )
         raise SourceError(message)
     is_ended_by_none = paging.is_addressable or paging.style == "keyset"
     if n_before and not n_items and total is None and is_ended_by_none:

@@ -68,7 +68,7 @@ def _why_not(text: str, said: str) -> SourceError:
     try:
         _EXACT.decode(text)
     except _NoNumberError:
-        return SourceError("the answer holds NaN or Infinity, which is no JSON")
+        return SourceError("the answer holds NaN or Infinity, which is not JSON")
     except _DuplicateKeyError as error:
         return _twice(error)
     except json.JSONDecodeError as error:
@@ -76,7 +76,7 @@ def _why_not(text: str, said: str) -> SourceError:
             return TryAgainError(
                 f"the answer goes on after the end of its JSON (character {error.pos})", reason="not_json"
             )
-        return BrokenJsonError(f"the answer is no valid JSON: {_plain(error.msg)} at character {error.pos}", error.pos)
+        return BrokenJsonError(f"the answer is not valid JSON: {_plain(error.msg)} at character {error.pos}", error.pos)
     except RecursionError:
         return SourceError("the JSON is nested too deeply")
     except ValueError:
@@ -91,7 +91,7 @@ def _plain(said: str) -> str:
 
 def _twice(error: _DuplicateKeyError) -> SourceError:
     which = f"the key {error.key!r}" if is_name(error.key) else "a key (which may hold a value, and is not shown)"
-    return SourceError(f"{which} stands twice in one JSON object")
+    return SourceError(f"{which} appears twice in one JSON object")
 
 
 def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

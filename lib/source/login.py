@@ -174,7 +174,7 @@ def granted(reply: Reply, login: Login) -> Granted:
     is_beside = login.token.startswith((HEADER, COOKIE))
     answer = {} if is_beside else _object(reply.body)
     if answer is None:
-        raise TryAgainError("the answer is no JSON object", reason="not_json")
+        raise TryAgainError("the answer is not a JSON object", reason="not_json")
     text = _beside(reply, login.token) if is_beside else at(answer, login.token)
     if not isinstance(text, str) or not _TOKEN.fullmatch(text):
         code = _error_code(reply.body)

@@ -33,7 +33,7 @@ def failure_of(error: Exception, timeout_s: float, *, in_body: bool = False) -> 
         )
     refused = any(isinstance(cause, _REFUSED) for cause in causes)
     if not refused and any(isinstance(cause, _TIMEOUTS) for cause in causes):
-        what = "no whole answer" if in_body else "no answer"
+        what = "no complete answer" if in_body else "no answer"
         return TryAgainError(f"{what} within {timeout_s:g} s (api.limits.timeout_s)", reason="timeout")
     if in_body:
         return TryAgainError("the body ended early or could not be read", reason="body_ended_early")
@@ -42,7 +42,7 @@ def failure_of(error: Exception, timeout_s: float, *, in_body: bool = False) -> 
     if any(isinstance(cause, ssl.SSLError | urllib3.exceptions.SSLError) for cause in causes):
         return TryAgainError("no TLS connection could be made", reason="tls")
     if any(_is_no_http(cause) for cause in causes):
-        return TryAgainError("the answer is no HTTP that can be read", reason="protocol")
+        return TryAgainError("the answer is not valid HTTP", reason="protocol")
     return TryAgainError("no connection (is the server running, and the address right?)", reason="connection")
 
 

@@ -70,9 +70,7 @@ def prepared(url: str, asked: Asked, access: Access, token: str | None) -> reque
         if own := (*own, *fixed.secret_params, *access.params):
             request.prepare_url(with_query(final, own), None)
     elif asked.is_post:
-        message = (
-            f"{origin} is another server than api.url, which alone is asked by POST: what is in the body is for it"
-        )
+        message = f"{origin} is another server than api.url; a POST goes to api.url alone, as its body is meant for it"
         raise SourceError(message)
     return request
 

@@ -107,7 +107,7 @@ def apart(body: str, items: str) -> Apart | None:
             broken = (error.msg.partition(": ")[0], first + error.pos)
         if broken is not None:  # outside of the handler: its exception holds the text
             message = (
-                f"the answer is no valid JSON: {broken[0]} at character {broken[1]}{place(body, broken[1], items)}"
+                f"the answer is not valid JSON: {broken[0]} at character {broken[1]}{place(body, broken[1], items)}"
             )
             raise TryAgainError(message, reason="not_json")
         rows.append(row)

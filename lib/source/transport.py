@@ -96,7 +96,9 @@ def _checked(sock: socket.socket) -> socket.socket:
     peer = str(sock.getpeername()[0])
     if is_never(peer):
         sock.close()
-        raise SourceError(f"the host is at {peer}, a link-local address or a metadata service, which is never asked")
+        raise SourceError(
+            f"the host is at {peer}, a link-local address or a metadata service, which is never contacted"
+        )
     return sock
 
 

@@ -32,28 +32,28 @@ def fit(table: Table, held: Mapping[str, str]) -> Fit:
     adopted = {name: kind for name, kind in held.items() if name not in declared}
     problems = [
         f"tables.{table.name}.columns.{name}: the lake holds {held[name]}, which cannot become {kind} without loss; "
-        f"declare {held[name]} again, or make the tables anew from all landed pages: full-ingest --from-landed all"
+        f"declare {held[name]} again, or rebuild the tables from all landed pages: full-ingest --from-landed all"
         for name, kind in changed.items()
         if name not in widened
     ]
     if table.on_new_column != "evolve":
         problems += [
             f"tables.{table.name}.columns: the lake holds a column {name!r} that is not declared; declare {name}: {kind}, or "
-            "make the tables anew from all landed pages: full-ingest --from-landed all"
+            "rebuild the tables from all landed pages: full-ingest --from-landed all"
             for name, kind in adopted.items()
         ]
     read_as = {column.json_key: column.name for column in table.columns}
     problems += [
         f"tables.{table.name}.columns.{read_as[name]}.from: the lake holds a column {name!r} that was made from the same key of "
-        f"the JSON; declare it as {name}, or make the tables anew from all landed pages: full-ingest --from-landed all"
+        f"the JSON; declare it as {name}, or rebuild the tables from all landed pages: full-ingest --from-landed all"
         for name in adopted
         if name in read_as and table.on_new_column == "evolve"
     ]
     added = {name: kind for name, kind in declared.items() if name not in held}
     by_case = {name.lower(): name for name in held}
     problems += [
-        f"tables.{table.name}.columns.{name}: the lake holds {by_case[name.lower()]!r}, and names of columns that differ only in "
-        "case cannot stand side by side"
+        f"tables.{table.name}.columns.{name}: the lake holds {by_case[name.lower()]!r}, and a table cannot have two "
+        "columns whose names differ only in case"
         for name in added
         if name.lower() in by_case
     ]

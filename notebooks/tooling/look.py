@@ -22,6 +22,9 @@ SEVERITIES = alt.Scale(domain=["critical", "warning"], range=["#d1453b", "#b87a0
 """Critical is red, a warning amber; both stand out from a light and from a dark page."""
 WIDTH = 1080
 """Pixels of a plot, labels included, in the column of a page."""
+# Just above 1: Vega allows one tick more than there are steps, which would be halves where the most is 1 or 2.
+WHOLE = alt.Axis(tickMinStep=1.01)
+"""The axis of a few things that are counted: whole numbers only."""
 NARROWER = {"30rem": 350, "56rem": 620}
 """Those on a page of at most this width."""
 _INKS = ":root { color: #1c2430 } @media (prefers-color-scheme: dark) { :root { color: #e6eaf0 } }"
@@ -51,9 +54,11 @@ def drawn(spec: dict[str, Any], width: int, *, on_page: bool = False) -> str:
 def table(frame: pd.DataFrame) -> Styler:
     """The rows for people: thousands apart, times to the minute, sizes in KB or MB, a dash for nothing, no number before a row."""
     frame = frame.reset_index(drop=True)
-    numbers = [name for name in frame if pd.api.types.is_numeric_dtype(frame[name])]
+    sides = ["right" if pd.api.types.is_numeric_dtype(frame[name]) else "left" for name in frame]
     shown = frame.style.hide(axis="index").format({name: _text_of(str(name)) for name in frame})
-    return shown.set_properties(subset=numbers, **{"text-align": "right"})
+    # Heads as well; the style of a page has all of them to the right.
+    rules = [{"selector": f".col{number}", "props": f"text-align: {side}"} for number, side in enumerate(sides)]
+    return shown.set_table_styles(rules, overwrite=False)
 
 
 def _theme() -> alt.theme.ThemeConfig:

@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,17 @@ def node_modules(packages: Path, folder: Path) -> Path:
         subprocess.run(install, cwd=folder, check=True, timeout=300)
         (folder / STAMP).write_text(lock.read_text("utf-8"), "utf-8")
     return folder / "node_modules"
+
+
+@contextmanager
+def started(command: Sequence[str], cwd: Path, log: Path, url: str) -> Iterator[None]:
+    """A server that answers well at `url`, for the time of the block."""
+    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output, cwd=cwd) as server:
+        try:
+            wait_for(url, server, log)
+            yield
+        finally:
+            server.terminate()
 
 
 def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:

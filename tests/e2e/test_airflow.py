@@ -260,7 +260,7 @@ def test_what_was_left_half_done_is_said_and_fixed(at_work: AtWork) -> None:
     assert "Airflow: the DAGs are switched on" in at_work.init
     assert at_work.airflow.ask("GET", "dags/full_ingest")["is_paused"] is False
     assert "An earlier Airflow (process 1) was killed. 0 of its processes were left" in at_work.start
-    assert f"Airflow is at work: http://localhost:{at_work.airflow.port} " in at_work.start
+    assert f"Airflow is running: http://localhost:{at_work.airflow.port} " in at_work.start
 
 
 def test_airflows_own_metrics_are_sent_where_a_setting_says(at_work: AtWork) -> None:
@@ -477,10 +477,10 @@ def test_only_this_machine_reaches_it_and_a_second_start_says_that_it_is_at_work
     }
     assert listening == {f"0100007F:{airflow.port:04X}"}
     again = airflow.script("start.sh")
-    assert (again.returncode, again.stderr) == (0, f"Airflow is at work already: http://localhost:{airflow.port}\n")
+    assert (again.returncode, again.stderr) == (0, f"Airflow is running already: http://localhost:{airflow.port}\n")
     init = airflow.script("init.sh", AIRFLOW_ADMIN_PASSWORD="other")
     assert init.returncode == 2
-    assert "Airflow is at work" in init.stderr
+    assert "Airflow is running" in init.stderr
 
 
 def test_another_airflow_on_the_same_port_is_refused_and_touches_nothing(airflow: Airflow, tmp_path: Path) -> None:
@@ -489,7 +489,7 @@ def test_another_airflow_on_the_same_port_is_refused_and_touches_nothing(airflow
     ended = other.script("start.sh")
     assert ended.returncode == 1
     assert f"Port {airflow.port} on 127.0.0.1 is in use" in ended.stderr
-    assert other.script("terminate.sh").stderr == "Airflow was not at work.\n"
+    assert other.script("terminate.sh").stderr == "Airflow was not running.\n"
     assert airflow.ask("GET", "dags/full_ingest")["status"] == 200
 
 
@@ -560,7 +560,7 @@ def test_terminate_stops_a_job_at_work_cleanly_and_leaves_nothing_running(airflo
         assert time.monotonic() < deadline, "the job does not begin"
         time.sleep(0.2)
     ended = airflow.script("terminate.sh")
-    assert (ended.returncode, ended.stderr.splitlines()[-1]) == (0, "Airflow has ended.")
+    assert (ended.returncode, ended.stderr.splitlines()[-1]) == (0, "Airflow has stopped.")
     assert processes_with(mark) == []
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -570,4 +570,4 @@ def test_terminate_stops_a_job_at_work_cleanly_and_leaves_nothing_running(airflo
     with closing(sqlite3.connect(airflow.home / "airflow.db")) as database:
         assert database.execute(query).fetchall() == [("up_for_retry",)], "the next start goes on with it"
     again = airflow.script("terminate.sh")
-    assert (again.returncode, again.stderr) == (0, "Airflow was not at work.\n")
+    assert (again.returncode, again.stderr) == (0, "Airflow was not running.\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +13,7 @@ import pytest
 import requests
 
 from tests.e2e.jobs_and_lakes import ROOT, Row, Step, free_port, step
-from tests.e2e.own_environment import node_modules, wait_for
+from tests.e2e.own_environment import node_modules, started
 from tests.e2e.servers.copied import Served, copy_of, copy_should_be
 from tests.e2e.servers.store import order
 from tests.e2e.warm_process import WarmProcess
@@ -68,15 +67,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JsonServer]:
     yaml.write_text(f"source: shop\napi: {{url: '{url}'}}\ntables:\n{tables}", "utf-8")
     program = packages / "json-server" / "lib" / "cli" / "bin.js"
     command = ["node", str(program), str(file), "--host", "127.0.0.1", "--port", str(port), "--quiet"]
-    with (
-        (folder / "log").open("wb") as log,
-        subprocess.Popen(command, stdout=log, stderr=log, cwd=folder) as process,
-    ):
-        try:
-            wait_for(f"{url}/orders?_limit=1", process, folder / "log")
-            yield JsonServer(url, file, yaml)
-        finally:
-            process.terminate()
+    with started(command, folder, folder / "log", f"{url}/orders?_limit=1"):
+        yield JsonServer(url, file, yaml)
 
 
 @pytest.fixture(scope="module")

@@ -48,7 +48,7 @@ class Killed:
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[DemoServer]:
-    """A day later than the lake. Some users have no email, so that rows are rejected; no row is there twice."""
+    """A day later than the lake. Some users have no email, so that rows are rejected; no row appears twice."""
     with DemoServer(DemoSettings(**SMALL, day=1, blemishes=False, faults=Faults(nulls=2))) as server:
         yield server
 
@@ -210,7 +210,7 @@ def test_the_next_run_names_the_one_that_was_killed_and_how_to_go_on_with_it(nex
 def test_a_run_is_not_resumed_with_other_settings(with_other_settings: tuple[Ended, bool]) -> None:
     ended, is_changed = with_other_settings
     assert ended.status == 2
-    assert "--resume chained: the settings are not those of that run any more" in ended.err
+    assert "--resume chained: the settings have changed since that run" in ended.err
     assert not is_changed
 
 

@@ -6,7 +6,6 @@ FastAPI with fastapi-pagination, strawberry, and Django REST framework behind a 
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +16,7 @@ import pytest
 
 from lib.errors import SourceError
 from tests.e2e.jobs_and_lakes import ROOT, Step, free_port, step
-from tests.e2e.own_environment import python_with, wait_for
+from tests.e2e.own_environment import python_with, started
 from tests.e2e.servers.copied import Served, copy_of, copy_should_be
 from tests.e2e.servers.store import CLIENT_SECRET, PASSWORD, Row, Store, order, orders
 from tests.e2e.warm_process import WarmProcess
@@ -94,15 +93,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     tables = "".join(table.yaml(name) for name, table in TABLES.items())
     yaml.write_text(f"source: shop\napi:\n  url: {url}\n  auth: {BY_COOKIE}\ntables:\n{tables}", "utf-8")
     command = [str(python), "-m", "tests.e2e.servers", str(store.path), str(port)]
-    with (
-        (folder / "log").open("wb") as log,
-        subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT) as server,
-    ):
-        try:
-            wait_for(f"{url}/openapi.json", server, folder / "log")
-            yield Shop(url, store, yaml)
-        finally:
-            server.terminate()
+    with started(command, ROOT, folder / "log", f"{url}/openapi.json"):
+        yield Shop(url, store, yaml)
 
 
 @dataclass(frozen=True)

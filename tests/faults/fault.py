@@ -11,7 +11,7 @@ from tests.suite_parts import is_quick
 
 
 class DoesNotApplyError(Exception):
-    """The code that a fault changes is not there any more, or is there more than once."""
+    """The code that a fault changes is no longer there, or is there more than once."""
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,7 @@ def test_a_repeated_row(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
         f"{RUN_1}: page 2, row 1: duplicate of page 1, row 2: identical",
         f"{RUN_2}: page 1, row 2: taken: nothing had changed",
         f"{RUN_4}: page 1, row 2: taken: nothing had changed",
-        "silver: there; first seen 2026-01-02 00:00 UTC, last changed by run run-1 (2026-01-02 00:00 UTC)",
+        "silver: present; first seen 2026-01-02 00:00 UTC, last changed by run run-1 (2026-01-02 00:00 UTC)",
         f"{PUBLICATION}: there",
         f"{LOOKED_AT}.",
     ]
@@ -167,7 +167,7 @@ def test_a_replaced_row_and_one_older_than_what_the_lake_held(shop: Shop, capsys
         f"{RUN_1}: page 3, row 1: taken",
         f"{RUN_2}: page 1, row 3: not taken: the lake held a row whose at is newer",
         f"{RUN_4}: page 2, row 1: taken: nothing had changed",
-        "silver: there; first seen 2026-01-02 00:00 UTC, last changed by run run-1 (2026-01-02 00:00 UTC)",
+        "silver: present; first seen 2026-01-02 00:00 UTC, last changed by run run-1 (2026-01-02 00:00 UTC)",
     ]
 
 
@@ -184,8 +184,8 @@ def test_a_tie_is_broken_by_content_and_a_deleted_row_is_said_to_be_one(
     ]
     assert lines[3:] == [
         f"{RUN_2}: on no page: marked as deleted",
-        "silver: deleted: run run-2 (2026-01-03 00:00 UTC) found it no more; first seen 2026-01-02 00:00 UTC",
-        f"{PUBLICATION}: there, as run run-1 left it; silver has changed since",
+        "silver: deleted: run run-2 (2026-01-03 00:00 UTC) no longer found it; first seen 2026-01-02 00:00 UTC",
+        f"{PUBLICATION}: present, as run run-1 left it; silver has changed since",
         f"{LOOKED_AT}.",
     ]
 
@@ -196,8 +196,8 @@ def test_a_rejected_row_that_is_good_later_and_not_published(shop: Shop, capsys:
         f"{RUN_1}: page 2, row 3: rejected: missing_value:name (arrived: run run-2)",
         f"{RUN_2}: page 2, row 1: taken",
         f"{RUN_4}: page 2, row 2: taken: nothing had changed",
-        "silver: there; first seen 2026-01-03 00:00 UTC, last changed by run run-2 (2026-01-03 00:00 UTC)",
-        f"{PUBLICATION}: not there",
+        "silver: present; first seen 2026-01-03 00:00 UTC, last changed by run run-2 (2026-01-03 00:00 UTC)",
+        f"{PUBLICATION}: not present",
         f"{LOOKED_AT}.",
     ]
 
@@ -207,8 +207,8 @@ def test_a_row_that_was_deleted_and_is_back(shop: Shop, capsys: pytest.CaptureFi
         f"{RUN_1}: page 1, row 3: taken",
         f"{RUN_2}: on no page: marked as deleted",
         f"{RUN_4}: page 1, row 3: taken: it was deleted, and is back",
-        "silver: there; first seen 2026-01-02 00:00 UTC, last changed by run run-4 (2026-01-05 00:00 UTC)",
-        f"{PUBLICATION}: there, as run run-1 left it; silver has changed since",
+        "silver: present; first seen 2026-01-02 00:00 UTC, last changed by run run-4 (2026-01-05 00:00 UTC)",
+        f"{PUBLICATION}: present, as run run-1 left it; silver has changed since",
         f"{LOOKED_AT}.",
     ]
 
@@ -231,7 +231,7 @@ def test_a_key_of_two_columns_one_of_them_personal(shop: Shop, capsys: pytest.Ca
     assert [lines[1], lines[3]] in (one, two)
     assert lines[4:] == [
         f"{RUN_2}: on no page: kept (the table has deletes: ignore)",
-        "silver: there; first seen 2026-01-02 00:00 UTC, last changed by run run-1 (2026-01-02 00:00 UTC)",
+        "silver: present; first seen 2026-01-02 00:00 UTC, last changed by run run-1 (2026-01-02 00:00 UTC)",
         f"{PUBLICATION}: there",
         "Looked at 5 pages of 4 runs (run-1 to run-4).",
     ]
@@ -267,7 +267,7 @@ def test_a_lake_with_no_quarantine_no_publication_and_at_first_no_pages(
         assert shop.explain(capsys, "things", "id=1") == [
             "things id=1:",
             f"{RUN_2}: page 1, row 1: taken",
-            "silver: there; first seen 2026-01-03 00:00 UTC, last changed by run run-2 (2026-01-03 00:00 UTC)",
+            "silver: present; first seen 2026-01-03 00:00 UTC, last changed by run run-2 (2026-01-03 00:00 UTC)",
             "publication: nothing is published",
             "Looked at 1 page of run run-2.",
         ]

@@ -267,8 +267,8 @@ def test_a_rows_history_has_a_line_per_version_in_which_it_changed(kept: Kept) -
         ({"id": "17"}, "'id' is bigint: give a Python int, not a str"),
         ({"id": True}, "'id' is bigint: give a Python int, not a bool"),
         ({"id": Decimal(17)}, "'id' is bigint: give a Python int, not a Decimal"),
-        ({"idd": 17}, "'idd' is no column of the key; did you mean 'id'?"),
-        ({"id": 17, "name": "a"}, "'name' is no column of the key"),
+        ({"idd": 17}, "'idd' is not a column of the key; did you mean 'id'?"),
+        ({"id": 17, "name": "a"}, "'name' is not a column of the key"),
         ({}, "the key is id; id is missing"),
     ],
 )

@@ -146,7 +146,7 @@ def test_rows_in_quarantine_are_found_again_by_later_runs_and_by_name(things: Se
     assert [row["id"] for row in found] == [1, 2]
     with pytest.raises(ConfigError, match="there is no table 'thing'; did you mean 'things'"):
         lake.key_hash("thing", {"id": 1})
-    with pytest.raises(ConfigError, match="'nr' is no column of the key"):
+    with pytest.raises(ConfigError, match="'nr' is not a column of the key"):
         lake.key_hash("things", {"nr": 1})
     with pytest.raises(ConfigError, match="give a Python int, not a str"):
         lake.key_hash("things", {"id": "1"})

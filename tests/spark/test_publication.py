@@ -76,7 +76,7 @@ def test_duplicates_and_missing_values_are_told_as_they_arrived_and_as_they_were
     for column, rows in (("id", "1"), ("name", "3")):
         cells = f'<td data-name="Column">{column}</td><td class="n" data-name="Rows without a value">{rows}</td>'
         assert f'{cells}<td class="n" data-name="Landed">6</td>' in index.replace("> <", "><")
-    # Of the three rows that were merged, one has no name; no key is there twice.
+    # Of the three rows that were merged, one has no name; no key appears twice.
     docs = "".join(path.read_text("utf-8") for path in (on_disk(things.layout.site) / "runs").rglob("*.html"))
     assert "≈66.667% not null" in docs
     assert things.rows(things.layout.failures, "SELECT expectation, key FROM t") == [

@@ -80,7 +80,7 @@ def test_a_row_that_a_replay_takes_is_marked_as_accepted_and_comes_under_its_own
     assert sized.quarantine() == [("run-1", "wrong_type:size", "accepted", "run-2")]
     told = explained(sized, "id=2")
     assert told[1].endswith("page 1, row 2: rejected: wrong_type:size (accepted: run run-2)")
-    assert told[2].startswith("silver: there; first seen 2026-01-02 00:00 UTC")
+    assert told[2].startswith("silver: present; first seen 2026-01-02 00:00 UTC")
     # Again: nothing more to do, and nothing written.
     before = sized.version()
     assert sized.replay("run-1").tables["things"].rows_inserted == 0

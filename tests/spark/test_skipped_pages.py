@@ -38,7 +38,7 @@ def test_a_skipped_page_takes_no_row_away_and_what_the_other_pages_have_is_merge
     run = skipped(judged, 2, *changed)
     record = run.tables["things"]
     assert (record.error, record.proof, record.pages_skipped) == (None, "unproved", 1)
-    assert record.unproved_because == "1 page was skipped, as rules of errors say: page 2"
+    assert record.unproved_because == "1 page was skipped by error rules: page 2"
     assert (record.rows_landed, record.rows_updated, record.rows_deleted) == (5, 5, 0)
     names = [(number, "new" if number in (1, 2, 3, 7, 8) else f"row {number}") for number in range(1, 10)]
     assert judged.silver("id, name") == names
@@ -55,7 +55,7 @@ def test_a_replay_still_says_what_was_skipped(judged: Served, of: str) -> None:
     asked = judged.n_asked
     record = judged.replay(of).tables["things"]
     assert (record.error, record.proof, record.pages_skipped) == (None, "unproved", 1)
-    assert record.unproved_because == "1 page was skipped, as rules of errors say: page 2"
+    assert record.unproved_because == "1 page was skipped by error rules: page 2"
     assert [number for number, _ in judged.silver(LIVE)] == [1, 2, 3, 7, 8, 9]
     assert judged.n_asked == asked
     assert all_runs(judged.layout)[-1].tables["things"].pages_skipped == 1

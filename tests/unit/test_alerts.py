@@ -363,13 +363,13 @@ def test_many_series_of_one_rule_are_one_message() -> None:
             rule(no_success_for="26h"),
             seen(),
             30 * HOUR,
-            "the last run that succeeded ended 2026-03-05 02:00 UTC, 30 h ago; at most 26 h are normal",
+            "the last run that succeeded ended 2026-03-05 02:00 UTC, 30 h ago; at most 26 h is normal",
         ),
         (
             rule(no_success_for="90m"),
             seen(last_success=None),
             91 * HOUR / 60,
-            "no run has succeeded; the first one began 2026-03-05 02:00 UTC, 91 min ago; at most 90 min are normal",
+            "no run has succeeded; the first one began 2026-03-05 02:00 UTC, 91 min ago; at most 90 min is normal",
         ),
         (
             rule(metric="quality.missing_values", above=3.0),
@@ -408,4 +408,5 @@ def test_a_duration_is_in_hours_from_two_on() -> None:
 
 def test_texts_have_no_markup_and_no_mention() -> None:
     assert clean("a <!channel>\n`b`\x00 @here") == "a !channel b here"
+    assert clean("history.user_id -> users: 1 orphan") == "history.user_id to users: 1 orphan"
     assert len(clean("x" * 1000)) == 401

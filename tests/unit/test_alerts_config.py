@@ -151,7 +151,7 @@ def test_a_url_that_is_written_out_is_a_mistake_and_is_not_shown(url: str, tmp_p
         ),
         (
             "no_success_for: 26 hours",
-            "no_success_for: is no duration; write a whole number and m, h or d (minutes, hours, days), such as 26h",
+            "no_success_for: is not a duration; write a whole number and m, h or d (minutes, hours, days), such as 26h",
         ),
         ("no_succes_for: 26h, outcome: [failed]", "no_succes_for: unknown key; did you mean 'no_success_for'?"),
         ("name: x, outcome: [failed]", "name: unknown key; the name is the key before it"),
@@ -200,8 +200,8 @@ def test_an_unknown_channel_and_severity_are_told_together(tmp_path: Path) -> No
         (
             'channels:\n  log: {url: "${A}"}\n  Ops: {url: "${A}"}\nrules: {}\n',
             [
-                "alerts.yml:2: channels.log: is the log of the job, which every rule has anyway; take another name",
-                "alerts.yml:3: channels.Ops: is no name: lower case letters, digits, '_' and '-', starting with a letter",
+                "alerts.yml:2: channels.log: is the log of the job, which every rule has anyway; choose another name",
+                "alerts.yml:3: channels.Ops: is not a name: lower case letters, digits, '_' and '-', starting with a letter",
             ],
         ),
     ],

@@ -163,7 +163,7 @@ def test_without_a_run_silence_and_reminders_are_told(tmp_path: Path) -> None:
         record_run(mine, "r2", START + 50 * HOUR, START + 51 * HOUR, 0)
         check_alerts(notifier_of(mine), START + 52 * HOUR)
     assert ops.titles == ["[critical] demo: late", "[critical, still open] demo: late", "[recovered] demo: late"]
-    assert "ended 2026-03-05 02:00 UTC, 26 h ago; at most 26 h are normal" in ops.bodies[0]["message"]
+    assert "ended 2026-03-05 02:00 UTC, 26 h ago; at most 26 h is normal" in ops.bodies[0]["message"]
 
 
 def test_a_run_that_was_killed_is_found_by_the_next_check(tmp_path: Path) -> None:

@@ -201,7 +201,7 @@ def test_an_address_of_another_machine_says_which_setting_to_change(bind: str, m
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, 0))]
 
     monkeypatch.setattr(socket, "getaddrinfo", known)  # no name server is asked by a test
-    with pytest.raises(ConfigError, match=rf"{bind} is no address of this machine .*--conf {BIND}=ADDRESS"):
+    with pytest.raises(ConfigError, match=rf"{bind} is not an address of this machine .*--conf {BIND}=ADDRESS"):
         BudgetServer(Budget(1), host="driver.example", bind=bind)
 
 

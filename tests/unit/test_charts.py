@@ -218,7 +218,7 @@ def test_the_time_of_day_is_on_the_axis_where_a_day_has_several_runs() -> None:
 def test_a_bar_is_at_most_forty_pixels_wide() -> None:
     spec = spec_of("rejected", {"a": [one(Metric.REJECTED, 2, "tracks")]})
     [bar] = [layer["mark"] for layer in spec["layer"] if layer.get("mark", {}).get("type") == "bar"]
-    assert bar["width"] == {"expr": "min(40, bandwidth('x'))"}
+    assert bar["width"] == {"expr": "min(40, 0.85 * bandwidth('x'))"}
 
 
 def test_no_run_is_shown_that_was_not_asked_for() -> None:

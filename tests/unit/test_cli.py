@@ -46,7 +46,7 @@ def test_help_before_a_job_is_help_of_the_whole(arguments: list[str]) -> None:
 
 
 def test_a_job_option_before_the_job_is_refused_with_a_hint() -> None:
-    with pytest.raises(cli.UsageError, match=r"--lake is no option of spark-submit\. .* after its name"):
+    with pytest.raises(cli.UsageError, match=r"--lake is not an option of spark-submit\. .* after its name"):
         cli.split(["--lake", "/x", "full-ingest"])
 
 

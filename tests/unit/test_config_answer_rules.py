@@ -93,8 +93,8 @@ GOOD = "and without a body that is for every good page; add body, or leave it ou
 @pytest.mark.parametrize(
     ("rule", "mistake"),
     [
-        ("{do: fail}", ": needs status, body or both: else it is for every answer"),
-        ("{status: null, do: fail}", ": needs status, body or both: else it is for every answer"),
+        ("{do: fail}", ": needs status, body or both: without them it is for every answer"),
+        ("{status: null, do: fail}", ": needs status, body or both: without them it is for every answer"),
         ("{status: 429}", ".do: missing"),
         ("{status: 429, do: ignore}", ".do: must be 'retry', 'fail', 'end' or 'skip'"),
         ("{status: 429, do: retyr}", ".do: must be 'retry', 'fail', 'end' or 'skip'; did you mean 'retry'?"),

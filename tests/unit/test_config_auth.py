@@ -217,7 +217,7 @@ ONE_LINE = "must be text without line breaks and other control characters, and n
             for place in ("header:", "header:X Y", "cookie:", "cookie:a=b", "data. token")
         ),
         (BY_SESSION, "token: data.token", "token: t, as: xml", ["api.auth.as: must be 'json' or 'form'"]),
-        (BY_SESSION, "token: data.token", "token: t, name: 'X Y'", ["api.auth.name: is no name of an HTTP header"]),
+        (BY_SESSION, "token: data.token", "token: t, name: 'X Y'", ["api.auth.name: is not the name of an HTTP header"]),
         *(
             (BY_SESSION, "token: data.token", f"token: t, value: {value}", [f"api.auth.value: {ONE_PLACE}"])
             for value in ("Bearer", "''", '"{token}{token}"', '"{TOKEN}"', '"{token} "', '"a\\r\\n{token}"', '"${SECRET} {token}"')

@@ -113,7 +113,7 @@ def test_set_changes_what_is_in_a_body(tmp_path: Path) -> None:
         (
             "method: post\n  json: {a: 1}\n  form: {b: 2}",
             "",
-            [":6: api.form: stands beside json; a request has one body, so leave one of them out"],
+            [":6: api.form: cannot go with json; a request has one body, so leave one of them out"],
         ),
         ("json: {a: 1}", "", [":4: api.json: is the body of a POST, and the method is get; write method: post beside it"]),
         (
@@ -211,7 +211,7 @@ AFTER = "api.pagination.cursor_param"
             "pagination: {page_param: 'body:ask[0].page', size_param: 'body:size'}\n  method: post\n  json: {ask: [{q: x}]}",
             "",
             [
-                ":4: api.pagination.page_param: leads into a list, where no position can be set; take keys with dots between them, "
+                ":4: api.pagination.page_param: leads into a list, where no position can be set; use keys with dots between them, "
                 "and [] at the end alone"
             ],
         ),
@@ -232,7 +232,7 @@ AFTER = "api.pagination.cursor_param"
             "pagination: {style: range}\n  method: post",
             "",
             [
-                ":4: api.pagination.style: asks by the header Range, which HTTP has for GET alone; take another one for the POST "
+                ":4: api.pagination.style: asks by the header Range, which HTTP has for GET alone; choose another one for the POST "
                 "of orders"
             ],
         ),

@@ -95,7 +95,7 @@ def test_set_gives_one_of_them_and_a_name_with_dots_is_one_name(tmp_path: Path) 
             ':2: api.auth.body: pwd: a secret must not be written out: write "${ENV_NAME}" and put the value in that environment '
             "variable",
         ),
-        ('url: "http://h?a=1", params: {a: 2}', "", ":2: api.params.a: is there twice: in url as well"),
+        ('url: "http://h?a=1", params: {a: 2}', "", ":2: api.params.a: appears twice: in url as well"),
         (
             'url: "http://h", auth: {type: query, name: k, value: "${SHOP_KEY}"}, params: {k: x}',
             "",
@@ -123,8 +123,12 @@ def test_set_gives_one_of_them_and_a_name_with_dots_is_one_name(tmp_path: Path) 
             "",
             ":2: api.headers: content-length is a header that Pagelake sets itself",
         ),
-        ('url: "http://h", headers: {a: 1, A: 2}', "", ":2: api.headers: A is there twice (upper or lower case)"),
-        ('url: "http://h", headers: {"a b": 1}', "", ":2: api.headers: holds what is no name of an HTTP header"),
+        ('url: "http://h", headers: {a: 1, A: 2}', "", ":2: api.headers: A appears twice (upper or lower case)"),
+        (
+            'url: "http://h", headers: {"a b": 1}',
+            "",
+            ":2: api.headers: has a key that is not the name of an HTTP header",
+        ),
         (
             'url: "http://h", headers: {X-A: "a\\r\\nb"}',
             "",
@@ -167,7 +171,7 @@ def test_a_parameter_of_the_paging_in_a_path_is_a_mistake_with_its_line(tmp_path
         load_source(str(path), conf_dir=REPO / "conf", env={})
     assert [line.removeprefix(f"{tmp_path}/shop.yml") for line in str(raised.value).splitlines()] == [
         ":5: tables.orders.path: the parameter 'page' is api.pagination.page_param, and is set for each page; leave it out",
-        ":6: tables.orders.params.state: is there twice: in path as well",
+        ":6: tables.orders.params.state: appears twice: in path as well",
     ]
 
 
@@ -176,11 +180,11 @@ def test_a_parameter_of_the_paging_in_a_path_is_a_mistake_with_its_line(tmp_path
     [
         (
             "{id: bigint!, a: {type: string, from: id}}",
-            ":7: tables.orders.columns.a.from: is what 'id' is read from already; one key of the JSON is one column",
+            ":7: tables.orders.columns.a.from: is already what 'id' is read from; one key of the JSON is one column",
         ),
         (
             '{id: {type: "bigint!", from: b}, b: string}',
-            ":7: tables.orders.columns.id.from: is what 'b' is read from already; one key of the JSON is one column",
+            ":7: tables.orders.columns.id.from: is already what 'b' is read from; one key of the JSON is one column",
         ),
         ("{id: bigint!, a: {type: string, from: 7}}", ":7: tables.orders.columns.a.from: must be text"),
         (
@@ -193,8 +197,8 @@ def test_a_parameter_of_the_paging_in_a_path_is_a_mistake_with_its_line(tmp_path
         ),
         (
             "{id: bigint!, first-name: string}",
-            ":7: tables.orders.columns.first-name: is no column name: letters, digits and '_', the first no digit; "
-            "take another one, and write from: with the key of the JSON",
+            ":7: tables.orders.columns.first-name: is not a column name: letters, digits and '_', the first no digit; "
+            "choose another one, and write from: with the key of the JSON",
         ),
     ],
 )

@@ -142,7 +142,7 @@ def test_the_demo_has_the_same_tables_and_no_url_until_its_server_runs() -> None
         (
             "source: shop",
             "source: Shop",
-            "1: source: is no name of a source: lower case letters, digits, '_' and '-', starting with a letter",
+            "1: source: is not a source name: lower case letters, digits, '_' and '-', starting with a letter",
         ),
         (
             "newest_by: updated_at",
@@ -152,7 +152,7 @@ def test_the_demo_has_the_same_tables_and_no_url_until_its_server_runs() -> None
         (
             "newest_by: updated_at",
             "newest_by: also",
-            "15: tables.orders.newest_by: 'also' is array<bigint>, which has no newest; take a timestamp",
+            "15: tables.orders.newest_by: 'also' is array<bigint>, which has no order in time; use a timestamp",
         ),
         (
             "newest_by: updated_at",
@@ -212,16 +212,16 @@ def test_the_demo_has_the_same_tables_and_no_url_until_its_server_runs() -> None
         (
             "name: string",
             "first name: string",
-            "11: tables.users.columns.first name: is no column name: letters, digits and '_', the first no digit; "
-            "take another one, and write from: with the key of the JSON",
+            "11: tables.users.columns.first name: is not a column name: letters, digits and '_', the first no digit; "
+            "choose another one, and write from: with the key of the JSON",
         ),
         ("name: string", "ID: string", "11: tables.users.columns.ID: is the same name as 'id' (upper or lower case)"),
-        ("name: string", "id: string", "10: tables.users.columns.id: is there twice, in lines 10 and 11; keep one"),
+        ("name: string", "id: string", "10: tables.users.columns.id: appears twice, in lines 10 and 11; keep one"),
         ("name: string", "5: string", "9: tables.users.columns: a key in line 11 is not text; write it in quotes"),
         (
             "name: string",
             "name: !str string",
-            "11: tables.users.columns.name: a tag (a word after '!') is not taken; write text with a '!' in quotes",
+            "11: tables.users.columns.name: a tag (a word after '!') is not allowed; write text with a '!' in quotes",
         ),
         ("path: /users", "path: /../users", "7: tables.users.path: must not hold '..'"),
         ("path: /users", "path: /%2e%2e/users", "7: tables.users.path: must not hold '..'"),
@@ -459,7 +459,7 @@ def test_a_key_must_be_an_existing_required_scalar_column(folder: Path) -> None:
         "shop.yml:14: tables.orders.key.0: there is no such column; did you mean 'id'?",
         "shop.yml:14: tables.orders.key.1: a key column must be required; write total: decimal(10,2)!",
         "shop.yml:14: tables.orders.key.2: 'also' is array<bigint>, and a key cannot hold an array or struct",
-        "shop.yml:14: tables.orders.key.4: 'id' is there twice",
+        "shop.yml:14: tables.orders.key.4: 'id' appears twice",
     ]
 
 
@@ -536,7 +536,7 @@ def test_an_unknown_key_does_not_hide_a_mistake_across_tables(folder: Path) -> N
 def test_the_derived_table_s_name_is_taken(folder: Path) -> None:
     text = GOOD.replace("  orders:\n", "  listens:\n")
     assert mistakes(text, folder) == [
-        "shop.yml:12: tables.listens: is the name of a table that Pagelake derives; take another one"
+        "shop.yml:12: tables.listens: is the name of a table that Pagelake derives; choose another one"
     ]
 
 
@@ -549,7 +549,7 @@ def test_the_derived_table_s_name_is_taken(folder: Path) -> None:
         ("a: [1, 2\n", "shop.yml:2:1: not YAML: a '[' without its ']', or a ',' is missing"),
         (
             "a: 1\n\tb: 2\n",
-            "shop.yml:2:1: not YAML: no value starts so (a tab, or one of @ ` %); write the value in quotes",
+            "shop.yml:2:1: not YAML: a value cannot start like this (a tab, or one of @ ` %); write the value in quotes",
         ),
         ("a: struct<b: int>\n", "shop.yml:1:12: not YAML: a ': ' inside a value; write the value in quotes"),
         (
@@ -558,7 +558,7 @@ def test_the_derived_table_s_name_is_taken(folder: Path) -> None:
         ),
         ("a: 1\n---\nb: 1\n", "shop.yml:2:1: not YAML: a second document ('---'); one file is one source"),
         ("a: {token: ${T}}\n", 'shop.yml:1:13: not YAML: inside braces write "${ENV_NAME}" in quotes'),
-        ("a: 1\nb: \x01\n", "shop.yml:2: a character that YAML does not take"),
+        ("a: 1\nb: \x01\n", "shop.yml:2: a character that YAML does not allow"),
         ("a: &x [*x]\n", "shop.yml: nested too deeply, or aliases that repeat too much"),
         ("a: " + "[" * 5000, "shop.yml: nested too deeply, or aliases that repeat too much"),
         (
@@ -588,7 +588,7 @@ def test_files_that_cannot_be_read_say_why(folder: Path) -> None:
     (folder / "folder.yml").mkdir()
     for name, reason in {
         "latin.yml": "latin.yml:2: not UTF-8; save the file as UTF-8",
-        "large.yml": "large.yml: larger than 1 MB, which no source YAML is",
+        "large.yml": "large.yml: larger than 1 MB, and no source YAML is that large",
         "folder.yml": "folder.yml: this is not a file",
         "missing.yaml": "missing.yaml: there is no such file",
         "\0.yml": "--source: must be a name or a file",

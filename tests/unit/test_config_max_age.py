@@ -61,7 +61,7 @@ def test_without_one_any_age_is_fine(tmp_path: Path) -> None:
 )
 def test_anything_else_is_no_age(text: str, tmp_path: Path) -> None:
     assert mistakes(text, tmp_path) == [
-        "is no duration; write a whole number and m, h or d (minutes, hours, days), such as 26h"
+        "is not a duration; write a whole number and m, h or d (minutes, hours, days), such as 26h"
     ]
 
 

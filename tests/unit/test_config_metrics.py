@@ -104,7 +104,7 @@ def test_the_command_line_sets_each_of_them_where_the_yaml_has_none(tmp_path: Pa
         (
             "{otlp: {url: 'http://c', headers: {'x key': '${COLLECTOR_KEY}'}}}",
             "metrics.otlp.headers.x key",
-            "is no name of an HTTP header",
+            "is not the name of an HTTP header",
         ),
         (
             "{otlp: {url: 'http://c', headers: {Content-Type: '${COLLECTOR_KEY}'}}}",

@@ -92,9 +92,9 @@ def test_a_weight_may_be_any_number(tmp_path: Path) -> None:
         ("table: loans", "table: loan", "plays.table: there is no such table; did you mean 'loans'?"),
         ("table: loans", "table: listens", "plays.table: there is no such table"),
         ("user: reader", "user: readr", "plays.user: loans has no such column; did you mean 'reader'?"),
-        ("at: day", "at: days", "plays.at: loans.days is int; take a timestamp"),
+        ("at: day", "at: days", "plays.at: loans.days is int; use a timestamp"),
         ("item: book", "item: day", "plays.item: loans.day is timestamp; an id is 'bigint', 'int' or 'string'"),
-        ("at: day", "at: day, weight: note", "plays.weight: loans.note is string; take a column of numbers"),
+        ("at: day", "at: day, weight: note", "plays.weight: loans.note is string; use a column of numbers"),
         (
             "item: book",
             "item: days",
@@ -108,7 +108,7 @@ def test_a_weight_may_be_any_number(tmp_path: Path) -> None:
         (
             "user: reader, item: book",
             "user: reader, item: reader",
-            "plays.item: 'reader' is the user's column; take that of the item",
+            "plays.item: 'reader' is the user's column; use that of the item",
         ),
         (
             "item: book",
@@ -120,7 +120,7 @@ def test_a_weight_may_be_any_number(tmp_path: Path) -> None:
         (
             "table: readers, groups: likes",
             "table: loans",
-            "users.table: loans has the key reader, book, day; take a table with one key column",
+            "users.table: loans has the key reader, book, day; use a table with one key column",
         ),
         ("groups: likes", "groups: like", "users.groups: readers has no such column; did you mean 'likes'?"),
         (
@@ -178,7 +178,7 @@ def test_the_ids_have_other_names_than_the_columns_of_the_lists(tmp_path: Path) 
 def test_no_table_of_a_source_is_called_as_the_lists_are(tmp_path: Path) -> None:
     text = TEXT.replace("  books:", "  recommendations:")
     [said] = mistakes(tmp_path, "", text)
-    assert said == "4: tables.recommendations: is the name of a table that Pagelake derives; take another one"
+    assert said == "4: tables.recommendations: is the name of a table that Pagelake derives; choose another one"
 
 
 def test_the_lists_have_the_ids_under_the_names_of_the_plays_and_in_the_types_of_their_tables(tmp_path: Path) -> None:

@@ -90,31 +90,31 @@ def test_a_table_at_a_path_is_not_cut_whatever_is_the_same_in_each_of_its_rows(t
     [
         (
             {"pagination": "{items: 'edges['}"},
-            ":6: api.pagination.items: is no JMESPath expression: it is not complete",
+            ":6: api.pagination.items: is not a JMESPath expression: it is not complete",
         ),
         (
             {"pagination": "{items: 'edges[]]'}"},
-            ":6: api.pagination.items: is no JMESPath expression: ']' is unexpected at character 7",
+            ":6: api.pagination.items: is not a JMESPath expression: ']' is unexpected at character 7",
         ),
         (
             {"pagination": "{items: 'rows(data)'}"},
-            ":6: api.pagination.items: is no JMESPath expression: there is no function rows()",
+            ":6: api.pagination.items: is not a JMESPath expression: there is no function rows()",
         ),
         (
             {"pagination": "{items: 'values()'}"},
-            ":6: api.pagination.items: is no JMESPath expression: values() takes 1 argument, and has 0",
+            ":6: api.pagination.items: is not a JMESPath expression: values() takes 1 argument, and has 0",
         ),
         (
             {"pagination": "{items: 'data[::0]'}"},
-            ":6: api.pagination.items: is no JMESPath expression: the step of a slice must not be 0",
+            ":6: api.pagination.items: is not a JMESPath expression: the step of a slice must not be 0",
         ),
         (
             {"pagination": "{style: cursor, next: \"links[?rel='next'\"}"},
-            ":6: api.pagination.next: is no JMESPath expression: there is something unexpected at character 10",
+            ":6: api.pagination.next: is not a JMESPath expression: there is something unexpected at character 10",
         ),
         (
             {"pagination": "{total: 'sum(n'}"},
-            ":6: api.pagination.total: is no JMESPath expression: it is not complete",
+            ":6: api.pagination.total: is not a JMESPath expression: it is not complete",
         ),
         (
             {"column": "name: {type: string, path: 'a[*].b'}"},
@@ -122,15 +122,15 @@ def test_a_table_at_a_path_is_not_cut_whatever_is_the_same_in_each_of_its_rows(t
         ),
         (
             {"column": "name: {type: string, path: a.b, from: c}"},
-            ":15: tables.orders.columns.name.path: from says already where the value is; leave one out",
+            ":15: tables.orders.columns.name.path: from already says where the value is; leave one out",
         ),
         (
             {"column": "name: {type: string, path: email.domain}"},
-            ":15: tables.orders.columns.name.path: is a part of what 'email' is read from, or holds it; one of them is too much",
+            ":15: tables.orders.columns.name.path: is a part of what 'email' is read from, or holds it; leave one of them out",
         ),
         (
             {"column": "name: {type: string, path: email}"},
-            ":15: tables.orders.columns.name.path: is what 'email' is read from already; one key of the JSON is one column",
+            ":15: tables.orders.columns.name.path: is already what 'email' is read from; one key of the JSON is one column",
         ),
         (
             {"column": "name: {type: string, value: DE}"},
@@ -162,7 +162,7 @@ def test_a_table_at_a_path_is_not_cut_whatever_is_the_same_in_each_of_its_rows(t
         ),
         (
             {"parent": "{table: orders, items: 'lines['}"},
-            ":17: tables.lines.parent.items: is no JMESPath expression: it is not complete",
+            ":17: tables.lines.parent.items: is not a JMESPath expression: it is not complete",
         ),
         (
             {"parent": "{table: orders, items: lines}\n    path: /lines"},

@@ -64,12 +64,12 @@ def test_what_is_only_declared_is_added_and_what_is_only_held_has_to_be_declared
     fitted = fit(table(new="date"), {"id": "bigint", "old": "int"})
     assert (fitted.added, fitted.adopted) == ({"new": "date"}, {"old": "int"})
     [problem] = fitted.problems
-    assert "the lake holds a column 'old' that is not declared; declare old: int, or make the tables anew" in problem
+    assert "the lake holds a column 'old' that is not declared; declare old: int, or rebuild the tables" in problem
     assert fit(table("evolve", new="date"), {"id": "bigint", "old": "int"}).problems == ()
 
 
 def test_a_name_that_differs_from_a_held_one_in_case_alone_is_refused() -> None:
     fitted = fit(table("evolve", size="int"), {"id": "bigint", "Size": "int"})
     assert fitted.problems == (
-        "tables.t.columns.size: the lake holds 'Size', and names of columns that differ only in case cannot stand side by side",
+        "tables.t.columns.size: the lake holds 'Size', and a table cannot have two columns whose names differ only in case",
     )

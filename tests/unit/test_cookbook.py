@@ -98,5 +98,5 @@ def test_the_pages_that_rules_skip_are_counted_and_what_is_limited_comes_in_the_
     with apis.served(apis.errors) as (url, log):
         found = landed(FOLDER / "errors.yml", tmp_path, overrides=[f"api.url={url}/v1"])["orders"].record
     assert found.pages_skipped == 1
-    assert found.unproved_because == "1 page was skipped, as rules of errors say: page 2"
+    assert found.unproved_because == "1 page was skipped by error rules: page 2"
     assert Counter(asked.query["page"] for asked in log)["3"] == 2

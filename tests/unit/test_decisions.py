@@ -176,7 +176,7 @@ def test_decisions_that_cannot_be_read_are_an_error_that_names_the_table(layout:
     promote(layout, "a", "discover")
     for file in (tmp_path / "ops" / "models").glob("*.parquet"):
         file.unlink()
-    with pytest.raises(LakeError, match=r"ops/models cannot be read \(\w+\); bring the table back from a copy"):
+    with pytest.raises(LakeError, match=r"ops/models cannot be read \(\w+\); restore the table from a backup"):
         all_decisions(layout)
 
 

@@ -76,7 +76,7 @@ def test_a_value_of_another_type_is_refused_and_told_how_to_write_it(kind: str, 
     [
         (["user_id=1"], "--key: t: the key is user_id, created_at; created_at is missing"),
         ([], "user_id and created_at is missing"),
-        (["user_id=1", "createdat=2026-01-01"], "'createdat' is no column of the key; did you mean 'created_at'?"),
+        (["user_id=1", "createdat=2026-01-01"], "'createdat' is not a column of the key; did you mean 'created_at'?"),
         (["user_id=1", "user_id=2", "created_at=2026-01-01"], "the key column 'user_id' is given twice"),
         (["user_id"], "--key: write COLUMN=VALUE, as in --key user_id=..."),
     ],

@@ -52,7 +52,7 @@ def test_a_run_is_named_with_its_time_and_how_it_ended() -> None:
     ]
     known[2].started_at += timedelta(hours=14, minutes=45, seconds=59)
     assert list(tell(TABLE, known, [hit(1), hit(2), hit(3)], {}, None)) == [
-        "run r1 (2026-01-01 00:00 UTC, not finished): page 1, row 1: not merged: the run did not get so far",
+        "run r1 (2026-01-01 00:00 UTC, not finished): page 1, row 1: not merged: the run did not get that far",
         "run r2 (2026-01-02 00:00 UTC, checks failed, not published): page 1, row 1: taken",
         "run r3 (2026-01-03 14:45 UTC, published): page 1, row 1: taken: nothing had changed",
     ]
@@ -117,7 +117,8 @@ def test_a_rejected_row_is_not_deleted_and_what_the_quarantine_says_counts() -> 
     assert told(known, hits, rejected) == [
         "r1 page 1, row 1: taken",
         "r2 page 1, row 1: rejected: missing_value:at",
-        "r3 page 1, row 1: rejected: missing_value:at (not in quarantine/rows: the run did not get so far, or had other settings)",
+        "r3 page 1, row 1: rejected: missing_value:at (not in quarantine/rows: the run did not get that far, or had other "
+        "settings)",
         "r4 page 1, row 1: rejected: wrong_type:at",
         "r4 page 1, row 2: taken: nothing had changed",
     ]

@@ -82,7 +82,7 @@ def test_a_server_that_fails_is_a_warning_that_says_what_comes_next(
             track(source, layout)
         assert {request.headers["authorization"] for request in server.requests} == {SECRET}
     assert said in caplog.text
-    assert "The next retrain-model sends what it lacks" in caplog.text
+    assert "The next retrain-model sends the rest" in caplog.text
     assert SECRET not in caplog.text
 
 

@@ -14,7 +14,7 @@ CASES = [
     (True, NEWER, False, Change.CHANGED, Change.CHANGED),
     (True, SAME, False, Change.CHANGED, Change.LATE),
     (True, OLDER, False, Change.OLDER, Change.LATE),
-    # The source has it again, and what it says now counts; but of a late run, a later one found it no more.
+    # The source has it again, and what it says now counts; but of a late run, a later one no longer found it.
     (False, SAME, True, Change.RETURNED, Change.LATE),
     (True, SAME, True, Change.RETURNED, Change.LATE),
     (True, OLDER, True, Change.RETURNED, Change.LATE),

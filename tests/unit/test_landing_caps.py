@@ -55,13 +55,13 @@ def test_a_window_behind_which_pages_are_refused_is_an_error_that_says_what_to_d
     served(copies, 1500, style=style, window=1000, refuses=status)
     told = copies.failed(copies.run())
     assert f"pages 11, 12, 13, 14, 15 of 15 failed: {copies.server.url}/things" in told
-    assert told.endswith(f". The source gives 1,000 rows, and refuses all pages behind them. {CAPPED}")
+    assert told.endswith(f". The source gives 1,000 rows, and refuses all pages after them. {CAPPED}")
 
 
 def test_so_it_is_where_nobody_tells_a_total(copies: Landings) -> None:
     served(copies, 1500, total="absent", window=700, refuses=400)
     assert copies.failed(copies.run()).endswith(
-        f". The source gives 700 rows, and refuses all pages behind them. {CAPPED}"
+        f". The source gives 700 rows, and refuses all pages after them. {CAPPED}"
     )
 
 
@@ -74,7 +74,7 @@ def test_pages_that_fail_otherwise_are_no_cap(copies: Landings) -> None:
 def test_a_window_behind_which_pages_are_empty_is_an_error_that_says_what_to_do(style: str, copies: Landings) -> None:
     served(copies, 1500, style=style, window=1000)
     told = copies.failed(copies.run())
-    assert f"All pages behind 1,000 rows are empty. {CAPPED}, or go on knowingly with --accept-incomplete" in told
+    assert f"All pages after 1,000 rows are empty. {CAPPED}, or continue anyway with --accept-incomplete" in told
 
 
 def test_a_walk_that_ends_at_a_cap_before_its_total_is_an_error_that_says_what_to_do(copies: Landings) -> None:
@@ -85,7 +85,7 @@ def test_a_walk_that_ends_at_a_cap_before_its_total_is_an_error_that_says_what_t
 def test_a_total_behind_which_there_are_rows_is_an_error_that_says_what_to_do(copies: Landings) -> None:
     served(copies, 1500, counts_to=1000)
     assert copies.failed(copies.run()) == (
-        f"things: the source counts 1,000 rows, and gives more behind them, so it caps what it counts: {SLICES}"
+        f"things: the source counts 1,000 rows, and gives more after them, so it caps what it counts: {SLICES}"
     )
 
 
@@ -107,7 +107,7 @@ def test_a_table_of_just_so_many_rows_whose_next_page_is_refused_is_merged_and_n
     run = copies.run()
     assert copies.proved(run) == ("unproved", 0)
     assert run.tables["things"].unproved_because == (
-        "the source counts exactly 1,000 rows, and refuses the page behind them (status 422), as one that caps what it gives. If "
+        "the source counts exactly 1,000 rows, and refuses the page after them (status 422), so it may cap what it gives. If "
         f"it does, {SLICES}"
     )
 
@@ -119,7 +119,7 @@ def test_an_end_at_a_cap_with_a_full_page_is_unproved_with_that_reason(style: st
     run = copies.run()
     assert copies.proved(run) == ("unproved", 0)
     assert run.tables["things"].unproved_because == (
-        f"it ends, with a full page, at exactly 1,000 rows, as of a source that caps what it gives. If it does, {SLICES}"
+        f"it ends with a full page at exactly 1,000 rows, so the source may cap what it gives. If it does, {SLICES}"
     )
 
 
@@ -136,7 +136,7 @@ def test_one_answer_that_may_be_cut_is_unproved_with_that_reason(copies: Landing
     run = copies.run()
     assert copies.proved(run) == ("unproved", 0)
     assert str(run.tables["things"].unproved_because).startswith(
-        "one answer has exactly 100 rows, as of a source that caps"
+        "one answer has exactly 100 rows, so the source may cap"
     )
 
 
@@ -160,8 +160,8 @@ def test_a_total_of_which_the_answer_says_that_it_is_none_is_an_error(total: str
     with pytest.raises(SourceError) as told:
         look_at(answer, PageNumbers(total=total), {})
     assert str(told.value) == (
-        f"api.pagination.total: by {place} of the answer, {total} is not the number of all rows, as of a source that caps what it "
-        f"counts; have it count all if it can, or {SLICES}"
+        f"api.pagination.total: {place} of the answer says that {total} is not the number of all rows: the source may cap what it "
+        f"counts. Have it count all rows if it can, or {SLICES}"
     )
     exact = answer.replace("gte", "eq").replace('s": true', 's": false').replace('Hits": false', 'Hits": true')
     assert look_at(exact, PageNumbers(total=total), {}).total is not None

@@ -37,7 +37,7 @@ STYLES: dict[str, dict[str, Any]] = {
     "keyset": {"style": "keyset", "by": "id", "more": "has_more"},
 }
 NUMBERED: dict[str, dict[str, Any]] = {"page": {}, "offset": {"style": "offset"}, "range": {"style": "range"}}
-MORE = "after 3 rounds of reading again what was its end is none any more"
+MORE = "after 3 rounds of re-reading its end is no longer an end"
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_a_keyset_that_always_says_too_early_that_there_is_no_more_fails(copies:
     table.once(2, *[Ends()] * 50)
     told = copies.failed(copies.run())
     assert (
-        "not proved complete after 3 rounds of reading again: there are rows behind the end that the source declared"
+        "not proved complete after 3 rounds of re-reading: there are rows after the end that the source declared"
         in told
     )
 
@@ -138,7 +138,7 @@ def test_a_last_page_that_cannot_be_asked_for_again_leaves_the_copy_unproved(sta
     run = copies.run()
     assert copies.proved(run) == ("unproved", 0)
     told = str(run.tables["things"].unproved_because)
-    assert told.startswith("its end could not be looked at again: ")
+    assert told.startswith("its end could not be re-read: ")
     assert f"status {status}" in told
     assert "behind" not in told.partition("looked at again")[2]
 
@@ -150,7 +150,7 @@ def test_a_last_page_that_a_rule_skips_by_then_leaves_the_copy_unproved(copies: 
     run = copies.run()
     # It names no next page, so it cannot even be skipped.
     assert copies.proved(run)[0] == "unproved"
-    assert "its end could not be looked at again: " in str(run.tables["things"].unproved_because)
+    assert "its end could not be re-read: " in str(run.tables["things"].unproved_because)
 
 
 def test_a_first_page_that_names_no_next_one_is_unproved_with_that_reason(copies: Landings) -> None:
@@ -159,7 +159,8 @@ def test_a_first_page_that_names_no_next_one_is_unproved_with_that_reason(copies
         run = copies.run()
         assert copies.proved(run) == ("unproved", 0)
         assert (
-            run.tables["things"].unproved_because == "its first page names no next one, and is taken for all there is"
+            run.tables["things"].unproved_because
+            == "its first page names no next one, so it is taken to be the only one"
         )
 
 
@@ -237,7 +238,7 @@ def test_one_answer_is_swept_by_a_second_one(copies: Landings) -> None:
     assert table.n_asked == 3
 
 
-SECOND = "a second reading did not meet {} of its keys, and met {} others"
+SECOND = "a second reading lacked {} of its keys, and had {} others"
 
 
 @pytest.mark.parametrize("style", [*STYLES, *NUMBERED])
@@ -296,7 +297,7 @@ def test_rows_that_never_rest_are_never_taken_for_swept(copies: Landings) -> Non
     for k in range(1, 100):
         table.after(k, delete(*range(100, 100 + k)), insert(4, 100 + k))
     told = copies.failed(copies.run())
-    assert "not proved complete after 3 rounds of reading again" in told
+    assert "not proved complete after 3 rounds of re-reading" in told
 
 
 def test_a_page_of_the_second_walk_that_fails_fails_the_table_and_a_resumed_run_goes_on_there(
@@ -354,7 +355,7 @@ def test_a_second_walk_whose_pages_are_skipped_proves_nothing(copies: Landings) 
     table.after(8, lambda _: table.once(3, Fails(418)))
     run = copies.run()
     assert copies.proved(run)[0] == "unproved"
-    assert run.tables["things"].unproved_because == "rules of errors skipped pages of its second reading"
+    assert run.tables["things"].unproved_because == "error rules skipped pages of its second reading"
 
 
 def test_an_end_that_is_not_declared_is_not_swept(copies: Landings) -> None:

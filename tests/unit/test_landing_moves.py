@@ -275,7 +275,7 @@ def test_without_a_total_a_page_that_stays_short_is_asked_for_again_and_then_tak
     table.once(3, *[Short()] * 5)
     run = copies.run()
     assert copies.proved(run) == ("unproved", 1)
-    why = "nobody says how many rows there should be, and before the last page some have fewer than others: page 3"
+    why = "the source gives no total, and some pages before the last have fewer rows than others: page 3"
     assert run.tables["things"].unproved_because == why
     assert copies.silver() == rows_of(number for number in range(1, 21) if number != 9)
     assert [table.asked[page] for page in (2, 3, 4, 5)] == [2, 2, 2, 1]

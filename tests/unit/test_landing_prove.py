@@ -94,7 +94,7 @@ def test_an_end_at_a_number_of_rows_at_which_sources_cap_is_none() -> None:
         "t",
         "unproved",
         1000,
-        "it ends, with a full page, at exactly 1,000 rows, as of a source that caps what it gives. If it does, read it in slices: "
+        "it ends with a full page at exactly 1,000 rows, so the source may cap what it gives. If it does, read it in slices: "
         "a table for each part of the rows, by params that filter (a year, a country), each below the cap",
     )
     assert judge(case, replace(SEEN, uneven=(5,)), replace(CLOSING, total=None)) != verdict
@@ -127,7 +127,7 @@ def test_two_walks_of_which_one_had_a_page_more_do_not_agree() -> None:
 
 def test_without_a_total_pages_that_are_shorter_than_the_step_leave_gaps_and_fail() -> None:
     offsets = Case(replace(PLAN, style="offset", total=None), COUNTED, doubted=frozenset({5}))
-    with pytest.raises(SourceIncompleteError, match=r"A position counts 100 rows a page, so some are missing"):
+    with pytest.raises(SourceIncompleteError, match=r"Each position is 100 rows after the one before, so some rows are missing"):
         judge(offsets, replace(SEEN, n_items=990, uneven=(5,)), replace(CLOSING, total=None))
     pages = replace(offsets, plan=replace(PLAN, total=None))
     assert isinstance(judge(pages, replace(SEEN, n_items=990, uneven=(5,)), replace(CLOSING, total=None)), Proof)

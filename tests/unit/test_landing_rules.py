@@ -116,7 +116,7 @@ def test_a_first_page_that_ends_is_a_table_without_rows_that_nobody_counted(styl
     run = copies.run()
     assert copies.proved(run) == ("unproved", 0)
     assert run.tables["things"].rows_landed == 0
-    assert run.tables["things"].unproved_because == "its end is what a rule of errors says, and not the source"
+    assert run.tables["things"].unproved_because == "an error rule says where it ends, and not the source"
 
 
 # Fail
@@ -151,7 +151,7 @@ def test_a_skipped_page_is_counted_and_said_and_the_copy_is_not_proved(copies: L
     assert copies.proved(run) == ("unproved", 0)
     record = run.tables["things"]
     assert (record.pages, record.pages_skipped, record.rows_landed, record.rows_total) == (5, 2, 9, 15)
-    assert record.unproved_because == "2 pages were skipped, as rules of errors say: pages 2, 4"
+    assert record.unproved_because == "2 pages were skipped by error rules: pages 2, 4"
     assert copies.silver() == rows_of([1, 2, 3, 7, 8, 9, 13, 14, 15])
     assert table.asked == {1: 2, 2: 1, 3: 1, 4: 1, 5: 1}
 
@@ -180,7 +180,7 @@ def test_a_skipped_page_is_no_end_of_pages_without_a_total(copies: Landings) -> 
     copies.errors, copies.limits = SKIP, {"max_pages": 9}
     table = copies.serve(range(1, 10), NO_TOTAL)
     skipping(table, *range(4, 20))
-    assert "no end was met on 9 pages, as many as api.limits.max_pages (9) allows" in copies.failed(copies.run())
+    assert "no end after 9 pages, which is all that api.limits.max_pages (9) allows" in copies.failed(copies.run())
 
 
 def test_the_last_page_of_a_source_without_a_total_may_be_skipped(copies: Landings) -> None:
@@ -215,7 +215,7 @@ def test_a_first_page_that_is_skipped_at_the_end_alone_fails_the_table(copies: L
     table = copies.serve(range(1, 11))
     table.after(1, lambda _: skipping(table, 1))
     assert copies.failed(copies.run()) == (
-        "things: the first page could not be read again at the end: a rule of errors skips it by now"
+        "things: the first page could not be re-read at the end: an error rule skips it now"
     )
 
 
@@ -223,7 +223,7 @@ def test_the_step_of_offsets_is_not_known_where_the_first_page_is_skipped(copies
     copies.pagination, copies.errors = {"style": "offset"}, SKIP
     skipping(copies.serve(range(1, 11), Manners(style="offset")), 1)
     assert copies.failed(copies.run()).endswith(
-        "a rule of errors skips the first page, so nobody knows how many rows a step has; take fail or retry for it"
+        "an error rule skips the first page, so the number of rows a page is not known; use fail or retry for it"
     )
 
 
@@ -242,7 +242,7 @@ def test_a_walk_goes_on_behind_a_page_that_is_skipped_and_names_the_next_one(tot
     run = copies.run()
     assert copies.proved(run) == ("unproved", 0)
     assert (run.tables["things"].pages_skipped, run.tables["things"].rows_landed) == (1, 7)
-    assert run.tables["things"].unproved_because == "1 page was skipped, as rules of errors say: page 2"
+    assert run.tables["things"].unproved_because == "1 page was skipped by error rules: page 2"
     assert copies.silver() == rows_of([1, 2, 3, *range(7, 11)])
     assert table.asked == {1: 2, 2: 1, 3: 1, 4: 1}
 
@@ -308,7 +308,7 @@ SEEN = Seen(
     uneven=(), duplicates=(), first_page_sha256="i", skipped=(7,), n_skipped=1,
 )  # fmt: skip
 CLOSING = first_page(total=1000, given_rows=100)
-SKIPPED = Proof("t", "unproved", 900, "1 page was skipped, as rules of errors say: page 7")
+SKIPPED = Proof("t", "unproved", 900, "1 page was skipped by error rules: page 7")
 
 
 @pytest.mark.parametrize("level", [COUNTED, REREAD])
@@ -338,12 +338,12 @@ def test_a_thousand_skipped_pages_are_counted_and_the_first_are_named() -> None:
     seen = replace(SEEN, skipped=tuple(range(2, 1002)), n_skipped=1234)
     verdict = judge(Case(PLAN, COUNTED), seen, CLOSING)
     assert isinstance(verdict, Proof)
-    assert str(verdict.why).startswith("1,234 pages were skipped, as rules of errors say: pages 2, 3, 4, ")
+    assert str(verdict.why).startswith("1,234 pages were skipped by error rules: pages 2, 3, 4, ")
     assert str(verdict.why).endswith(", 21, ...")
 
 
 def test_a_skipped_first_page_plans_what_a_source_without_a_total_does() -> None:
     skipped = replace(first_page(total=None, given_rows=0), body=None)
     assert plan_table("/t", skipped) == TablePlan("t", "/t", 1, 1, 0, None)
-    with pytest.raises(ValueError, match="nobody knows how many rows a step has"):
+    with pytest.raises(ValueError, match="the number of rows a page is not known"):
         plan_table("/t", skipped, "offset")

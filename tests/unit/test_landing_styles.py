@@ -218,7 +218,7 @@ def test_a_cursor_that_the_server_ignores_is_met_again_and_the_message_names_the
     copies.pagination = CURSORS
     table = copies.serve(range(1, 11), by_cursor(deaf=True))
     told = copies.failed(copies.run())
-    assert "the walk has met a page for the second time" in told
+    assert "the walk has come to a page a second time" in told
     assert "api.pagination.cursor_param" in told
     assert table.n_asked < 2000
 

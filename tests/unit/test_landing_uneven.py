@@ -212,7 +212,7 @@ def test_a_source_of_which_the_first_page_is_missed_is_refused_with_that_reason(
     assert told.proof is None
     for part in (
         "150 rows landed of 250",
-        "by its own number or size another page than was asked for",
+        "another page than was asked for, by its own number or size",
         "pagination.first",
     ):
         assert part in told.error
@@ -229,7 +229,7 @@ def test_without_a_total_a_first_page_that_says_it_is_another_one_is_said_aloud(
 def test_a_page_number_that_never_changes_is_refused_with_that_reason(landed: Landed) -> None:
     told = landed(Cut(pages=pages_of(100, 100, 50), told=250, more={"page": 1}))
     assert told.proof is None
-    assert "by its own number or size another page than was asked for: pages 2, 3" in told.error
+    assert "another page than was asked for, by its own number or size: pages 2, 3" in told.error
 
 
 # A source without a total
@@ -246,7 +246,7 @@ def test_without_a_total_the_end_is_an_empty_page_or_one_that_the_source_does_no
 def test_without_a_total_pages_that_never_end_are_stopped_at_max_pages(landed: Landed) -> None:
     told = landed(Endless(), limits__max_pages=20, pagination__size=3)
     assert (told.proof, told.record.pages, told.record.rows_landed) == (None, 20, 60)
-    for part in ("no end was met on 20 pages", "api.limits.max_pages (20)", "--resume", "api.pagination.total"):
+    for part in ("no end after 20 pages", "api.limits.max_pages (20)", "--resume", "api.pagination.total"):
         assert part in told.error
     assert told.asked == {1: 2, **dict.fromkeys(range(2, 21), 1)}, "the first page is looked at once more at the end"
 

@@ -127,7 +127,7 @@ def test_a_source_that_gives_the_same_page_again_is_stopped_and_the_message_says
 ) -> None:
     table = copies.serve(range(1, 11), style.served(deaf=True))
     told = copies.failed(copies.run())
-    assert f"by page 2 the walk has met a page for the second time, so it may never end: {style.question}" in told
+    assert f"by page 2 the walk has come to a page a second time, so it may never end: {style.question}" in told
     assert table.n_asked == 3  # and one look at the first page
 
 

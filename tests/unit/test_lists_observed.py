@@ -114,7 +114,7 @@ def test_measurements_that_cannot_be_read_ask_for_no_training(job: Job, caplog: 
         path.unlink()
     training = Decision("m", "discover", DAY_0 - timedelta(days=1), Verdict.KEPT, [], None, None)
     assert fallen_since(job.layout, training) == []
-    assert "hit rates ask for no training" in caplog.text
+    assert "a low hit rate cannot ask for a training" in caplog.text
 
 
 @pytest.mark.parametrize("why", [KeyboardInterrupt(), SystemExit(143), ConfigError("no such block")])

@@ -51,6 +51,25 @@ def test_a_value_is_shown_for_people(column: str, value: object, shown: str) -> 
     assert [cell.get_text() for cell in html.find_all("th")] == [column]
 
 
+def test_a_column_of_numbers_is_to_the_right_and_text_to_the_left_as_their_heads_are() -> None:
+    html = look.table(pd.DataFrame({"name": ["a"], "rows": [1]})).to_html()
+    sides = dict(re.findall(r"\.(col\d) \{\s*text-align: (\w+);", html))
+    assert sides == {"col0": "left", "col1": "right"}
+    cells = BeautifulSoup(html, "html.parser").find_all(["th", "td"])
+    assert [next(one for one in cell["class"] if one in sides) for cell in cells] == ["col0", "col1"] * 2
+
+
+@pytest.mark.parametrize(("most", "ticks"), [(1, "01"), (2, "012"), (3, "0123"), (4, "01234")])
+@pytest.mark.parametrize("width", [look.WIDTH, *look.NARROWER.values()])
+def test_a_few_things_are_counted_in_whole_numbers(most: int, ticks: str, width: int) -> None:
+    look.use()
+    frame = pd.DataFrame({"rows": [most]})
+    chart = alt.Chart(frame).mark_bar().encode(alt.X("rows:Q", axis=look.WHOLE))
+    drawn = BeautifulSoup(look.drawn(chart.to_dict(), width), "html.parser").svg
+    axis = drawn.find(attrs={"aria-roledescription": "axis"})
+    assert "".join(one.get_text() for one in axis.find(class_="role-axis-label").find_all("text")) == ticks
+
+
 def plot() -> dict[str, object]:
     look.use()
     frame = pd.DataFrame({"expectation": [LONG, "users.short"], "rows": [2, 5], "severity": ["critical", "warning"]})

@@ -14,7 +14,7 @@ from lib.config import Source, load_source
 from lib.quality.declared import declared_by_table
 from lib.quality.names import failures_command, name_expectations
 from lib.quality.suites import build_suite
-from lib.quality.validate import Finding, Findings
+from lib.quality.validate import Finding, Findings, Keys
 
 REPO = Path(__file__).parents[2]
 
@@ -125,7 +125,7 @@ ORPHANS = {"reference": "user_id", "refers_to": "users", "meets": "nothing"}
         (
             "expect_column_values_to_not_be_null",
             "email",
-            {"unexpected": 3, "said": "3 of 60 rows", "keys": "id 1, 2, 3"},
+            {"unexpected": 3, "said": "3 of 60 rows", "keys": Keys("id", ("1", "2", "3"), 3)},
             "users.email must not be null: 3 of 60 rows (id 1, 2, 3)",
         ),
         (
@@ -143,13 +143,13 @@ ORPHANS = {"reference": "user_id", "refers_to": "users", "meets": "nothing"}
         (
             "unexpected_rows_expectation",
             "Every user has an e-mail.",
-            {"unexpected": 2, "said": "observed 2", "keys": "id 4, 5"},
+            {"unexpected": 2, "said": "observed 2", "keys": Keys("id", ("4", "5"), 2)},
             "users: Every user has an e-mail: 2 rows (id 4, 5)",
         ),
         (
             "unexpected_rows_expectation",
             "Every users.user_id points at a row.",
-            {"unexpected": 1, "said": "observed 1", "meta": ORPHANS, "keys": "user_id 999"},
+            {"unexpected": 1, "said": "observed 1", "meta": ORPHANS, "keys": Keys("user_id", ("999",), 1)},
             "users.user_id -> users: 1 orphan (user_id 999)",
         ),
         (
@@ -165,6 +165,22 @@ def test_a_finding_is_one_line_with_its_rule_its_count_some_keys_and_its_name(
 ) -> None:
     finding = Finding("users.x", "users", kind, about, "critical", success=False, **more)
     assert str(finding) == f"{line} [users.x]"
+
+
+@pytest.mark.parametrize(
+    ("total", "few", "many"),
+    [
+        (5, "id 0, 1, 2, 3, 4", "id 0, 1, 2, 3, 4"),
+        (6, "id 0, 1, 2, 3, 4 and 1 more", "id 0, 1, 2, 3, 4, 5"),
+        (1_007, "id 0, 1, 2, 3, 4 and 1,002 more", "id 0, 1, 2, 3, 4, 5, 6 and 1,000 more"),
+        (None, "id 0, 1, 2, 3, 4 and more", "id 0, 1, 2, 3, 4, 5, 6 and more"),
+    ],
+)
+def test_a_line_has_five_keys_at_most_and_a_page_more(total: int | None, few: str, many: str) -> None:
+    keys = Keys("id", tuple(map(str, range(7)))[:total], total)
+    finding = Finding("x", "t", "expect_a", "", "critical", success=False, said="7 rows", keys=keys)
+    assert str(finding) == f"t (a): 7 rows ({few}) [x]"
+    assert finding.line(7) == f"t (a): 7 rows ({many}) [x]"
 
 
 def test_the_page_of_a_suite_shows_the_findings_of_its_table_and_an_index_all() -> None:

@@ -69,7 +69,7 @@ def test_a_week_after_a_training_a_job_of_every_day_trains_anew_even_if_it_start
 
 def test_a_fifth_more_plays_ask_for_a_training() -> None:
     assert reasons(trained(1, Profile(1000, EVEN)), Profile(1200, EVEN), AT, RULES) == [
-        "There are 20.0% more plays than at the last training; 20.0% ask for a new one."
+        "There are 20.0% more plays than at the last training; a new one is due from 20.0% on."
     ]
 
 
@@ -77,7 +77,7 @@ def test_plays_at_other_hours_ask_for_a_training() -> None:
     # Shares 0.5, 0.5 then and 0.2, 0.8 now: -0.3 ln 0.4 + 0.3 ln 1.6 = 0.416.
     night = {**EVEN, "hour": {"0": 200, "1": 800}}
     assert reasons(trained(1, Profile(1000, EVEN)), Profile(1000, night), AT, RULES) == [
-        "Plays by hour have drifted: the population stability index is 0.416; above 0.250 there is a new training."
+        "Plays by hour have drifted: the population stability index is 0.416; above 0.250 a new training is due."
     ]
 
 
@@ -96,7 +96,7 @@ def test_too_few_counts_say_nothing_of_drift() -> None:
 def test_lists_that_are_played_less_than_before_ask_for_a_training() -> None:
     fallen = [Fallen("discover", 0.12, 0.2345)]
     assert reasons(trained(1, Profile(1000, EVEN)), Profile(1000, EVEN), AT, RULES, fallen) == [
-        "The hit rate of list discover has fallen to 0.120; its own history makes at least 0.234 plausible."
+        "The hit rate of list discover has fallen to 0.120; by its own history, at least 0.234 was expected."
     ]
 
 

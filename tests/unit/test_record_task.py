@@ -415,7 +415,7 @@ def test_status_says_which_task_fails_until_it_ends_well(layout: Layout, capsys:
     assert one == {"dag": "nightly", "task": "load", "dag_run": MONDAY, "try_number": 1, "run_id": "r1"}
     assert text.splitlines()[:2] == [
         f"Failing:   task load of DAG nightly: try 1 of {MONDAY}, begun {began:%Y-%m-%d %H:%M} UTC",
-        "Next:      see the log of what failed in the scheduler; a success there ends this",
+        "Next:      see the log of what failed in the scheduler; its next success clears this",
     ]
     record(layout, *task("load", 1, "retried"), dag_run=TUESDAY)
     assert len(failing(layout, capsys)[0]["failing_tasks"]) == 1

@@ -75,7 +75,7 @@ def test_what_was_merged_later_is_what_a_later_run_merged_or_was_killed_at() -> 
         run("the run itself", state="merged", fetched_by=4, as_of=AT),
         run("an earlier one", state="merged", fetched_by=3, as_of=AT + day),
         run("one that failed", state="failed", error="no", fetched_by=5, as_of=AT - day),
-        run("one that did not get so far", state="landed"),
+        run("one that did not get that far", state="landed"),
         run("one that was killed", state="landed", fetched_by=5, as_of=AT - day),
         Run("one without the table", "shop", AT + day, "", "{}", number=9),
     ]

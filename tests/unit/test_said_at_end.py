@@ -15,7 +15,7 @@ from lib.lake.layout import Layout, lake_at
 from lib.lake.runs import Run, TableRun
 from lib.lake.states import RunState, TableState
 from lib.logs import BAD, GOOD
-from lib.quality.validate import Finding, Findings
+from lib.quality.validate import Finding, Findings, Keys
 from lib.reporting.summary import say_done, why_not_published
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -33,7 +33,7 @@ def table(name: str = "things", state: TableState = TableState.MERGED, **numbers
     return record
 
 
-def test_a_published_run_ends_with_four_lines_below_what_is_to_be_known(
+def test_a_published_run_ends_with_five_lines_below_what_is_to_be_known(
     layout: Layout, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record = table(rows_landed=9, rows_rejected=1, rows_duplicate=0, rows_inserted=8, rows_resolved=1)
@@ -51,6 +51,7 @@ def test_a_published_run_ends_with_four_lines_below_what_is_to_be_known(
         warning,
         "Run r1 is published.",
         "Checks:  1 warning, 7 of 8 checks passed",
+        f"Rows:    ./spark-submit.sh failures --source shop --lake '{layout.root}' --run r1",
         f"Docs:    {layout.site / 'index.html'}  (open it in a browser)",
         f"Tables:  {layout.published_json}  (docs/reading.md says how to read them)",
     ]
@@ -67,14 +68,14 @@ def test_a_failed_check_says_each_failure_the_command_for_its_rows_and_what_to_d
         said="observed 1",
         unexpected=1,
         meta={"reference": "user", "refers_to": "users", "meets": "nothing"},
-        keys="user 900",
+        keys=Keys("user", ("900",), 1),
     )
     passed = Finding("things.y", "things", "kind", "", "critical", success=True, said="")
     findings = Findings((failed, passed), {"things": 8})
     assert why_not_published("./my shop.yml", layout, "r1", findings, findings.gating).splitlines() == [
         "1 critical failed, 1 of 2 checks passed:",
         "  critical: things.user -> users: 1 orphan (user 900) [things.orphans.user]",
-        "What was published before stays current.",
+        "The previous publication stays current.",
         f"Rows:    ./spark-submit.sh failures --source './my shop.yml' --lake '{layout.root}' --run r1",
         f"Docs:    {layout.site / 'runs' / 'r1' / 'index.html'}",
         "Next:    fix the source or the suite, then full-ingest; for a fixed suite sanity-check is enough",

@@ -17,7 +17,7 @@ from lib.reporting.summary import say_done
 from tests.page_text import Text
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
-WHY = "2 pages were skipped, as rules of errors say: pages 2, 4"
+WHY = "2 pages were skipped by error rules: pages 2, 4"
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def run_of(proof: str, pages_skipped: int | None, why: str | None = None) -> Run
     ("run", "why"),
     [
         (run_of("unproved", 2, WHY), f"unproved: {WHY}"),
-        (run_of("incomplete", 1234), "incomplete: pages skipped, as rules of errors say: 1,234"),
+        (run_of("incomplete", 1234), "incomplete: pages skipped by error rules: 1,234"),
         (run_of("incomplete", None), "incomplete"),
     ],
 )

@@ -71,11 +71,12 @@ def test_json_is_known_by_what_it_is_and_not_by_its_label(label: str, server: Sc
         (b" \r\n", "the answer is empty"),
         (
             b'{"items": [{"id": 1}, {"id"',
-            "the answer is no valid JSON: Expecting ':' delimiter at character 27 (row 1 of the page, counted from 0, column 'id')",
+            "the answer is not valid JSON: Expecting ':' delimiter at character 27 (row 1 of the page, counted from 0, column "
+            "'id')",
         ),
         (b'{"items": []}{"items": []}', "the answer goes on after the end of its JSON (character 13)"),
         (b'{"items": []}\x00', "the answer goes on after the end of its JSON (character 13)"),
-        (b"Service busy", "the answer is no valid JSON: Expecting value at character 0"),
+        (b"Service busy", "the answer is not valid JSON: Expecting value at character 0"),
         (b'{"items": [{"a": "\xff"}]}', "the answer is not valid utf-8 text"),
         (b'{"items": [{"a": "\xed\xa0\x80"}]}', "the answer is not valid utf-8 text"),
     ],
@@ -90,10 +91,10 @@ def test_what_is_no_json_is_asked_for_again_and_then_an_error(
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b'{"items": [{"a": 1}], "b": NaN}', "the answer holds NaN or Infinity, which is no JSON"),
-        (b'{"items": [{"a": NaN}], "b": -Infinity}', "the answer holds NaN or Infinity, which is no JSON"),
-        (b'{"items": [], "items": [{"id": 1}]}', "the key 'items' stands twice in one JSON object"),
-        (b'{"items": [], "a": {"b": 1, "c": 2, "\\u0062": 3}}', "the key 'b' stands twice in one JSON object"),
+        (b'{"items": [{"a": 1}], "b": NaN}', "the answer holds NaN or Infinity, which is not JSON"),
+        (b'{"items": [{"a": NaN}], "b": -Infinity}', "the answer holds NaN or Infinity, which is not JSON"),
+        (b'{"items": [], "items": [{"id": 1}]}', "the key 'items' appears twice in one JSON object"),
+        (b'{"items": [], "a": {"b": 1, "c": 2, "\\u0062": 3}}', "the key 'b' appears twice in one JSON object"),
         (
             b'{"items": [], "a": 1e400}',
             "the answer is JSON that cannot be kept as it is: number is infinity when parsed as double",
@@ -119,23 +120,23 @@ def test_what_is_no_json_is_asked_for_again_and_then_an_error(
         ),
         (
             b'{"items": [], "total": -1}',
-            "api.pagination.total: total is no whole number of rows or pages in the answer",
+            "api.pagination.total: total is not a whole number of rows or pages in the answer",
         ),
         (
             b'{"items": [], "total": "2x"}',
-            "api.pagination.total: total is no whole number of rows or pages in the answer",
+            "api.pagination.total: total is not a whole number of rows or pages in the answer",
         ),
         (
             b'{"items": [], "total": true}',
-            "api.pagination.total: total is no whole number of rows or pages in the answer",
+            "api.pagination.total: total is not a whole number of rows or pages in the answer",
         ),
         (
             b'{"items": [], "total": 2.5}',
-            "api.pagination.total: total is no whole number of rows or pages in the answer",
+            "api.pagination.total: total is not a whole number of rows or pages in the answer",
         ),
         (
             b'{"items": [], "pages": 9223372036854775808}',
-            "api.pagination.pages: pages is no whole number of rows or pages in the answer",
+            "api.pagination.pages: pages is not a whole number of rows or pages in the answer",
         ),
     ],
 )
@@ -251,8 +252,8 @@ def test_a_compressed_body_is_unpacked_with_or_without_a_header(
         (gzipped(PAGE)[:-4] + b"\0\0\0\0", "gzip", 2, "the compressed body is damaged"),
         (gzipped(PAGE) + b"more", "gzip", 2, "the compressed body is damaged"),
         (PAGE, "gzip", 2, "the body is not gzip, though its Content-Encoding says so"),
-        (PAGE, "br", 1, "the body's Content-Encoding is neither gzip nor deflate, which alone were asked for"),
-        (PAGE, "gzip, br", 1, "the body's Content-Encoding is neither gzip nor deflate, which alone were asked for"),
+        (PAGE, "br", 1, "the body's Content-Encoding is neither gzip nor deflate, and only these were asked for"),
+        (PAGE, "gzip, br", 1, "the body's Content-Encoding is neither gzip nor deflate, and only these were asked for"),
         (gzipped(b"") * 200, "gzip", 1, "the compressed body has more than 100 parts"),
     ],
 )

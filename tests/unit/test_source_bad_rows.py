@@ -119,6 +119,6 @@ def test_the_hash_of_the_rows_does_not_hang_on_the_spaces_of_good_ones() -> None
 )
 @pytest.mark.parametrize("items", ["items", "$"])
 def test_broken_json_is_an_error_that_names_row_and_column(rows: list[str], where: str, items: str) -> None:
-    with pytest.raises(TryAgainError, match=rf"no valid JSON: .* at character [0-9]+ {where}") as raised:
+    with pytest.raises(TryAgainError, match=rf"not valid JSON: .* at character [0-9]+ {where}") as raised:
         page_of(*rows, items=items)
     assert raised.value.reason == "not_json"

@@ -90,7 +90,7 @@ def test_five_redirects_are_followed_and_a_sixth_is_not(server: ScriptedServer) 
         ("javascript:alert(1)", NEITHER),
         ("file:///etc/passwd", NEITHER),
         ("ftp://127.0.0.1/t", NEITHER),
-        ("http://[::1", "the source redirects to something that is no URL"),
+        ("http://[::1", "the source redirects to something that is not a URL"),
         ("http://127.0.0.1:99999/", NO_URL),
         ("http://127.0.0.1:x/", NO_URL),
         ("http://anna:pw@127.0.0.1/", "an address that holds a user or password is not followed"),
@@ -109,11 +109,11 @@ def test_five_redirects_are_followed_and_a_sixth_is_not(server: ScriptedServer) 
         ),
         (
             "http://169.254.169.254/latest/meta-data",
-            "http://169.254.169.254:80 is a link-local address or a metadata service, which is never asked",
+            "http://169.254.169.254:80 is a link-local address or a metadata service, which is never contacted",
         ),
         (
             "http://metadata.google.internal./x",
-            "http://metadata.google.internal.:80 is a link-local address or a metadata service, which is never asked",
+            "http://metadata.google.internal.:80 is a link-local address or a metadata service, which is never contacted",
         ),
     ],
 )
@@ -215,7 +215,7 @@ def test_a_name_that_leads_to_a_forbidden_address_gets_no_request(
     assert row.attempts == 1
     assert row.error is not None
     assert row.error.endswith(
-        ": the host is at 127.0.0.1, a link-local address or a metadata service, which is never asked"
+        ": the host is at 127.0.0.1, a link-local address or a metadata service, which is never contacted"
     )
     assert server.asked == []
 
@@ -223,7 +223,7 @@ def test_a_name_that_leads_to_a_forbidden_address_gets_no_request(
 def test_the_source_itself_may_not_be_a_metadata_service() -> None:
     row = fetch(Access(base_url="http://169.254.169.254", timeout_s=1))
     assert (row.attempts, row.status) == (1, None)
-    assert "never asked" in (row.error or "")
+    assert "never contacted" in (row.error or "")
 
 
 @pytest.fixture(scope="module")

@@ -132,13 +132,13 @@ def test_one_that_holds_a_credential_elsewhere_is_refused(form: str, server: Scr
         ),
         (
             "http://169.254.169.254/latest/meta-data",
-            "http://169.254.169.254:80 is a link-local address or a metadata service, which is never asked",
+            "http://169.254.169.254:80 is a link-local address or a metadata service, which is never contacted",
         ),
         (f"mailto:{MAIL}", "an address that is neither http:// nor https:// is not followed"),
         (f"http://{MAIL}/t", "an address that holds a user or password is not followed"),
         (f"/t?email= {MAIL}", "an address with spaces, control characters or backslashes is not followed"),
         ("http://127.0.0.1:x/", "an address whose host or port cannot be read is not followed"),
-        ("http://[::1", "the source names as the next page something that is no URL"),
+        ("http://[::1", "the source names as the next page something that is not a URL"),
     ],
 )
 @pytest.mark.parametrize("style", ["next_url", "link_header"])
@@ -200,7 +200,7 @@ def test_nothing_there_is_the_end(end: object, server: ScriptedServer) -> None:
 def test_what_is_no_text_is_an_error(wrong: object, server: ScriptedServer) -> None:
     server.play("/t", Reply(page(wrong)))
     row = fetch(access(server))
-    assert row.error == f"{server.url}/t?size=100: api.pagination.next: links.next is no text in the answer"
+    assert row.error == f"{server.url}/t?size=100: api.pagination.next: links.next is not text in the answer"
 
 
 # Link headers

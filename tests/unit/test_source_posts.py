@@ -164,7 +164,7 @@ def test_no_redirect_takes_a_body_to_another_host(server: ScriptedServer, *, is_
         error = str(fetch(access).error)
         assert other.asked == []
     ends = {
-        True: "is another server than api.url, which alone is asked by POST: what is in the body is for it",
+        True: "is another server than api.url; a POST goes to api.url alone, as its body is meant for it",
         False: "is another server than api.url; if it may be asked, list it in api.allowed_hosts",
     }
     assert error.endswith(ends[is_listed])
@@ -187,7 +187,7 @@ def test_an_address_of_a_next_page_at_another_host_gets_no_post(server: Scripted
     with ScriptedServer() as other:
         other.play("/t", Reply(PAGE))
         access = replace(access_of(server, NextUrls(), json=GRAPHQL), allowed_hosts=(urlsplit(other.url).netloc,))
-        assert "which alone is asked by POST" in str(fetch(access, 2, cursor=f"{other.url}/t").error)
+        assert "a POST goes to api.url alone" in str(fetch(access, 2, cursor=f"{other.url}/t").error)
         assert other.asked == []
 
 

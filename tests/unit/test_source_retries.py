@@ -102,7 +102,7 @@ def test_a_trickling_body_does_not_outlive_the_time_for_the_exchange(server: Scr
     started = time.monotonic()
     row = fetch(server, Trickle(PAGE, 10), timeout_s=0.4, attempts=1)
     took_s = time.monotonic() - started
-    assert row.error == (f"{server.url}/t?page=1&size=100: no whole answer within 0.4 s (api.limits.timeout_s)")
+    assert row.error == (f"{server.url}/t?page=1&size=100: no complete answer within 0.4 s (api.limits.timeout_s)")
     assert 0.35 < took_s < 0.8
 
 

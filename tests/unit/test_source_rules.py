@@ -368,7 +368,7 @@ def test_a_keyset_of_a_source_that_gives_the_newest_first_is_an_error_on_its_sec
 ) -> None:
     newest_first = Reply(b'{"items": [{"id": 9}, {"id": 8}]}')
     row = fetch(server, [], newest_first, paging=Keysets(by="id", total=None), position=Position(2, cursor="7"))
-    assert "api.pagination.by: by id the rows of the page are in one order, and lie in the other one" in str(row.error)
+    assert "api.pagination.by: the page is sorted by id in one direction, and lies in the other one" in str(row.error)
     # A source may as well take the value for the greatest.
     row = fetch(server, [], newest_first, paging=Keysets(by="id", total=None), position=Position(2, cursor="10"))
     assert (row.error, row.next_cursor) == (None, "8")

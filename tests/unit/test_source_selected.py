@@ -90,7 +90,7 @@ def test_the_hash_of_the_rows_tells_other_rows_and_other_keys() -> None:
         (
             "edges[].id",
             '{"edges": [{"id": "secret"}, {"id": 7}]}',
-            "api.pagination.items: edges[].id selects a list of no objects (there is text, a number)",
+            "api.pagination.items: edges[].id selects a list whose elements are not objects (there is text, a number)",
         ),
         (
             "values(data)",
@@ -184,7 +184,7 @@ def test_a_bad_row_of_a_page_takes_no_other_with_it() -> None:
         ('{"id":null}', ("unreadable_number:id",)),
         ('{"id": 3}', ()),
     ]
-    with pytest.raises(SourceError, match="the key 'a' stands twice in one JSON object"):
+    with pytest.raises(SourceError, match="the key 'a' appears twice in one JSON object"):
         seen('{"edges": [{"node": {"id": 1}}], "a": 1, "a": 2}', "edges[].node")
 
 

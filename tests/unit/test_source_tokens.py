@@ -349,9 +349,9 @@ NO_TOKEN = "the answer has no token at access_token (1 to 16,384 characters of A
             1,
             "status 429: the source asks to wait 9 s; api.limits.max_wait_s allows 0.02 s",
         ),
-        (Reply(b"s3cret"), 2, "the answer is no JSON object (after 2 attempts)"),
-        (Reply(b"[]"), 2, "the answer is no JSON object (after 2 attempts)"),
-        (Reply(b"", 204), 2, "the answer is no JSON object (after 2 attempts)"),
+        (Reply(b"s3cret"), 2, "the answer is not a JSON object (after 2 attempts)"),
+        (Reply(b"[]"), 2, "the answer is not a JSON object (after 2 attempts)"),
+        (Reply(b"", 204), 2, "the answer is not a JSON object (after 2 attempts)"),
         (Reply(b"{}"), 1, NO_TOKEN),
         (Reply(b'{"error": "bad_verification_code"}'), 1, f"{NO_TOKEN}; it says error bad_verification_code"),
         (Reply(b'{"access_token": null}'), 1, NO_TOKEN),
@@ -475,7 +475,7 @@ def test_a_source_that_asks_for_no_token_has_none(ask: Callable[[BudgetServer], 
         ask(door)
     with pytest.raises(ValueError, match="asks for no token"):
         budget.source_token()
-    with pytest.raises(SourceError, match="nobody here who gets a token"):
+    with pytest.raises(SourceError, match="this process cannot get a token"):
         OPEN_GATE.source_token()
 
 

@@ -104,7 +104,7 @@ def test_a_count_behind_a_range_of_rows_is_that_of_all(text: str, total: int | N
 
 @pytest.mark.parametrize("text", ["0-24/", "0-24", "/250", "0-24/250 rows", "0-24/-1", "a/b/250", "0-24/1e3"])
 def test_a_range_of_rows_that_cannot_be_read_is_an_error(text: str) -> None:
-    message = r"api\.pagination\.total: header:Content-Range is no whole number of rows or pages in the answer"
+    message = r"api\.pagination\.total: header:Content-Range is not a whole number of rows or pages in the answer"
     with pytest.raises(SourceError, match=message):
         look_at("[]", Offsets(items="$", total="header:Content-Range"), {"content-range": text})
 

@@ -99,12 +99,12 @@ def test_a_run_is_told_with_its_numbers_over_all_tables(lake: Lake) -> None:
         "orphans": 4,
         "anomalies": [],
     }
-    assert "2026-01-01 01:30  published     24.0  3,001         2        4          -  a" in lake.status().stdout
+    assert "2026-01-01 01:30  published     24.0   3,001         2        4          -  a" in lake.status().stdout
 
 
 def test_what_was_not_measured_is_a_dash_and_no_zero(lake: Lake) -> None:
     lake.ran("a", "failed", exit_status=4)
-    assert "source failed     24.0     -         -        -          -  a" in lake.status().stdout
+    assert "source failed     24.0       -         -        -          -  a" in lake.status().stdout
     assert lake.said()["runs"][0]["rows"] is None
 
 

@@ -54,6 +54,7 @@ def test_below_a_heading_only_sizes_and_times_keep_their_unit() -> None:
     ("low", "high", "words"),
     [
         (1900.0, 2100.0, "1,900 to 2,100 rows"),
+        (0.0, 0.0, "0 rows"),
         (None, 6.0, "up to 6 rows"),
         (5.0, None, "at least 5 rows"),
         (None, None, None),

@@ -91,8 +91,8 @@ def check_exact(answer: Json, total: str) -> None:
             found = at(answer, place)
             if found is value or (isinstance(value, str) and found == value):
                 message = (
-                    f"api.pagination.total: by {place} of the answer, {total} is not the number of all rows, as of a source that "
-                    f"caps what it counts; have it count all if it can, or {SLICES}"
+                    f"api.pagination.total: {place} of the answer says that {total} is not the number of all rows: the source may "
+                    f"cap what it counts. Have it count all rows if it can, or {SLICES}"
                 )
                 raise SourceError(message)
 

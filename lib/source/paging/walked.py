@@ -173,7 +173,7 @@ class NextUrls(_Addresses, _Named):
         """What is at the place `next`: a text."""
         value = self._named(told)
         if value is not None and not isinstance(value, str):
-            message = f"{self.names_next} is no text in the answer"
+            message = f"{self.names_next} is not text in the answer"
             raise SourceError(message)
         return value
 
@@ -243,8 +243,8 @@ class Keysets(_SaysMore):
             return None, None
         if (last - first) * (last - int(position.cursor)) < 0:
             message = (
-                f"api.pagination.by: by {self.by} the rows of the page are in one order, and lie in the other one from the value "
-                "that they were asked by, so rows are left out; let the source give them in ascending order"
+                f"api.pagination.by: the page is sorted by {self.by} in one direction, and lies in the other one from the value "
+                "that it was asked by, so rows are left out; have the source sort rows in ascending order"
             )
             raise SourceError(message)
         return None, None

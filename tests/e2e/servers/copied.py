@@ -46,7 +46,7 @@ def copy_of(step: Step, run_id: str, table: str) -> Copy:
     rows = step.lake.rows(f"silver/{table}")
     live = {row["id"]: content(row) for row in rows if row["_deleted_at"] is None}
     deleted = {row["id"]: content(row) for row in rows if row["_deleted_at"] is not None}
-    assert len(live) + len(deleted) == len(rows), "a key is there twice"
+    assert len(live) + len(deleted) == len(rows), "a key appears twice"
     assert (record["rows_landed"], record["rows_rejected"]) == (record["keys"], 0)
     return Copy(record["proof"], live, deleted)
 
