@@ -16,6 +16,7 @@ _PERIOD = re.compile(
     re.ASCII,
 )
 _MONTHS_A_YEAR = 12
+_LAST_YEAR = 9999
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Period:
         """
         months = moment.month - 1 + self.months * times
         year, month = moment.year + months // _MONTHS_A_YEAR, months % _MONTHS_A_YEAR + 1
-        if year > datetime.max.year:
+        if year > _LAST_YEAR:
             raise OverflowError("later than the year 9999")
         day = min(moment.day, monthrange(year, month)[1])
         return moment.replace(year=year, month=month, day=day) + self.time * times

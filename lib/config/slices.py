@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from lib.config.model import Problem, Settings, YamlPath, problems_error
+from lib.config.model import Problem, Settings, problems_error
 from lib.config.pagination import Parameter
 from lib.config.period import Period, PeriodText, parse_period
 
@@ -198,7 +198,7 @@ def _time_problems(slices: Slices) -> Iterator[Problem]:
         except ValueError as error:
             yield Problem((key,), str(error))
     for key, moment in moments.items():
-        if slices.format == "date" and moment.time() != datetime.min.time():
+        if slices.format == "date" and moment.time() != time():
             yield Problem((key,), "must be a date where format is date")
     if len(moments) > 1:
         try:
@@ -208,6 +208,6 @@ def _time_problems(slices: Slices) -> Iterator[Problem]:
             yield Problem(("to" if is_order else "every",), "must be behind from" if is_order else str(error))
 
 
-def written(value: str | bool | int) -> str:
+def written(value: SliceValue) -> str:
     """A value as a query parameter has it."""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -61,8 +61,8 @@ class Table(Settings):
 
     name: SkipJsonSchema[Annotated[str, Field(max_length=128)]]
     path: Annotated[str, Field(json_schema_extra={"pattern": "^/(?!/)"})] = ""
-    """Path below `api.url`, starting with one `/`; a query goes with every request. Required without a `parent`. With a placeholder,
-    as in `/users/{users.id}/orders`, the table is read for each row of another one."""
+    """Path below `api.url`, starting with one `/`; a query goes with every request. Required without a `parent`. With a
+    placeholder, as in `/users/{users.id}/orders`, the table is read for each row of another one."""
     parent: Parent | None = None
     """The rows are nested in those of another table, and come from its pages without further requests."""
     params: FixedParams = Field(default_factory=dict)
