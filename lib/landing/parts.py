@@ -29,9 +29,9 @@ from lib.landing.part_proof import (
 from lib.landing.part_reader import PartSpan
 from lib.landing.plan import TablePlan, note_plan
 from lib.landing.prove import REPEATS
-from lib.source.clock import window_part
 from lib.source.paging import STYLES
 from lib.source.part import Part
+from lib.source.source_time import window_part
 from lib.tables.newest import parts_sharing_keys
 
 # So many parts are named in a message; their number is always told.

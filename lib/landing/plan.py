@@ -23,11 +23,11 @@ from lib.lake.states import Step, TableState
 from lib.logs import BAD
 from lib.source.access import Access
 from lib.source.client import SourceClient
-from lib.source.clock import end_of_windows
 from lib.source.gate import Gate
 from lib.source.page import PageRow, check_next, fetch_page, total_instead
 from lib.source.paging import STYLES, Position
 from lib.source.part import Part
+from lib.source.source_time import end_of_windows
 
 # A wave is one Spark job and one commit. It should take about this long, so that a killed run loses no more than that.
 WAVE_S = 30.0
@@ -107,6 +107,15 @@ class TablePlan:
     def in_parts(self) -> bool:
         """Whether it is read in parts, each of them by one task."""
         return self.n_parts is not None
+
+    @property
+    def parts_in_words(self) -> str:
+        """How a table in parts is read."""
+        if self.for_each is not None:
+            return f"one list for each row of {self.for_each}"
+        if self.until is not None:
+            return f"{number_of(self.n_parts or 0, 'window')} of time, up to {self.until}"
+        return number_of(self.n_parts or 0, "slice")
 
     @property
     def is_walk(self) -> bool:

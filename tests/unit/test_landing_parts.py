@@ -213,7 +213,9 @@ def test_a_slice_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
     with shop(tmp_path, server, TICKETS) as one:
         error = str(one.run().tables["tickets"].error)
         assert error.startswith("tickets: 1 of 2 parts failed: status closed: http://127.0.0.1:")
-        assert error.endswith(": status 404: a JSON object whose keys are error (14 bytes). The others are kept: --resume asks for these alone")
+        assert error.endswith(
+            ": status 404: a JSON object whose keys are error (14 bytes). The others are kept: --resume asks for these alone"
+        )
 
 
 def test_one_list_that_fails_fails_the_table_and_a_resumed_run_asks_for_it_alone(tmp_path: Path) -> None:
