@@ -93,7 +93,8 @@ def prove_parts(landing: Landing, one: InParts) -> None:
     rounds, n_again = landing.copy.source.api.limits.proof_rounds, 0
     while one.table.name not in landing.copy.run.failed:
         split = _split(landing, one)
-        again = [] if split or one.failures() or n_again == rounds else list(one.doubts())
+        open_doubts = [key for key, doubt in one.doubts().items() if doubt.else_level is None]
+        again = [] if split or one.failures() or n_again == rounds else open_doubts
         if not split and not again:
             break
         n_again += not split

@@ -1,4 +1,4 @@
-"""Tables in parts, up to silver: slices, and a list for each row of another table, with what is rejected, deleted and read again."""
+"""Tables in parts, up to silver: slices, and a list for each row of another table; what is rejected, deleted, read again."""
 
 from __future__ import annotations
 

@@ -1,19 +1,24 @@
-"""Tables that are read in parts, landed and proved: slices, windows, and a list for each row of another table. No Spark takes part."""
+"""Tables that are read in parts, landed and proved without Spark: slices, windows, a list for each row of another table."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
-from lib.lake.runs import Run
+from lib.lake.layout import lake_at
+from lib.lake.publications import Publication, PublishedTable, publish
+from lib.lake.runs import Run, TableRun
 from lib.landing import landing as landing_room
+from lib.landing import parts
 from tests.lists_server import ListsServer, Query, Row
 from tests.moving_copies import Landings
 from tests.moving_server import MovingServer
@@ -58,6 +63,7 @@ class Shop:
         limits = {"concurrency": "4", "attempts": "2", "max_wait_s": "0.02"}
         settings = {"pagination.size": "3", **{f"limits.{key}": value for key, value in limits.items()}, **self.api}
         job = job_of(path, self.n_runs, [f"api.{key}={value}" for key, value in settings.items()])
+        job = replace(job, tables=tables or job.tables)
         return copied(job, resume=resume, accept_incomplete=accept_incomplete)
 
     def ids(self, table: str) -> list[int]:
@@ -166,6 +172,48 @@ def test_windows_that_meet_a_cap_are_split_until_they_fit(tmp_path: Path, refuse
         assert sorted(set(one.ids("events"))) == list(range(166 * 4 + 3))
         # A month is 124 events, which is split in 2, 4, 8: an eighth of it are 16.
         assert len(one.parts(run, "events")) > 5 * 8
+
+
+def test_a_run_that_is_killed_when_windows_were_split_goes_on_with_the_halves(tmp_path: Path) -> None:
+    with shop(tmp_path, ListsServer(events, cap=25), EVENTS, **{"pagination.size": "5"}) as one:
+        left = [2]
+
+        def reached(name: str) -> None:
+            left[0] -= name == "windows split"
+            if not left[0]:
+                raise Killed
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(parts, "reached", reached)
+            with pytest.raises(Killed):
+                one.run()
+        before = {query["since"] + query["until"] for _, query in one.server.asked}
+        one.server.asked.clear()
+        one.server.date = datetime(2025, 1, 1, tzinfo=UTC)  # the end of the first start holds
+        run = one.run(resume="run-1")
+        assert run.tables["events"].proof == "counted"
+        assert sorted(set(one.ids("events"))) == list(range(166 * 4 + 3))
+        assert before.isdisjoint(query["since"] + query["until"] for _, query in one.server.asked)
+
+
+def test_lists_are_read_for_published_rows_where_the_other_table_is_not_in_the_run(tmp_path: Path) -> None:
+    with shop(tmp_path, ListsServer(lists_of({1: rows(11), 2: rows(21), 3: rows(31)})), USERS, ORDERS) as one:
+        assert one.run(tables=("orders",)).tables["orders"].error == (
+            "orders: users, for whose rows it is read, is not in this run, and was never published; run both"
+        )
+        layout = lake_at(str(tmp_path / "lake"))
+        gone = datetime(2026, 1, 1, tzinfo=UTC)
+        users = pa.table({"id": [1, 2, 3], "_deleted_at": pa.array([None, gone, None], pa.timestamp("us", tz="UTC"))})
+        write_deltalake(str(layout.silver("users")), users)
+        Run("old", "shop", gone, "", "{}", state="published", number=1, tables={
+            "users": TableRun("users", "merged", proof="counted", path="silver/users", version=0)
+        }).save(layout)  # fmt: skip
+        published = {"users": PublishedTable("users", "silver/users", 0, 3)}
+        publish(layout, Publication("old", "old", gone, published))
+        one.server.asked.clear()
+        run = one.run(tables=("orders",))
+        assert (run.tables["orders"].proof, one.ids("orders")) == ("counted", [11, 31])
+        assert set(one.server.paths) == {"/users/1/orders", "/users/3/orders"}
 
 
 def test_a_window_of_one_unit_that_is_more_than_the_source_gives_is_an_error(tmp_path: Path) -> None:
@@ -396,9 +444,9 @@ def test_a_list_without_an_end_fails_the_table(tmp_path: Path) -> None:
     api = {"pagination.style": "cursor", "pagination.total": "null", "limits.max_pages": "5"}
     with shop(tmp_path, ListsServer(lists_of(orders), cursor=True), USERS, ORDERS, **api) as one:
         assert one.run().tables["orders"].error == (
-            "orders: 1 of 2 parts failed: users.id 2: no end was met on 5 pages, as many as api.limits.max_pages (5) allows. If it has "
-            "more, raise that setting and go on with --resume; if its pages never end, look at api.pagination.cursor_param. The others "
-            "are kept: --resume asks for these alone"
+            "orders: 1 of 2 parts failed: users.id 2: no end was met on 5 pages, as many as api.limits.max_pages (5) allows. If it "
+            "has more, raise that setting and go on with --resume; if its pages never end, look at "
+            "api.pagination.cursor_param. The others are kept: --resume asks for these alone"
         )
 
 
