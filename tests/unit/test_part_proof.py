@@ -29,8 +29,8 @@ SEEN = PartSeen(
     part='{"a":1}', round=0, n_rows=4, n_distinct=4, n_pages=3, n_items=250, n_filled=3, n_sums=3, most_items=100, filled_page=3,
     filled_items=50, first_page=1, last_page=3, first_total=250, least_total=250, most_total=250, first_sha256="a",
     first_status=200, first_skipped=False, n_failed=0, failed_page=None, failed_status=None, first_error=None, by_rule=False,
-    n_skipped=0, last_status=200, last_items=50, last_bytes=9, last_error=None, last_named=False, last_is_end=False, claimed_pages=3,
-    low=0, high=0, own_first=1, again_sha256="a", again_error=None, n_again=1, digest=b"x",
+    n_skipped=0, last_status=200, last_items=50, last_bytes=9, last_error=None, last_named=False, last_is_end=False,
+    claimed_pages=3, low=0, high=0, own_first=1, again_sha256="a", again_error=None, n_again=1, digest=b"x",
 )  # fmt: skip
 # Read to an empty fourth page.
 TO_THE_END = replace(
