@@ -21,7 +21,7 @@ from lib.landing import landing as landing_room
 from lib.landing import parts
 from tests.lists_server import ListsServer, Query, Row
 from tests.moving_copies import Landings
-from tests.moving_server import MovingServer
+from tests.moving_server import Manners, MovingServer, MovingTable, rows_of
 from tests.spark.served_table import Killed, copied, job_of
 
 USERS = "users: {path: /users, key: [id], columns: {id: bigint!, name: string}}"
@@ -470,3 +470,37 @@ details:
         run = one.run()
         assert (run.tables["details"].proof, run.tables["details"].rows_landed) == ("ended", 3)
         assert server.paths == {"/users": 1 + 1, "/users/1": 1, "/users/2": 1, "/users/3": 1}
+
+
+STYLES = {
+    "page": "{style: page, size: 3}",
+    "offset": "{style: offset, size: 3}",
+    "range": "{style: range, size: 3}",
+    "cursor": "{style: cursor, size: 3}",
+    "next_url": "{style: next_url, size: 3}",
+    "link_header": "{style: link_header, size: 3}",
+    "keyset": "{style: keyset, size: 3, by: id, more: has_more}",
+    "none": "{style: none}",
+}
+
+
+@pytest.mark.parametrize("total", ["always", "absent"])
+@pytest.mark.parametrize("style", STYLES)
+def test_parts_are_read_in_every_style_of_pagination(tmp_path: Path, style: Any, total: Any) -> None:
+    """Lists of eight rows, of none, of one, and of three, which are a full page."""
+    manners = Manners(style=style, total=total, pages="absent")
+    lists = {1: range(11, 19), 2: range(0), 3: range(31, 32), 4: range(41, 44)}
+    tables = {f"users/{user}/orders": MovingTable(rows_of(ids), manners) for user, ids in lists.items()}
+    paging = STYLES[style] if total == "always" else STYLES[style].replace("}", ", total: null}")
+    orders = ORDERS.replace("key: [id]", f"pagination: {paging}\n    key: [id]")
+    with (
+        MovingServer({"users": MovingTable(rows_of(lists)), **tables}) as api,
+        shop(tmp_path, ListsServer(lists_of({}))) as one,
+    ):
+        one.tables, one.server = f"{USERS}\n  {orders}", api  # type: ignore[assignment]
+        run = one.run()
+        assert run.tables["orders"].error is None
+        # An empty answer to a request for a range does not say how many rows there are.
+        proof = "counted" if total == "always" else "ended"
+        assert run.tables["orders"].proof == proof, run.tables["orders"].unproved_because
+        assert one.ids("orders") == [number for ids in lists.values() for number in ids]
