@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
@@ -119,7 +119,11 @@ def body_problems(api: Api, tables: tuple[Table, ...]) -> Iterator[Problem]:
         if paging.style == "range" and table in posts:
             message = f"asks by the header Range, which HTTP has for GET alone; choose another one for the POST of {table.name}"
             yield Problem((*where, "style"), message)
-        yield from _place_problems(table.name, paging, where, body_of(api, table))
+        places = [(name, (*where, setting)) for name, setting in paging.in_body.items()]
+        if table.slices is not None:
+            named = table.slices.parameters.items()
+            places += [(name, ("tables", table.name, "slices", key)) for name, key in named if name.startswith(BODY)]
+        yield from _place_problems(table.name, places, body_of(api, table))
 
 
 def _unused(where: YamlPath, one: Api | Table, *, is_sent: bool) -> Iterator[Problem]:
@@ -130,12 +134,12 @@ def _unused(where: YamlPath, one: Api | Table, *, is_sent: bool) -> Iterator[Pro
         yield Problem(bodies[0].where, "is the body of a POST, and the method is get; write method: post beside it")
 
 
-def _place_problems(table: str, paging: Pagination, where: YamlPath, body: Body | None) -> Iterator[Problem]:
-    taken: dict[tuple[str, ...], str] = {}
-    for name, setting in paging.in_body.items():
+def _place_problems(table: str, places: Iterable[tuple[str, YamlPath]], body: Body | None) -> Iterator[Problem]:
+    taken: dict[tuple[str, ...], YamlPath] = {}
+    for name, where in places:
         if body is None:
             yield Problem(
-                (*where, setting),
+                where,
                 f"is in the body, and the requests for {table} have none; write method: post, and json: {{}} or form: {{}} if "
                 "nothing else is in it",
             )
@@ -143,14 +147,14 @@ def _place_problems(table: str, paging: Pagination, where: YamlPath, body: Body 
         place = place_of(name, body.kind)
         if body.kind == "json" and any(bracket in key for key in place for bracket in "[]"):
             message = "leads into a list, where no position can be set; use keys with dots between them"
-            yield Problem((*where, setting), f"{message}, and {IN_LIST} at the end alone")
+            yield Problem(where, f"{message}, and {IN_LIST} at the end alone")
             continue
         for other, its in taken.items():
             if other[: len(place)] == place[: len(other)]:
-                message = f"must not be at the same place of the body as {its}, or below or above it"
-                yield Problem((*where, setting), message)
-        taken[place] = setting
-        yield from _in_the_way(body, place, ".".join(map(str, (*where, setting))))
+                known = its[-1] if its[:-1] == where[:-1] else ".".join(map(str, its))
+                yield Problem(where, f"must not be at the same place of the body as {known}, or below or above it")
+        taken[place] = where
+        yield from _in_the_way(body, place, ".".join(map(str, where)))
 
 
 def place_of(name: str, kind: Kind) -> tuple[str, ...]:

@@ -162,6 +162,16 @@ def fixed_problems(api: Api, tables: tuple[Table, ...]) -> Iterator[Problem]:
 
 
 def _set_for_pages(api: Api, table: Table) -> dict[str, str]:
+    """The query parameters that are set for each page or slice of a table, each with its setting."""
+    return {**_of_slices(table), **set_by_pagination(api, table)}
+
+
+def _of_slices(table: Table) -> dict[str, str]:
+    named = {} if table.slices is None else table.slices.parameters
+    return {name: f"tables.{table.name}.slices.{key}" for name, key in named.items()}
+
+
+def set_by_pagination(api: Api, table: Table) -> dict[str, str]:
     """The query parameters that are set for each page of a table, each with its setting."""
     if table.pagination is None:
         return dict(api.pagination.parameters)

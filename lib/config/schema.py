@@ -13,6 +13,7 @@ from lib.config.metrics import CloudWatch, Metrics, Otlp, Pushgateway
 from lib.config.model import Settings, YamlPath
 from lib.config.pagination import STYLES
 from lib.config.recommend import Grouped, Models, Plays, Recommend, Retrain
+from lib.config.slices import Slices
 from lib.config.source import Demo, Faults, Site, Source
 from lib.config.tables import Parent, Table
 
@@ -77,6 +78,8 @@ def keys_at(path: YamlPath, data: Any = None) -> tuple[str, ...]:
             return _fields(Table, without="name")
         case ("tables", _, "parent"):
             return _fields(Parent)
+        case ("tables", _, "slices"):
+            return _fields(Slices)
         case ("tables", _, "columns", _):
             return _fields(Column, without="name")
         case ("tables", _, "references", _):

@@ -18,19 +18,20 @@ from lib.source.answer import HEADER, count, is_null
 from lib.source.body import text_of
 from lib.source.client import ExchangeFailedError, Reply, SourceClient, Tried
 from lib.source.items import apart_at, before_selecting, check_selected, has_rows, items_of, values_of
-from lib.source.json_text import BrokenJsonError, Json, parsed
+from lib.source.json_text import Json
 from lib.source.outline import found_instead
+from lib.source.page_text import NOT_READ, read_page, some_rows
 from lib.source.paging import Paging, Position, Told
-from lib.source.retry import TryAgainError
+from lib.source.part import Part
 from lib.source.row_key import Key, key_hash
-from lib.source.rows import Apart, RowText, may_be_too_long, place
+from lib.source.rows import RowText
 from lib.source.rules import NoJson, Rule, json_of
 
 # Where APIs say that something went wrong; rows that are null beside it were not given, and are not none.
 _ERRORS = ("error", "errors")
-_NOT_READ = NoJson()
 
 
+AGAIN = -1
 # A whole number that needs 32 bits at most, where it is kept.
 Small = Annotated[int, 32]
 
@@ -46,7 +47,9 @@ class PageRow:
     between all of them, `retries` a JSON object of reason and count of the attempts that another one followed (None for none).
     `rows` are the page's rows one by one, where some of them cannot be taken, or the page is too large to be read as one; None
     for an ordinary page, whose rows are those of `body`. A page that a rule of `errors` skips has no `body`, and no `error` either.
-    `is_end`: it says itself that no page follows. `key_hashes` has a hash of each row's key, if the table is proved `swept`.
+    `is_end`: it says itself that no page follows. `key_hashes` has a hash of each row's key, if the table is proved `swept`. `part`
+    is the key of the part of the table that the page belongs to, within which pages are counted; None for a table without parts.
+    The page `AGAIN` is the first one of a part, read once more behind the others, without its rows.
     """
 
     run_id: str
@@ -75,6 +78,7 @@ class PageRow:
     next_cursor: str | None = field(default=None, repr=False)
     is_end: bool | None = None
     key_hashes: tuple[int, ...] | None = field(default=None, repr=False)
+    part: str | None = None
 
     @property
     def is_skipped(self) -> bool:
@@ -102,11 +106,30 @@ class PageShape:
 
 
 def fetch_page(
-    client: SourceClient, *, run_id: str, table: str, path: str, position: Position, round_: int = 0
+    client: SourceClient,
+    *,
+    run_id: str,
+    table: str,
+    path: str,
+    position: Position,
+    round_: int = 0,
+    part: Part | None = None,
 ) -> PageRow:
-    """The page, or a row that says why it could not be had. An error of the source raises nothing."""
+    """The page, or a row that says why it could not be had. An error of the source raises nothing.
+
+    Of a `part` the path has its placeholders filled already.
+    """
+    page = _fetched(client, run_id, table, path, position, round_, part)
+    page = page if part is None else replace(page, part=part.key)
+    return replace(page, page=AGAIN, body=None, rows=None) if position.again else page
+
+
+def _fetched(
+    client: SourceClient, run_id: str, table: str, path: str, position: Position, round_: int, part: Part | None
+) -> PageRow:
     paging = client.access.paging_for(table)
     fixed = client.access.fixed_for(table)
+    fixed = fixed if part is None else part.fixed(fixed)
     key = client.access.key_for(table)
 
     def read(reply: Reply) -> tuple[str | None, PageShape]:
@@ -163,7 +186,7 @@ def look_at(
     position: Position | None = None,
     status: int = HTTPStatus.OK,
     key: Key = (),
-    known: Json | NoJson = _NOT_READ,
+    known: Json | NoJson = NOT_READ,
 ) -> PageShape:
     """The shape of a page, from a strict reading of its JSON, which is `known` if that was done already.
 
@@ -180,7 +203,7 @@ def look_at(
             The message names keys, and never shows a value.
     """
     asked = position or Position(paging.first_number)
-    answer, rows = _read(body, paging.items, known)
+    answer, rows = read_page(body, paging.items, known)
     items = items_of(answer, paging.items) if rows is None or not is_expression(paging.items) else []
     told = Told(answer, headers, is_part=status == HTTPStatus.PARTIAL_CONTENT)
     total = paging.counted(told)
@@ -203,7 +226,9 @@ def look_at(
         n_before, names = before_selecting(answer, paging.items)
         content = (content or b"") + (_canonical(cast("Json", names)) or b"")
         check_selected(paging, items, n_items, n_before, total)
-    told = replace(told, first=_some(items, rows, slice(1)), last=_some(items, rows, slice(-1, None)), n_items=n_items)
+    told = replace(
+        told, first=some_rows(items, rows, slice(1)), last=some_rows(items, rows, slice(-1, None)), n_items=n_items
+    )
     own_number, own_size = paging.own(told, asked)
     next_cursor = paging.follows(told)
     is_first = asked.number == paging.first_number
@@ -227,40 +252,8 @@ def look_at(
         rows=rows.rows if rows is not None and rows.is_needed and not is_expression(paging.items) else None,
         next_cursor=next_cursor,
         is_end=next_cursor is None and paging.says_end(told),
-        key_hashes=tuple(key_hash(row, key) for row in _some(items, rows, slice(None))) if key else None,
+        key_hashes=tuple(key_hash(row, key) for row in some_rows(items, rows, slice(None))) if key else None,
     )
-
-
-def _some(items: list[Json], rows: Apart | None, which: slice) -> tuple[Json, ...]:
-    """Some of the rows; null for one that is no object."""
-    if rows is None:
-        return tuple(items[which])
-    return tuple(None if row.json is None else parsed(row.json) for row in rows.rows[which])
-
-
-def _read(body: str, items: str, known: Json | NoJson = _NOT_READ) -> tuple[Json, Apart | None]:
-    """The answer; and, where it cannot be taken as one, its rows apart, with an empty list in their place."""
-    answer: Json = None
-    fault: SourceError | None = None
-    position: int | None = None
-    try:
-        answer = parsed(body) if isinstance(known, NoJson) else known
-    except BrokenJsonError as error:
-        fault, position = error, error.position
-    except TryAgainError:
-        raise
-    except SourceError as error:
-        fault = error
-    if position is not None:
-        raise TryAgainError(f"{fault}{place(body, position, items)}", reason="not_json")
-    if fault is None and not may_be_too_long(body):
-        return answer, None
-    rows = apart_at(body, items)
-    if rows is not None:
-        return parsed(rows.envelope), rows
-    if fault is not None:
-        raise fault
-    return answer, None
 
 
 def total_instead(body: str, paging: Paging) -> str:
@@ -268,7 +261,7 @@ def total_instead(body: str, paging: Paging) -> str:
     place = str(paging.total)
     if place.startswith(HEADER):
         return f"the answer has no header {place.removeprefix(HEADER).strip()}"
-    answer = _read(body, paging.items)[0]
+    answer = read_page(body, paging.items)[0]
     return f"{place} is {'null' if is_null(answer, place) else 'nowhere'} in the answer ({found_instead(answer, None)})"
 
 
@@ -281,7 +274,7 @@ def check_next(first: PageRow, paging: Paging) -> None:
     given = first.n_items or 0
     if paging.is_addressable or first.next_cursor is not None or not given or (first.total or 0) <= given:
         return
-    answer = _read(first.body or "", paging.items)[0]
+    answer = read_page(first.body or "", paging.items)[0]
     message = f"the source claims {first.total} rows, gives {given} on its first page, and names no next page"
     raise ValueError(f"{message} ({paging.names_next}; {found_instead(answer, None)})")
 

@@ -91,13 +91,17 @@ def check_exact(answer: Json, total: str) -> None:
             found = at(answer, place)
             if found is value or (isinstance(value, str) and found == value):
                 message = (
-                    f"api.pagination.total: {place} of the answer says that {total} is not the number of all rows: the source may "
-                    f"cap what it counts. Have it count all rows if it can, or {SLICES}"
+                    f"api.pagination.total: {place} of the answer says that {total} is not the number of all rows: the source "
+                    f"{CAPS_WHAT_IT_COUNTS}. Have it count all rows if it can, or {SLICES}"
                 )
                 raise SourceError(message)
 
 
-SLICES = "read it in slices: a table for each part of the rows, by params that filter (a year, a country), each below the cap"
+SLICES = (
+    "read it in slices (the setting slices of the table): by the values of a parameter that filters, or by windows of time, each "
+    "below the cap"
+)
+CAPS_WHAT_IT_COUNTS = "may cap what it counts"
 
 
 def _places(answer: Json, items: str) -> Iterator[tuple[str, str, Json]]:
