@@ -121,7 +121,17 @@ def body_problems(api: Api, tables: tuple[Table, ...]) -> Iterator[Problem]:
                 f"asks by the header Range, which HTTP has for GET alone; take another one for the POST of {table.name}"
             )
             yield Problem((*where, "style"), message)
-        yield from _place_problems(table.name, paging, where, body_of(api, table))
+        places = {name: (*where, setting) for name, setting in paging.in_body.items()}
+        bounds = {} if table.incremental is None else table.incremental.in_body
+        for name, key in bounds.items():
+            own = ("tables", table.name, "incremental", key)
+            if name in places:
+                yield Problem(
+                    own, f"is {'.'.join(map(str, places[name]))}, which is set for each page; take another one"
+                )
+            else:
+                places[name] = own
+        yield from _place_problems(table.name, places, body_of(api, table))
 
 
 def _unused(where: YamlPath, one: Api | Table, *, is_sent: bool) -> Iterator[Problem]:
@@ -132,12 +142,12 @@ def _unused(where: YamlPath, one: Api | Table, *, is_sent: bool) -> Iterator[Pro
         yield Problem(bodies[0].where, "is the body of a POST, and the method is get; write method: post beside it")
 
 
-def _place_problems(table: str, paging: Pagination, where: YamlPath, body: Body | None) -> Iterator[Problem]:
-    taken: dict[tuple[str, ...], str] = {}
-    for name, setting in paging.in_body.items():
+def _place_problems(table: str, places: Mapping[str, YamlPath], body: Body | None) -> Iterator[Problem]:
+    taken: dict[tuple[str, ...], YamlPath] = {}
+    for name, where in places.items():
         if body is None:
             yield Problem(
-                (*where, setting),
+                where,
                 f"is in the body, and the requests for {table} have none; write method: post, and json: {{}} or form: {{}} if "
                 "nothing else is in it",
             )
@@ -145,14 +155,15 @@ def _place_problems(table: str, paging: Pagination, where: YamlPath, body: Body 
         place = place_of(name, body.kind)
         if body.kind == "json" and any(bracket in key for key in place for bracket in "[]"):
             message = "leads into a list, where no position can be set; take keys with dots between them"
-            yield Problem((*where, setting), f"{message}, and {IN_LIST} at the end alone")
+            yield Problem(where, f"{message}, and {IN_LIST} at the end alone")
             continue
         for other, its in taken.items():
             if other[: len(place)] == place[: len(other)]:
-                message = f"must not be at the same place of the body as {its}, or below or above it"
-                yield Problem((*where, setting), message)
-        taken[place] = setting
-        yield from _in_the_way(body, place, ".".join(map(str, (*where, setting))))
+                its_name = its[-1] if its[:-1] == where[:-1] else ".".join(map(str, its))
+                message = f"must not be at the same place of the body as {its_name}, or below or above it"
+                yield Problem(where, message)
+        taken[place] = where
+        yield from _in_the_way(body, place, ".".join(map(str, where)))
 
 
 def place_of(name: str, kind: Kind) -> tuple[str, ...]:

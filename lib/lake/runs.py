@@ -14,7 +14,7 @@ from lib.errors import ConfigError, LakeError
 from lib.lake import records, storage
 from lib.lake.layout import Layout
 from lib.lake.publications import Publication
-from lib.lake.states import RUN_MOVES, TABLE_MOVES, RunState, Step, TableState, missing_after, moved
+from lib.lake.states import PROVED, RUN_MOVES, TABLE_MOVES, RunState, Step, TableState, missing_after, moved
 
 RUNNING, MERGED, PUBLISHED, CHECKS_FAILED, FAILED = RunState
 ALL = "all"
@@ -48,6 +48,10 @@ TABLE_RECORD = pa.struct(
         "made_from": pa.list_(pa.struct({"table": pa.string(), "version": pa.int64()})),
         "unproved_because": pa.string(),
         "pages_skipped": pa.int64(),
+        "since": pa.string(),
+        "until": pa.string(),
+        "source_at": pa.timestamp("us", tz="UTC"),
+        "is_backfill": pa.bool_(),
     }
 )
 SCHEMA = pa.schema(
@@ -81,6 +85,9 @@ class TableRun:
     replay; set once it may merge. `made_from` are {table, version}: what a derived table was made from.
     `unproved_because` says what keeps a copy from being proved complete, as far as that is known. `pages_skipped` are those that
     rules of `errors` skipped, whose rows nobody knows; None for none.
+    `since` and `until` are the values of the incremental column from which on and up to which rows were asked for, None for no
+    bound: all rows where both are. `is_backfill`: the operator chose them. `source_at` is the time of the source itself when the
+    table was planned, None where it does not tell.
     """
 
     table: str
@@ -110,6 +117,20 @@ class TableRun:
     made_from: list[dict[str, Any]] | None = None
     unproved_because: str | None = None
     pages_skipped: int | None = None
+    since: str | None = None
+    until: str | None = None
+    source_at: datetime | None = None
+    is_backfill: bool | None = None
+
+    @property
+    def is_increment(self) -> bool:
+        """Whether not all rows were asked for."""
+        return self.since is not None or self.until is not None
+
+    @property
+    def shows_all(self) -> bool:
+        """Whether a row that the copy does not have is one that the source does not have: it is of all rows, and proved."""
+        return self.proof in PROVED and not self.is_increment
 
     def to(self, state: TableState) -> None:
         """Change the state.

@@ -12,7 +12,8 @@ from lib.lake import publications, runs
 from lib.lake.checks import Check, checks_since
 from lib.lake.layout import Layout
 from lib.lake.runs import Run, TableRun
-from lib.lake.states import ENDED, INCOMPLETE, UNPROVED
+from lib.lake.states import ENDED, INCOMPLETE, UNPROVED, TableState
+from lib.landing.increments import asked_for
 from lib.landing.plan import Plan
 from lib.logs import GOOD, WARNED
 from lib.quality.counts import Counts
@@ -20,21 +21,24 @@ from lib.quality.names import failures_command
 from lib.quality.validate import Finding, Findings
 
 
-def say_plan(source: str, plan: Plan) -> None:
-    """What a dry run prints.
+def say_plan(source: str, plan: Plan, run: Run) -> None:
+    """What a dry run prints. What tables are asked for is said where it is not all rows.
 
     Raises:
         SourceIncompleteError: a table could not be planned.
     """
-    rows = [("table", "rows", "pages")]
+    rows = [["table", "rows", "pages"]]
     rows += [
-        (
+        [
             table.table,
             "unknown" if table.total is None else f"{table.total:,}",
             "unknown" if table.is_walk else f"{table.n_pages:,}",
-        )
+        ]
         for table in plan.tables
     ]
+    if any(record.is_increment for record in run.tables.values()):
+        said = [asked_for(run.tables[table.table]) for table in plan.tables]
+        rows = [[*row, cell] for row, cell in zip(rows, ["asked for", *said], strict=True)]
     say([f"Plan for {source}; nothing was written, not published.", *columns(rows)])
     if plan.failed:
         raise SourceIncompleteError("\n".join(f"{name}: {error}" for name, error in plan.failed.items()))
@@ -73,6 +77,15 @@ def say_done(layout: Layout, run: Run, named: str | None = None) -> None:
                 )
         if table.rows_resolved:
             lines.append(f"{number_of(table.rows_resolved, 'row')} of {table.table} left quarantine.")
+    lines += [
+        f"{table.table}: {asked_for(table)}, proved by what it asked for; deleted rows are found by a run that asks for all."
+        for table in run.tables.values()
+        if table.is_increment and table.state == TableState.MERGED
+    ]
+    if run.state == runs.PUBLISHED and all(table.state == TableState.KEPT for table in run.tables.values()):
+        say([*lines, ""] if lines[3:] else [])
+        say(_nothing_new(layout, run), GOOD)
+        return
     check = _last_check(layout, run)
     if run.state == runs.PUBLISHED and check is not None:
         lines += check.lines or ()
@@ -92,6 +105,16 @@ def say_done(layout: Layout, run: Run, named: str | None = None) -> None:
             f"Next:    ./spark-submit.sh sanity-check --source {quote(named or run.source)} --lake {quote(str(layout.root))}",
         ]
         say(lines, WARNED)
+
+
+def _nothing_new(layout: Layout, run: Run) -> list[str]:
+    current = publications.current(layout)
+    return [
+        f"Run {run.run_id}: nothing new at the source. Publication {current.publication_id if current else '-'} stays current.",
+        *(f"         {table.table}: {asked_for(table)}" for table in run.tables.values() if table.is_increment),
+        f"Docs:    {layout.site / 'index.html'}  (open it in a browser)",
+        f"Tables:  {layout.published_json}  (docs/reading.md says how to read them)",
+    ]
 
 
 def why_not_published(

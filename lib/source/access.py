@@ -11,13 +11,13 @@ from urllib.parse import unquote, urlsplit
 from lib.config.auth import TOKEN, TokenAuth
 from lib.config.bodies import body_of, method_of
 from lib.config.fixed import query_of
-from lib.source.paging import PageNumbers, Paging, paging_of
+from lib.source.paging import PageNumbers, Paging, Values, in_body, in_query, paging_of
 from lib.source.request_body import RequestBody
 from lib.source.row_key import Key
 from lib.source.rules import Rule, rules_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pydantic import SecretStr
 
@@ -31,7 +31,7 @@ Pairs = tuple[tuple[str, str], ...]
 class Fixed:
     """What goes with every request for one table: parameters that may be seen, and those and headers that may not.
 
-    Its `method`, and the `body` that a POST may have.
+    Its `method`, and the `body` that a POST may have, with the `values` that go into it.
     """
 
     params: Pairs = ()
@@ -40,6 +40,7 @@ class Fixed:
     secret_headers: Pairs = field(default=(), repr=False)
     method: str = "GET"
     body: RequestBody | None = None
+    values: Values = ()
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,16 @@ class Access:
         return replace(
             self, own_paging=tuple((name, paging if name == table else one) for name, one in self.own_paging)
         )
+
+    def bounded(self, bounds: Mapping[str, Values]) -> Access:
+        """The same, with these parameters and places in the body in each request for some of the tables."""
+
+        def with_bounds(name: str, fixed: Fixed) -> Fixed:
+            values = bounds.get(name, ())
+            params = tuple((key, str(value)) for key, value in in_query(values))
+            return replace(fixed, params=(*fixed.params, *params), values=in_body(values))
+
+        return replace(self, fixed=tuple((name, with_bounds(name, fixed)) for name, fixed in self.fixed))
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from lib.source.items import apart_at, before_selecting, check_selected, has_row
 from lib.source.json_text import BrokenJsonError, Json, parsed
 from lib.source.outline import found_instead
 from lib.source.paging import Paging, Position, Told
-from lib.source.retry import TryAgainError
+from lib.source.retry import TryAgainError, date_of
 from lib.source.row_key import Key, key_hash
 from lib.source.rows import Apart, RowText, may_be_too_long, place
 from lib.source.rules import NoJson, Rule, json_of
@@ -47,6 +47,7 @@ class PageRow:
     `rows` are the page's rows one by one, where some of them cannot be taken, or the page is too large to be read as one; None
     for an ordinary page, whose rows are those of `body`. A page that a rule of `errors` skips has no `body`, and no `error` either.
     `is_end`: it says itself that no page follows. `key_hashes` has a hash of each row's key, if the table is proved `swept`.
+    `source_at` is the time of the answer by the source's own clock, its header `Date`.
     """
 
     run_id: str
@@ -75,6 +76,7 @@ class PageRow:
     next_cursor: str | None = field(default=None, repr=False)
     is_end: bool | None = None
     key_hashes: tuple[int, ...] | None = field(default=None, repr=False)
+    source_at: datetime | None = None
 
     @property
     def is_skipped(self) -> bool:
@@ -109,17 +111,17 @@ def fetch_page(
     fixed = client.access.fixed_for(table)
     key = client.access.key_for(table)
 
-    def read(reply: Reply) -> tuple[str | None, PageShape]:
+    def read(reply: Reply) -> tuple[str | None, PageShape, datetime | None]:
         body, shape = _judged(reply, reply.rule, paging) if reply.rule else _looked_at(reply, paging, position, key)
         if paging.names_addresses and shape.next_cursor is not None:
             # Now and not when it is asked for: what lands in bronze holds no credential.
             shape = replace(shape, next_cursor=_address(client, paging, reply.url, shape.next_cursor, fixed))
-        return body, shape
+        return body, shape, date_of(reply.headers)
 
     try:
         answer = client.get(
             path.partition("?")[0],
-            paging.params(position),
+            (*paging.params(position), *fixed.values),
             read,
             fixed,
             hidden=paging.hidden(position),
@@ -137,7 +139,8 @@ def fetch_page(
             datetime.now(UTC),
             error=client.access.worded(table, str(error)),
         )
-    return _row(run_id, table, position, round_, answer.tried, answer.fetched_at, *answer.content)
+    body, shape, source_at = answer.content
+    return _row(run_id, table, position, round_, answer.tried, answer.fetched_at, body, shape, source_at=source_at)
 
 
 def _looked_at(reply: Reply, paging: Paging, position: Position, key: Key) -> tuple[str, PageShape]:
@@ -367,6 +370,7 @@ def _row(
     body: str | None = None,
     shape: PageShape | None = None,
     error: str | None = None,
+    source_at: datetime | None = None,
 ) -> PageRow:
     as_bytes = None if body is None else body.encode()
     return PageRow(
@@ -396,4 +400,5 @@ def _row(
         next_cursor=shape.next_cursor if shape else None,
         is_end=shape.is_end if shape else None,
         key_hashes=shape.key_hashes if shape else None,
+        source_at=source_at,
     )

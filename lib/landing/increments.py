@@ -1,0 +1,257 @@
+"""Which tables a run asks only for what changed, from which value on; and up to which value a table is copied after it.
+
+No clock of this machine says what is asked for: a watermark is a value that a row of the source has, and bounded by the source's
+own time, where it tells that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from lib.config import Source, Table
+from lib.config.incremental import Scale, scale_of
+from lib.console import Steps
+from lib.lake import publications, watermarks
+from lib.lake.layout import Layout
+from lib.lake.runs import Run, TableRun
+from lib.lake.states import ENDED, PROVED, TableState
+from lib.lake.watermarks import BACKFILL, FULL, INCREMENT, Watermark
+from lib.landing.plan import Plan, make_plan, plan_tables, plans_of
+from lib.source.access import Access
+from lib.source.gate import Gate
+
+# What of a table says which rows are asked for, and what is kept of each.
+_OF_ASKING = ("path", "params", "headers", "method", "json", "form", "key", "slices")
+_OF_COLUMNS = ("name", "type", "from", "path", "value", "epoch", "empty_is_null")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the operator wants of this run: all rows of each table, or those between two values; else what is due."""
+
+    is_full: bool = False
+    since: str | None = None
+    until: str | None = None
+
+    @property
+    def is_backfill(self) -> bool:
+        """Whether bounds are given."""
+        return self.since is not None or self.until is not None
+
+
+WHAT_IS_DUE = Wanted()
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the lake knows of the watermarks of tables: those that are published, and of them those of the last full copies."""
+
+    held: Mapping[tuple[str, str | None], Watermark]
+    last_full: Mapping[str, Watermark]
+
+    @classmethod
+    def of(cls, layout: Layout) -> Known:
+        """Those of a lake by now."""
+        known, published = watermarks.all_watermarks(layout), publications.current(layout)
+        return cls(watermarks.held(known, published), watermarks.last_full(known, published))
+
+    def of_table(self, source: Source, table: Table) -> Watermark | None:
+        """The watermark of a table; None where there is none, or what is asked for was something else then."""
+        found = self.held.get((table.name, None))
+        return found if found is not None and found.asks == asks_of(source, table) else None
+
+
+def asks_of(source: Source, table: Table) -> str:
+    """SHA-256 (hex) over what says which rows a table is asked for, and which of their columns are kept."""
+    said = table.model_dump(mode="json", by_alias=True)
+    own = said["incremental"] or {}
+    content = {
+        **{name: said[name] for name in _OF_ASKING if name in said},
+        "columns": [[column.get(name) for name in _OF_COLUMNS] for column in said["columns"]],
+        "incremental": [own.get("param"), own.get("column")],
+        "api": source.api.model_dump(mode="json")["params"],
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def plan_run(
+    source: Source, layout: Layout, access: Access, gate: Gate, run: Run, progress: Steps, wanted: Wanted
+) -> tuple[Plan, Access]:
+    """The plan of a run, and the access that asks for no other rows than it says. A resumed run asks for what it asked for.
+
+    Where the first answer says that all rows are due, or what the source's own time is, the first page is asked for once more.
+    """
+    known, before = Known.of(layout), {plan.table for plan in plans_of(run.plan)}
+    new = [
+        table
+        for table in source.tables
+        if table.incremental is not None and table.name not in before and _is_planned(run, table.name)
+    ]
+    for table in new:
+        _bound(run.tables[table.name], known.of_table(source, table), scale_of(table), wanted, known)
+    bounded = access.bounded(bounds_of(source, run))
+    plan = plan_tables(source, bounded, gate, run, progress)
+    for probe in plan.probes:
+        run.tables[probe.table].source_at = probe.source_at
+    again = [table for table in new if _is_asked_anew(run, table, plan, known, wanted)]
+    if again:
+        bounded = access.bounded(bounds_of(source, run))
+        plan = _with(plan, make_plan(bounded, run.run_id, [(table.name, table.path) for table in again], gate))
+    for table in new:
+        if table.name not in plan.failed:
+            progress.note(f"{table.name}: {asked_for(run.tables[table.name])}")
+    return plan, bounded
+
+
+def _is_planned(run: Run, name: str) -> bool:
+    return name in run.tables and run.tables[name].state == TableState.PLANNED
+
+
+def _bound(record: TableRun, at: Watermark | None, scale: Scale, wanted: Wanted, known: Known) -> None:
+    """Say in the record of a table what it is asked for."""
+    record.since = record.until = record.is_backfill = None
+    if wanted.is_backfill:
+        record.is_backfill = True
+        record.since, record.until = (
+            None if text is None else scale.text(scale.read(text)) for text in (wanted.since, wanted.until)
+        )
+    elif at is not None and not wanted.is_full and record.table in known.last_full:
+        record.since = scale.behind(at.watermark)
+
+
+def _is_asked_anew(run: Run, table: Table, plan: Plan, known: Known, wanted: Wanted) -> bool:
+    """Whether the first answer changes what a table is asked for; its record says what, then."""
+    record, own = run.tables[table.name], table.incremental
+    if own is None or record.since is None or record.is_backfill or table.name in plan.failed:
+        return False
+    if own.longest is not None and _age(known.last_full[table.name], record, run) >= own.longest:
+        record.since = None
+        return True
+    times = [one.source_at for one in plan.probes if one.source_at is not None]
+    scale = scale_of(table)
+    if own.until_param is None or not scale.is_time or not times or _is_empty(plan, table.name):
+        return False
+    until = scale.text(min(times))
+    if scale.read(until) <= scale.read(record.since):
+        return False  # its clock stands before what its rows say
+    record.until = until
+    return True
+
+
+def _age(full: Watermark, record: TableRun, run: Run) -> timedelta:
+    """How long ago a full copy began, by the source's own time, or by this machine's where the source does not tell."""
+    if full.source_at is not None and record.source_at is not None:
+        return record.source_at - full.source_at
+    return run.started_at - full.at
+
+
+def _with(plan: Plan, anew: Plan) -> Plan:
+    """The plan with what was planned anew in the place of what was planned before."""
+    names = {*anew.failed, *(table.table for table in anew.tables)}
+    tables = (*(one for one in plan.tables if one.table not in names), *anew.tables)
+    probes = (*(one for one in plan.probes if one.table not in names), *anew.probes)
+    return Plan(tables, {**plan.failed, **anew.failed}, probes)
+
+
+def bounds_of(source: Source, run: Run) -> dict[str, tuple[tuple[str, str | int], ...]]:
+    """What goes with each request for a table, so that it asks for no other rows than its record says."""
+    found: dict[str, tuple[tuple[str, str | int], ...]] = {}
+    for table in source.tables:
+        own, record = table.incremental, run.tables.get(table.name)
+        if own is not None and record is not None and record.is_increment:
+            scale, bounds = scale_of(table), ((own.param, record.since), (own.until_param, record.until))
+            found[table.name] = tuple((name, scale.written(text)) for name, text in bounds if name and text is not None)
+    return found
+
+
+def asked_for(record: TableRun) -> str:
+    """What a table is asked for, in words."""
+    if not record.is_increment:
+        return "all rows"
+    kind = "backfill" if record.is_backfill else "increment"
+    bounds = [f"since {record.since}"] * (record.since is not None) + [f"until {record.until}"] * (
+        record.until is not None
+    )
+    return f"{kind} {' '.join(bounds)}"
+
+
+def is_nothing_new(plan: Plan, run: Run) -> bool:
+    """Whether the source says of each table, by its first answer, that nothing has changed. Not of a run that is resumed."""
+    return (
+        bool(plan.tables)
+        and not plan.failed
+        and all(
+            run.tables[one.table].is_increment and not run.tables[one.table].is_backfill and _is_empty(plan, one.table)
+            for one in plan.tables
+        )
+    )
+
+
+def _is_empty(plan: Plan, name: str) -> bool:
+    """Whether the first page of a table is there, and the end of it, and has no row."""
+    first = next((one for one in plan.probes if one.table == name), None)
+    return first is not None and not (first.is_skipped or first.n_items or first.total or first.next_cursor)
+
+
+def watermark_after(
+    record: TableRun, greatest: str | None, at: str | None, scale: Scale, *, is_behind: bool
+) -> str | None:
+    """The watermark of a table once these rows are in it; None where the one that is published (`at`) stays.
+
+    `greatest` is the greatest value among the rows that were taken. A time is no later than that of the source when it was first
+    asked: rows that it got since may have been missed, and one that is dated in the future must hide no other. It never passes a
+    gap, and goes back by a full copy alone, unless a later run was merged before (`is_behind`).
+    """
+    if greatest is None or record.proof not in (*PROVED, ENDED):
+        return None
+    bounds = [greatest] + [record.until] * (record.until is not None)
+    if scale.is_time and record.source_at is not None:
+        bounds.append(scale.text(record.source_at))
+    found = min(bounds, key=scale.read)
+    if not record.is_increment and not is_behind:
+        return found
+    if at is None:
+        return found if record.since is None else None
+    if record.since is not None and scale.read(record.since) > scale.read(at):
+        return None
+    return found if scale.read(found) > scale.read(at) else None
+
+
+def note_watermarks(
+    source: Source, layout: Layout, run: Run, greatest: Mapping[str, str | None], behind: Collection[str]
+) -> Sequence[Watermark]:
+    """Record how far the tables are copied that a run has merged. `behind` are those into which a later run was merged before.
+
+    They count once the versions that it has merged are published.
+    """
+    known, new = Known.of(layout), []
+    for table in source.tables:
+        record = run.tables.get(table.name)
+        if table.incremental is None or table.name not in greatest or record is None or record.version is None:
+            continue
+        at = known.of_table(source, table)
+        text = watermark_after(
+            record, greatest[table.name], at and at.watermark, scale_of(table), is_behind=table.name in behind
+        )
+        if text is not None:
+            kind = BACKFILL if record.is_backfill else INCREMENT if record.is_increment else FULL
+            new.append(
+                Watermark(
+                    run.run_id,
+                    table.name,
+                    None,
+                    str(record.path),
+                    record.version,
+                    text,
+                    asks_of(source, table),
+                    kind,
+                    record.as_of or run.started_at,
+                    record.source_at,
+                )
+            )
+    watermarks.add(layout, new)
+    return new
