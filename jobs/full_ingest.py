@@ -23,7 +23,7 @@ from lib.lake.settled import is_settled
 from lib.lake.states import Step
 from lib.landing.budget import Budget
 from lib.landing.budget_server import BudgetServer
-from lib.landing.increments import is_nothing_new, plan_run
+from lib.landing.increments import plan_run
 from lib.landing.land import land_complete
 from lib.landing.landing import Landing
 from lib.landing.merging import check_columns_held, merge_parsed
@@ -57,8 +57,8 @@ def command(*, dry_run: bool, from_landed: str | None, choices: Choices, **optio
         with served(job.source) as source:
             access, budget = Access.of(source.api, source.tables), Budget.of(source.api)
             if dry_run:
-                plan, _ = plan_run(job.source, job.layout, access, budget, run, job.steps, choices.wanted)
-                say_plan(job.source.source, plan, run)
+                planned = plan_run(job.source, job.layout, access, budget, run, job.steps, choices.wanted)
+                say_plan(job.source.source, planned.plan, run)
                 return
             with record.recorded(job, run, NAME):
                 ingest(job, access, budget, run, choices)
@@ -67,8 +67,9 @@ def command(*, dry_run: bool, from_landed: str | None, choices: Choices, **optio
 
 def ingest(job: Job, access: Access, budget: Budget, run: Run, choices: Choices) -> None:
     """Plan, land, prove, merge, check, publish. No Spark is started where no table could be planned, or nothing is new."""
-    plan, access = plan_run(job.source, job.layout, access, budget, run, job.steps, choices.wanted)
-    if is_nothing_new(plan, run) and is_settled(job.source, job.layout, run):
+    planned = plan_run(job.source, job.layout, access, budget, run, job.steps, choices.wanted)
+    plan, access = planned.plan, planned.access
+    if planned.is_nothing_new and is_settled(job.source, job.layout, run):
         keep_published(job.layout, run)
         return
     note_plan(job.layout, run, plan.tables)

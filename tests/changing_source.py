@@ -28,7 +28,7 @@ class Changing:
     """The rows of `/changes` by id, in pages of three; `now` is its clock, which its header `Date` tells unless it is `silent`.
 
     A row changes with the clock. `asked` has the query of each request; `after` what happens behind the k-th one, counted from 1.
-    `column` is the one that it is asked by.
+    `column` is the one that it is asked by, in so many of a `unit` for a second. A `broken` one answers with status 400.
     """
 
     now: datetime = NOON
@@ -38,6 +38,7 @@ class Changing:
     asked: list[dict[str, str]] = field(default_factory=list)
     after: dict[int, Callable[[], None]] = field(default_factory=dict)
     broken: bool = False
+    unit: int = 1
 
     def put(self, number: int, name: str = "", at: datetime | None = None, **more: Any) -> None:
         """Make or change a row, now or dated otherwise."""
@@ -58,26 +59,30 @@ class Changing:
         return [one for place, one in enumerate(found) if not place or one != found[place - 1]]
 
     def answer(self, query: dict[str, str]) -> tuple[int, Row]:
-        """Status and content for one request."""
+        """Status and content for one request, and what follows from it."""
         self.asked.append(query)
-        if self.broken:
-            return 400, {"error": "broken"}
-        rows = sorted(self.rows.values(), key=lambda row: row["id"])
-        if "since" in query:
-            rows = [row for row in rows if _key(row[self.column]) >= _key(query["since"])]
-        if "until" in query:
-            rows = [row for row in rows if _key(row[self.column]) <= _key(query["until"])]
-        page, size = int(query["page"]), int(query["size"])
-        given = {"items": rows[(page - 1) * size : page * size], "total": len(rows), "page": page, "size": size}
+        given = (400, {"error": "broken"}) if self.broken else (200, self._page(query))
         if then := self.after.pop(len(self.asked), None):
             then()
-        return 200, given
+        return given
+
+    def _page(self, query: dict[str, str]) -> Row:
+        rows = sorted(self.rows.values(), key=lambda row: row["id"])
+        if "since" in query:
+            rows = [row for row in rows if _key(row[self.column]) >= _key(query["since"]) / self.unit]
+        if "until" in query:
+            rows = [row for row in rows if _key(row[self.column]) <= _key(query["until"]) / self.unit]
+        page, size = int(query["page"]), int(query["size"])
+        return {"items": rows[(page - 1) * size : page * size], "total": len(rows), "page": page, "size": size}
 
 
-def _key(value: Any) -> Any:
-    """What a value is compared by; a number of seconds is one."""
+def _key(value: Any) -> float:
+    """What a value is compared by: a number itself, a time the seconds since 1970."""
     text = str(value)
-    return int(text) if text.lstrip("-").isdigit() else text
+    if not text.lstrip("-").isdigit():
+        at = datetime.fromisoformat(text)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    return int(text)
 
 
 class ChangingServer(ThreadingHTTPServer):
@@ -119,7 +124,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self._answer({name: str(value) for name, value in {**sent, **sent.get("filter", {})}.items() if name != "filter"})
+        self._answer(
+            {name: str(value) for name, value in {**sent, **sent.get("filter", {})}.items() if name != "filter"}
+        )
 
     def _answer(self, sent: dict[str, str]) -> None:
         source = self.server.source

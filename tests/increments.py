@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -45,14 +45,16 @@ from tests.spark.served_table import Killed, job_of
 DAY_0 = datetime(2026, 1, 1, tzinfo=UTC)
 INCREMENTAL = {"param": "since", "until_param": "until", "column": "at", "overlap": "PT1H"}
 COLUMNS = '{id: "bigint!", name: "string!", at: "timestamp!"}'
-SCHEMA = pa.schema({"id": pa.int64(), "row": pa.string(), "_deleted_at": pa.timestamp("us", tz="UTC")})
+TIME = pa.timestamp("us", tz="UTC")
+SCHEMA = {"id": pa.int64(), "name": pa.string(), "at": TIME, "row": pa.string(), "_deleted_at": TIME}
 
 
 @dataclass
 class Increments:
     """Runs of `changes`, each of which is published unless told otherwise. `clock` is this machine's, which nothing should ask.
 
-    `settings` are those of `incremental`; `more` are lines of the table, `columns` its columns, `api` lines of the API.
+    `settings` are those of `incremental`; `more` are lines of the table, `columns` its columns, `api` lines of the API. `kind` is
+    the type of its incremental column, if that is no time.
     """
 
     folder: Path
@@ -66,6 +68,7 @@ class Increments:
     said: list[str] = field(default_factory=list)
     landing: Landing | None = None
     passes: bool = True
+    kind: pa.DataType | None = None
     n_sparks: int = 0
 
     @property
@@ -89,7 +92,12 @@ class Increments:
         return job
 
     def run(
-        self, *, passes: bool = True, resume: str | None = None, wanted: Wanted = WHAT_IS_DUE, dies_at: str | None = None
+        self,
+        *,
+        passes: bool = True,
+        resume: str | None = None,
+        wanted: Wanted = WHAT_IS_DUE,
+        dies_at: str | None = None,
     ) -> Run:
         """One run. It is published if its checks pass; `dies_at` names the point at which it is killed."""
         job, self.passes = self.job(), passes
@@ -110,7 +118,9 @@ class Increments:
     def plan(self, wanted: Wanted = WHAT_IS_DUE) -> Run:
         """What a dry run finds out."""
         job = self.job()
-        run = open_run(job.layout, job.source, job.tables, job.now, run_id="dry", publishes=False, note=self.said.append)
+        run = open_run(
+            job.layout, job.source, job.tables, job.now, run_id="dry", publishes=False, note=self.said.append
+        )
         access = Access.of(job.source.api, job.source.tables)
         full_ingest.plan_run(job.source, job.layout, access, Budget(1), run, job.steps, wanted)
         return run
@@ -164,13 +174,16 @@ class Increments:
                 after[number] = (json.dumps(row), None)
         path = str(batch.layout.silver("changes"))
         if after != before or not DeltaTable.is_deltatable(path):
-            records = [{"id": number, "row": text, "_deleted_at": at} for number, (text, at) in after.items()]
-            write_deltalake(path, pa.Table.from_pylist(records, SCHEMA), mode="overwrite")
+            kinds = {**SCHEMA, **({self.source.column: self.kind} if self.kind is not None else {})}
+            records = [
+                {**_typed(json.loads(text), kinds), "row": text, "_deleted_at": at} for text, at in after.values()
+            ]
+            write_deltalake(path, pa.Table.from_pylist(records, pa.schema(kinds)), mode="overwrite")
         table.path, table.version = "silver/changes", DeltaTable(path).version()
         table.to(TableState.MERGED)
         scale = scale_of(batch.copy.source.table("changes"))
         greatest = max((str(row[self.source.column]) for row in made.values()), default=None, key=scale.read)
-        note_watermarks(batch.copy.source, batch.layout, run, {"changes": greatest}, ())
+        note_watermarks(batch.copy.source, batch.layout, run, {"changes": greatest}, (), self.said.append)
 
     def _finish(self, _: Any, job: Job, run: Run, *__: Any) -> None:
         run.ended(Step.DERIVE)
@@ -179,7 +192,9 @@ class Increments:
             run.to(RunState.CHECKS_FAILED)
             raise ChecksFailedError("a check failed")
         n_rows = len(self.rows(with_deleted=True))
-        publications.publish(job.layout, complete(job.source, run).publication(run.run_id, job.now, {"changes": n_rows}))
+        publications.publish(
+            job.layout, complete(job.source, run).publication(run.run_id, job.now, {"changes": n_rows})
+        )
         run.to(RunState.PUBLISHED)
 
     def taken(self) -> dict[int, Row]:
@@ -191,7 +206,7 @@ class Increments:
             WHERE run_id = '{run_id}' AND page BETWEEN {plan.first} AND {plan.last}) WHERE back = 1 ORDER BY page"""
         found: dict[int, Row] = {}
         for one in self.query("bronze/pages", sql):
-            for row in json.loads(one["body"])["items"]:
+            for row in json.loads(one["body"] or '{"items": []}')["items"]:
                 if row["id"] not in found or str(row["at"]) >= str(found[row["id"]]["at"]):
                     found[row["id"]] = row
         return found
@@ -222,6 +237,12 @@ class Increments:
         self.clock += timedelta(days=number)
 
 
+def _typed(row: Row, kinds: dict[str, pa.DataType]) -> Row:
+    """The values as silver has them."""
+    read = {TIME: datetime.fromisoformat, pa.date32(): date.fromisoformat}
+    return {name: read.get(kinds[name], lambda one: one)(value) for name, value in row.items() if name in kinds}
+
+
 def failed(increments: Increments, **how: Any) -> None:
     """A run whose checks fail, or whose source does."""
     with pytest.raises((ChecksFailedError, SourceError)):
@@ -234,7 +255,11 @@ def rolled_back(increments: Increments) -> None:
     increments.n_runs -= 1
     *_, before, now = publications.all_publications(layout)
     again = publications.Publication(
-        f"{before.publication_id}.rollback1", before.run_id, increments.clock, before.tables, restores=before.publication_id
+        f"{before.publication_id}.rollback1",
+        before.run_id,
+        increments.clock,
+        before.tables,
+        restores=before.publication_id,
     )
     assert now.publication_id != before.publication_id
     publications.publish(layout, again)

@@ -173,7 +173,7 @@ def check_wanted(job: Job, wanted: Wanted) -> None:
                 message = f"--{name}: {table.name} has no incremental; name the tables of the backfill with --tables"
                 raise ConfigError(message)
             if name == "until" and own.until_param is None:
-                message = f"--until: {table.name} has no incremental.until_param, so its source cannot be asked for an end; leave it out"
+                message = f"--until: {table.name} has no incremental.until_param, so its source has no such bound; leave it out"
                 raise ConfigError(message)
             _check_value(table, name, str(text))
             if name == "until" and wanted.since is not None:

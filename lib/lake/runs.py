@@ -128,6 +128,19 @@ class TableRun:
         return self.since is not None or self.until is not None
 
     @property
+    def asked(self) -> str:
+        """What was asked for: `all`, `increment` or `backfill`."""
+        if not self.is_increment:
+            return "all"
+        return "backfill" if self.is_backfill else "increment"
+
+    @property
+    def asked_for(self) -> str:
+        """The same in words, with its bounds."""
+        bounds = [f"since {self.since}"] * (self.since is not None) + [f"until {self.until}"] * (self.until is not None)
+        return " ".join([self.asked, *bounds]) if self.is_increment else "all rows"
+
+    @property
     def shows_all(self) -> bool:
         """Whether a row that the copy does not have is one that the source does not have: it is of all rows, and proved."""
         return self.proof in PROVED and not self.is_increment
@@ -260,6 +273,21 @@ def _in_order(found: list[dict[str, Any]]) -> list[Run]:
         tables = {table["table"]: TableRun(**table) for table in record.pop("tables") or []}
         runs.append(Run(**record, tables=tables))
     return sorted(runs, key=lambda run: (run.number, run.started_at, run.run_id))
+
+
+def increments_of(layout: Layout, publication: Publication) -> dict[str, str]:
+    """What the run of a publication asked for, of the tables that it did not ask for all rows."""
+    which = f"WHERE run_id = {records.text(publication.run_id)}"
+    found = _in_order(records.query(layout.runs, "records", f"SELECT * FROM records {which}"))
+    return {name: table.asked_for for run in found for name, table in run.tables.items() if table.is_increment}
+
+
+def asked_by_run(layout: Layout, last: int) -> dict[str, dict[str, str]]:
+    """What each of the last runs asked for, by run id and table, where that was not all."""
+    return {
+        run.run_id: {name: table.asked for name, table in run.tables.items() if table.is_increment}
+        for run in last_runs(layout, last)
+    }
 
 
 def run_of(layout: Layout, publication: Publication) -> Run:

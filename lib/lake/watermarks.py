@@ -17,7 +17,7 @@ from lib.lake import records
 from lib.lake.layout import Layout
 from lib.lake.publications import Publication
 
-FULL, INCREMENT, BACKFILL = "full", "increment", "backfill"
+ALL = "all"
 SCHEMA = pa.schema(
     {
         "number": pa.int64(),
@@ -28,7 +28,7 @@ SCHEMA = pa.schema(
         "version": pa.int64(),
         "watermark": pa.string(),
         "asks": pa.string(),
-        "kind": pa.string(),
+        "asked": pa.string(),
         "at": pa.timestamp("us", tz="UTC"),
         "source_at": pa.timestamp("us", tz="UTC"),
     }
@@ -39,9 +39,9 @@ SCHEMA = pa.schema(
 class Watermark:
     """How far a run has copied a table, or a part of it: its rows are in this version. `number` is its place in their order.
 
-    `asks` is a hash of the settings that say what is asked for, and for which columns. `kind` is what the run asked for. `at` is
-    the start of the run, and `source_at` the source's own time then, None where it does not tell. `part` is None for the whole
-    table.
+    `asks` is a hash of the settings that say what is asked for, and for which columns. `asked` is what the run asked for: `all`,
+    `increment` or `backfill`. `at` is the start of the run, and `source_at` the source's own time then, None where it does not
+    tell. `part` is None for the whole table.
     """
 
     run_id: str
@@ -51,7 +51,7 @@ class Watermark:
     version: int
     watermark: str
     asks: str
-    kind: str
+    asked: str
     at: datetime
     source_at: datetime | None = None
     number: int = field(default=0, compare=False)
@@ -74,7 +74,7 @@ def held(known: Sequence[Watermark], publication: Publication | None) -> dict[tu
 
 def last_full(known: Sequence[Watermark], publication: Publication | None) -> dict[str, Watermark]:
     """The watermark of the last run that copied all rows of a table, of those that are published."""
-    return {one.table: one for one in known if one.kind == FULL and one.counts_in(publication)}
+    return {one.table: one for one in known if one.asked == ALL and one.counts_in(publication)}
 
 
 def add(layout: Layout, new: Sequence[Watermark]) -> None:

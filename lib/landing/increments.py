@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from lib.config import Source, Table
 from lib.config.incremental import Scale, scale_of
 from lib.console import Steps
 from lib.lake import publications, watermarks
 from lib.lake.layout import Layout
+from lib.lake.publications import Publication
 from lib.lake.runs import Run, TableRun
 from lib.lake.states import ENDED, PROVED, TableState
-from lib.lake.watermarks import BACKFILL, FULL, INCREMENT, Watermark
+from lib.lake.watermarks import Watermark
 from lib.landing.plan import Plan, make_plan, plan_tables, plans_of
+from lib.landing.unchanged import is_unchanged
 from lib.source.access import Access
 from lib.source.gate import Gate
 
@@ -48,8 +50,9 @@ WHAT_IS_DUE = Wanted()
 
 @dataclass(frozen=True)
 class Known:
-    """What the lake knows of the watermarks of tables: those that are published, and of them those of the last full copies."""
+    """What the lake knows of tables: the current publication, the watermarks that it has, and of these the last full copies'."""
 
+    published: Publication | None
     held: Mapping[tuple[str, str | None], Watermark]
     last_full: Mapping[str, Watermark]
 
@@ -57,7 +60,7 @@ class Known:
     def of(cls, layout: Layout) -> Known:
         """Those of a lake by now."""
         known, published = watermarks.all_watermarks(layout), publications.current(layout)
-        return cls(watermarks.held(known, published), watermarks.last_full(known, published))
+        return cls(published, watermarks.held(known, published), watermarks.last_full(known, published))
 
     def of_table(self, source: Source, table: Table) -> Watermark | None:
         """The watermark of a table; None where there is none, or what is asked for was something else then."""
@@ -78,10 +81,25 @@ def asks_of(source: Source, table: Table) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class PlannedRun:
+    """The plan of a run, and the access that asks for no other rows than it says. Of some tables nothing is new."""
+
+    plan: Plan
+    access: Access
+    unchanged: frozenset[str] = frozenset()
+
+    @property
+    def is_nothing_new(self) -> bool:
+        """Whether the source says of each table, by its first answer, that nothing has changed."""
+        names = {table.table for table in self.plan.tables}
+        return bool(names) and not self.plan.failed and names == self.unchanged
+
+
 def plan_run(
     source: Source, layout: Layout, access: Access, gate: Gate, run: Run, progress: Steps, wanted: Wanted
-) -> tuple[Plan, Access]:
-    """The plan of a run, and the access that asks for no other rows than it says. A resumed run asks for what it asked for.
+) -> PlannedRun:
+    """Plan a run. One that is resumed asks for what it asked for.
 
     Where the first answer says that all rows are due, or what the source's own time is, the first page is asked for once more.
     """
@@ -93,18 +111,26 @@ def plan_run(
     ]
     for table in new:
         _bound(run.tables[table.name], known.of_table(source, table), scale_of(table), wanted, known)
-    bounded = access.bounded(bounds_of(source, run))
+    bounded = _bounded(source, access, run)
     plan = plan_tables(source, bounded, gate, run, progress)
     for probe in plan.probes:
         run.tables[probe.table].source_at = probe.source_at
-    again = [table for table in new if _is_asked_anew(run, table, plan, known, wanted)]
+    for table in new:
+        if table.name not in plan.failed and _is_full_due(run, table, known):
+            run.tables[table.name].since = None
+    unchanged = _unchanged(source, layout, bounded, run, plan, known)
+    again = [
+        table
+        for table in new
+        if table.name not in (*plan.failed, *unchanged) and _is_asked_anew(run, table, plan, bounded)
+    ]
     if again:
-        bounded = access.bounded(bounds_of(source, run))
+        bounded = _bounded(source, access, run)
         plan = _with(plan, make_plan(bounded, run.run_id, [(table.name, table.path) for table in again], gate))
     for table in new:
         if table.name not in plan.failed:
-            progress.note(f"{table.name}: {asked_for(run.tables[table.name])}")
-    return plan, bounded
+            progress.note(f"{table.name}: {run.tables[table.name].asked_for}")
+    return PlannedRun(plan, bounded, unchanged)
 
 
 def _is_planned(run: Run, name: str) -> bool:
@@ -123,23 +149,37 @@ def _bound(record: TableRun, at: Watermark | None, scale: Scale, wanted: Wanted,
         record.since = scale.behind(at.watermark)
 
 
-def _is_asked_anew(run: Run, table: Table, plan: Plan, known: Known, wanted: Wanted) -> bool:
-    """Whether the first answer changes what a table is asked for; its record says what, then."""
-    record, own = run.tables[table.name], table.incremental
-    if own is None or record.since is None or record.is_backfill or table.name in plan.failed:
+def _is_full_due(run: Run, table: Table, known: Known) -> bool:
+    """Whether the last full copy of a table that is asked for an increment has become too old."""
+    record = run.tables[table.name]
+    longest = None if table.incremental is None else table.incremental.longest
+    if longest is None or record.since is None or record.is_backfill:
         return False
-    if own.longest is not None and _age(known.last_full[table.name], record, run) >= own.longest:
-        record.since = None
-        return True
+    return _age(known.last_full[table.name], record, run) >= longest
+
+
+def _unchanged(source: Source, layout: Layout, access: Access, run: Run, plan: Plan, known: Known) -> frozenset[str]:
+    """The tables of which the first page of an increment has nothing new. Of a run that goes on, nobody looks."""
+    records = [(run.tables[page.table], page) for page in plan.probes]
+    return frozenset(
+        page.table
+        for record, page in records
+        if record.since is not None
+        and not record.is_backfill
+        and is_unchanged(source, layout, known.published, access, page, record.since)
+    )
+
+
+def _is_asked_anew(run: Run, table: Table, plan: Plan, access: Access) -> bool:
+    """Whether the first page is asked for once more, within other bounds. The source's own time is set as one before."""
+    record, own, scale = run.tables[table.name], table.incremental, scale_of(table)
     times = [one.source_at for one in plan.probes if one.source_at is not None]
-    scale = scale_of(table)
-    if own.until_param is None or not scale.is_time or not times or _is_empty(plan, table.name):
-        return False
-    until = scale.text(min(times))
-    if scale.read(until) <= scale.read(record.since):
-        return False  # its clock stands before what its rows say
-    record.until = until
-    return True
+    if own is not None and own.until_param is not None and scale.is_time and times:
+        until = scale.text(min(times))
+        # Not where its clock stands before what its rows say.
+        if record.since is not None and not record.is_backfill and scale.read(until) > scale.read(record.since):
+            record.until = until
+    return bounds_of(table, record) != dict(access.fixed_for(table.name).bounds)
 
 
 def _age(full: Watermark, record: TableRun, run: Run) -> timedelta:
@@ -157,44 +197,18 @@ def _with(plan: Plan, anew: Plan) -> Plan:
     return Plan(tables, {**plan.failed, **anew.failed}, probes)
 
 
-def bounds_of(source: Source, run: Run) -> dict[str, tuple[tuple[str, str | int], ...]]:
+def bounds_of(table: Table, record: TableRun) -> dict[str, str | int]:
     """What goes with each request for a table, so that it asks for no other rows than its record says."""
-    found: dict[str, tuple[tuple[str, str | int], ...]] = {}
-    for table in source.tables:
-        own, record = table.incremental, run.tables.get(table.name)
-        if own is not None and record is not None and record.is_increment:
-            scale, bounds = scale_of(table), ((own.param, record.since), (own.until_param, record.until))
-            found[table.name] = tuple((name, scale.written(text)) for name, text in bounds if name and text is not None)
-    return found
+    own = table.incremental
+    if own is None or not record.is_increment:
+        return {}
+    scale, bounds = scale_of(table), ((own.param, record.since), (own.until_param, record.until))
+    return {name: scale.written(text) for name, text in bounds if name and text is not None}
 
 
-def asked_for(record: TableRun) -> str:
-    """What a table is asked for, in words."""
-    if not record.is_increment:
-        return "all rows"
-    kind = "backfill" if record.is_backfill else "increment"
-    bounds = [f"since {record.since}"] * (record.since is not None) + [f"until {record.until}"] * (
-        record.until is not None
-    )
-    return f"{kind} {' '.join(bounds)}"
-
-
-def is_nothing_new(plan: Plan, run: Run) -> bool:
-    """Whether the source says of each table, by its first answer, that nothing has changed. Not of a run that is resumed."""
-    return (
-        bool(plan.tables)
-        and not plan.failed
-        and all(
-            run.tables[one.table].is_increment and not run.tables[one.table].is_backfill and _is_empty(plan, one.table)
-            for one in plan.tables
-        )
-    )
-
-
-def _is_empty(plan: Plan, name: str) -> bool:
-    """Whether the first page of a table is there, and the end of it, and has no row."""
-    first = next((one for one in plan.probes if one.table == name), None)
-    return first is not None and not (first.is_skipped or first.n_items or first.total or first.next_cursor)
+def _bounded(source: Source, access: Access, run: Run) -> Access:
+    bounds = {name: bounds_of(source.table(name), record) for name, record in run.tables.items() if record.is_increment}
+    return access.bounded({name: tuple(values.items()) for name, values in bounds.items()})
 
 
 def watermark_after(
@@ -222,11 +236,16 @@ def watermark_after(
 
 
 def note_watermarks(
-    source: Source, layout: Layout, run: Run, greatest: Mapping[str, str | None], behind: Collection[str]
-) -> Sequence[Watermark]:
+    source: Source,
+    layout: Layout,
+    run: Run,
+    greatest: Mapping[str, str | None],
+    behind: Collection[str],
+    note: Callable[[str], None],
+) -> None:
     """Record how far the tables are copied that a run has merged. `behind` are those into which a later run was merged before.
 
-    They count once the versions that it has merged are published.
+    They count once the versions that it has merged are published. `note` gets the sentence on one that is no time of the past.
     """
     known, new = Known.of(layout), []
     for table in source.tables:
@@ -238,7 +257,13 @@ def note_watermarks(
             record, greatest[table.name], at and at.watermark, scale_of(table), is_behind=table.name in behind
         )
         if text is not None:
-            kind = BACKFILL if record.is_backfill else INCREMENT if record.is_increment else FULL
+            scale = scale_of(table)
+            if scale.is_time and record.source_at is None and _time(scale, text) > run.started_at:
+                column = table.incremental.column
+                note(
+                    f"{table.name}: its newest {column} is {text}, later than now, and the source does not tell its time: rows that "
+                    "change before then are not asked for. Correct that row, and start a run with --full"
+                )
             new.append(
                 Watermark(
                     run.run_id,
@@ -248,10 +273,14 @@ def note_watermarks(
                     record.version,
                     text,
                     asks_of(source, table),
-                    kind,
+                    record.asked,
                     record.as_of or run.started_at,
                     record.source_at,
                 )
             )
     watermarks.add(layout, new)
-    return new
+
+
+def _time(scale: Scale, text: str) -> datetime:
+    at = scale.read(text)
+    return at if isinstance(at, datetime) else datetime.min.replace(tzinfo=UTC)

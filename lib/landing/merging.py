@@ -61,7 +61,7 @@ def merge_parsed(batch: Batch, parsed: dict[str, Parsed]) -> None:
     if batch.layout == batch.copy.lake:
         behind = [one.table.name for one in merged if _later(batch, one.table.name)]
         greatest = {one.table.name: one.greatest for one in merged}
-        note_watermarks(batch.copy.source, batch.layout, run, greatest, behind)
+        note_watermarks(batch.copy.source, batch.layout, run, greatest, behind, batch.copy.progress.note)
     for one in parsed.values():
         one.rows.unpersist()
     for name, number in quarantine.count_resolved(batch.layout, run.run_id).items():

@@ -13,7 +13,6 @@ from lib.lake.checks import Check, checks_since
 from lib.lake.layout import Layout
 from lib.lake.runs import Run, TableRun
 from lib.lake.states import ENDED, INCOMPLETE, UNPROVED, TableState
-from lib.landing.increments import asked_for
 from lib.landing.plan import Plan
 from lib.logs import GOOD, WARNED
 from lib.quality.counts import Counts
@@ -37,7 +36,7 @@ def say_plan(source: str, plan: Plan, run: Run) -> None:
         for table in plan.tables
     ]
     if any(record.is_increment for record in run.tables.values()):
-        said = [asked_for(run.tables[table.table]) for table in plan.tables]
+        said = [run.tables[table.table].asked_for for table in plan.tables]
         rows = [[*row, cell] for row, cell in zip(rows, ["asked for", *said], strict=True)]
     say([f"Plan for {source}; nothing was written, not published.", *columns(rows)])
     if plan.failed:
@@ -78,7 +77,7 @@ def say_done(layout: Layout, run: Run, named: str | None = None) -> None:
         if table.rows_resolved:
             lines.append(f"{number_of(table.rows_resolved, 'row')} of {table.table} left quarantine.")
     lines += [
-        f"{table.table}: {asked_for(table)}, proved by what it asked for; deleted rows are found by a run that asks for all."
+        f"{table.table}: {table.asked_for}, proved by what it asked for; deleted rows are found by a run that asks for all."
         for table in run.tables.values()
         if table.is_increment and table.state == TableState.MERGED
     ]
@@ -111,7 +110,7 @@ def _nothing_new(layout: Layout, run: Run) -> list[str]:
     current = publications.current(layout)
     return [
         f"Run {run.run_id}: nothing new at the source. Publication {current.publication_id if current else '-'} stays current.",
-        *(f"         {table.table}: {asked_for(table)}" for table in run.tables.values() if table.is_increment),
+        *(f"         {table.table}: {table.asked_for}" for table in run.tables.values() if table.is_increment),
         f"Docs:    {layout.site / 'index.html'}  (open it in a browser)",
         f"Tables:  {layout.published_json}  (docs/reading.md says how to read them)",
     ]

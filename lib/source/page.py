@@ -20,7 +20,7 @@ from lib.source.client import ExchangeFailedError, Reply, SourceClient, Tried
 from lib.source.items import apart_at, before_selecting, check_selected, has_rows, items_of, values_of
 from lib.source.json_text import BrokenJsonError, Json, parsed
 from lib.source.outline import found_instead
-from lib.source.paging import Paging, Position, Told
+from lib.source.paging import Paging, Position, Told, in_body
 from lib.source.retry import TryAgainError, date_of
 from lib.source.row_key import Key, key_hash
 from lib.source.rows import Apart, RowText, may_be_too_long, place
@@ -121,7 +121,7 @@ def fetch_page(
     try:
         answer = client.get(
             path.partition("?")[0],
-            (*paging.params(position), *fixed.values),
+            (*paging.params(position), *in_body(fixed.bounds)),
             read,
             fixed,
             hidden=paging.hidden(position),
