@@ -51,6 +51,7 @@ RECIPES = {
         {"orders": apis.WITH_LINES, "order_lines": [line for row in apis.WITH_LINES for line in row["lines"]]},
     ),
     "second_walk": Recipe(apis.cursor, "swept"),
+    "incremental": Recipe(apis.incremental, "counted", {"orders": apis.CHANGED}),
     "capped": Recipe(apis.capped, "counted", {"orders_open": apis.PARTS["open"], "orders_paid": apis.PARTS["paid"]}),
     "graphql": Recipe(apis.graphql, "counted", {"orders": apis.GRAPH}),
     "post_body": Recipe(apis.post_body, "counted"),
