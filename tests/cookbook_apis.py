@@ -52,6 +52,12 @@ PARTS = {
     status: [{name: row[name] for name in ("id", "amount", "placed_at")} for row in ORDERS if row["status"] == status]
     for status in ("open", "paid")
 }
+CUSTOMERS: list[Row] = [{"id": number, "name": f"Anna {number}"} for number in range(101, 221)]
+OF_CUSTOMERS: dict[int, list[Row]] = {
+    row["id"]: [{"id": row["id"] * 1000 + n, "amount": f"{n}.50"} for n in range((row["id"] % 3) * 60)]
+    for row in CUSTOMERS
+}
+DETAILS: list[Row] = [{**row, "city": "Lyon"} for row in CUSTOMERS]
 SECRET, PASSWORD, REFRESH = "s3cret: of a test", "passw+rd of a test", "refresh of a test"
 ENV = {"SHOP_CLIENT_SECRET": SECRET, "SHOP_PASSWORD": PASSWORD, "SHOP_REFRESH_TOKEN": REFRESH}
 
@@ -189,6 +195,28 @@ def capped(asked: Asked) -> Answer:
     query = dict(asked.query)
     rows = PARTS[query.pop("status")]
     return Answer({"items": page_of(rows, replace(asked, query=query)), "total": len(rows)})
+
+
+def windows(asked: Asked) -> Answer:
+    """Nothing behind the 40th row is given, however many there are; bounds are outside of a window."""
+    query = dict(asked.query)
+    after, before = query.pop("placed_after"), query.pop("placed_before")
+    rows = [row for row in ORDERS if after < row["placed_at"] < before]
+    given = page_of(rows[:40], replace(asked, query=query))
+    return Answer({"items": given, "total": len(rows)})
+
+
+def list_per_row(asked: Asked) -> Answer:
+    if asked.path == "/v1/customers":
+        return Answer({"items": page_of(CUSTOMERS, asked), "total": 120})
+    rows = OF_CUSTOMERS[int(asked.path.split("/")[3])]
+    return Answer({"items": page_of(rows, asked), "total": len(rows)})
+
+
+def details(asked: Asked) -> Answer:
+    if asked.path == "/v1/customers":
+        return Answer({"items": page_of(CUSTOMERS, asked), "total": 120})
+    return Answer(next(row for row in DETAILS if row["id"] == int(asked.path.split("/")[3]) and not asked.query))
 
 
 def own_pagination(asked: Asked) -> Answer:

@@ -22,6 +22,7 @@ from lib.console import Steps
 from lib.lake.layout import lake_at
 from lib.lake.runs import TableRun
 from lib.landing.budget import Budget
+from lib.landing.plan import plans_of
 from lib.source.access import Access
 from tests.moving_copies import Landings
 from tests.moving_server import MovingServer, Row
@@ -61,12 +62,17 @@ def _rows_of(lake: Path, source: Source, table: Table) -> list[Row]:
 
 
 def _rows(lake: Path, table: str, items: str) -> list[Row]:
-    """The rows of each page as it was read last."""
+    """The rows of each page as it was read last, part by part."""
     pages = DeltaTable(str(lake / "bronze" / "pages"))
+    [plan] = pa.table(
+        QueryBuilder().register("t", DeltaTable(str(lake / "ops" / "runs"))).execute("SELECT plan FROM t")
+    ).to_pylist()
+    [own] = [one for one in plans_of(plan["plan"]) if one.table == table]
+    left_out = ", ".join(f"'{part}'" for part in ("", *own.left_out))
     sql = f"""SELECT body FROM (
-        SELECT page, body, row_number() OVER (PARTITION BY page ORDER BY round DESC) AS back FROM t
-        WHERE "table" = '{table}' AND error IS NULL
-    ) WHERE back = 1 ORDER BY page"""
+        SELECT part, page, body, row_number() OVER (PARTITION BY part, page ORDER BY round DESC) AS back FROM t
+        WHERE "table" = '{table}' AND error IS NULL AND coalesce(part, '-') NOT IN ({left_out})
+    ) WHERE back = 1 ORDER BY part, page"""
     bodies = pa.table(QueryBuilder().register("t", pages).execute(sql)).to_pylist()
     return [row for body in bodies for row in _at(json.loads(body["body"] or "null"), items) or ()]
 

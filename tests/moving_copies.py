@@ -23,10 +23,11 @@ from lib.lake.runs import Run
 from lib.lake.states import TableState
 from lib.lake.storage import Address
 from lib.landing import landing as landing_room
+from lib.landing import parents
 from lib.landing.fetch import FetchPages
-from lib.landing.land import land_pages, prove_tables
+from lib.landing.land import land_level
 from lib.landing.landing import Landing
-from lib.landing.nested import follow_parents
+from lib.landing.nested import levels
 from lib.landing.parsed import Batch, Parsed
 from lib.landing.plan import Plan
 from lib.reporting.run_end import stop_on_failed_tables
@@ -140,26 +141,39 @@ class Landings(Copies):
         patch.setattr(full_ingest, "start", lambda *_: (spark, {}))
         landings = cls(spark, folder, server)
         patch.setattr(full_ingest, "land_complete", landings.land)
+        patch.setattr(parents, "landed_values", landings.values)
         patch.setattr(full_ingest, "merge_parsed", lambda *_: None)
         patch.setattr(full_ingest, "_finish", lambda _, __, run, *___: stop_on_failed_tables(run))
         patch.setattr(record, "observed", lambda *_: nullcontext())
         return landings
 
-    def land(self, landing: Landing, plan: Plan, _: Batch) -> dict[str, Parsed]:
+    def land(self, landing: Landing, plan: Plan, batch: Batch) -> dict[str, Parsed]:
         """Land and prove, and parse nothing."""
         self.landing = landing
-        land_pages(landing, plan)
-        prove_tables(landing)
-        follow_parents(landing.copy.source, landing.copy.run)
+        landed: dict[str, Any] = {}
+        for names in levels(landing.copy.source, list(landing.copy.run.tables)):
+            land_level(landing, plan, batch, names, landed)
+            landed |= {name: name for name in names if name not in landing.copy.run.failed}
         return {}
+
+    def values(self, table: Any, columns: list[str]) -> tuple[list[tuple[Any, ...]], bool]:
+        """What `landed_values` gives, from the landed pages."""
+        return [tuple(row[column] for column in columns) for row in self.silver(table)], False
 
     def silver(self, table: str = "things") -> list[Row]:
         """The rows of the last run's pages as they were read last, by number: what would be merged."""
         assert self.landing is not None
         plan = self.landing.cases[table].plan
+        last, which = (
+            "row_number() OVER (PARTITION BY page ORDER BY round DESC)",
+            f"page BETWEEN {plan.first} AND {plan.last}",
+        )
+        if plan.in_parts:
+            left_out = ", ".join(f"'{part}'" for part in ("", *plan.left_out))
+            last, which = "dense_rank() OVER (PARTITION BY part ORDER BY round DESC)", f"part NOT IN ({left_out})"
         sql = f"""SELECT body FROM (
-            SELECT body, row_number() OVER (PARTITION BY page ORDER BY round DESC) AS back FROM t
-            WHERE "table" = '{table}' AND run_id = '{self.landing.copy.run.run_id}' AND page BETWEEN {plan.first} AND {plan.last}
+            SELECT body, {last} AS back FROM t
+            WHERE "table" = '{table}' AND run_id = '{self.landing.copy.run.run_id}' AND {which}
         ) WHERE back = 1"""
         texts = [row["body"] for row in self.query(self.folder / "lake" / "bronze" / "pages", sql)]
         bodies = [json.loads(text) for text in texts if text]  # a status may say that there are no rows

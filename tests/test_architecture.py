@@ -45,8 +45,8 @@ _NOT_OF_A_LAKE = {
     "jobs/record_task.py": "the name of a source's file, and opens nothing",
 }
 _SHARED_NAMES = {
-    *("alerts", "columns", "failures", "lists", "metrics", "models", "names", "plan", "replay", "rollback", "runs"),
-    *("secret", "status", "tables"),
+    *("alerts", "columns", "failures", "lists", "metrics", "models", "names", "parts", "plan", "replay", "rollback"),
+    *("runs", "secret", "status", "tables"),
 }
 _OF_FILES = {
     "glob",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
@@ -121,16 +121,13 @@ def body_problems(api: Api, tables: tuple[Table, ...]) -> Iterator[Problem]:
                 f"asks by the header Range, which HTTP has for GET alone; take another one for the POST of {table.name}"
             )
             yield Problem((*where, "style"), message)
-        places = {name: (*where, setting) for name, setting in paging.in_body.items()}
-        bounds = {} if table.incremental is None else table.incremental.in_body
-        for name, key in bounds.items():
-            own = ("tables", table.name, "incremental", key)
-            if name in places:
-                yield Problem(
-                    own, f"is {'.'.join(map(str, places[name]))}, which is set for each page; take another one"
-                )
-            else:
-                places[name] = own
+        places = [(name, (*where, setting)) for name, setting in paging.in_body.items()]
+        if table.slices is not None:
+            named = table.slices.parameters.items()
+            places += [(name, ("tables", table.name, "slices", key)) for name, key in named if name.startswith(BODY)]
+        if table.incremental is not None:
+            bounds = table.incremental.in_body.items()
+            places += [(name, ("tables", table.name, "incremental", key)) for name, key in bounds]
         yield from _place_problems(table.name, places, body_of(api, table))
 
 
@@ -142,9 +139,9 @@ def _unused(where: YamlPath, one: Api | Table, *, is_sent: bool) -> Iterator[Pro
         yield Problem(bodies[0].where, "is the body of a POST, and the method is get; write method: post beside it")
 
 
-def _place_problems(table: str, places: Mapping[str, YamlPath], body: Body | None) -> Iterator[Problem]:
+def _place_problems(table: str, places: Iterable[tuple[str, YamlPath]], body: Body | None) -> Iterator[Problem]:
     taken: dict[tuple[str, ...], YamlPath] = {}
-    for name, where in places.items():
+    for name, where in places:
         if body is None:
             yield Problem(
                 where,
@@ -159,9 +156,8 @@ def _place_problems(table: str, places: Mapping[str, YamlPath], body: Body | Non
             continue
         for other, its in taken.items():
             if other[: len(place)] == place[: len(other)]:
-                its_name = its[-1] if its[:-1] == where[:-1] else ".".join(map(str, its))
-                message = f"must not be at the same place of the body as {its_name}, or below or above it"
-                yield Problem(where, message)
+                known = its[-1] if its[:-1] == where[:-1] else ".".join(map(str, its))
+                yield Problem(where, f"must not be at the same place of the body as {known}, or below or above it")
         taken[place] = where
         yield from _in_the_way(body, place, ".".join(map(str, where)))
 

@@ -29,7 +29,7 @@ MAX_NAME = 255
 MAX_JSON_KEY = 1000
 # Stands where a personal value is.
 MASK = "***"
-_VALUE = re.compile(r"key|position|(?:parent|params|headers)\..+")
+_VALUE = re.compile(r"key|position|(?:parent|params|headers)\..+|[a-z][a-z0-9_]*\.[A-Za-z_][A-Za-z0-9_]*")
 _COLUMN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ColumnName: TypeAlias = Annotated[str, Field(pattern=f"^{_COLUMN_NAME.pattern}$", max_length=MAX_NAME)]
 """A column's name as a key of the YAML."""
@@ -71,7 +71,8 @@ class Column(Settings):
     """Where the value is nested in the row: keys and indexes, such as `user.name`, `tags[0].id` or `user."first name"`."""
     value: Annotated[str, Field(max_length=MAX_JSON_KEY)] | None = None
     """A value from outside of the row. `key`: the key that the row stands under, in an object. `params.NAME`, `headers.NAME`: what
-    goes with every request. With a `parent`: `parent.COLUMN` of the row that it is nested in; `position` there, from 0."""
+    goes with every request, or a slice has. `TABLE.COLUMN`: what the request had for that placeholder. With a `parent`:
+    `parent.COLUMN` of the row that it is nested in; `position` there, from 0."""
     empty_is_null: bool = False
     """The text `""` is null, whatever the type."""
 
@@ -137,7 +138,7 @@ class Column(Settings):
     @classmethod
     def _known_value(cls, value: str | None) -> str | None:
         if value is not None and not _VALUE.fullmatch(value):
-            raise ValueError("must be key, position, parent.COLUMN, params.NAME or headers.NAME")
+            raise ValueError("must be key, position, parent.COLUMN, params.NAME, headers.NAME or TABLE.COLUMN")
         return value
 
     @model_validator(mode="after")

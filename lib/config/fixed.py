@@ -165,7 +165,7 @@ def fixed_problems(api: Api, tables: tuple[Table, ...]) -> Iterator[Problem]:
 
 def _bound_problems(api: Api, table: Table) -> Iterator[Problem]:
     """Parameters of an increment that already mean something else. `table` has an increment."""
-    taken = _of_paging(api, table)
+    taken = set_by_pagination(api, table)
     if api.auth.type == "query":
         taken[api.auth.name] = "api.auth.name"
     for name, key in table.incremental.in_query.items() if table.incremental is not None else ():
@@ -177,13 +177,22 @@ def _bound_problems(api: Api, table: Table) -> Iterator[Problem]:
 
 
 def _set_for_pages(api: Api, table: Table) -> dict[str, str]:
+    """The query parameters that are set for each page or slice of a table, each with its setting."""
+    return {**_of_slices(table), **_of_increments(table), **set_by_pagination(api, table)}
+
+
+def _of_increments(table: Table) -> dict[str, str]:
+    named = {} if table.incremental is None else table.incremental.in_query
+    return {name: f"tables.{table.name}.incremental.{key}" for name, key in named.items()}
+
+
+def _of_slices(table: Table) -> dict[str, str]:
+    named = {} if table.slices is None else table.slices.parameters
+    return {name: f"tables.{table.name}.slices.{key}" for name, key in named.items()}
+
+
+def set_by_pagination(api: Api, table: Table) -> dict[str, str]:
     """The query parameters that are set for each page of a table, each with its setting."""
-    own = {} if table.incremental is None else table.incremental.in_query
-    bounds = {name: f"tables.{table.name}.incremental.{key}" for name, key in own.items()}
-    return {**bounds, **_of_paging(api, table)}
-
-
-def _of_paging(api: Api, table: Table) -> dict[str, str]:
     if table.pagination is None:
         return dict(api.pagination.parameters)
     where = f"tables.{table.name}.pagination"

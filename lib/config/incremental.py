@@ -161,6 +161,10 @@ def incremental_problems(table: Table) -> Iterator[Problem]:
         return
     if own.until_param == own.param:
         yield Problem(("incremental", "until_param"), "must not be the same parameter as param")
+    if table.in_parts:
+        yield Problem(
+            ("incremental",), "is not for a table that is read in parts, by slices or for each row of another table"
+        )
     by_name = {column.name: column for column in table.columns}
     column = by_name.get(own.column)
     where = ("incremental", "column")

@@ -47,13 +47,15 @@ class Cut:
 class Reading:
     """`pages_of` is the table whose pages hold the rows. Spark finds them at the path `items`; with a `cut` they come cut.
 
-    `constants` are the columns that are the same in each row, with their value as text.
+    `constants` are the columns that are the same in each row, with their value as text. `of_part` are those that are the same in
+    each row of a part, with the name that their value has in the part.
     """
 
     pages_of: str
     items: str
     cut: Cut | None = None
     constants: Mapping[str, str] = field(default_factory=dict)
+    of_part: Mapping[str, str] = field(default_factory=dict)
 
 
 def reading_of(table: Table, tables: Mapping[str, Table], api: Api) -> Reading:
@@ -61,6 +63,7 @@ def reading_of(table: Table, tables: Mapping[str, Table], api: Api) -> Reading:
     asked = table if table.parent is None else tables[table.parent.table]
     items = (api.pagination if asked.pagination is None else asked.pagination).items
     constants: dict[str, str] = {}
+    of_part: dict[str, str] = {}
     of_row: list[tuple[str, str]] = []
     of_parent: list[tuple[str, Steps]] = []
     for column in table.columns:
@@ -72,13 +75,24 @@ def reading_of(table: Table, tables: Mapping[str, Table], api: Api) -> Reading:
             of_row.append((column.name, what))
         elif what == PARENT and of.value in (None, KEY):
             of_parent.append((column.name, () if of.value else of.steps))
+        elif part_name := _part_name(of, asked):
+            of_part[column.name] = part_name
         else:
             constants[column.name] = str(_constant(of, asked, api))
     is_cut = table.parent is not None or is_expression(items) or bool(of_row)
     if not is_cut:
-        return Reading(asked.name, items, None, constants)
+        return Reading(asked.name, items, None, constants, of_part)
     nested = None if table.parent is None else table.parent.items
-    return Reading(asked.name, "$", Cut(items, nested, tuple(of_row), tuple(of_parent)), constants)
+    return Reading(asked.name, "$", Cut(items, nested, tuple(of_row), tuple(of_parent)), constants, of_part)
+
+
+def _part_name(column: Column, asked: Table) -> str | None:
+    """What tells a part from others, and is the value of the column; None for another column."""
+    what, _, name = (column.value or "").partition(".")
+    if what == PARAMS:
+        is_slice = asked.slices is not None and not asked.slices.is_windows and asked.slices.param == name
+        return name if is_slice else None
+    return column.value if what not in (PARENT, HEADERS) and column.value in asked.part_names else None
 
 
 def reading_problems(table: Table, tables: Mapping[str, Table], api: Api) -> Iterator[Problem]:
@@ -111,8 +125,12 @@ def _value_problem(column: Column, table: Table, asked: Table, api: Api) -> str 
         if columns[name].pii and not column.pii:
             return f"is personal in {asked.name}; write pii: true here, too"
         return None
-    if what not in (PARAMS, HEADERS):
+    if what in (KEY, POSITION) or _part_name(column, asked):
         return None
+    if what not in (PARAMS, HEADERS):
+        return f"no request for {asked.name} has a placeholder {{{column.value}}}"
+    if what == PARAMS and asked.slices is not None and name in asked.slices.parameters:
+        return "is a bound of a window, and no value of its rows"
     found = _constant(column, asked, api)
     if found is None:
         return f"no request for {asked.name} has such a {'parameter' if what == PARAMS else 'header'}"

@@ -21,6 +21,7 @@ from lib.config.metrics import Metrics
 from lib.config.model import Problem, Settings, YamlPath, problems_error
 from lib.config.network import checked_url
 from lib.config.pagination import Pagination
+from lib.config.parts import part_problems
 from lib.config.reading import PARENT, Reading, reading_of, reading_problems
 from lib.config.recommend import Models, Recommend, Shape, recommend_problems
 from lib.config.suggest import did_you_mean, one_of
@@ -245,6 +246,7 @@ class Source(Settings):
         problems.extend(fixed_problems(self.api, self.tables))
         problems.extend(body_problems(self.api, self.tables))
         tables = {table.name: table for table in self.tables}
+        problems.extend(part_problems(self.api, tables))
         for table in self.tables:
             problems.extend(reading_problems(table, tables, self.api))
             problems.extend(_reference_problems(table, tables))
@@ -260,12 +262,16 @@ class Source(Settings):
 
 
 def _with_reference(table: Table, keys: Mapping[str, tuple[str, ...]]) -> Table:
-    """The table; one with a parent refers to it by the column that has the parent's whole key, whether it says so or not."""
-    parent = None if table.parent is None else table.parent.table
+    """The table; one with a parent refers to it by the column that has the parent's whole key, whether it says so or not.
+
+    So does one that is read for each row of another table.
+    """
+    parent = table.for_each if table.parent is None else table.parent.table
     if parent is None or len(keys.get(parent, ())) != 1:
         return table
     to = f"{parent}.{keys[parent][0]}"
-    own = [column.name for column in table.columns if column.value == f"{PARENT}.{keys[parent][0]}"]
+    value = to if table.parent is None else f"{PARENT}.{keys[parent][0]}"
+    own = [column.name for column in table.columns if column.value == value]
     said = {reference.column for reference in table.references if reference.to == to}
     new = tuple(Reference(column=name, to=to) for name in own if name not in said)
     return table.model_copy(update={"references": (*table.references, *new)}) if new else table

@@ -23,6 +23,8 @@ from lib.config.incremental import Incremental, incremental_problems
 from lib.config.model import Problem, Settings, problems_error
 from lib.config.network import checked_path
 from lib.config.pagination import OwnPagination
+from lib.config.placeholders import placeholders_of
+from lib.config.slices import Slices
 from lib.config.suggest import did_you_mean
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -31,7 +33,7 @@ TableName: TypeAlias = Annotated[str, Field(pattern=f"^{_NAME.pattern}$", max_le
 
 
 # What decides how pages are asked for; a table with a parent asks for none.
-_OF_REQUESTS = ("path", "params", "headers", "errors", "pagination", "prove", "incremental")
+_OF_REQUESTS = ("path", "params", "headers", "errors", "pagination", "prove", "slices", "incremental")
 
 
 class Parent(Settings):
@@ -60,7 +62,8 @@ class Table(Settings):
 
     name: SkipJsonSchema[Annotated[str, Field(max_length=128)]]
     path: Annotated[str, Field(json_schema_extra={"pattern": "^/(?!/)"})] = ""
-    """Path below `api.url`, starting with one `/`; a query goes with every request. Required without a `parent`."""
+    """Path below `api.url`, starting with one `/`; a query goes with every request. Required without a `parent`. With a
+    placeholder, as in `/users/{users.id}/orders`, the table is read for each row of another one."""
     parent: Parent | None = None
     """The rows are nested in those of another table, and come from its pages without further requests."""
     params: FixedParams = Field(default_factory=dict)
@@ -73,6 +76,8 @@ class Table(Settings):
     """Body of a POST for its pages as JSON, in place of the body of the API, of which nothing is taken."""
     form: FixedParams | None = None
     """Body of a POST for its pages as a form, in place of the body of the API, of which nothing is taken."""
+    slices: Slices | None = None
+    """The table is read slice by slice, side by side: over a list of values of a parameter, or over windows of time."""
     errors: AnswerRules = ()
     """Rules that judge its answers, before those of the API."""
     key: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
@@ -123,6 +128,23 @@ class Table(Settings):
     def pii(self) -> tuple[str, ...]:
         """Names of the columns with personal data, in their order."""
         return tuple(column.name for column in self.columns if column.pii)
+
+    @property
+    def for_each(self) -> str | None:
+        """The table for each of whose rows this one is read, as its placeholders say; None without any."""
+        return next((one.table for one in placeholders_of(self)), None)
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """What tells the parts of the table apart, such as `users.id`, in their order; nothing if it is read as a whole."""
+        if self.slices is None:
+            return tuple(sorted(one.name for one in placeholders_of(self)))
+        return ("from", "to") if self.slices.is_windows else (self.slices.param or "",)
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether it is read in parts: slices, or a list for each row of another table."""
+        return bool(self.part_names)
 
     @property
     def oldest(self) -> timedelta | None:

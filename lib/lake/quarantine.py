@@ -10,7 +10,7 @@ landed page was read again, and the row is taken now).
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 from delta.tables import DeltaTable
@@ -19,6 +19,7 @@ from pyspark.sql import functions as F
 
 from lib.config import check_run_id
 from lib.lake import records, tables
+from lib.lake.columns import add_columns, held_columns
 from lib.lake.layout import Layout
 from lib.lake.merge import Clock
 
@@ -36,11 +37,15 @@ SCHEMA = pa.schema(
         "resolved_at": pa.timestamp("us", tz="UTC"),
         "resolution": pa.string(),
         "number": pa.int64(),
+        "part": pa.string(),
     }
 )
+Place: TypeAlias = tuple[str, str | None, int, int]
+"""Where a rejected row stands: run, part, page and position."""
 ARRIVED, AGAIN, DELETED, ACCEPTED = "arrived", "rejected again", "deleted", "accepted"
 _SAME_PLACE = (
-    "held.run_id = new.run_id AND held.table = new.table AND held.page = new.page AND held.position = new.position"
+    "held.run_id = new.run_id AND held.table = new.table AND held.part <=> new.part AND held.page = new.page "
+    "AND held.position = new.position"
 )
 
 
@@ -64,6 +69,9 @@ def write_quarantine(
     if not tables.exists(layout.quarantine):
         whole.write.format("delta").partitionBy("run_id").save(str(layout.quarantine))
         return
+    if "part" not in (held_columns(layout.quarantine) or {}):
+        # Made by an earlier version, which had no parts.
+        add_columns(spark, layout.quarantine, whole, by)
     others = (F.col("held.run_id") == clock.run_id) & F.col("held.table").isin(list(read))
     content: dict[str, str | Column] = {name: f"new.{name}" for name in whole.columns}
     merge = (
@@ -167,13 +175,13 @@ def count_reasons(layout: Layout, run_id: str) -> dict[tuple[str, str], int]:
     return {(row["table"], row["reason"]): row["n"] for row in rows}
 
 
-def reasons_on(layout: Layout, table: str, pages: Collection[int]) -> dict[tuple[str, int, int], str]:
-    """Why rows on some pages of a table were rejected, and what became of them since, by run, page and position."""
+def reasons_on(layout: Layout, table: str, pages: Collection[int]) -> dict[Place, str]:
+    """Why rows on some pages of a table were rejected, and what became of them since."""
     if not pages:
         return {}
     listed = ", ".join(str(page) for page in sorted(pages))
     rows = _query(layout, f"""SELECT * FROM rejected WHERE "table" = '{table}' AND page IN ({listed})""")
-    return {(row["run_id"], row["page"], row["position"]): _reason(row) for row in rows}
+    return {(row["run_id"], row.get("part"), row["page"], row["position"]): _reason(row) for row in rows}
 
 
 def _reason(row: Mapping[str, Any]) -> str:

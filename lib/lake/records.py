@@ -114,7 +114,7 @@ def _bound(table: DeltaTable, by: tuple[str, str], last: int) -> tuple[int, date
     return None
 
 
-def query(path: Address, name: str, sql: str) -> list[dict[str, Any]]:
-    """The rows of a query on one table, which it calls `name`."""
-    rows: list[dict[str, Any]] = pa.table(storage.asking(name, storage.table(path)).execute(sql)).to_pylist()
+def query(path: Address, name: str, sql: str, version: int | None = None) -> list[dict[str, Any]]:
+    """The rows of a query on one table, which it calls `name`, as it is now or was in a version."""
+    rows: list[dict[str, Any]] = pa.table(storage.asking(name, storage.table(path, version)).execute(sql)).to_pylist()
     return rows

@@ -48,6 +48,7 @@ TABLE_RECORD = pa.struct(
         "made_from": pa.list_(pa.struct({"table": pa.string(), "version": pa.int64()})),
         "unproved_because": pa.string(),
         "pages_skipped": pa.int64(),
+        "parents_missing": pa.int64(),
         "since": pa.string(),
         "until": pa.string(),
         "source_at": pa.timestamp("us", tz="UTC"),
@@ -84,7 +85,8 @@ class TableRun:
     `as_of` is the start of the run that fetched the pages, and `fetched_by` its number: those of the run itself unless it is a
     replay; set once it may merge. `made_from` are {table, version}: what a derived table was made from.
     `unproved_because` says what keeps a copy from being proved complete, as far as that is known. `pages_skipped` are those that
-    rules of `errors` skipped, whose rows nobody knows; None for none.
+    rules of `errors` skipped, whose rows nobody knows; None for none. `parents_missing` are the rows of another table for
+    which the source has no list any more; None for none.
     `since` and `until` are the values of the incremental column from which on and up to which rows were asked for, None for no
     bound: all rows where both are. `is_backfill`: the operator chose them. `source_at` is the time of the source itself when the
     table was planned, None where it does not tell.
@@ -117,6 +119,7 @@ class TableRun:
     made_from: list[dict[str, Any]] | None = None
     unproved_because: str | None = None
     pages_skipped: int | None = None
+    parents_missing: int | None = None
     since: str | None = None
     until: str | None = None
     source_at: datetime | None = None

@@ -70,7 +70,7 @@ def land(pages: DataFrame, at: Address) -> None:
 
 
 def landed_pages(spark: SparkSession, at: Address, run_id: str, *, reread: bool) -> DataFrame:
-    """The pages of a run, each as it was read last. Grain: one row a page; key: table, page.
+    """The pages of a run, each as it was read last. Grain: one row a page; key: table, part, page.
 
     `reread` says whether some were read more than once.
     """
@@ -78,16 +78,28 @@ def landed_pages(spark: SparkSession, at: Address, run_id: str, *, reread: bool)
 
 
 def all_landed_pages(spark: SparkSession, at: Address, table: str, *, reread: bool) -> DataFrame:
-    """The pages of a table in all runs, each as its run read it last. Grain: one row a page; key: run_id, page."""
+    """The pages of a table in all runs, each as its run read it last. Grain: one row a page; key: run_id, part, page."""
     return _last_read(spark.read.format("delta").load(str(at)).where(F.col("table") == table), reread=reread)
 
 
 def _last_read(pages: DataFrame, *, reread: bool) -> DataFrame:
     if not reread:
         return pages
-    page = ["run_id", "table", "page"]
-    last = pages.groupBy(*page).agg(F.max("round").alias("round"))
-    return pages.join(F.broadcast(last), on=[*page, "round"], how="left_semi")
+    # A part is always read as a whole.
+    part = F.col("part") if "part" in pages.columns else F.lit(None).cast("string")
+    keyed = pages.withColumn("_read", F.coalesce(part, F.col("page").cast("string")))
+    page = ["run_id", "table", "_read"]
+    last = keyed.groupBy(*page).agg(F.max("round").alias("round"))
+    return keyed.join(F.broadcast(last), on=[*page, "round"], how="left_semi").drop("_read")
+
+
+def counted(pages: DataFrame, plan: TablePlan) -> DataFrame:
+    """Those of the pages that belong to the table of the plan. Grain and key as they were."""
+    own = pages.where(F.col("table") == plan.table)
+    if plan.in_parts:
+        return own.where(F.col("part").isNotNull() & ~F.col("part").isin(list(plan.left_out)))
+    # Pages behind the last one were read when the source was longer, or when its end was looked for.
+    return own.where(F.col("page").between(plan.first, plan.last))
 
 
 @dataclass(frozen=True)
@@ -119,8 +131,10 @@ def landed_by_run(at: Address, table: str) -> dict[str, LandedOf]:
     """What each run has landed of a table. `table` is a name that the settings have checked."""
     if not storage.is_table(at):
         return {}
+    has_parts = "part" in {field.name for field in storage.table(at).schema().fields}
+    page = "CASE WHEN page >= 0 THEN concat(page, coalesce(part, '')) END" if has_parts else "page"
     query = f"""
-        SELECT run_id, count(DISTINCT CASE WHEN error IS NULL THEN page END) AS n_pages, max(page) AS last_page,
+        SELECT run_id, count(DISTINCT CASE WHEN error IS NULL THEN {page} END) AS n_pages, max(page) AS last_page,
             max(round) AS last_round
         FROM pages WHERE "table" = '{table}' GROUP BY run_id
     """

@@ -15,7 +15,7 @@ from lib.source.paging import SLICES, AllAtOnce, Keysets
 
 # How a source refuses what is beyond its window; the others may be a failure that passes.
 REFUSED = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
-_CAPPED = f"If the source caps what it gives, {SLICES}"
+CAPPED = f"If the source caps what it gives, {SLICES}"
 
 
 def may_be_cap(n_rows: int) -> bool:
@@ -37,16 +37,16 @@ def of_refused_pages(plan: TablePlan, seen: Seen) -> str:
     is_window = seen.failed == tuple(behind[: len(seen.failed)]) and not seen.uneven and not seen.missing
     if not is_window or (plan.is_walk and not may_be_cap(seen.n_items)):
         return ""
-    return f". The source gives {seen.n_items:,} rows, and refuses all pages behind them. {_CAPPED}"
+    return f". The source gives {seen.n_items:,} rows, and refuses all pages behind them. {CAPPED}"
 
 
 def of_missing_rows(plan: TablePlan, seen: Seen) -> str | None:
     """What is said of fewer rows than the total where full pages have only empty ones behind them; None elsewhere."""
     if plan.is_walk:
-        return _CAPPED if may_be_cap(seen.n_items) else None
+        return CAPPED if may_be_cap(seen.n_items) else None
     n_full = seen.uneven[0] - plan.first if seen.uneven else 0
     is_window = n_full > 0 and seen.n_items == n_full * plan.given
-    return f"All pages behind {seen.n_items:,} rows are empty. {_CAPPED}" if is_window else None
+    return f"All pages behind {seen.n_items:,} rows are empty. {CAPPED}" if is_window else None
 
 
 def of_the_end(plan: TablePlan, seen: Seen) -> str | None:
@@ -57,17 +57,30 @@ def of_the_end(plan: TablePlan, seen: Seen) -> str | None:
     is_full = plan.given > 0 and seen.n_items % plan.given == 0 and not seen.uneven
     if not is_full or not (may_be_cut(seen.n_items) if is_single else may_be_cap(seen.n_items)):
         return None
+    return exactly(seen.n_items, is_single=is_single)
+
+
+def exactly(n_rows: int, *, is_single: bool) -> str:
+    """What is said of a number of rows at which sources cap what they give."""
     what = "one answer has" if is_single else "it ends, with a full page, at"
-    return f"{what} exactly {seen.n_items:,} rows, as of a source that caps what it gives. If it does, {SLICES}"
+    return f"{what} exactly {n_rows:,} rows, as of a source that caps what it gives. If it does, {SLICES}"
 
 
 def of_a_look_behind(plan: TablePlan, n_rows: int, status: int | None) -> str | None:
     """Why the total is a cap, from what the page behind all rows that it counts has; None where nothing speaks for that."""
     if n_rows:
-        return f"the source counts {plan.total:,} rows, and gives more behind them, so it caps what it counts: {SLICES}"
-    if status in REFUSED:
-        return (
-            f"the source counts exactly {plan.total:,} rows, and refuses the page behind them (status {status}), as one that caps "
-            f"what it gives. If it does, {SLICES}"
-        )
-    return None
+        return more_behind(plan.total or 0)
+    return refused_behind(plan.total or 0, status) if status in REFUSED else None
+
+
+def more_behind(total: int) -> str:
+    """What is said of a source that counts so many rows, and gives more."""
+    return f"the source counts {total:,} rows, and gives more behind them, so it caps what it counts: {SLICES}"
+
+
+def refused_behind(total: int, status: int | None) -> str:
+    """What is said of a source that counts so many rows, and refuses what is behind them."""
+    return (
+        f"the source counts exactly {total:,} rows, and refuses the page behind them (status {status}), as one that caps what it "
+        f"gives. If it does, {SLICES}"
+    )

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from lib.config.reading import Cut, Reading
 from lib.source.cut import cut_rows
 
 _ROW = pa.struct({"json": pa.string(), "shown": pa.string(), "problems": pa.list_(pa.string()), "given": pa.string()})
-_CUT = pa.schema({"run_id": pa.string(), "page": pa.int64(), "body": pa.string(), "rows": pa.list_(_ROW)})
+_CUT = pa.schema(
+    {"run_id": pa.string(), "part": pa.string(), "page": pa.int64(), "body": pa.string(), "rows": pa.list_(_ROW)}
+)
 BYTES_A_BATCH = 8 * 1024 * 1024
 
 
@@ -47,6 +50,8 @@ def with_rows(reading: Reading) -> Callable[[DataFrame], DataFrame]:
     def transform(pages: DataFrame) -> DataFrame:
         if reading.cut is None:
             return pages
-        return pages.select("run_id", "page", "body").mapInArrow(CutPages(reading.cut), from_arrow_schema(_CUT))
+        part = F.col("part") if "part" in pages.columns else F.lit(None).cast("string")
+        own = pages.select("run_id", part.alias("part"), "page", "body")
+        return own.mapInArrow(CutPages(reading.cut), from_arrow_schema(_CUT))
 
     return transform

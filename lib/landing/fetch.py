@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, is_dataclass
 from datetime import datetime
-from itertools import chain, islice
+from itertools import chain
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -16,14 +17,15 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from lib.landing.plan import PageRange, Walk, cut
+from lib.landing.part_reader import PartSpan
+from lib.landing.plan import PageRange, Reader, Walk, cut
 from lib.source.access import Access
 from lib.source.client import SourceClient
 from lib.source.gate import OPEN_GATE, Gate
 from lib.source.page import PageRow, Small, fetch_page
 from lib.source.paging import Position
 
-Span = PageRange | Walk
+Span = PageRange | Walk | PartSpan
 _ARROW = {
     bool: pa.bool_(),
     str: pa.string(),
@@ -81,29 +83,30 @@ class FetchPages:
         local = threading.local()
         clients: list[SourceClient] = []
 
-        def one(span: Span, position: Position) -> tuple[Span, PageRow]:
+        def one(reader: Reader, position: Position) -> tuple[Reader, PageRow]:
             if not hasattr(local, "client"):
                 local.client = SourceClient(self.access, self.gate)
                 clients.append(local.client)
-            asked = {"run_id": self.run_id, "table": span.table, "path": span.path}
-            page = fetch_page(local.client, **asked, position=position, round_=self.round_)
+            asked = {"run_id": self.run_id, "table": reader.table, "path": reader.path}
+            page = fetch_page(local.client, **asked, position=position, round_=self.round_, part=reader.part)
             self.gate.page_came()
-            return span, page
+            return reader, page
 
-        pages = ((span, position) for span in spans for position in span.positions)
-        flying: set[Future[tuple[Span, PageRow]]] = set()
+        # What follows a page goes before what was not begun.
+        waiting = deque([_begun(spans, self.access)])
+        flying: set[Future[tuple[Reader, PageRow]]] = set()
         try:
             with ThreadPoolExecutor(max_workers=self.in_flight) as pool:
                 try:
-                    flying = {pool.submit(one, *asked) for asked in islice(pages, self.in_flight)}
+                    flying = {pool.submit(one, *asked) for asked in _next(waiting, self.in_flight)}
                     while flying:
                         done, flying = wait(flying, return_when=FIRST_COMPLETED)
                         while done:
-                            span, page = done.pop().result()
+                            reader, page = done.pop().result()
                             yield page
                             # Only now: a page that nobody has taken yet is held here, as one that is under way will be.
-                            following = span.after(page)
-                            further = islice(pages, 1) if following is None else [(span, following)]
+                            waiting.appendleft(_asked(reader, reader.after(page)))
+                            further = _next(waiting, self.in_flight - len(flying) - len(done))
                             flying |= {pool.submit(one, *asked) for asked in further}
                 finally:
                     for future in flying:
@@ -111,6 +114,28 @@ class FetchPages:
         finally:
             for client in clients:
                 client.close()
+
+
+def _begun(spans: Iterable[Span], access: Access) -> Iterator[tuple[Reader, Position]]:
+    for span in spans:
+        reader = span.reader(access)
+        yield from _asked(reader, reader.positions)
+
+
+def _asked(reader: Reader, positions: Iterable[Position]) -> Iterator[tuple[Reader, Position]]:
+    return ((reader, position) for position in positions)
+
+
+def _next(waiting: deque[Iterator[tuple[Reader, Position]]], most: int) -> list[tuple[Reader, Position]]:
+    """What to ask for next, so many at most: what is in front, as far as it goes."""
+    found: list[tuple[Reader, Position]] = []
+    while waiting and len(found) < most:
+        asked = next(waiting[0], None)
+        if asked is None:
+            waiting.popleft()
+        else:
+            found.append(asked)
+    return found
 
 
 def fetched(spark: SparkSession, fetch: FetchPages) -> DataFrame:
@@ -137,6 +162,15 @@ def shared_out(
     parts = tuple[tuple[Span, ...], ...]((*walked, *addressed) for walked, addressed in shares)
     largest = max(len(walked) + sum(span.n_pages for span in addressed) for walked, addressed in shares)
     return parts, max(1, min(concurrency, largest, math.ceil(SPARE * concurrency / n_parts)))
+
+
+def parts_shared_out(
+    parts: Sequence[PartSpan], *, slots: int, concurrency: int
+) -> tuple[tuple[tuple[Span, ...], ...], int]:
+    """The parts of a table as `shared_out` has page ranges. Nobody knows how many pages each has."""
+    n_tasks = max(1, min(slots, concurrency, len(parts)))
+    shares = tuple[tuple[Span, ...], ...](tuple(parts[number::n_tasks]) for number in range(n_tasks))
+    return shares, max(1, min(concurrency, math.ceil(SPARE * concurrency / n_tasks)))
 
 
 def _arrow(rows: Iterable[PageRow]) -> Iterator[pa.RecordBatch]:

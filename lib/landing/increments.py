@@ -261,8 +261,8 @@ def note_watermarks(
             if scale.is_time and record.source_at is None and _time(scale, text) > run.started_at:
                 column = table.incremental.column
                 note(
-                    f"{table.name}: its newest {column} is {text}, later than now, and the source does not tell its time: rows that "
-                    "change before then are not asked for. Correct that row, and start a run with --full"
+                    f"{table.name}: its newest {column} is {text}, later than now, and the source does not tell its time: rows "
+                    "that change before then are not asked for. Correct that row, and start a run with --full"
                 )
             new.append(
                 Watermark(

@@ -11,13 +11,14 @@ from lib.console import number_of
 from lib.errors import SourceIncompleteError
 from lib.failpoints import reached
 from lib.lake import results
-from lib.lake.states import COUNTED, ENDED, INCOMPLETE, PROVED, REREAD, SWEPT, UNPROVED, Step, TableState
+from lib.lake.states import COUNTED, ENDED, PROVED, REREAD, SWEPT, UNPROVED, Step
 from lib.landing import prove
 from lib.landing.bronze import MOST_NAMED
 from lib.landing.landing import Landing
 from lib.landing.looks import looked_behind
-from lib.landing.nested import follow_parents, nested_in
+from lib.landing.nested import follow_parents, levels, nested_in
 from lib.landing.parsed import Batch, Parsed, parse_tables
+from lib.landing.parts import land_parts, settle_parts
 from lib.landing.plan import (
     MOST_AT_ONCE,
     PageRange,
@@ -26,7 +27,7 @@ from lib.landing.plan import (
     note_plan,
     probe_first_pages,
 )
-from lib.landing.prove import Case, Doubt, Proof, doubt_repeats, report, walk_again
+from lib.landing.prove import REPEATS, Case, Doubt, Proof, doubt_repeats, report, walk_again
 from lib.landing.sweep import sweep
 from lib.landing.walk import Begun, read_to_the_end, walk_begun, walk_from_the_start
 from lib.logs import WARNED
@@ -39,33 +40,47 @@ Verdict: TypeAlias = Proof | Doubt | SourceIncompleteError
 MOST_LOOKS = 32
 
 
-REPEATS = (
-    "the source fills its pages unevenly and repeats rows, which count towards its total: others may be missing. An order of rows "
-    "that is the same for each page (by an id, if the source can be asked for it) helps"
-)
-
-
 def land_complete(landing: Landing, plan: Plan, batch: Batch) -> dict[str, Parsed]:
     """Land, prove, parse, settle duplicates, read again: until every table is complete, or given up. Nobody asks the source later.
 
     Returns the tables that came through, parsed. What belongs to each is known only at the end; the run's record then says it.
     """
     run = landing.copy.run
-    land_pages(landing, plan)
-    prove_tables(landing)
-    follow_parents(landing.copy.source, run)
-    run.ended(Step.PROVE)
-    reached("proved")
-    with landing.copy.progress.step("parse") as step:
-        parsed = parse_tables(batch, list(run.tables))
-        parsed |= _settle_duplicates(landing, batch, parsed)
-        _doubt_uneven_duplicates(landing)
-        follow_parents(landing.copy.source, run)
-        run.ended(Step.PARSE)
-        results.tell(step, run, results.parsed(run.tables[name] for name in parsed))
-        note_plan(landing.copy.lake, run, [case.plan for case in landing.cases.values()])
-        reached("parsed")
+    parsed: dict[str, Parsed] = {}
+    steps = levels(landing.copy.source, list(run.tables))
+    for number, names in enumerate(steps, 1):
+        land_level(landing, plan, batch, names, parsed)
+        if number == len(steps):
+            run.ended(Step.PROVE)
+        reached("proved")
+        with landing.copy.progress.step("parse") as step:
+            own = parse_tables(batch, names)
+            own |= _settle_duplicates(landing, batch, own)
+            own |= settle_parts(landing, batch, own)
+            _doubt_uneven_duplicates(landing, names)
+            follow_parents(landing.copy.source, run)
+            parsed |= own
+            if number == len(steps):
+                run.ended(Step.PARSE)
+            results.tell(step, run, results.parsed(run.tables[name] for name in own))
+            note_plan(landing.copy.lake, run, [case.plan for case in landing.cases.values()])
+            reached("parsed")
     return parsed
+
+
+def land_level(landing: Landing, plan: Plan, batch: Batch, names: Sequence[str], parsed: Mapping[str, Parsed]) -> None:
+    """Land and prove these tables. `parsed` are those that had to be there first."""
+    for table in plan.tables:
+        if table.in_parts:
+            level = landing.copy.source.proof_of(landing.copy.source.table(table.table))
+            landing.cases.setdefault(table.table, Case(table, level))
+    whole = [table for table in plan.tables if table.table in names and not table.in_parts]
+    if whole:
+        probes = tuple(probe for probe in plan.probes if probe.table in names)
+        land_pages(landing, replace(plan, tables=tuple(whole), probes=probes))
+        prove_tables(landing)
+    land_parts(landing, batch, names, parsed)
+    follow_parents(landing.copy.source, landing.copy.run)
 
 
 def land_pages(landing: Landing, plan: Plan) -> None:
@@ -93,7 +108,8 @@ def land_pages(landing: Landing, plan: Plan) -> None:
         landing.cases[table.table] = Case(table, landing.copy.source.proof_of(landing.copy.source.table(table.table)))
     landing.land(ranges, max(rounds), plan.probes, [one.walk for one in begun if one.walk])
     since = {one.table: max(rounds) if one.since is None else one.since for one in begun}
-    open_ended = [case.plan for case in landing.cases.values() if case.plan.total is None or case.plan.is_walk]
+    whole = [case.plan for case in landing.cases.values() if not case.plan.in_parts]
+    open_ended = [table for table in whole if table.total is None or table.is_walk]
     read_to_the_end(landing, open_ended, max(rounds), since)
 
 
@@ -104,7 +120,8 @@ def prove_tables(landing: Landing, doubts: Sequence[Doubt] = ()) -> None:
     """
     rounds, run = landing.copy.source.api.limits.proof_rounds, landing.copy.run
     again = list(doubts)
-    asked = [doubt.case.plan.table for doubt in doubts] or list(landing.cases)
+    whole = [name for name, case in landing.cases.items() if not case.plan.in_parts]
+    asked = [doubt.case.plan.table for doubt in doubts] or whole
     for number in range(rounds + 1):
         if again:
             _read_again(landing, again)
@@ -126,8 +143,8 @@ def _settle_duplicates(landing: Landing, batch: Batch, parsed: dict[str, Parsed]
     for number in range(rounds + 1):
         doubts = []
         for name, one in open_tables.items():
-            if name not in landing.cases:
-                continue  # nested in another one, whose pages are looked at
+            if name not in landing.cases or name in landing.parts:
+                continue  # nested in another one, whose pages are looked at; or read in parts, which are settled apart
             case = landing.cases[name]
             if case.level != REREAD and landing.copy.run.tables[name].rows_duplicate and case.plan.n_pages > 1:
                 pages = one.rows.transform(pages_sharing_keys(one.table.key)).limit(MOST_NAMED).collect()
@@ -139,7 +156,7 @@ def _settle_duplicates(landing: Landing, batch: Batch, parsed: dict[str, Parsed]
         if number == rounds:
             for doubt in doubts:
                 name = doubt.case.plan.table
-                give_up(landing, name, report(doubt, landing.bronze.see(doubt.case.plan), rounds))
+                landing.give_up(name, report(doubt, landing.bronze.see(doubt.case.plan), rounds))
             break
         prove_tables(landing, doubts)
         follow_parents(landing.copy.source, landing.copy.run)
@@ -153,9 +170,11 @@ def _settle_duplicates(landing: Landing, batch: Batch, parsed: dict[str, Parsed]
     return newer
 
 
-def _doubt_uneven_duplicates(landing: Landing) -> None:
+def _doubt_uneven_duplicates(landing: Landing, names: Sequence[str]) -> None:
     """Where pages may be filled unevenly, only the sum of their rows is proof. A duplicate may then stand for a missing row."""
     for name, case in landing.cases.items():
+        if name not in names or name in landing.parts:
+            continue
         record = landing.copy.run.tables[name]
         if record.proof not in (*PROVED, ENDED) or not record.rows_duplicate:
             continue
@@ -198,27 +217,26 @@ def _judge(landing: Landing, cases: Sequence[Case], rounds: int | None) -> list[
         record.pages, record.rows_landed, record.rounds = seen.n_pages, seen.n_items, seen.last_round
         record.pages_skipped = seen.n_skipped or None
         if name in landing.endless:
-            give_up(landing, name, landing.endless[name])
+            landing.give_up(name, landing.endless[name])
             continue
         try:
             verdicts[name] = prove.judge(case, seen, closing)
         except SourceIncompleteError as error:
-            give_up(landing, name, str(error))
+            landing.give_up(name, str(error))
     _look_closer(landing, verdicts, {page.table: page for page in closings})
     doubts = []
     for name, verdict in verdicts.items():
         if isinstance(verdict, SourceIncompleteError):
-            give_up(landing, name, str(verdict))
+            landing.give_up(name, str(verdict))
         elif isinstance(verdict, Proof):
-            _take(landing, verdict)
+            landing.take(name, verdict.level, verdict.why)
         elif rounds is None:
             doubts.append(verdict)
         elif verdict.else_unproved:
-            rows = landing.copy.run.tables[name].rows_landed or 0
             why = f"after {rounds} rounds of reading again {verdict.why}"
-            _take(landing, Proof(name, UNPROVED, rows, why))
+            landing.take(name, UNPROVED, why)
         else:
-            give_up(landing, name, report(verdict, landing.bronze.see(verdict.case.plan), rounds))
+            landing.give_up(name, report(verdict, landing.bronze.see(verdict.case.plan), rounds))
     return doubts
 
 
@@ -238,26 +256,6 @@ def _look_closer(landing: Landing, verdicts: dict[str, Verdict], closings: Mappi
     verdicts |= sweep(
         landing, [one for one in proofs if landing.cases[one.table].level == SWEPT and one.level in (COUNTED, ENDED)]
     )
-
-
-def _take(landing: Landing, proof: Proof) -> None:
-    """Record how a table is proved, or why not."""
-    record = landing.copy.run.tables[proof.table]
-    record.proof = proof.level
-    why = proof.why and landing.access.worded(proof.table, proof.why)
-    record.unproved_because = None if proof.level in PROVED else why or record.unproved_because
-    record.to(TableState.LANDED)
-
-
-def give_up(landing: Landing, table: str, why: str) -> None:
-    """Fail the table; or go on with what has landed of it, where the operator chose to."""
-    why = landing.access.worded(table, why)
-    if landing.accept_incomplete:
-        landing.copy.progress.note(f"continuing although incomplete: {why}")
-        landing.copy.run.tables[table].proof = INCOMPLETE
-        landing.copy.run.tables[table].to(TableState.LANDED)
-    else:
-        landing.copy.run.fail(table, why)
 
 
 def _read_again(landing: Landing, doubts: Sequence[Doubt]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lib.config import Source
+from lib.config.placeholders import needed_by
 from lib.lake.runs import Run, TableRun
 from lib.lake.states import TableState
 
@@ -13,6 +14,25 @@ from lib.lake.states import TableState
 def nested_in(source: Source, name: str) -> list[str]:
     """The tables whose rows are nested in those of a table."""
     return [table.name for table in source.tables if table.parent is not None and table.parent.table == name]
+
+
+def levels(source: Source, names: Sequence[str]) -> list[list[str]]:
+    """The tables in the order in which they can be read: those of a list need only the rows of those before.
+
+    A table is on the level of the one that it is nested in, and behind the one for whose rows it is read, if that is among `names`.
+    """
+
+    def level(name: str) -> int:
+        needed = needed_by(source.table(name))
+        if needed is None or needed not in names:
+            return 0
+        return level(needed) + (source.table(name).parent is None)
+
+    of_source = [table.name for table in source.tables if table.name in names]
+    found: dict[int, list[str]] = {}
+    for name in of_source:
+        found.setdefault(level(name), []).append(name)
+    return [found[number] for number in sorted(found)]
 
 
 def follow_parents(source: Source, run: Run) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from pyspark.sql import DataFrame, Row
-from pyspark.sql import functions as F
 
 from lib.config import MASK, Table
 from lib.config.incremental import scale_of
@@ -21,7 +20,7 @@ from lib.lake.layout import Layout
 from lib.lake.merge import Clock
 from lib.lake.runs import Run
 from lib.lake.states import TableState
-from lib.landing.bronze import landed_pages
+from lib.landing.bronze import counted, landed_pages
 from lib.landing.cut_pages import with_rows
 from lib.landing.plan import TablePlan
 from lib.tables.compare import check_columns
@@ -96,9 +95,7 @@ def side_by_side(run: Run, tables: Iterable[Table], step: Callable[[Table], Pars
 def _parse(batch: Batch, pages: DataFrame, declared: Table) -> Parsed:
     reading = batch.copy.source.reading_of(declared)
     record, plan = batch.copy.run.tables[declared.name], batch.plan(reading.pages_of)
-    # Pages behind the last one were read when the source was longer, or when its end was looked for.
-    own = pages.where((F.col("table") == reading.pages_of) & F.col("page").between(plan.first, plan.last))
-    own = own.transform(with_rows(reading))
+    own = counted(pages, plan).transform(with_rows(reading))
     held = held_columns(batch.layout.silver(declared.name)) or {}
     table = with_adopted(declared, fit(declared, held).adopted)
     rows, counts = _counted(reading, own, table)
@@ -140,7 +137,11 @@ def _parse(batch: Batch, pages: DataFrame, declared: Table) -> Parsed:
 
 
 def _counted(reading: Reading, pages: DataFrame, table: Table) -> tuple[DataFrame, Row]:
-    rows = pages.transform(parse(table, reading.items, reading.constants)).transform(ranked(table)).persist()
+    rows = (
+        pages.transform(parse(table, reading.items, reading.constants, reading.of_part))
+        .transform(ranked(table))
+        .persist()
+    )
     return rows, rows.transform(lambda frame: count_rows(frame, table.key, _told(table), _marked_by(table))).collect()[
         0
     ]

@@ -11,9 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
+from typing import Protocol
 
-from lib.config import Source
+from lib.config import Source, Table
+from lib.config.slices import shown_time
 from lib.console import Steps, number_of
+from lib.errors import SourceError
 from lib.lake.layout import Layout
 from lib.lake.runs import Run
 from lib.lake.states import Step, TableState
@@ -23,6 +26,8 @@ from lib.source.client import SourceClient
 from lib.source.gate import Gate
 from lib.source.page import PageRow, check_next, fetch_page, total_instead
 from lib.source.paging import STYLES, Position
+from lib.source.part import Part
+from lib.source.source_time import end_of_windows
 
 # A wave is one Spark job and one commit. It should take about this long, so that a killed run loses no more than that.
 WAVE_S = 30.0
@@ -36,7 +41,8 @@ MOST_EXTRA_PAGES = 1000
 
 def plans_of(text: str | None) -> tuple[TablePlan, ...]:
     """The plan that a run's record has as text; nothing where it has none."""
-    return tuple(TablePlan(**table) for table in json.loads(text or "[]"))
+    known = json.loads(text or "[]")
+    return tuple(TablePlan(**{**table, "left_out": tuple(table.get("left_out", ()))}) for table in known)
 
 
 def note_plan(layout: Layout, run: Run, plans: Iterable[TablePlan]) -> None:
@@ -50,12 +56,39 @@ def note_plan(layout: Layout, run: Run, plans: Iterable[TablePlan]) -> None:
     run.save(layout)
 
 
+class Reader(Protocol):
+    """Pages of one table while they are read."""
+
+    @property
+    def table(self) -> str:
+        """Their table."""
+
+    @property
+    def path(self) -> str:
+        """Where they are asked for."""
+
+    @property
+    def part(self) -> Part | None:
+        """The part of the table that they are of."""
+
+    @property
+    def positions(self) -> Iterable[Position]:
+        """What can be asked for at once."""
+
+    def after(self, page: PageRow) -> Iterable[Position]:
+        """What can be asked for only now that this page is there."""
+
+
 @dataclass(frozen=True)
 class TablePlan:
     """What is to be fetched of one table: pages `first` to `last`, `given` rows on each but the last, `total` rows.
 
     `style` is a style of pagination. A `total` of None is that of a source that reports none: it is read to its end, as a walk is.
     Until then `last` is what is known so far.
+
+    A table that is read in parts has their number as `n_parts`, as far as it is known; its pages are counted over all of them.
+    `for_each` is the table that has a row for each part. `until` is the end of the last window of time. Parts that are `left_out`
+    have landed and do not count: windows that were split, and lists of rows that are there no more.
     """
 
     table: str
@@ -65,6 +98,24 @@ class TablePlan:
     given: int
     total: int | None
     style: str = "page"
+    n_parts: int | None = None
+    for_each: str | None = None
+    until: str | None = None
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether it is read in parts, each of them by one task."""
+        return self.n_parts is not None
+
+    @property
+    def parts_in_words(self) -> str:
+        """How a table in parts is read."""
+        if self.for_each is not None:
+            return f"one list for each row of {self.for_each}"
+        if self.until is not None:
+            return f"{number_of(self.n_parts or 0, 'window')} of time, up to {self.until}"
+        return number_of(self.n_parts or 0, "slice")
 
     @property
     def is_walk(self) -> bool:
@@ -132,9 +183,18 @@ class PageRange:
         """What can be asked for at once: all of it."""
         return (Position(number, self.given) for number in range(self.first, self.last + 1))
 
-    def after(self, page: PageRow) -> Position | None:
-        """What can be asked for only now that this page is there: nothing."""
+    @property
+    def part(self) -> Part | None:
+        """The part of the table that it is of: none."""
         return None
+
+    def reader(self, access: Access) -> Reader:
+        """What says, while it is read, what to ask for next."""
+        return self
+
+    def after(self, page: PageRow) -> Iterable[Position]:
+        """What can be asked for only now that this page is there: nothing."""
+        return ()
 
 
 @dataclass(frozen=True)
@@ -152,11 +212,20 @@ class Walk:
         """What can be asked for at once: one page."""
         return iter([Position(self.first, cursor=self.cursor)])
 
-    def after(self, page: PageRow) -> Position | None:
-        """The page that this one names; None where it names none, or the part ends with it."""
+    @property
+    def part(self) -> Part | None:
+        """The part of the table that it is of: none."""
+        return None
+
+    def reader(self, access: Access) -> Reader:
+        """What says, while it is read, what to ask for next."""
+        return self
+
+    def after(self, page: PageRow) -> Iterable[Position]:
+        """The page that this one names; none where it names none, or the part ends with it."""
         if page.next_cursor in (None, page.cursor) or page.page >= self.last:
-            return None
-        return Position(page.page + 1, cursor=page.next_cursor)
+            return ()
+        return (Position(page.page + 1, cursor=page.next_cursor),)
 
 
 @dataclass(frozen=True)
@@ -187,16 +256,36 @@ def plan_tables(source: Source, access: Access, gate: Gate, run: Run, progress: 
         planned = [name for name, table in run.tables.items() if table.state == TableState.PLANNED]
         wanted = [name for name in planned if source.table(name).parent is None]
         before = {table.table: table for table in plans_of(run.plan)}
-        new = [(name, source.table(name).path) for name in wanted if name not in before]
-        plan = make_plan(access, run.run_id, new, gate)
+        new = [source.table(name) for name in wanted if name not in before]
+        probed = [(table.name, table.path) for table in new if not table.in_parts]
+        plan = make_plan(access, run.run_id, probed, gate)
         _say_where_no_total_is(access, plan, run, progress)
-        plan = replace(plan, tables=(*before.values(), *plan.tables))
+        in_parts, failed = _plan_in_parts(access, [table for table in new if table.in_parts], gate)
+        plan = replace(plan, tables=(*before.values(), *plan.tables, *in_parts), failed=plan.failed | failed)
         step.result = number_of(len(plan.tables), "table")
         if all(table.total is not None for table in plan.tables):
             step.result += f" with {number_of(plan.n_rows, 'row')}"
         if plan.failed:
             step.sign, step.result = BAD, f"{step.result}, {len(plan.failed)} cannot be read"
         return plan
+
+
+def _plan_in_parts(access: Access, tables: Sequence[Table], gate: Gate) -> tuple[list[TablePlan], dict[str, str]]:
+    """The plans of tables that are read in parts, none of which is asked for yet; and why some have none."""
+    planned: list[TablePlan] = []
+    failed: dict[str, str] = {}
+    for table in tables:
+        plan = TablePlan(table.name, table.path, 1, 0, 0, None, access.paging_for(table.name).style, 0, table.for_each)
+        try:
+            if table.slices is not None and table.slices.is_windows:
+                until = end_of_windows(access, table, table.slices, gate)
+                plan = replace(plan, until=shown_time(until), n_parts=len(table.slices.windows(until)))
+            elif table.slices is not None:
+                plan = replace(plan, n_parts=len(table.slices.values))
+            planned.append(plan)
+        except (SourceError, ValueError) as error:
+            failed[table.name] = f"{table.name}: {access.worded(table.name, str(error))}"
+    return planned, failed
 
 
 def _say_where_no_total_is(access: Access, plan: Plan, run: Run, progress: Steps) -> None:

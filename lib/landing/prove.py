@@ -26,6 +26,10 @@ from lib.source.paging import AllAtOnce, Ranges
 SHOWN_PAGES = 20
 WALKS_THAT_AGREE = 2
 NOT_YET_AGREED = "two whole walks must agree, and have not yet"
+REPEATS = (
+    "the source fills its pages unevenly and repeats rows, which count towards its total: others may be missing. An order of rows "
+    "that is the same for each page (by an id, if the source can be asked for it) helps"
+)
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,10 @@ def _hits(asked: Asked, known: Sequence[Run], landed: Mapping[str, LandedOf]) ->
     reread = any(one.last_round for one in landed.values())
     pages = all_landed_pages(asked.spark, asked.layout.pages, reading.pages_of, reread=reread)
     for run in known:
+        own = next((plan for plan in plans_of(run.plan) if plan.table == reading.pages_of), None)
+        if own is not None and own.in_parts:
+            pages = pages.where((F.col("run_id") != run.run_id) | ~F.col("part").isin(list(own.left_out)))
+            continue
         # Pages behind the last one were read when the source was longer, and did not count.
         # Where nobody knew the last one beforehand, the plan of a run that was stopped may not say it.
         ends = [
@@ -81,7 +85,7 @@ def _hits(asked: Asked, known: Sequence[Run], landed: Mapping[str, LandedOf]) ->
         ]
         if ends and run.run_id in landed and landed[run.run_id].last_page > ends[0]:
             pages = pages.where((F.col("run_id") != run.run_id) | (F.col("page") <= ends[0]))
-    found = rows_with_key(table, reading.items, asked.is_row("row."), reading.constants)
+    found = rows_with_key(table, reading.items, asked.is_row("row."), reading.constants, reading.of_part)
     rows = pages.transform(with_rows(reading)).transform(found)
     return [Occurrence(**row.asDict()) for row in rows.collect()]
 

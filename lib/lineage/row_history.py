@@ -10,6 +10,7 @@ from typing import Any
 from lib.config import Table
 from lib.lake import runs
 from lib.lake.change import TAKEN, Age, Change, change
+from lib.lake.quarantine import Place
 from lib.lake.runs import Run
 
 STATES: dict[str, str] = {
@@ -25,6 +26,7 @@ class Occurrence:
     """A row with the key on a page. `rank` 1 is the newest of its run; `newest` is its value of newest_by."""
 
     run_id: str
+    part: str | None
     page: int
     position: int
     problems: Sequence[str]
@@ -35,7 +37,8 @@ class Occurrence:
     @property
     def place(self) -> str:
         """Where it is, for people: rows are counted from 1."""
-        return f"page {self.page}, row {self.position + 1}"
+        page = f"page {self.page}, row {self.position + 1}"
+        return page if self.part is None else f"{self.part}, {page}"
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,12 @@ def tell(
     table: Table,
     known: Sequence[Run],
     hits: Sequence[Occurrence],
-    quarantined: Mapping[tuple[str, int, int], str],
+    quarantined: Mapping[Place, str],
     merged_by: str | None,
 ) -> Iterator[str]:
     """A line for each row with the key, in the order in which runs were merged, and one for a run that had it no more.
 
-    `known` are the runs, oldest first; `quarantined` has the reasons of rejected rows by run, page and position; `merged_by`
+    `known` are the runs, oldest first; `quarantined` has the reasons of rejected rows by their place; `merged_by`
     is the run that silver names, if silver has the row.
     """
     held: Held | None = None
@@ -68,10 +71,12 @@ def tell(
         if record is None or run.replay_of is not None:
             continue
         is_merged = record.state == "merged" or run.run_id == merged_by
-        own = sorted((hit for hit in hits if hit.run_id == run.run_id), key=lambda hit: (hit.page, hit.position))
+        own = sorted(
+            (hit for hit in hits if hit.run_id == run.run_id), key=lambda hit: (hit.part or "", hit.page, hit.position)
+        )
         if own:
             is_missing = False
-            why = [_rejected(hit, quarantined.get((hit.run_id, hit.page, hit.position))) for hit in own]
+            why = [_rejected(hit, quarantined.get((hit.run_id, hit.part, hit.page, hit.position))) for hit in own]
             first = _first([hit for hit, rejected in zip(own, why, strict=True) if rejected is None])
             what = _change(table, first, held, is_late=is_late) if first is not None and held is not None else None
             for hit, rejected in zip(own, why, strict=True):

@@ -31,14 +31,15 @@ def say_plan(source: str, plan: Plan, run: Run) -> None:
         [
             table.table,
             "unknown" if table.total is None else f"{table.total:,}",
-            "unknown" if table.is_walk else f"{table.n_pages:,}",
+            "unknown" if table.is_walk or table.in_parts else f"{table.n_pages:,}",
         ]
         for table in plan.tables
     ]
     if any(record.is_increment for record in run.tables.values()):
         said = [run.tables[table.table].asked_for for table in plan.tables]
         rows = [[*row, cell] for row, cell in zip(rows, ["asked for", *said], strict=True)]
-    say([f"Plan for {source}; nothing was written, not published.", *columns(rows)])
+    parts = [f"{table.table}: {table.parts_in_words}." for table in plan.tables if table.in_parts]
+    say([f"Plan for {source}; nothing was written, not published.", *columns(rows), *parts])
     if plan.failed:
         raise SourceIncompleteError("\n".join(f"{name}: {error}" for name, error in plan.failed.items()))
 
@@ -74,6 +75,11 @@ def say_done(layout: Layout, run: Run, named: str | None = None) -> None:
                 lines.append(
                     "A name that no column can have needs another one in the source YAML, with from: and the name in the JSON."
                 )
+        if table.parents_missing:
+            lines.append(
+                f"The source has no list of {table.table} for {number_of(table.parents_missing, 'row')} that it should be read for "
+                "(status 404 or 410)."
+            )
         if table.rows_resolved:
             lines.append(f"{number_of(table.rows_resolved, 'row')} of {table.table} left quarantine.")
     lines += [

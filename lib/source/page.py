@@ -21,6 +21,7 @@ from lib.source.items import apart_at, before_selecting, check_selected, has_row
 from lib.source.json_text import BrokenJsonError, Json, parsed
 from lib.source.outline import found_instead
 from lib.source.paging import Paging, Position, Told, in_body
+from lib.source.part import Part
 from lib.source.retry import TryAgainError, date_of
 from lib.source.row_key import Key, key_hash
 from lib.source.rows import Apart, RowText, may_be_too_long, place
@@ -31,6 +32,7 @@ _ERRORS = ("error", "errors")
 _NOT_READ = NoJson()
 
 
+AGAIN = -1
 # A whole number that needs 32 bits at most, where it is kept.
 Small = Annotated[int, 32]
 
@@ -46,7 +48,9 @@ class PageRow:
     between all of them, `retries` a JSON object of reason and count of the attempts that another one followed (None for none).
     `rows` are the page's rows one by one, where some of them cannot be taken, or the page is too large to be read as one; None
     for an ordinary page, whose rows are those of `body`. A page that a rule of `errors` skips has no `body`, and no `error` either.
-    `is_end`: it says itself that no page follows. `key_hashes` has a hash of each row's key, if the table is proved `swept`.
+    `is_end`: it says itself that no page follows. `key_hashes` has a hash of each row's key, if the table is proved `swept`. `part`
+    is the key of the part of the table that the page belongs to, within which pages are counted; None for a table without parts.
+    The page `AGAIN` is the first one of a part, read once more behind the others, without its rows.
     `source_at` is the time of the answer by the source's own clock, its header `Date`.
     """
 
@@ -76,6 +80,7 @@ class PageRow:
     next_cursor: str | None = field(default=None, repr=False)
     is_end: bool | None = None
     key_hashes: tuple[int, ...] | None = field(default=None, repr=False)
+    part: str | None = None
     source_at: datetime | None = None
 
     @property
@@ -104,11 +109,30 @@ class PageShape:
 
 
 def fetch_page(
-    client: SourceClient, *, run_id: str, table: str, path: str, position: Position, round_: int = 0
+    client: SourceClient,
+    *,
+    run_id: str,
+    table: str,
+    path: str,
+    position: Position,
+    round_: int = 0,
+    part: Part | None = None,
 ) -> PageRow:
-    """The page, or a row that says why it could not be had. An error of the source raises nothing."""
+    """The page, or a row that says why it could not be had. An error of the source raises nothing.
+
+    Of a `part` the path has its placeholders filled already.
+    """
+    page = _fetched(client, run_id, table, path, position, round_, part)
+    page = page if part is None else replace(page, part=part.key)
+    return replace(page, page=AGAIN, body=None, rows=None) if position.again else page
+
+
+def _fetched(
+    client: SourceClient, run_id: str, table: str, path: str, position: Position, round_: int, part: Part | None
+) -> PageRow:
     paging = client.access.paging_for(table)
     fixed = client.access.fixed_for(table)
+    fixed = fixed if part is None else part.fixed(fixed)
     key = client.access.key_for(table)
 
     def read(reply: Reply) -> tuple[str | None, PageShape, datetime | None]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
 from lib.config.bodies import IN_LIST, Kind, place_of
-from lib.source.paging import Values
+from lib.source.paging import Values, in_body
 
 if TYPE_CHECKING:
     from lib.config.bodies import Body
@@ -39,14 +40,30 @@ class RequestBody:
 
     def written(self, values: Values) -> bytes:
         """The bytes that ask for a page: with each value at its place, a number in JSON as a number."""
-        content: dict[str, Any] = json.loads(self.content)
+        content = self._with(json.loads(self.content), values)
+        return json.dumps(content).encode() if self.kind == "json" else urlencode(content).encode()
+
+    def of_part(self, filled: Callable[[str], str | bool | int], values: Values) -> RequestBody:
+        """The body of the requests for a part of the table: each text of it `filled`, and the values at their places."""
+        content = self._with(_each(json.loads(self.content), filled), in_body(values))
+        return replace(self, content=json.dumps(content))
+
+    def _with(self, content: dict[str, Any], values: Values) -> dict[str, Any]:
         for name, value in values:
             *above, last = place_of(name, self.kind)
             node = content
             for key in above:
                 node = node.setdefault(key, {})
             node[last] = [value] if self.kind == "json" and name.endswith(IN_LIST) else value
-        return json.dumps(content).encode() if self.kind == "json" else urlencode(content).encode()
+        return content
+
+
+def _each(value: Any, filled: Callable[[str], str | bool | int]) -> Any:
+    if isinstance(value, dict):
+        return {name: _each(one, filled) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_each(one, filled) for one in value]
+    return filled(value) if isinstance(value, str) else value
 
 
 def _plain(value: Any, secrets: list[str]) -> Any:

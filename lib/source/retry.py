@@ -71,7 +71,7 @@ def retry_after_s(header: str | None, now: datetime) -> float | None:
     text = (header or "").strip()
     if _NUMBER.fullmatch(text):
         return max(0.0, float(text))
-    return _seconds_to(_http_date(text), now)
+    return _seconds_to(http_date(text), now)
 
 
 def asked_pause_s(headers: Mapping[str, str], now: datetime, *, is_limited: bool = True) -> float | None:
@@ -105,7 +105,7 @@ def _limits(headers: Mapping[str, str]) -> list[tuple[str | None, str | None]]:
 
 def date_of(headers: Mapping[str, str]) -> datetime | None:
     """The source's own time in UTC, by its header `Date`; None where it does not tell."""
-    at = _http_date(headers.get("date", ""))
+    at = http_date(headers.get("date", ""))
     try:
         return None if at is None else at.astimezone(UTC)
     except OverflowError:
@@ -119,7 +119,7 @@ def _clock_of(headers: Mapping[str, str], now: datetime) -> datetime:
 
 def _until(reset: str, now: datetime) -> float | None:
     if not _NUMBER.fullmatch(reset):
-        return _seconds_to(_iso_time(reset) or _http_date(reset), now)
+        return _seconds_to(_iso_time(reset) or http_date(reset), now)
     value = float(reset)
     if value < _EPOCH_FROM or math.isinf(value):
         return max(0.0, value)
@@ -134,7 +134,8 @@ def _seconds_to(moment: datetime | None, now: datetime) -> float | None:
     return max(0.0, (moment - now).total_seconds())
 
 
-def _http_date(text: str) -> datetime | None:
+def http_date(text: str) -> datetime | None:
+    """The time that a header such as `Date` has; None for what is none."""
     try:
         return _with_zone(parsedate_to_datetime(text.strip()))
     except (ValueError, TypeError, IndexError, OverflowError):

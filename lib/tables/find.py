@@ -16,21 +16,26 @@ _RUN = "_run_id"
 
 
 def rows_with_key(
-    table: Table, items: str, is_row: Column, constants: Mapping[str, str] | None = None
+    table: Table,
+    items: str,
+    is_row: Column,
+    constants: Mapping[str, str] | None = None,
+    of_part: Mapping[str, str] | None = None,
 ) -> Callable[[DataFrame], DataFrame]:
     """Raw pages of a table, of any number of runs, to the rows for which `is_row` (over the struct `row`) holds.
 
-    Grain: one row per row of a page; key: run_id, page, position. Columns: problems (as in `parse`), row_hash, rank (as in
+    Grain: one row per row of a page; key: run_id, part, page, position. Columns: problems (as in `parse`), row_hash, rank (as in
     `ranked`, among the rows of its run) and newest (the value of `newest_by`, null where the table has none).
     """
     by_run = table.model_copy(update={"key": (*table.key, _RUN)})
     newest = F.lit(None) if table.newest_by is None else F.col(f"row.{table.newest_by}")
 
     def transform(pages: DataFrame) -> DataFrame:
-        own = pages.transform(parse(table, items, constants)).where(is_row)
+        own = pages.transform(parse(table, items, constants, of_part)).where(is_row)
         with_run = own.withColumn("row", F.col("row").withField(_RUN, F.col("run_id")))
         return with_run.transform(ranked(by_run)).select(
             "run_id",
+            "part",
             "page",
             "position",
             "problems",

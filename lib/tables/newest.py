@@ -73,3 +73,17 @@ def pages_sharing_keys(key: tuple[str, ...]) -> Callable[[DataFrame], DataFrame]
         return rows.withColumn("_spread", spread).where("_spread").select("page").distinct()
 
     return transform
+
+
+def parts_sharing_keys(key: tuple[str, ...]) -> Callable[[DataFrame], DataFrame]:
+    """Ranked rows to the parts that have a key on more than one of their pages. Grain: one row a part; column: part."""
+    columns = [F.col(f"row.{name}").alias(name) for name in key]
+
+    def transform(rows: DataFrame) -> DataFrame:
+        good = rows.where(F.size("problems") == 0).select(
+            F.col("part").alias("_part"), F.col("page").alias("_page"), *columns
+        )
+        spread = good.groupBy("_part", *key).agg((F.max("_page") != F.min("_page")).alias("_is_spread"))
+        return spread.where("_is_spread").select(F.col("_part").alias("part")).distinct()
+
+    return transform

@@ -24,21 +24,24 @@ _ROWS = "array<struct<json: string, shown: string, problems: array<string>>>"
 Place = tuple[SparkColumn, str]
 
 
-def parse(table: Table, items: str, constants: Mapping[str, str] | None = None) -> Callable[[DataFrame], DataFrame]:
+def parse(
+    table: Table, items: str, constants: Mapping[str, str] | None = None, of_part: Mapping[str, str] | None = None
+) -> Callable[[DataFrame], DataFrame]:
     """Raw pages of one table to its rows as the source gave them, good and bad.
 
     `items` is where the rows are in an answer (`$`: the answer is the list). A page whose `rows` are not null is read from
     them, row by row: what the look at the page found wrong with a row is in its problems, and as `given` it may have an object
-    with what columns have from outside of it. `constants` are the columns that have the same text in each row. Grain: one row
-    per row of a page; key: page, position. Columns: run_id, page, position, `row` (a struct of the declared columns), `problems`
-    (codes such as `missing_value:name`, empty for a good row), `json` (the declared columns as they came, personal ones masked,
-    long values cut; null for a good row), `shape` (the shapes of all rows, for `columns_seen`: on the first row of a page that
+    with what columns have from outside of it. `constants` are the columns that have the same text in each row, and
+    `of_part` those that have a value of the part of the table, by its name there. Grain: one row per row of a page; key: part,
+    page, position. Columns: run_id, part (null for a table without parts), page, position, `row` (a struct of the declared columns),
+    `problems` (codes such as `missing_value:name`, empty for a good row), `json` (the declared columns as they came, personal ones
+    masked, long values cut; null for a good row), `shape` (the shapes of all rows, for `columns_seen`: on the first row of a page that
     of them all).
     """
-    places = {column.name: _place(column, constants or {}) for column in table.columns}
+    places = {column.name: _place(column, constants or {}, of_part or {}) for column in table.columns}
 
     def transform(pages: DataFrame) -> DataFrame:
-        kept = ["run_id", "page", "position", "shape", "found", "given", "json"]
+        kept = ["run_id", "part", "page", "position", "shape", "found", "given", "json"]
         rows = pages.transform(_exploded(items))
         raw = rows.select(*kept, _struct(table, lambda one: taken(*places[one.name], one.data_type)).alias("raw"))
         # A step of its own: what follows refers to the values, and does not work them out again.
@@ -46,6 +49,7 @@ def parse(table: Table, items: str, constants: Mapping[str, str] | None = None) 
         judged = valued.select(*kept, "row", _wrong(table, places).alias("wrong"))
         return judged.select(*kept, "row", _problems(table).alias("problems")).select(
             "run_id",
+            "part",
             "page",
             F.col("position").cast("bigint"),
             "row",
@@ -60,15 +64,17 @@ def parse(table: Table, items: str, constants: Mapping[str, str] | None = None) 
 def _exploded(items: str) -> Callable[[DataFrame], DataFrame]:
     """Pages to their rows. Grain and key as in `parse`.
 
-    Columns: run_id, page, position, `json` (a variant; null where it is no object), `shape` as in `parse`, `given` (a variant),
-    and `found` (null for a row of an ordinary page): `problems`, and as `shown` an object with the text of what is bad.
+    Columns: run_id, part, page, position, `json` (a variant; null where it is no object), `shape` as in `parse`, `given` (a
+    variant), and `found` (null for a row of an ordinary page): `problems`, and as `shown` an object with the text of what is bad.
     """
 
     def transform(pages: DataFrame) -> DataFrame:
         rows = F.col("rows") if "rows" in pages.columns else F.lit(None).cast(_ROWS)
         kind = pages.schema["rows"].dataType.simpleString() if "rows" in pages.columns else ""
+        part = F.col("part") if "part" in pages.columns else F.lit(None).cast("string")
         whole = pages.select(
             "run_id",
+            part.alias("part"),
             "page",
             F.try_parse_json(F.when(rows.isNull(), F.col("body"))).alias("answer"),
             F.transform(rows, lambda row: F.try_parse_json(row["json"])).alias("apart"),
@@ -83,6 +89,7 @@ def _exploded(items: str) -> Callable[[DataFrame], DataFrame]:
         shape = F.coalesce(*(shape_of(F.col("answer"), path) for path in paths_of(items)))
         exploded = whole.select(
             "run_id",
+            "part",
             "page",
             shape.alias("shape"),
             "found",
@@ -92,6 +99,7 @@ def _exploded(items: str) -> Callable[[DataFrame], DataFrame]:
         own = F.concat(F.lit("ARRAY<"), F.schema_of_variant("json"), F.lit(">"))
         return exploded.select(
             "run_id",
+            "part",
             "page",
             "position",
             "json",
@@ -107,10 +115,12 @@ def _struct(table: Table, part: Callable[[Column], SparkColumn]) -> SparkColumn:
     return F.struct(*(part(column).alias(column.name) for column in table.columns))
 
 
-def _place(column: Column, constants: Mapping[str, str]) -> Place:
+def _place(column: Column, constants: Mapping[str, str], of_part: Mapping[str, str]) -> Place:
     """Where a column's value is: a variant, and a path in it."""
     if column.name in constants:
         place: Place = F.parse_json(F.lit(json.dumps(constants[column.name]))), "$"
+    elif column.name in of_part:
+        place = place_of(F.try_parse_json("part"), of_part[column.name])
     elif column.value is not None:
         place = F.col("given"), f"$.{column.name}"
     else:

@@ -16,12 +16,13 @@ KeyHash = Callable[[Sequence[str]], Column]
 
 
 def rejected(table: str, key: tuple[str, ...], key_hash: KeyHash) -> Callable[[DataFrame], DataFrame]:
-    """Parsed rows to rows of the quarantine. Grain: one per rejected row; key: run_id, table, page, position."""
+    """Parsed rows to rows of the quarantine. Grain: one per rejected row; key: run_id, table, part, page, position."""
 
     def transform(rows: DataFrame) -> DataFrame:
         return rows.where(F.size("problems") > 0).select(
             "run_id",
             F.lit(table).alias("table"),
+            "part",
             "page",
             "position",
             F.array_join("problems", ", ").alias("reason"),

@@ -174,8 +174,8 @@ def test_a_place_of_the_body_that_pages_are_asked_by_is_taken(load: Callable[...
         more="method: post\n    json: {}\n    pagination: {style: page, page_param: 'body:page', size_param: 'body:size'}",
     )
     assert says == (
-        "7: tables.changes.incremental.param: is tables.changes.pagination.page_param, which is set for each page; take "
-        "another one"
+        "7: tables.changes.incremental.param: must not be at the same place of the body as tables.changes.pagination.page_param, or "
+        "below or above it"
     )
 
 
@@ -188,6 +188,14 @@ def test_a_place_that_is_written_out_in_the_body_is_told(load: Callable[..., Sou
     assert (
         says
         == "9: tables.changes.json.filter.since: is tables.changes.incremental.param, which is set for each page; leave it out"
+    )
+
+
+def test_a_table_in_parts_has_no_increments(load: Callable[..., Source]) -> None:
+    says = problem(load, "{param: since, column: at}", more="slices: {param: state, values: [open, closed]}")
+    assert (
+        says
+        == "7: tables.changes.incremental: is not for a table that is read in parts, by slices or for each row of another table"
     )
 
 

@@ -18,7 +18,10 @@ from lib.source.paging import AllAtOnce, Cursors, LinkHeaders, NextUrls, PageNum
 from tests.moving_copies import Landings
 from tests.moving_server import Manners, MovingServer, MovingTable
 
-SLICES = "read it in slices: a table for each part of the rows, by params that filter (a year, a country), each below the cap"
+SLICES = (
+    "read it in slices (the setting slices of the table): by the values of a parameter that filters, or by windows of time, each "
+    "below the cap"
+)
 CAPPED = f"If the source caps what it gives, {SLICES}"
 
 

@@ -94,8 +94,8 @@ def test_an_end_at_a_number_of_rows_at_which_sources_cap_is_none() -> None:
         "t",
         "unproved",
         1000,
-        "it ends, with a full page, at exactly 1,000 rows, as of a source that caps what it gives. If it does, read it in slices: "
-        "a table for each part of the rows, by params that filter (a year, a country), each below the cap",
+        "it ends, with a full page, at exactly 1,000 rows, as of a source that caps what it gives. If it does, read it in slices "
+        "(the setting slices of the table): by the values of a parameter that filters, or by windows of time, each below the cap",
     )
     assert judge(case, replace(SEEN, uneven=(5,)), replace(CLOSING, total=None)) != verdict
 

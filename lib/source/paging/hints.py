@@ -92,12 +92,16 @@ def check_exact(answer: Json, total: str) -> None:
             if found is value or (isinstance(value, str) and found == value):
                 message = (
                     f"api.pagination.total: by {place} of the answer, {total} is not the number of all rows, as of a source that "
-                    f"caps what it counts; have it count all if it can, or {SLICES}"
+                    f"{CAPS_WHAT_IT_COUNTS}; have it count all if it can, or {SLICES}"
                 )
                 raise SourceError(message)
 
 
-SLICES = "read it in slices: a table for each part of the rows, by params that filter (a year, a country), each below the cap"
+SLICES = (
+    "read it in slices (the setting slices of the table): by the values of a parameter that filters, or by windows of time, each "
+    "below the cap"
+)
+CAPS_WHAT_IT_COUNTS = "caps what it counts"
 
 
 def _places(answer: Json, items: str) -> Iterator[tuple[str, str, Json]]:

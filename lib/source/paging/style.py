@@ -22,12 +22,14 @@ class Position:
     """Where a page stands in its table. `number` counts the pages of a table in their order, from the style's `first` on.
 
     `given` are the rows that the source gives a page (0: not known yet). `cursor` is what a page before this one named it by; None
-    for the first page, and for a style that asks by numbers.
+    for the first page, and for a style that asks by numbers. `again`: it is the first page, asked for once more when the others are
+    there.
     """
 
     number: int
     given: int = 0
     cursor: str | None = field(default=None, repr=False)
+    again: bool = False
 
 
 @dataclass(frozen=True)
