@@ -29,6 +29,7 @@ class Changing:
 
     A row changes with the clock. `asked` has the query of each request; `after` what happens behind the k-th one, counted from 1.
     `column` is the one that it is asked by, in so many of a `unit` for a second. A `broken` one answers with status 400.
+    Where it is asked for a `state`, it gives the rows of that one.
     """
 
     now: datetime = NOON
@@ -68,6 +69,8 @@ class Changing:
 
     def _page(self, query: dict[str, str]) -> Row:
         rows = sorted(self.rows.values(), key=lambda row: row["id"])
+        if "state" in query:
+            rows = [row for row in rows if row["state"] == query["state"]]
         if "since" in query:
             rows = [row for row in rows if _key(row[self.column]) >= _key(query["since"]) / self.unit]
         if "until" in query:

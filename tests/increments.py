@@ -31,7 +31,7 @@ from lib.lake.states import RunState, Step, TableState
 from lib.lake.watermarks import Watermark, all_watermarks, held
 from lib.landing import landing as landing_room
 from lib.landing.budget import Budget
-from lib.landing.increments import WHAT_IS_DUE, Wanted, note_watermarks
+from lib.landing.increments import WHAT_IS_DUE, Greatest, Wanted, note_watermarks
 from lib.landing.land import land_pages, prove_tables
 from lib.landing.landing import Landing
 from lib.landing.parsed import Batch, Parsed
@@ -180,7 +180,7 @@ class Increments:
         table.to(TableState.MERGED)
         scale = scale_of(batch.copy.source.table("changes"))
         greatest = max((str(row[self.source.column]) for row in made.values()), default=None, key=scale.read)
-        note_watermarks(batch.copy.source, batch.layout, run, {"changes": greatest}, (), self.said.append)
+        note_watermarks(batch.copy.source, batch.layout, run, {"changes": Greatest(greatest)}, (), self.said.append)
 
     def _finish(self, _: Any, job: Job, run: Run, *__: Any) -> None:
         run.ended(Step.DERIVE)

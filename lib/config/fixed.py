@@ -165,7 +165,7 @@ def fixed_problems(api: Api, tables: tuple[Table, ...]) -> Iterator[Problem]:
 
 def _bound_problems(api: Api, table: Table) -> Iterator[Problem]:
     """Parameters of an increment that already mean something else. `table` has an increment."""
-    taken = set_by_pagination(api, table)
+    taken = {**_of_slices(table), **set_by_pagination(api, table)}
     if api.auth.type == "query":
         taken[api.auth.name] = "api.auth.name"
     for name, key in table.incremental.in_query.items() if table.incremental is not None else ():

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from lib.config import Source, Table
@@ -25,6 +25,7 @@ from lib.landing.plan import Plan, make_plan, plan_tables, plans_of
 from lib.landing.unchanged import is_unchanged
 from lib.source.access import Access
 from lib.source.gate import Gate
+from lib.source.part import Part
 
 # What of a table says which rows are asked for, and what is kept of each.
 _OF_ASKING = ("path", "params", "headers", "method", "json", "form", "key", "slices")
@@ -62,9 +63,9 @@ class Known:
         known, published = watermarks.all_watermarks(layout), publications.current(layout)
         return cls(published, watermarks.held(known, published), watermarks.last_full(known, published))
 
-    def of_table(self, source: Source, table: Table) -> Watermark | None:
-        """The watermark of a table; None where there is none, or what is asked for was something else then."""
-        found = self.held.get((table.name, None))
+    def of_table(self, source: Source, table: Table, part: str | None = None) -> Watermark | None:
+        """The watermark of a table or a part; None where there is none, or what is asked for was something else then."""
+        found = self.held.get((table.name, part))
         return found if found is not None and found.asks == asks_of(source, table) else None
 
 
@@ -79,6 +80,18 @@ def asks_of(source: Source, table: Table) -> str:
         "api": source.api.model_dump(mode="json")["params"],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Greatest:
+    """The greatest value of the incremental column among the rows of a table that were taken, None for no row.
+
+    `parts` has that of each part, and `source_at` the source's own time when the part was first asked.
+    """
+
+    value: str | None
+    parts: Mapping[str, str] = field(default_factory=dict)
+    source_at: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -122,7 +135,9 @@ def plan_run(
     again = [
         table
         for table in new
-        if table.name not in (*plan.failed, *unchanged) and _is_asked_anew(run, table, plan, bounded)
+        if table.name not in (*plan.failed, *unchanged)
+        and not table.in_parts
+        and _is_asked_anew(run, table, plan, bounded)
     ]
     if again:
         bounded = _bounded(source, access, run)
@@ -207,8 +222,27 @@ def bounds_of(table: Table, record: TableRun) -> dict[str, str | int]:
 
 
 def _bounded(source: Source, access: Access, run: Run) -> Access:
-    bounds = {name: bounds_of(source.table(name), record) for name, record in run.tables.items() if record.is_increment}
+    """The access that asks within the bounds of its tables. Each part of a table has its own in an increment."""
+    bounds = {
+        name: bounds_of(source.table(name), record)
+        for name, record in run.tables.items()
+        if record.is_increment and (record.is_backfill or not source.table(name).in_parts)
+    }
     return access.bounded({name: tuple(values.items()) for name, values in bounds.items()})
+
+
+def bounded_parts(
+    source: Source, layout: Layout, table: Table, record: TableRun, parts: Sequence[Part]
+) -> tuple[Part, ...]:
+    """The parts of a table, each of which asks from its own watermark on. One that has none asks for all of its rows."""
+    if table.incremental is None or not record.is_increment or record.is_backfill:
+        return tuple(parts)
+    known, scale, found = Known.of(layout), scale_of(table), []
+    for part in parts:
+        at = known.of_table(source, table, part.key)
+        own = () if at is None else ((table.incremental.param, scale.written(scale.behind(at.watermark))),)
+        found.append(replace(part, params=(*part.params, *own)))
+    return tuple(found)
 
 
 def watermark_after(
@@ -239,7 +273,7 @@ def note_watermarks(
     source: Source,
     layout: Layout,
     run: Run,
-    greatest: Mapping[str, str | None],
+    greatest: Mapping[str, Greatest],
     behind: Collection[str],
     note: Callable[[str], None],
 ) -> None:
@@ -247,38 +281,52 @@ def note_watermarks(
 
     They count once the versions that it has merged are published. `note` gets the sentence on one that is no time of the past.
     """
-    known, new = Known.of(layout), []
+    known, new = Known.of(layout), list[Watermark]()
     for table in source.tables:
         record = run.tables.get(table.name)
         if table.incremental is None or table.name not in greatest or record is None or record.version is None:
             continue
-        at = known.of_table(source, table)
-        text = watermark_after(
-            record, greatest[table.name], at and at.watermark, scale_of(table), is_behind=table.name in behind
-        )
+        at, scale = known.of_table(source, table), scale_of(table)
+        is_behind = table.name in behind
+        text = watermark_after(record, greatest[table.name].value, at and at.watermark, scale, is_behind=is_behind)
         if text is not None:
-            scale = scale_of(table)
-            if scale.is_time and record.source_at is None and _time(scale, text) > run.started_at:
+            new.append(_watermark(source, table, run, record, None, text))
+            if (
+                scale.is_time
+                and record.source_at is None
+                and not table.in_parts
+                and _time(scale, text) > run.started_at
+            ):
                 column = table.incremental.column
                 note(
                     f"{table.name}: its newest {column} is {text}, later than now, and the source does not tell its time: rows "
                     "that change before then are not asked for. Correct that row, and start a run with --full"
                 )
-            new.append(
-                Watermark(
-                    run.run_id,
-                    table.name,
-                    None,
-                    str(record.path),
-                    record.version,
-                    text,
-                    asks_of(source, table),
-                    record.asked,
-                    record.as_of or run.started_at,
-                    record.source_at,
-                )
-            )
+        # What a replay asked each part for, nobody knows any more.
+        for part, value in greatest[table.name].parts.items() if run.replay_of is None else ():
+            at = known.of_table(source, table, part)
+            asked = replace(record, source_at=greatest[table.name].source_at.get(part))
+            if asked.is_increment and not asked.is_backfill:
+                asked.since = None if at is None else scale.behind(at.watermark)
+            text = watermark_after(asked, value, at and at.watermark, scale, is_behind=is_behind)
+            if text is not None:
+                new.append(_watermark(source, table, run, record, part, text))
     watermarks.add(layout, new)
+
+
+def _watermark(source: Source, table: Table, run: Run, record: TableRun, part: str | None, text: str) -> Watermark:
+    return Watermark(
+        run.run_id,
+        table.name,
+        part,
+        str(record.path),
+        int(record.version or 0),
+        text,
+        asks_of(source, table),
+        record.asked,
+        record.as_of or run.started_at,
+        record.source_at,
+    )
 
 
 def _time(scale: Scale, text: str) -> datetime:

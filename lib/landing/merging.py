@@ -21,7 +21,8 @@ from lib.lake.key_hash import KeyHash
 from lib.lake.layout import Layout
 from lib.lake.runs import TableRun
 from lib.lake.states import TableState
-from lib.landing.increments import note_watermarks
+from lib.landing.bronze import Bronze
+from lib.landing.increments import Greatest, note_watermarks
 from lib.landing.parsed import Batch, Parsed, side_by_side
 from lib.tables.compare import check_deleted, check_rejected, deleted, seen_keys
 from lib.tables.fit import fit
@@ -60,7 +61,13 @@ def merge_parsed(batch: Batch, parsed: dict[str, Parsed]) -> None:
             reached("resolved")
     if batch.layout == batch.copy.lake:
         behind = [one.table.name for one in merged if _later(batch, one.table.name)]
-        greatest = {one.table.name: one.greatest for one in merged}
+        bronze = Bronze(batch.copy.lake.pages, batch.clock.run_id)
+        greatest = {
+            one.table.name: Greatest(
+                one.greatest, one.of_parts, bronze.first_asked(one.table.name) if one.of_parts else {}
+            )
+            for one in merged
+        }
         note_watermarks(batch.copy.source, batch.layout, run, greatest, behind, batch.copy.progress.note)
     for one in parsed.values():
         one.rows.unpersist()

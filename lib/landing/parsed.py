@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
 
 from lib.config import MASK, Table
 from lib.config.incremental import scale_of
@@ -54,13 +55,15 @@ class Batch:
 class Parsed:
     """The rows of one table as parsed (kept in memory or on disk until merged), and how many cannot be keyed.
 
-    `greatest` is the greatest good value of its incremental column, as records have it; None where it has none.
+    `greatest` is the greatest good value of its incremental column, as records have it; None where it has none. `of_parts` has that
+    of each of its parts.
     """
 
     table: Table
     rows: DataFrame
     n_unreadable: int
     greatest: str | None = None
+    of_parts: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse_tables(batch: Batch, names: Iterable[str]) -> dict[str, Parsed]:
@@ -133,7 +136,8 @@ def _parse(batch: Batch, pages: DataFrame, declared: Table) -> Parsed:
     record.newest_at = _utc(counts["newest"])
     missing = counts["missing"].asDict()
     record.rows_missing = [{"column": column, "rows": number} for column, number in missing.items() if number]
-    return Parsed(table, rows, counts["n_unreadable"], _greatest(declared, counts["greatest"]))
+    greatest = _greatest(declared, counts["greatest"])
+    return Parsed(table, rows, counts["n_unreadable"], greatest, _greatest_of_parts(declared, rows))
 
 
 def _counted(reading: Reading, pages: DataFrame, table: Table) -> tuple[DataFrame, Row]:
@@ -157,6 +161,15 @@ def _greatest(table: Table, value: datetime | date | int | None) -> str | None:
         return None if value is None else str(value)
     at = _utc(value)
     return None if at is None else scale_of(table).text(at)
+
+
+def _greatest_of_parts(table: Table, rows: DataFrame) -> dict[str, str]:
+    """The same of each part of the table; nothing for one without parts."""
+    if table.incremental is None or not table.in_parts:
+        return {}
+    value = F.max(F.col(f"row.{table.incremental.column}")).alias("value")
+    found = rows.where((F.size("problems") == 0) & F.col("part").isNotNull()).groupBy("part").agg(value).collect()
+    return {row["part"]: str(_greatest(table, row["value"])) for row in found}
 
 
 def _utc(value: datetime | date | None) -> datetime | None:

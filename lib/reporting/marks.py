@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from lib.console import number_of
 from lib.lake import watermarks
 from lib.lake.layout import Layout
 from lib.lake.publications import Publication
@@ -72,10 +73,11 @@ def mark_as_json(mark: Mark) -> dict[str, Any]:
 
 
 def mark_lines(marks: Sequence[Mark], now: datetime) -> list[str]:
-    """For people, a line each."""
+    """For people, a line a table."""
     lines = []
-    for mark in marks:
-        part = f" {mark.part}" if mark.part is not None else ""
+    for mark in (one for one in marks if one.part is None):
+        n_parts = sum(one.table == mark.table and one.part is not None for one in marks)
+        part = f", {number_of(n_parts, 'part')}" if n_parts else ""
         age = f", {hours(mark.age)} old" if mark.age is not None else ""
         full = f"; all rows {hours(now - mark.full_at)} ago" if mark.full_at is not None else ""
         lines.append(f"{mark.table}{part}: up to {mark.watermark}{age}{full}")

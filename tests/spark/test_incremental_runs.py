@@ -193,3 +193,63 @@ def test_the_landed_pages_of_increments_are_merged_again_in_their_order(things: 
     assert 40 in before
     # Nothing is published by that, and the rows of all of these runs are in it.
     assert things.watermark == watermark == "2026-05-03T12:00:00Z"
+
+
+@pytest.fixture
+def slices(spark: SparkSession, tmp_path: Path) -> Iterator[Published]:
+    """Two slices, the newest row of which is of another day each; one more has no row."""
+    source = Changing()
+    source.put(1, state="open")
+    source.put(2, state="open")
+    source.put(3, at=NOON - timedelta(days=9), state="closed")
+    with ChangingServer(source) as server:
+        published = Published(spark, tmp_path, server, {"id": "bigint!", "name": "string!", "at": "timestamp!"})  # type: ignore[arg-type]
+        published.settings |= {
+            "incremental": {"param": "since", "column": "at"},
+            "slices": {"param": "state", "values": ["open", "closed", "new"]},
+        }
+        published.publish()
+        source.asked.clear()
+        source.later(days=1)
+        yield published
+
+
+def since(things: Published) -> dict[str, set[str | None]]:
+    """From where on each slice was asked for."""
+    found: dict[str, set[str | None]] = {}
+    for one in things.source.asked:
+        found.setdefault(one["state"], set()).add(one.get("since"))
+    things.source.asked.clear()
+    return found
+
+
+def test_each_slice_is_asked_from_its_own_watermark_on(slices: Published) -> None:
+    slices.source.put(4, state="closed")
+    slices.source.put(5, at=NOON - timedelta(days=20), state="new")
+    slices.source.drop(1)
+    run = slices.publish()
+    assert since(slices) == {"open": {"2026-05-01T11:00:00Z"}, "closed": {"2026-04-22T11:00:00Z"}, "new": {None}}
+    assert live(slices) == {number: f"row {number}" for number in range(1, 6)}
+    assert (run.tables["things"].asked, run.tables["things"].rows_deleted) == ("increment", 0)
+    known = held(all_watermarks(slices.layout), publications.current(slices.layout))
+    assert {part: one.watermark for (_, part), one in known.items()} == {
+        None: "2026-05-02T12:00:00Z",
+        '{"state":"open"}': "2026-05-01T12:00:00Z",
+        '{"state":"closed"}': "2026-05-02T12:00:00Z",
+        '{"state":"new"}': "2026-04-11T12:00:00Z",
+    }
+    slices.publish(Wanted(is_full=True))
+    assert since(slices) == {"open": {None}, "closed": {None}, "new": {None}}
+    assert 1 not in live(slices)
+
+
+def test_slices_of_a_run_that_was_not_published_are_asked_from_where_they_were(slices: Published) -> None:
+    slices.source.put(4, state="closed")
+    slices.settings["min_rows"] = 99
+    with pytest.raises(ChecksFailedError):
+        slices.publish()
+    slices.source.asked.clear()
+    slices.settings["min_rows"] = 1
+    slices.publish()
+    assert since(slices) == {"open": {"2026-05-01T11:00:00Z"}, "closed": {"2026-04-22T11:00:00Z"}, "new": {None}}
+    assert 4 in live(slices)

@@ -142,7 +142,10 @@ def test_numbers_have_a_number_as_overlap(load: Callable[..., Source]) -> None:
             "7: tables.changes.incremental.param: is in the body, and the requests for changes have none; write method: post, and "
             "json: {} or form: {} if nothing else is in it",
         ),
-        ("{param: since, column: at, every: P1D}", "7: tables.changes.incremental.every: unknown key"),
+        (
+            "{param: since, column: at, every: P1D}",
+            "7: tables.changes.incremental.every: unknown key; did you mean 'full_every'?",
+        ),
     ],
 )
 def test_each_mistake_is_told_with_its_line(load: Callable[..., Source], incremental: str, says: str) -> None:
@@ -174,8 +177,8 @@ def test_a_place_of_the_body_that_pages_are_asked_by_is_taken(load: Callable[...
         more="method: post\n    json: {}\n    pagination: {style: page, page_param: 'body:page', size_param: 'body:size'}",
     )
     assert says == (
-        "7: tables.changes.incremental.param: must not be at the same place of the body as tables.changes.pagination.page_param, or "
-        "below or above it"
+        "7: tables.changes.incremental.param: must not be at the same place of the body as tables.changes.pagination.page_param, "
+        "or below or above it"
     )
 
 
@@ -191,11 +194,18 @@ def test_a_place_that_is_written_out_in_the_body_is_told(load: Callable[..., Sou
     )
 
 
-def test_a_table_in_parts_has_no_increments(load: Callable[..., Source]) -> None:
-    says = problem(load, "{param: since, column: at}", more="slices: {param: state, values: [open, closed]}")
-    assert (
-        says
-        == "7: tables.changes.incremental: is not for a table that is read in parts, by slices or for each row of another table"
+def test_windows_of_time_have_no_increments(load: Callable[..., Source]) -> None:
+    windows = "{from_param: after, to_param: before, from: 2020-01-01, every: P1M}"
+    says = problem(load, "{param: since, column: at}", more=f"slices: {windows}")
+    assert says == (
+        "7: tables.changes.incremental: is not for a table with windows of time, each of which is read whole; take one of them"
+    )
+
+
+def test_a_parameter_of_the_slices_is_taken(load: Callable[..., Source]) -> None:
+    says = problem(load, "{param: state, column: at}", more="slices: {param: state, values: [open, closed]}")
+    assert says == (
+        "7: tables.changes.incremental.param: is tables.changes.slices.param, which is set for each page; take another one"
     )
 
 

@@ -180,7 +180,7 @@ def lived_through(
 @pytest.mark.parametrize("silent", [False, True])
 @pytest.mark.thorough
 # To shrink a week takes minutes, and says little more than the week itself.
-@settings(max_examples=suite_parts.examples(8), phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=suite_parts.examples(5), phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(days=st.lists(DAYS, min_size=3, max_size=7))
 def test_a_week_of_runs_misses_no_row(days: list[Day], settings_: dict[str, Any], *, silent: bool) -> None:
     lived_through(days, settings_, event, silent=silent)

@@ -164,7 +164,9 @@ def test_how_the_copy_of_what_is_published_is_proved(lake: Lake) -> None:
     lake.ran("a", tables={"tracks": TableRun("tracks", TableState.MERGED, proof="ended")})
     lake.published("a")
     assert "           tracks: 2,000 rows, version 3, ended\n" in lake.status().stdout
-    assert lake.said()["published"]["tables"] == {"tracks": {"version": 3, "rows": 2000, "proof": "ended", "increment": None}}
+    assert lake.said()["published"]["tables"] == {
+        "tracks": {"version": 3, "rows": 2000, "proof": "ended", "increment": None}
+    }
 
 
 def test_who_serves_the_lists_and_why_a_candidate_does_not(lake: Lake) -> None:
