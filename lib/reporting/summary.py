@@ -26,20 +26,19 @@ def say_plan(source: str, plan: Plan, run: Run) -> None:
     Raises:
         SourceIncompleteError: a table could not be planned.
     """
-    rows = [["table", "rows", "pages"]]
+    rows = [("table", "rows", "pages")]
     rows += [
-        [
+        (
             table.table,
             "unknown" if table.total is None else f"{table.total:,}",
             "unknown" if table.is_walk or table.in_parts else f"{table.n_pages:,}",
-        ]
+        )
         for table in plan.tables
     ]
-    if any(record.is_increment for record in run.tables.values()):
-        said = [run.tables[table.table].asked_for for table in plan.tables]
-        rows = [[*row, cell] for row, cell in zip(rows, ["asked for", *said], strict=True)]
+    records = [run.tables[table.table] for table in plan.tables]
+    asked = [f"{record.table}: {record.asked_for}." for record in records if record.is_increment]
     parts = [f"{table.table}: {table.parts_in_words}." for table in plan.tables if table.in_parts]
-    say([f"Plan for {source}; nothing was written, not published.", *columns(rows), *parts])
+    say([f"Plan for {source}; nothing was written, not published.", *columns(rows), *parts, *asked])
     if plan.failed:
         raise SourceIncompleteError("\n".join(f"{name}: {error}" for name, error in plan.failed.items()))
 
@@ -49,6 +48,9 @@ def say_done(layout: Layout, run: Run, named: str | None = None) -> None:
 
     `named` is what to type for its source, where that is not its name.
     """
+    if run.state == runs.PUBLISHED and all(table.state == TableState.KEPT for table in run.tables.values()):
+        say(_nothing_new(layout, run), GOOD)
+        return
     rows = [["table", "rows landed", "rejected", "duplicate", "inserted", "updated", "deleted"]]
     for table in run.tables.values():
         copied = [table.rows_landed, table.rows_rejected, table.rows_duplicate]
@@ -87,10 +89,6 @@ def say_done(layout: Layout, run: Run, named: str | None = None) -> None:
         for table in run.tables.values()
         if table.is_increment and table.state == TableState.MERGED
     ]
-    if run.state == runs.PUBLISHED and all(table.state == TableState.KEPT for table in run.tables.values()):
-        say([*lines, ""] if lines[3:] else [])
-        say(_nothing_new(layout, run), GOOD)
-        return
     check = _last_check(layout, run)
     if run.state == runs.PUBLISHED and check is not None:
         lines += check.lines or ()
