@@ -9,7 +9,7 @@ import click
 from pyspark.sql import SparkSession
 
 from jobs.steps import record
-from jobs.steps.options import Choices, Job, full_ingest_options, open_job
+from jobs.steps.options import Choices, Job, check_wanted, full_ingest_options, open_job
 from jobs.steps.publish import check_and_publish, start
 from jobs.steps.serve import served
 from lib.config import BudgetAddress
@@ -17,17 +17,19 @@ from lib.failpoints import reached
 from lib.gold.derive import derive_tables
 from lib.lake import runs
 from lib.lake.merge import Clock
-from lib.lake.opening import keep_the_rest
+from lib.lake.opening import keep_published, keep_the_rest
 from lib.lake.runs import Run
+from lib.lake.settled import is_settled
 from lib.lake.states import Step
 from lib.landing.budget import Budget
 from lib.landing.budget_server import BudgetServer
+from lib.landing.increments import plan_run
 from lib.landing.land import land_complete
 from lib.landing.landing import Landing
 from lib.landing.merging import check_columns_held, merge_parsed
 from lib.landing.nested import follow_parents
 from lib.landing.parsed import Batch
-from lib.landing.plan import note_plan, plan_tables
+from lib.landing.plan import note_plan
 from lib.landing.replay import landed_runs, merge_again, rebuild
 from lib.quality.checking import Suites, look
 from lib.reporting.run_end import stop_on_failed_tables
@@ -42,6 +44,7 @@ NAME = "full-ingest"
 def command(*, dry_run: bool, from_landed: str | None, choices: Choices, **options: Any) -> None:
     """The command line of the job."""
     job = open_job(**options)
+    check_wanted(job, choices.wanted)
     named = {"resume": choices.resume, "or_start": choices.resume_or_start, "replay_of": from_landed}
     run = record.open_run(job, publishes=not (choices.no_check or dry_run), **named)
     if run.replay_of != runs.ALL:
@@ -54,7 +57,8 @@ def command(*, dry_run: bool, from_landed: str | None, choices: Choices, **optio
         with served(job.source) as source:
             access, budget = Access.of(source.api, source.tables), Budget.of(source.api)
             if dry_run:
-                say_plan(job.source.source, plan_tables(job.source, access, budget, run, job.steps))
+                planned = plan_run(job.source, job.layout, access, budget, run, job.steps, choices.wanted)
+                say_plan(job.source.source, planned.plan, run)
                 return
             with record.recorded(job, run, NAME):
                 ingest(job, access, budget, run, choices)
@@ -62,8 +66,12 @@ def command(*, dry_run: bool, from_landed: str | None, choices: Choices, **optio
 
 
 def ingest(job: Job, access: Access, budget: Budget, run: Run, choices: Choices) -> None:
-    """Plan, land, prove, merge, check, publish. No Spark is started for a source of which no table could be planned."""
-    plan = plan_tables(job.source, access, budget, run, job.steps)
+    """Plan, land, prove, merge, check, publish. No Spark is started where no table could be planned, or nothing is new."""
+    planned = plan_run(job.source, job.layout, access, budget, run, job.steps, choices.wanted)
+    plan, access = planned.plan, planned.access
+    if planned.is_nothing_new and is_settled(job.source, job.layout, run):
+        keep_published(job.layout, run)
+        return
     note_plan(job.layout, run, plan.tables)
     for name, reason in plan.failed.items():
         run.fail(name, reason)

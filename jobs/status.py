@@ -54,7 +54,7 @@ def command(*, last: int, shape: str, alerts: str | None, **options: Any) -> int
         click.echo(as_json(status))
     else:
         say(channels_off(job.alerts) if job.alerts else [])
-        say_status(status)
+        say_status(status, job.now)
     return 0
 
 

@@ -22,6 +22,9 @@ ORDERS: list[Row] = [
     }
     for number in range(1, 251)
 ]
+CHANGED: list[Row] = [
+    {**{name: row[name] for name in ("id", "status", "amount")}, "updated_at": row["placed_at"]} for row in ORDERS
+]
 EVENTS: list[Row] = [{"id": number, "kind": "click"} for number in range(1, 131)]
 COUNTRIES: list[Row] = [{"code": "DE", "name": "Deutschland"}, {"code": "FR", "name": "France"}]
 NESTED: list[Row] = [
@@ -99,6 +102,12 @@ def page_of(rows: list[Row], asked: Asked, page_param: str = "page", size_param:
 def page(asked: Asked) -> Answer:
     rows = page_of(ORDERS, asked, size_param="per_page")
     return Answer({"data": rows, "meta": {"total": 250, "last_page": 3}})
+
+
+def incremental(asked: Asked) -> Answer:
+    """As `page`; its rows have the time of their last change."""
+    rows = page_of(CHANGED, asked)
+    return Answer({"data": rows, "total": 250})
 
 
 def offset(asked: Asked) -> Answer:

@@ -16,6 +16,7 @@ from lib.config import (
     Alerts,
     Runtime,
     Source,
+    Table,
     check_budget_settings,
     check_run_id,
     known_tables,
@@ -23,11 +24,13 @@ from lib.config import (
     load_source,
     parse_tables,
 )
+from lib.config.incremental import scale_of
 from lib.console import Steps
 from lib.errors import ConfigError
 from lib.lake.copying import Copy
 from lib.lake.layout import Layout, check_owner, check_there, lake_at
 from lib.lake.runs import Run
+from lib.landing.increments import WHAT_IS_DUE, Wanted
 from lib.logs import set_up_logs
 from lib.observe.alerting import Notifier
 from lib.observe.outcome import Outcome
@@ -101,6 +104,13 @@ _FULL_INGEST_OPTIONS = (
         help="Merge again the pages that this run landed, without a request to the source: for a source YAML that was fixed "
         "since. all: rebuild the tables from the pages of every run, in their order.",
     ),
+    click.option("--full", is_flag=True, help="Ask for all rows of tables that are incremental, too."),
+    click.option(
+        "--since",
+        metavar="TIME",
+        help="A backfill: ask incremental tables for rows from this value of their column on.",
+    ),
+    click.option("--until", metavar="TIME", help="A backfill: ask them for rows up to this value."),
     click.option("--no-check", is_flag=True, help="Merge only; sanity-check checks and publishes."),
     click.option("--allow-deletes", is_flag=True, help="Let this run mark any number of rows as deleted."),
     click.option(
@@ -110,6 +120,7 @@ _FULL_INGEST_OPTIONS = (
 
 
 _CHOICES = ("no_check", "allow_deletes", "accept_incomplete", "resume", "resume_or_start")
+_BOUNDS = ("full", "since", "until")
 
 
 def full_ingest_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -131,15 +142,64 @@ def full_ingest_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 if options[name]:
                     message = f"--from-landed asks the source for nothing, so --{name.replace('_', '-')} has no meaning beside it"
                     raise ConfigError(message)
+        _check_bounds(options)
         for name in ("resume", "resume_or_start", "from_landed"):
             if options[name] is not None:
                 check_run_id(options[name])
-        choices = Choices(**{name: options.pop(name) for name in _CHOICES})
+        choices = Choices(**{name: options.pop(name) for name in _CHOICES}, wanted=Wanted(*map(options.pop, _BOUNDS)))
         return command(choices=choices, **options)
 
     for option in reversed(_FULL_INGEST_OPTIONS):
         checked = option(checked)
     return checked
+
+
+def _check_bounds(options: dict[str, Any]) -> None:
+    given = [name for name in _BOUNDS if options[name]]
+    if options["full"] and len(given) > 1:
+        message = f"--full asks for all rows, and --{given[1]} for some of them; give one of them"
+        raise ConfigError(message)
+    for name in given:
+        if options["from_landed"] is not None:
+            message = f"--from-landed asks the source for nothing, so --{name} has no meaning beside it"
+            raise ConfigError(message)
+        if options["resume"] is not None:
+            message = (
+                f"--resume asks for what that run asked for, so --{name} has no meaning beside it; start a new run"
+            )
+            raise ConfigError(message)
+
+
+def check_wanted(job: Job, wanted: Wanted) -> None:
+    """Check that the tables of a job can be asked for what the operator wants.
+
+    Raises:
+        ConfigError: one cannot, or a value is none of its column's.
+    """
+    for name, text in (("since", wanted.since), ("until", wanted.until)):
+        for table in (job.source.table(one) for one in job.tables) if text is not None else ():
+            own = table.incremental
+            if own is None:
+                message = f"--{name}: {table.name} has no incremental; name the tables of the backfill with --tables"
+                raise ConfigError(message)
+            if name == "until" and own.until_param is None:
+                message = f"--until: {table.name} has no incremental.until_param, so its source has no such bound; leave it out"
+                raise ConfigError(message)
+            _check_value(table, name, str(text))
+            if name == "until" and wanted.since is not None:
+                scale = scale_of(table)
+                if scale.read(str(text)) <= scale.read(wanted.since):
+                    message = f"--until {text}: must be later than --since {wanted.since}"
+                    raise ConfigError(message)
+
+
+def _check_value(table: Table, name: str, text: str) -> None:
+    try:
+        scale_of(table).read(text)
+    except ValueError as error:
+        own = "" if table.incremental is None else table.incremental.column
+        message = f"--{name} {text}: {error}, as {table.name}.{own} is"
+        raise ConfigError(message) from error
 
 
 def run_options(which: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -182,6 +242,7 @@ class Choices:
     accept_incomplete: bool
     resume: str | None = None
     resume_or_start: str | None = None
+    wanted: Wanted = WHAT_IS_DUE
 
 
 @dataclass

@@ -123,6 +123,9 @@ def body_problems(api: Api, tables: tuple[Table, ...]) -> Iterator[Problem]:
         if table.slices is not None:
             named = table.slices.parameters.items()
             places += [(name, ("tables", table.name, "slices", key)) for name, key in named if name.startswith(BODY)]
+        if table.incremental is not None:
+            bounds = table.incremental.in_body.items()
+            places += [(name, ("tables", table.name, "incremental", key)) for name, key in bounds]
         yield from _place_problems(table.name, places, body_of(api, table))
 
 

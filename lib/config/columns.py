@@ -70,8 +70,8 @@ class Column(Settings):
     path: Annotated[str, Field(min_length=1, max_length=MAX_JSON_KEY)] | None = None
     """Where the value is nested in the row: keys and indexes, such as `user.name`, `tags[0].id` or `user."first name"`."""
     value: Annotated[str, Field(max_length=MAX_JSON_KEY)] | None = None
-    """A value from outside of the row. `key`: the key of the row, where an object holds the rows. `params.NAME`, `headers.NAME`: what
-    goes with every request, or a slice has. `TABLE.COLUMN`: what the request had for that placeholder. With a `parent`:
+    """A value from outside of the row. `key`: the key of the row, where an object holds the rows. `params.NAME`, `headers.NAME`:
+    what goes with every request, or a slice has. `TABLE.COLUMN`: what the request had for that placeholder. With a `parent`:
     `parent.COLUMN` of the row that it is nested in; `position` there, from 0."""
     empty_is_null: bool = False
     """The text `""` is null, whatever the type."""

@@ -159,11 +159,31 @@ def fixed_problems(api: Api, tables: tuple[Table, ...]) -> Iterator[Problem]:
     for table in tables:
         own = of_tables[table.name]
         yield from _problems(("tables", table.name), "path", table.path, table, own, header)
+        if table.incremental is not None:
+            yield from _bound_problems(api, table)
+
+
+def _bound_problems(api: Api, table: Table) -> Iterator[Problem]:
+    """Parameters of an increment that already mean something else. `table` has an increment."""
+    taken = {**_of_slices(table), **set_by_pagination(api, table)}
+    if api.auth.type == "query":
+        taken[api.auth.name] = "api.auth.name"
+    for name, key in table.incremental.in_query.items() if table.incremental is not None else ():
+        if name in taken:
+            yield Problem(
+                ("tables", table.name, "incremental", key),
+                f"is {taken[name]}, which is set for each page; take another one",
+            )
 
 
 def _set_for_pages(api: Api, table: Table) -> dict[str, str]:
     """The query parameters that are set for each page or slice of a table, each with its setting."""
-    return {**_of_slices(table), **set_by_pagination(api, table)}
+    return {**_of_slices(table), **_of_increments(table), **set_by_pagination(api, table)}
+
+
+def _of_increments(table: Table) -> dict[str, str]:
+    named = {} if table.incremental is None else table.incremental.in_query
+    return {name: f"tables.{table.name}.incremental.{key}" for name, key in named.items()}
 
 
 def _of_slices(table: Table) -> dict[str, str]:

@@ -27,11 +27,12 @@ def _parameter(name: str) -> str:
     return name
 
 
-Parameter = Annotated[
+Parameter: TypeAlias = Annotated[
     str,
     Field(min_length=1, max_length=200, title=f"query parameter, or `{BODY}` with a place in the body"),
     AfterValidator(_parameter),
 ]
+"""The name of what asks for a page: a query parameter, or a place in the body."""
 
 
 class _Style(Settings):

@@ -9,6 +9,7 @@ from lib.config.answer_rules import AnswerRule, BodyTest
 from lib.config.api import Api, Limits
 from lib.config.auth import AUTH_TYPES
 from lib.config.columns import Column, Reference
+from lib.config.incremental import Incremental
 from lib.config.metrics import CloudWatch, Metrics, Otlp, Pushgateway
 from lib.config.model import Settings, YamlPath
 from lib.config.pagination import STYLES
@@ -80,6 +81,8 @@ def keys_at(path: YamlPath, data: Any = None) -> tuple[str, ...]:
             return _fields(Parent)
         case ("tables", _, "slices"):
             return _fields(Slices)
+        case ("tables", _, "incremental"):
+            return _fields(Incremental)
         case ("tables", _, "columns", _):
             return _fields(Column, without="name")
         case ("tables", _, "references", _):

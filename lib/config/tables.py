@@ -19,6 +19,7 @@ from lib.config.derivations import DERIVED_NAMES
 from lib.config.duration import Duration, parse_duration
 from lib.config.expression import is_place
 from lib.config.fixed import FixedHeaders, FixedParams
+from lib.config.incremental import Incremental, incremental_problems
 from lib.config.model import Problem, Settings, problems_error
 from lib.config.network import checked_path
 from lib.config.pagination import OwnPagination
@@ -32,7 +33,7 @@ TableName: TypeAlias = Annotated[str, Field(pattern=f"^{_NAME.pattern}$", max_le
 
 
 # What decides how pages are asked for; a table with a parent asks for none.
-_OF_REQUESTS = ("path", "params", "headers", "errors", "pagination", "prove", "slices")
+_OF_REQUESTS = ("path", "params", "headers", "errors", "pagination", "prove", "slices", "incremental")
 
 
 class Parent(Settings):
@@ -87,6 +88,8 @@ class Table(Settings):
     """How its pages are asked for, in place of `api.pagination`: a whole block, of which nothing is taken from there."""
     prove: Proof | None = None
     """How the copy is proved, in place of `api.prove`."""
+    incremental: Incremental | None = None
+    """Only what is new or changed is asked for, once all rows were copied and published."""
     deletes: Literal["ignore", "soft"] = "ignore"
     """A row that the source no longer has. `ignore`: nothing is deleted. `soft`: it gets a time in `_deleted_at`."""
     max_delete_fraction: Annotated[float, Field(ge=0, le=1)] = 0.2
@@ -187,7 +190,7 @@ class Table(Settings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Table:
-        found = [_request_problems, _column_problems, _key_problems, _newest_by_problems]
+        found = [_request_problems, _column_problems, _key_problems, _newest_by_problems, incremental_problems]
         if problems := [problem for problems_of in found for problem in problems_of(self)]:
             raise problems_error(problems)
         return self

@@ -52,6 +52,11 @@ class Layout:
         return self.root / "ops" / "publications"
 
     @property
+    def watermarks(self) -> Address:
+        """A row per table and run: how far it was copied."""
+        return self.root / "ops" / "watermarks"
+
+    @property
     def failures(self) -> Address:
         """A row per row that failed an expectation."""
         return self.root / "ops" / "failures"

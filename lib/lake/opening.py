@@ -14,7 +14,7 @@ from lib.lake.layout import Layout
 from lib.lake.named import unknown_run
 from lib.lake.publications import Publication
 from lib.lake.runs import Run, TableRun, new_run
-from lib.lake.states import RunState, TableState
+from lib.lake.states import RunState, Step, TableState
 from lib.lake.without_spark import check_published
 
 
@@ -131,6 +131,18 @@ def with_current(layout: Layout, source: Source, run: Run) -> Run:
     return run
 
 
+def keep_published(layout: Layout, run: Run) -> None:
+    """Let a run end for which the source has nothing new: all of its tables stay as they are published."""
+    planned = {name: record for name, record in run.tables.items() if record.state == TableState.PLANNED}
+    for name, entry in kept(publications.current(layout), planned).items():
+        record = run.tables[name]
+        record.path, record.version = entry.path, entry.version
+        record.to(TableState.KEPT)
+    run.ended(Step.DERIVE)
+    run.to(RunState.MERGED)
+    run.to(RunState.PUBLISHED)
+
+
 def keep_the_rest(layout: Layout, run: Run) -> None:
     """Keep the tables of which a replay had no pages as they are published."""
     rest = [name for name, table in run.tables.items() if table.state == TableState.PLANNED]
@@ -153,6 +165,10 @@ def _resumed(layout: Layout, source: Source, run: Run, note: Callable[[str], Non
             as_of=before[name].as_of,
             fetched_by=before[name].fetched_by,
             unproved_because=before[name].unproved_because,
+            since=before[name].since,
+            until=before[name].until,
+            source_at=before[name].source_at,
+            is_backfill=before[name].is_backfill,
         )
         for name in again
     }

@@ -14,7 +14,7 @@ from lib.errors import ConfigError, LakeError
 from lib.lake import records, storage
 from lib.lake.layout import Layout
 from lib.lake.publications import Publication
-from lib.lake.states import RUN_MOVES, TABLE_MOVES, RunState, Step, TableState, missing_after, moved
+from lib.lake.states import PROVED, RUN_MOVES, TABLE_MOVES, RunState, Step, TableState, missing_after, moved
 
 RUNNING, MERGED, PUBLISHED, CHECKS_FAILED, FAILED = RunState
 ALL = "all"
@@ -49,6 +49,10 @@ TABLE_RECORD = pa.struct(
         "unproved_because": pa.string(),
         "pages_skipped": pa.int64(),
         "parents_missing": pa.int64(),
+        "since": pa.string(),
+        "until": pa.string(),
+        "source_at": pa.timestamp("us", tz="UTC"),
+        "is_backfill": pa.bool_(),
     }
 )
 SCHEMA = pa.schema(
@@ -83,6 +87,9 @@ class TableRun:
     `unproved_because` says what keeps a copy from being proved complete, as far as that is known. `pages_skipped` are those that
     rules of `errors` skipped, whose rows nobody knows; None for none. `parents_missing` are the rows of another table for
     which the source has no list any more; None for none.
+    `since` and `until` are the values of the incremental column from which on and up to which rows were asked for, None for no
+    bound: all rows where both are. `is_backfill`: the operator chose them. `source_at` is the time of the source itself when the
+    table was planned, None where it does not tell.
     """
 
     table: str
@@ -113,6 +120,33 @@ class TableRun:
     unproved_because: str | None = None
     pages_skipped: int | None = None
     parents_missing: int | None = None
+    since: str | None = None
+    until: str | None = None
+    source_at: datetime | None = None
+    is_backfill: bool | None = None
+
+    @property
+    def is_increment(self) -> bool:
+        """Whether not all rows were asked for."""
+        return self.since is not None or self.until is not None
+
+    @property
+    def asked(self) -> str:
+        """What was asked for: `all`, `increment` or `backfill`."""
+        if not self.is_increment:
+            return "all"
+        return "backfill" if self.is_backfill else "increment"
+
+    @property
+    def asked_for(self) -> str:
+        """The same in words, with its bounds."""
+        bounds = [f"since {self.since}"] * (self.since is not None) + [f"until {self.until}"] * (self.until is not None)
+        return " ".join([self.asked, *bounds]) if self.is_increment else "all rows"
+
+    @property
+    def shows_all(self) -> bool:
+        """Whether a row that the copy does not have is one that the source does not have: it is of all rows, and proved."""
+        return self.proof in PROVED and not self.is_increment
 
     def to(self, state: TableState) -> None:
         """Change the state.
@@ -242,6 +276,21 @@ def _in_order(found: list[dict[str, Any]]) -> list[Run]:
         tables = {table["table"]: TableRun(**table) for table in record.pop("tables") or []}
         runs.append(Run(**record, tables=tables))
     return sorted(runs, key=lambda run: (run.number, run.started_at, run.run_id))
+
+
+def increments_of(layout: Layout, publication: Publication) -> dict[str, str]:
+    """What the run of a publication asked for, of the tables that it did not ask for all rows."""
+    which = f"WHERE run_id = {records.text(publication.run_id)}"
+    found = _in_order(records.query(layout.runs, "records", f"SELECT * FROM records {which}"))
+    return {name: table.asked_for for run in found for name, table in run.tables.items() if table.is_increment}
+
+
+def asked_by_run(layout: Layout, last: int) -> dict[str, dict[str, str]]:
+    """What each of the last runs asked for, by run id and table, where that was not all."""
+    return {
+        run.run_id: {name: table.asked for name, table in run.tables.items() if table.is_increment}
+        for run in last_runs(layout, last)
+    }
 
 
 def run_of(layout: Layout, publication: Publication) -> Run:

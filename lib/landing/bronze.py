@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -172,6 +173,12 @@ class Bronze:
         [first] = self._rows(f"""SELECT max(round) AS round FROM pages
             WHERE {self._run} AND "table" = '{plan.table}' AND page = {plan.first}""")
         return int(first["round"] or 0)
+
+    def first_asked(self, table: str) -> dict[str, datetime]:
+        """The source's own time when each part of a table was first asked, where it tells that."""
+        rows = self._rows(f"""SELECT part, min(source_at) AS at FROM pages
+            WHERE {self._run} AND "table" = '{table}' AND part IS NOT NULL AND source_at IS NOT NULL GROUP BY part""")
+        return {row["part"]: row["at"] for row in rows}
 
     def answer_s(self) -> float:
         """How long an answer took on average, in seconds; 0 where nothing has landed."""

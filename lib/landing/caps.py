@@ -81,6 +81,6 @@ def more_behind(total: int) -> str:
 def refused_behind(total: int, status: int | None) -> str:
     """What is said of a source that counts so many rows, and refuses what comes after them."""
     return (
-        f"the source counts exactly {total:,} rows, and refuses the page after them (status {status}), so it may cap what it gives. "
-        f"If it does, {SLICES}"
+        f"the source counts exactly {total:,} rows, and refuses the page after them (status {status}), so it may cap what it "
+        f"gives. If it does, {SLICES}"
     )

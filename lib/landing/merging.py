@@ -20,7 +20,9 @@ from lib.lake.conflicts import from_a_fresh_snapshot
 from lib.lake.key_hash import KeyHash
 from lib.lake.layout import Layout
 from lib.lake.runs import TableRun
-from lib.lake.states import PROVED, TableState
+from lib.lake.states import TableState
+from lib.landing.bronze import Bronze
+from lib.landing.increments import Greatest, note_watermarks
 from lib.landing.parsed import Batch, Parsed, side_by_side
 from lib.tables.compare import check_deleted, check_rejected, deleted, seen_keys
 from lib.tables.fit import fit
@@ -59,6 +61,16 @@ def merge_parsed(batch: Batch, parsed: dict[str, Parsed]) -> None:
             reached("resolved")
             resolved = quarantine.count_resolved(batch.layout, run.run_id)
             step.result = f"{number_of(sum(resolved.values()), 'row')} left quarantine"
+    if batch.layout == batch.copy.lake:
+        behind = [one.table.name for one in merged if _later(batch, one.table.name)]
+        bronze = Bronze(batch.copy.lake.pages, batch.clock.run_id)
+        greatest = {
+            one.table.name: Greatest(
+                one.greatest, one.of_parts, bronze.first_asked(one.table.name) if one.of_parts else {}
+            )
+            for one in merged
+        }
+        note_watermarks(batch.copy.source, batch.layout, run, greatest, behind, batch.copy.progress.note)
     for one in parsed.values():
         one.rows.unpersist()
     for name, number in quarantine.count_resolved(batch.layout, run.run_id).items():
@@ -91,7 +103,7 @@ def _resolve(batch: Batch, merged: Sequence[Parsed]) -> None:
     """Say of rows that earlier runs rejected what this one found of them."""
     hashed = batch.copy.key_hash
     found = [_found(one, hashed) for one in merged]
-    complete = [one.table.name for one in merged if batch.copy.run.tables[one.table.name].proof in PROVED]
+    complete = [one.table.name for one in merged if batch.copy.run.tables[one.table.name].shows_all]
     for attempt in from_a_fresh_snapshot():
         with attempt:
             quarantine.resolve(
@@ -114,7 +126,7 @@ def _found(one: Parsed, hashed: KeyHash) -> DataFrame:
 
 def _merge(batch: Batch, one: Parsed) -> None:
     table, record = one.table, batch.copy.run.tables[one.table.name]
-    check_rejected(table, record.rows_rejected or 0, record.rows_landed or 0)
+    check_rejected(table, record.rows_rejected or 0, record.rows_landed or 0, of=_n_known(batch, record))
     for attempt in from_a_fresh_snapshot():
         with attempt:
             merged = _merged(batch, one)
@@ -125,21 +137,31 @@ def _merge(batch: Batch, one: Parsed) -> None:
     reached("merged")
 
 
+def _n_known(batch: Batch, record: TableRun) -> int:
+    """The rows of which those that are rejected are a share: all that landed, or, as an increment has few, all that are live."""
+    landed = record.rows_landed or 0
+    if not (record.is_increment and record.rows_rejected):
+        return landed
+    live = lake.live(batch.copy.spark, batch.layout.silver(record.table))
+    return max(landed, 0 if live is None else live.count())
+
+
 def _merged(batch: Batch, one: Parsed) -> lake.Merged:
     spark, table, record = batch.copy.spark, one.table, batch.copy.run.tables[one.table.name]
     path = batch.layout.silver(table.name)
     rows = one.rows.transform(newest(table))
     _fit(batch, table, rows)
-    later = runs.merged_later(batch.known, table.name, batch.clock.number)
+    later = _later(batch, table.name)
     deleted_rows, n_deleted = None, 0
     live = lake.live(spark, path)
     if live is not None and not later:
-        if table.deletes == "soft" and record.proof in PROVED and not one.n_unreadable:
+        if table.deletes == "soft" and record.shows_all and not one.n_unreadable:
             deleted_rows = deleted(live, seen_keys(one.rows, table.key), table.key)
             n_deleted = deleted_rows.count()
-        if not batch.allow_deletes and (n_deleted or not record.rows_landed):
+        is_empty = not record.rows_landed and not record.is_increment
+        if not batch.allow_deletes and (n_deleted or is_empty):
             check_deleted(table, n_deleted, live.count(), record.rows_landed or 0)
-    complete = [known for known in later if known.state == TableState.MERGED and known.proof in PROVED]
+    complete = [known for known in later if known.state == TableState.MERGED and known.shows_all]
     if table.deletes == "soft" and complete:
         rows = _with_deleted_since(batch, table, rows, complete[-1])
     clock = replace(batch.clock, is_late=bool(later))
@@ -153,6 +175,11 @@ def _merged(batch: Batch, one: Parsed) -> lake.Merged:
         n_deleted=n_deleted,
         clock=clock,
     )
+
+
+def _later(batch: Batch, name: str) -> list[TableRun]:
+    """What later runs have merged into a table."""
+    return runs.merged_later(batch.known, name, batch.clock.number)
 
 
 def _fit(batch: Batch, table: Table, rows: DataFrame) -> None:

@@ -65,5 +65,5 @@ def with_nested(
 
 
 def _following(record: TableRun, parent: TableRun) -> TableRun:
-    same = ("proof", "unproved_because", "pages", "pages_skipped", "rounds")
+    same = ("proof", "unproved_because", "pages", "pages_skipped", "rounds", "since", "until", "is_backfill")
     return replace(record, **{name: getattr(parent, name) for name in same})

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from lib.config import Table
 from lib.config.placeholders import placeholders_of
 from lib.errors import SourceIncompleteError
-from lib.lake import records
+from lib.lake import records, storage
 from lib.lake.publications import LIVE
 from lib.lake.states import ENDED, PROVED, UNPROVED, TableState
 from lib.landing.parsed import Batch, Parsed
@@ -50,6 +50,9 @@ def rows_for(batch: Batch, table: Table, parsed: Mapping[str, Parsed]) -> Parent
         proof, is_unreadable = _proof_of(batch, name, record.version), False
     elif name in parsed:
         found, is_unreadable = landed_values(parsed[name], columns)
+        if record.is_increment:
+            # What did not change since is there as well.
+            found += _held(batch, name, columns)
         proof = record.proof
     else:
         message = f"{table.name}: it is read for each row of {name}, which failed"
@@ -79,6 +82,12 @@ def _published(batch: Batch, path: str, version: int, columns: list[str]) -> lis
     sql = f"SELECT DISTINCT {listed} FROM rows WHERE {LIVE}"
     found = records.query(batch.copy.lake.root / path, "rows", sql, version=version)
     return [tuple(part_value(row[column]) for column in columns) for row in found]
+
+
+def _held(batch: Batch, name: str, columns: list[str]) -> list[tuple[PartValue, ...]]:
+    """The values of these columns in the live rows that earlier runs have merged."""
+    path = batch.layout.silver(name)
+    return _published(batch, batch.layout.relative(path), storage.table(path).version(), columns)
 
 
 def _proof_of(batch: Batch, table: str, version: int | None) -> str | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
 
 from lib.config import MASK, Table
+from lib.config.incremental import scale_of
 from lib.config.reading import Reading
 from lib.config.source_names import is_name
 from lib.errors import ContractError, SourceError
@@ -51,11 +53,17 @@ class Batch:
 
 @dataclass(frozen=True)
 class Parsed:
-    """The rows of one table as parsed (kept in memory or on disk until merged), and how many cannot be keyed."""
+    """The rows of one table as parsed (kept in memory or on disk until merged), and how many cannot be keyed.
+
+    `greatest` is the greatest good value of its incremental column, as records have it; None where it has none. `of_parts` has that
+    of each of its parts.
+    """
 
     table: Table
     rows: DataFrame
     n_unreadable: int
+    greatest: str | None = None
+    of_parts: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse_tables(batch: Batch, names: Iterable[str]) -> dict[str, Parsed]:
@@ -104,7 +112,12 @@ def _parse(batch: Batch, pages: DataFrame, declared: Table) -> Parsed:
         raise ContractError(message)
     keys = columns_seen(counts["shapes"])
     new = {name: kind for name, kind in keys.items() if name not in {column.json_key for column in table.columns}}
-    seen = [one.name for one in declared.columns if not one.steps or has_place(counts["shapes"], one.steps)]
+    seen = [
+        one.name
+        for one in declared.columns
+        # The few rows of an increment do not say that the source has a column no more.
+        if not one.steps or record.is_increment or has_place(counts["shapes"], one.steps)
+    ]
     record.new_columns = list(dict.fromkeys(name if is_name(name) else MASK for name in new))[:MOST_NEW] or None
     try:
         # Rows that are no objects have no columns, and are rejected for that.
@@ -123,7 +136,8 @@ def _parse(batch: Batch, pages: DataFrame, declared: Table) -> Parsed:
     record.newest_at = _utc(counts["newest"])
     missing = counts["missing"].asDict()
     record.rows_missing = [{"column": column, "rows": number} for column, number in missing.items() if number]
-    return Parsed(table, rows, counts["n_unreadable"])
+    greatest = _greatest(declared, counts["greatest"])
+    return Parsed(table, rows, counts["n_unreadable"], greatest, _greatest_of_parts(declared, rows))
 
 
 def _counted(reading: Reading, pages: DataFrame, table: Table) -> tuple[DataFrame, Row]:
@@ -132,7 +146,30 @@ def _counted(reading: Reading, pages: DataFrame, table: Table) -> tuple[DataFram
         .transform(ranked(table))
         .persist()
     )
-    return rows, rows.transform(lambda frame: count_rows(frame, table.key, _told(table))).collect()[0]
+    return rows, rows.transform(lambda frame: count_rows(frame, table.key, _told(table), _marked_by(table))).collect()[
+        0
+    ]
+
+
+def _marked_by(table: Table) -> str | None:
+    return None if table.incremental is None else table.incremental.column
+
+
+def _greatest(table: Table, value: datetime | date | int | None) -> str | None:
+    """The greatest value of the incremental column as records have it."""
+    if value is None or isinstance(value, int):
+        return None if value is None else str(value)
+    at = _utc(value)
+    return None if at is None else scale_of(table).text(at)
+
+
+def _greatest_of_parts(table: Table, rows: DataFrame) -> dict[str, str]:
+    """The same of each part of the table; nothing for one without parts."""
+    if table.incremental is None or not table.in_parts:
+        return {}
+    value = F.max(F.col(f"row.{table.incremental.column}")).alias("value")
+    found = rows.where((F.size("problems") == 0) & F.col("part").isNotNull()).groupBy("part").agg(value).collect()
+    return {row["part"]: str(_greatest(table, row["value"])) for row in found}
 
 
 def _utc(value: datetime | date | None) -> datetime | None:

@@ -11,6 +11,7 @@ from lib.console import number_of
 from lib.errors import SourceError
 from lib.failpoints import reached
 from lib.lake.states import ENDED, PROVED, UNPROVED
+from lib.landing.increments import bounded_parts
 from lib.landing.landing import Landing
 from lib.landing.nested import follow_parents, nested_in
 from lib.landing.parents import ParentRows, rows_for
@@ -116,6 +117,8 @@ def _begun(landing: Landing, batch: Batch, table: Table, parsed: Mapping[str, Pa
     """A table in parts, as far as it has come: nowhere, unless the run is resumed."""
     plan, source = landing.cases[table.name].plan, landing.copy.source
     found = _parts_of(batch, table, plan, parsed)
+    record = landing.copy.run.tables[table.name]
+    parts = bounded_parts(source, landing.copy.lake, table, record, found.parts)
     rules = PartRules(
         plan.style,
         source.proof_of(table),
@@ -123,7 +126,7 @@ def _begun(landing: Landing, batch: Batch, table: Table, parsed: Mapping[str, Pa
         is_window=table.slices is not None and table.slices.is_windows,
         may_be_gone=table.for_each is not None,
     )
-    one = InParts(table, plan, rules, {part.key: part for part in found.parts}, found.level, found.why)
+    one = InParts(table, plan, rules, {part.key: part for part in parts}, found.level, found.why)
     _look(landing, one)
     # What landed before for a row that is there no more.
     stray = [key for key in one.verdicts if key not in one.parts]

@@ -96,6 +96,7 @@ def _rebuild_into(copy: Copy, landed: Sequence[Run], layout: Layout, *, allow_de
 def _again(record: TableRun) -> TableRun:
     """A record of a table that has landed and is to be merged again."""
     landed = ("table", "proof", "unproved_because", "pages", "pages_skipped", "rounds", "rows_total", "rows_landed")
+    landed += ("since", "until", "source_at", "is_backfill")
     return TableRun(**{name: getattr(record, name) for name in landed}, state=TableState.LANDED)
 
 
@@ -122,6 +123,7 @@ def _replace_tables(copy: Copy, last: dict[str, tuple[Run, TableRun]]) -> None:
             name, TableState.MERGED, proof=record.proof, path=old.relative(old.silver(name)), version=done.version
         )
         held.unproved_because, held.pages_skipped = record.unproved_because, record.pages_skipped
+        held.since, held.until, held.is_backfill = record.since, record.until, record.is_backfill
         held.rows_inserted, held.as_of, held.fetched_by = done.inserted, source.started_at, source.number
         run.tables[name] = held
         reached("replaced")

@@ -10,7 +10,7 @@ from lib.config import DERIVED_NAMES, Source, derivations_of
 from lib.config.derivations import RECOMMENDATIONS
 from lib.lake import runs
 from lib.lake.runs import Run
-from lib.lake.states import PROVED, TableState
+from lib.lake.states import TableState
 from lib.quality.declared import Declared, declared_by_key, declared_by_table, deleted_view
 from lib.quality.lists import declared_by_lists
 from lib.quality.volume import plausible_volume
@@ -33,7 +33,7 @@ def implied(source: Source, name: str, known: list[Run], at: datetime) -> Declar
 
 
 def _rows_by_run(known: list[Run], name: str) -> dict[str, int]:
-    """Distinct keys of the table in each run that was proved complete and published. A replay brings no rows of its own day."""
+    """Distinct keys of the table in each run that showed all of it and was published. A replay brings no rows of its own day."""
     records = {
         run.run_id: run.tables[name]
         for run in known
@@ -42,7 +42,7 @@ def _rows_by_run(known: list[Run], name: str) -> dict[str, int]:
     return {
         run_id: table.keys
         for run_id, table in records.items()
-        if table.state == TableState.MERGED and table.proof in PROVED and table.keys is not None
+        if table.state == TableState.MERGED and table.shows_all and table.keys is not None
     }
 
 

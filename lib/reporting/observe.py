@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -80,10 +80,27 @@ def _measured(watch: Watch, run: Run, work: Work, also: Sequence[Measurement], *
     anew = [*measure(watch.site.source, layout, run, work, succeeded=succeeded), *also]
     series = {one.series for one in anew}
     kept = [one for one in mine if one is not None and one.series not in series]
-    history = [Past(past.started_at, known[past.run_id]) for past in _before(before, run)]
+    asked = runs.asked_by_run(layout, HISTORY)
+    own = {name: table.asked for name, table in run.tables.items() if table.is_increment}
+    history = [
+        Past(past.started_at, _comparable(known[past.run_id], asked.get(past.run_id, {}), own))
+        for past in _before(before, run)
+    ]
     found = judged([*kept, *anew], run.started_at, history, in_order=True)
     metrics.save(layout, run.run_id, run.started_at, [to_record(one) for one in found])
     return found
+
+
+def _comparable(measured: Sequence[Measurement], asked: Mapping[str, str], own: Mapping[str, str]) -> list[Measurement]:
+    """What another run measured of tables that it asked for the same: an increment is no table that has shrunk.
+
+    Of a run as a whole nothing, where it asked any table for something else.
+    """
+    return [
+        one
+        for one in measured
+        if (asked == own if one.series.table is None else asked.get(one.series.table) == own.get(one.series.table))
+    ]
 
 
 def copy_site(watch: Watch) -> None:

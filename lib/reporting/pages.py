@@ -70,6 +70,7 @@ class TableLine:
     skipped: int | None = None
     live: int | None = None
     newest_at: datetime | None = None
+    increment: str | None = None
 
     @property
     def shown_rows(self) -> int:
@@ -78,8 +79,14 @@ class TableLine:
 
     @property
     def is_proved(self) -> bool:
-        """Whether the copy is known to be complete."""
+        """Whether the copy of what was asked for is known to be complete."""
         return self.proof in PROVED
+
+    @property
+    def completeness(self) -> str:
+        """How that is known, in words. An increment says nothing of the rows that it did not ask for."""
+        of = "Increment" if self.increment else "Complete" if self.is_proved else "Completeness"
+        return f"{of}: {self.proof}"
 
 
 @dataclass(frozen=True)

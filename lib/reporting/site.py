@@ -14,6 +14,7 @@ from lib.lake.publications import Publication
 from lib.lake.quarantine import count_reasons
 from lib.lake.rollback import target
 from lib.lake.runs import Run
+from lib.lake.states import TableState
 from lib.observe.outcome import Outcome, RunSummary
 from lib.quality.validate import Findings
 from lib.reporting import pages
@@ -187,6 +188,7 @@ def _line(record: runs.TableRun, findings: Findings, docs: str) -> pages.TableLi
         path=record.path,
         live=findings.live_rows[record.table],
         newest_at=record.newest_at,
+        increment=record.asked_for if record.is_increment and record.state == TableState.MERGED else None,
         differed=record.rows_differed,
         missing=None
         if record.rows_missing is None

@@ -24,6 +24,7 @@ from lib.observe.metrics import Measurement, Metric, to_record
 from lib.observe.outcome import Outcome, RunSummary
 from lib.observe.summaries import measurements, seconds_of, summaries
 from lib.observe.words import amount, anomaly
+from lib.reporting.marks import Mark, mark_as_json, mark_lines, marks_of
 
 log = logging.getLogger(LOGGER)
 # Beyond so many anomalies of a run, the report is the place to read them.
@@ -70,7 +71,8 @@ class Serving:
 class Status:
     """The state of a lake. `runs` are newest first; `report` is the page with all of it.
 
-    `proofs` says of each table that the run of the current publication copied how it is proved complete.
+    `proofs` says of each table that the run of the current publication copied how it is proved complete; `increments` what it asked
+    for, where that was not all rows; `marks` how far such tables are copied.
     `lists_built` is whether the last build of recommendations passed, `models_passed_over` how many promoted models it could not
     use; None where these runs have none.
     """
@@ -80,6 +82,8 @@ class Status:
     runs: tuple[RunStatus, ...]
     published: Publication | None
     proofs: Mapping[str, str | None]
+    increments: Mapping[str, str]
+    marks: tuple[Mark, ...]
     serving: tuple[Serving, ...]
     lists_built: bool | None
     models_passed_over: int | None
@@ -109,6 +113,8 @@ def status_of(source: str, layout: Layout, last: int, now: datetime, named: str 
         runs=tuple(_run(run, measured[run.run_id]) for run in reversed(found)),
         published=published,
         proofs={} if published is None else runs.proofs_of(layout, published),
+        increments={} if published is None else runs.increments_of(layout, published),
+        marks=marks_of(layout, published, now),
         serving=_serving(layout),
         lists_built=None if is_built is None else is_built == 1,
         models_passed_over=None if passed_over is None else round(passed_over),
@@ -193,7 +199,12 @@ def as_json(status: Status) -> str:
         "published_at": _time(status.published.published_at),
         "restores": status.published.restores,
         "tables": {
-            one.table: {"version": one.version, "rows": one.rows, "proof": status.proofs.get(one.table)}
+            one.table: {
+                "version": one.version,
+                "rows": one.rows,
+                "proof": status.proofs.get(one.table),
+                "increment": status.increments.get(one.table),
+            }
             for one in status.published.tables.values()
         },
     }
@@ -209,6 +220,7 @@ def as_json(status: Status) -> str:
         "lake": str(status.lake),
         "runs": [_run_as_json(run) for run in status.runs],
         "published": published,
+        "watermarks": [mark_as_json(mark) for mark in status.marks],
         "lists": {one.of_list: _serving_as_json(one) for one in status.serving},
         "lists_built": status.lists_built,
         "models_passed_over": status.models_passed_over,
@@ -258,7 +270,7 @@ def _time(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat()
 
 
-def say_status(status: Status) -> None:
+def say_status(status: Status, now: datetime) -> None:
     """Print it: tables as wide as the terminal, and plain text where there is none."""
     if not status.runs:
         failed = _failed(None, status.failing_tasks) if status.failing_tasks else []
@@ -274,7 +286,8 @@ def say_status(status: Status) -> None:
     lines = [
         *_anomalies(status.runs),
         "",
-        *_published(status.published, status.proofs),
+        *_published(status.published, status.proofs, status.increments),
+        *mark_lines(status.marks, now),
         *_lists(status),
         *_failed(status.failing, status.failing_tasks),
     ]
@@ -299,7 +312,9 @@ def _anomalies(runs: Sequence[RunStatus]) -> list[str]:
     return lines
 
 
-def _published(publication: Publication | None, proofs: Mapping[str, str | None]) -> list[str]:
+def _published(
+    publication: Publication | None, proofs: Mapping[str, str | None], increments: Mapping[str, str]
+) -> list[str]:
     if publication is None:
         return ["Published: nothing yet"]
     when = f"{publication.published_at:%Y-%m-%d %H:%M} UTC"
@@ -307,6 +322,7 @@ def _published(publication: Publication | None, proofs: Mapping[str, str | None]
     lines += [f"           by a rollback to {publication.restores}"] if publication.restores else []
     for one in publication.tables.values():
         proof = proofs.get(one.table)
+        proof = f"{increments[one.table]}: {proof}" if proof and one.table in increments else proof
         lines.append(
             f"           {one.table}: {amount(one.rows, '{row}')}, version {one.version}{f', {proof}' if proof else ''}"
         )

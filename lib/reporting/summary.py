@@ -12,7 +12,7 @@ from lib.lake import publications, runs
 from lib.lake.checks import Check, checks_since
 from lib.lake.layout import Layout
 from lib.lake.runs import Run, TableRun
-from lib.lake.states import ENDED, INCOMPLETE, UNPROVED
+from lib.lake.states import ENDED, INCOMPLETE, UNPROVED, TableState
 from lib.landing.plan import Plan
 from lib.logs import GOOD, WARNED
 from lib.quality.counts import Counts
@@ -20,8 +20,8 @@ from lib.quality.names import failures_command
 from lib.quality.validate import Finding, Findings
 
 
-def say_plan(source: str, plan: Plan) -> None:
-    """What a dry run prints.
+def say_plan(source: str, plan: Plan, run: Run) -> None:
+    """What a dry run prints. What tables are asked for is said where it is not all rows.
 
     Raises:
         SourceIncompleteError: a table could not be planned.
@@ -35,8 +35,10 @@ def say_plan(source: str, plan: Plan) -> None:
         )
         for table in plan.tables
     ]
+    records = [run.tables[table.table] for table in plan.tables]
+    asked = [f"{record.table}: {record.asked_for}." for record in records if record.is_increment]
     parts = [f"{table.table}: {table.parts_in_words}." for table in plan.tables if table.in_parts]
-    say([f"Plan for {source}; nothing was written, not published.", *columns(rows), *parts])
+    say([f"Plan for {source}; nothing was written, not published.", *columns(rows), *parts, *asked])
     if plan.failed:
         raise SourceIncompleteError("\n".join(f"{name}: {error}" for name, error in plan.failed.items()))
 
@@ -46,6 +48,9 @@ def say_done(layout: Layout, run: Run, named: str | None = None) -> None:
 
     `named` is what to type for its source, where that is not its name.
     """
+    if run.state == runs.PUBLISHED and all(table.state == TableState.KEPT for table in run.tables.values()):
+        say(_nothing_new(layout, run), GOOD)
+        return
     rows = [["table", "rows landed", "rejected", "duplicate", "inserted", "updated", "deleted"]]
     for table in run.tables.values():
         copied = [table.rows_landed, table.rows_rejected, table.rows_duplicate]
@@ -79,6 +84,11 @@ def say_done(layout: Layout, run: Run, named: str | None = None) -> None:
             )
         if table.rows_resolved:
             lines.append(f"{number_of(table.rows_resolved, 'row')} of {table.table} left quarantine.")
+    lines += [
+        f"{table.table}: {table.asked_for}, proved by what it asked for; deleted rows are found by a run that asks for all."
+        for table in run.tables.values()
+        if table.is_increment and table.state == TableState.MERGED
+    ]
     check, where = _last_check(layout, run), ("--source", named or run.source, "--lake", str(layout.root))
     if run.state == runs.PUBLISHED and check is not None:
         lines += check.lines or ()
@@ -99,6 +109,16 @@ def say_done(layout: Layout, run: Run, named: str | None = None) -> None:
             f"Next:    {join(['./spark-submit.sh', 'sanity-check', *where])}",
         ]
         say(lines, WARNED)
+
+
+def _nothing_new(layout: Layout, run: Run) -> list[str]:
+    current = publications.current(layout)
+    return [
+        f"Run {run.run_id}: nothing new at the source. Publication {current.publication_id if current else '-'} stays current.",
+        *(f"         {table.table}: {table.asked_for}" for table in run.tables.values() if table.is_increment),
+        f"Docs:    {layout.site / 'index.html'}  (open it in a browser)",
+        f"Tables:  {layout.published_json}  (docs/reading.md says how to read them)",
+    ]
 
 
 def why_not_published(

@@ -11,13 +11,13 @@ from urllib.parse import unquote, urlsplit
 from lib.config.auth import TOKEN, TokenAuth
 from lib.config.bodies import body_of, method_of
 from lib.config.fixed import query_of
-from lib.source.paging import PageNumbers, Paging, paging_of
+from lib.source.paging import PageNumbers, Paging, Values, in_query, paging_of
 from lib.source.request_body import RequestBody
 from lib.source.row_key import Key
 from lib.source.rules import Rule, rules_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pydantic import SecretStr
 
@@ -31,7 +31,8 @@ Pairs = tuple[tuple[str, str], ...]
 class Fixed:
     """What goes with every request for one table: parameters that may be seen, and those and headers that may not.
 
-    Its `method`, and the `body` that a POST may have.
+    Its `method`, and the `body` that a POST may have. `bounds` are the parameters and places in the body that say which rows are
+    asked for, where that is not all.
     """
 
     params: Pairs = ()
@@ -40,6 +41,7 @@ class Fixed:
     secret_headers: Pairs = field(default=(), repr=False)
     method: str = "GET"
     body: RequestBody | None = None
+    bounds: Values = ()
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,16 @@ class Access:
         return replace(
             self, own_paging=tuple((name, paging if name == table else one) for name, one in self.own_paging)
         )
+
+    def bounded(self, bounds: Mapping[str, Values]) -> Access:
+        """The same, with these parameters and places in the body in each request for some of the tables."""
+
+        def with_bounds(name: str, fixed: Fixed) -> Fixed:
+            own = bounds.get(name, ())
+            params = tuple((key, str(value)) for key, value in in_query(own))
+            return replace(fixed, params=(*fixed.params, *params), bounds=own)
+
+        return replace(self, fixed=tuple((name, with_bounds(name, fixed)) for name, fixed in self.fixed))
 
     @property
     def secrets(self) -> tuple[str, ...]:

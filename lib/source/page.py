@@ -21,8 +21,9 @@ from lib.source.items import apart_at, before_selecting, check_selected, has_row
 from lib.source.json_text import Json
 from lib.source.outline import found_instead
 from lib.source.page_text import NOT_READ, read_page, some_rows
-from lib.source.paging import Paging, Position, Told
+from lib.source.paging import Paging, Position, Told, in_body
 from lib.source.part import Part
+from lib.source.retry import date_of
 from lib.source.row_key import Key, key_hash
 from lib.source.rows import RowText
 from lib.source.rules import NoJson, Rule, json_of
@@ -50,6 +51,7 @@ class PageRow:
     `is_end`: it says itself that no page follows. `key_hashes` has a hash of each row's key, if the table is proved `swept`. `part`
     is the key of the part of the table that the page belongs to, within which pages are counted; None for a table without parts.
     The page `AGAIN` is the first one of a part, read once more behind the others, without its rows.
+    `source_at` is the time of the answer by the source's own clock, its header `Date`.
     """
 
     run_id: str
@@ -79,6 +81,7 @@ class PageRow:
     is_end: bool | None = None
     key_hashes: tuple[int, ...] | None = field(default=None, repr=False)
     part: str | None = None
+    source_at: datetime | None = None
 
     @property
     def is_skipped(self) -> bool:
@@ -132,17 +135,17 @@ def _fetched(
     fixed = fixed if part is None else part.fixed(fixed)
     key = client.access.key_for(table)
 
-    def read(reply: Reply) -> tuple[str | None, PageShape]:
+    def read(reply: Reply) -> tuple[str | None, PageShape, datetime | None]:
         body, shape = _judged(reply, reply.rule, paging) if reply.rule else _looked_at(reply, paging, position, key)
         if paging.names_addresses and shape.next_cursor is not None:
             # Now and not when it is asked for: what lands in bronze holds no credential.
             shape = replace(shape, next_cursor=_address(client, paging, reply.url, shape.next_cursor, fixed))
-        return body, shape
+        return body, shape, date_of(reply.headers)
 
     try:
         answer = client.get(
             path.partition("?")[0],
-            paging.params(position),
+            (*paging.params(position), *in_body(fixed.bounds)),
             read,
             fixed,
             hidden=paging.hidden(position),
@@ -160,7 +163,8 @@ def _fetched(
             datetime.now(UTC),
             error=client.access.worded(table, str(error)),
         )
-    return _row(run_id, table, position, round_, answer.tried, answer.fetched_at, *answer.content)
+    body, shape, source_at = answer.content
+    return _row(run_id, table, position, round_, answer.tried, answer.fetched_at, body, shape, source_at=source_at)
 
 
 def _looked_at(reply: Reply, paging: Paging, position: Position, key: Key) -> tuple[str, PageShape]:
@@ -360,6 +364,7 @@ def _row(
     body: str | None = None,
     shape: PageShape | None = None,
     error: str | None = None,
+    source_at: datetime | None = None,
 ) -> PageRow:
     as_bytes = None if body is None else body.encode()
     return PageRow(
@@ -389,4 +394,5 @@ def _row(
         next_cursor=shape.next_cursor if shape else None,
         is_end=shape.is_end if shape else None,
         key_hashes=shape.key_hashes if shape else None,
+        source_at=source_at,
     )

@@ -103,8 +103,17 @@ def _limits(headers: Mapping[str, str]) -> list[tuple[str | None, str | None]]:
     return found
 
 
+def date_of(headers: Mapping[str, str]) -> datetime | None:
+    """The source's own time in UTC, by its header `Date`; None where it does not tell."""
+    at = http_date(headers.get("date", ""))
+    try:
+        return None if at is None else at.astimezone(UTC)
+    except OverflowError:
+        return None
+
+
 def _clock_of(headers: Mapping[str, str], now: datetime) -> datetime:
-    there = http_date(headers.get("date", ""))
+    there = date_of(headers)
     return now if there is None or abs((there - now).total_seconds()) > _MOST_SKEW_S else there
 
 

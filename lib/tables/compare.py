@@ -25,11 +25,11 @@ def deleted(live: DataFrame, seen: DataFrame, key: tuple[str, ...]) -> DataFrame
     return live.join(seen, on=list(key), how="left_anti")
 
 
-def check_rejected(table: Table, n_rejected: int, n_rows: int) -> None:
-    """Stop a table of which too many rows break the contract.
+def check_rejected(table: Table, n_rejected: int, n_rows: int, of: int | None = None) -> None:
+    """Stop a table of which too many rows break the contract. They are a share of the rows `of` which it is known, if more are.
 
     Raises:
-        ContractError: more than `max_rejected_fraction` of the rows were rejected, or any at all where `on_bad_row` says fail.
+        ContractError: more than `max_rejected_fraction` of them were rejected, or any at all where `on_bad_row` says fail.
     """
     if n_rejected and table.on_bad_row == "fail":
         message = (
@@ -37,9 +37,10 @@ def check_rejected(table: Table, n_rejected: int, n_rows: int) -> None:
             "then fix the source or its YAML."
         )
         raise ContractError(message)
-    if n_rejected > table.max_rejected_fraction * n_rows:
+    of = n_rows if of is None else of
+    if n_rejected > table.max_rejected_fraction * of:
         message = (
-            f"{table.name}: {n_rejected} of {n_rows} rows break the contract, more than max_rejected_fraction "
+            f"{table.name}: {n_rejected} of {of} rows break the contract, more than max_rejected_fraction "
             f"({table.max_rejected_fraction:g}) allows. Look at quarantine/rows, then fix the source or its YAML."
         )
         raise ContractError(message)

@@ -33,13 +33,15 @@ def rejected(table: str, key: tuple[str, ...], key_hash: KeyHash) -> Callable[[D
     return transform
 
 
-def count_rows(rows: DataFrame, key: tuple[str, ...], newest_by: str | None = None) -> DataFrame:
+def count_rows(
+    rows: DataFrame, key: tuple[str, ...], newest_by: str | None = None, marked_by: str | None = None
+) -> DataFrame:
     """One row from ranked ones.
 
     n_parsed, n_rejected, n_unreadable (rejected without a readable key), n_keys (distinct), n_differ (good rows dropped for a
     newer one with another content), shapes (those of all pages), missing (a struct: for each column the rows without a value,
     good and bad ones; a value that is bad is there), newest (the greatest good value of the column `newest_by`, null
-    without one).
+    without one), greatest (that of the column `marked_by`).
     """
     bad = F.size("problems") > 0
     no_key = reduce(or_, [F.col(f"row.{name}").isNull() for name in key])
@@ -53,8 +55,13 @@ def count_rows(rows: DataFrame, key: tuple[str, ...], newest_by: str | None = No
         F.count_if(~bad & F.col("_differs")).alias("n_differ"),
         F.collect_set("shape").alias("shapes"),
         F.struct(*missing).alias("missing"),
-        F.max(F.when(~bad, F.col(f"row.{newest_by}"))).alias("newest") if newest_by else F.lit(None).alias("newest"),
+        _greatest(newest_by, bad).alias("newest"),
+        _greatest(marked_by, bad).alias("greatest"),
     )
+
+
+def _greatest(column: str | None, bad: Column) -> Column:
+    return F.max(F.when(~bad, F.col(f"row.{column}"))) if column else F.lit(None)
 
 
 def _is_missing(column: str) -> Column:

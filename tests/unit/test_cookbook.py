@@ -52,6 +52,7 @@ RECIPES = {
         {"orders": apis.WITH_LINES, "order_lines": [line for row in apis.WITH_LINES for line in row["lines"]]},
     ),
     "second_walk": Recipe(apis.cursor, "swept"),
+    "incremental": Recipe(apis.incremental, "counted", {"orders": apis.CHANGED}),
     "capped": Recipe(apis.capped, "counted", {"orders": [*apis.PARTS["open"], *apis.PARTS["paid"]]}),
     "windows": Recipe(apis.windows, "counted"),
     "list_per_row": Recipe(

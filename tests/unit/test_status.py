@@ -156,7 +156,7 @@ def test_what_is_published_and_since_when(lake: Lake) -> None:
         "run_id": "a",
         "published_at": "2026-01-01T01:31:00+00:00",
         "restores": None,
-        "tables": {"tracks": {"version": 3, "rows": 2000, "proof": None}},
+        "tables": {"tracks": {"version": 3, "rows": 2000, "proof": None, "increment": None}},
     }
 
 
@@ -164,7 +164,9 @@ def test_how_the_copy_of_what_is_published_is_proved(lake: Lake) -> None:
     lake.ran("a", tables={"tracks": TableRun("tracks", TableState.MERGED, proof="ended")})
     lake.published("a")
     assert "           tracks: 2,000 rows, version 3, ended\n" in lake.status().stdout
-    assert lake.said()["published"]["tables"] == {"tracks": {"version": 3, "rows": 2000, "proof": "ended"}}
+    assert lake.said()["published"]["tables"] == {
+        "tracks": {"version": 3, "rows": 2000, "proof": "ended", "increment": None}
+    }
 
 
 def test_who_serves_the_lists_and_why_a_candidate_does_not(lake: Lake) -> None:
