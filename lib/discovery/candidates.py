@@ -74,6 +74,7 @@ class Evidence:
     size: int
     key: str | None
     source: str = "the document"
+    is_documented: bool = True
 
     @property
     def size_param(self) -> str | None:
@@ -88,6 +89,10 @@ class Evidence:
                 if sign.place not in found or found[sign.place].kind == "null":
                     found[sign.place] = sign
         kinds = {sign.place: sign.kind for sign in self.said}
+        # The last page of some has no key for the next one, and a short list has no other page.
+        for sign in self.said:
+            if sign.name in NEXT and sign.place not in found:
+                found[sign.place] = sign
         return [
             Sign(sign.place, sign.name, kinds.get(sign.place, "null")) if sign.kind == "null" else sign
             for sign in found.values()
@@ -104,7 +109,12 @@ def candidates_of(evidence: Evidence) -> list[Candidate]:
     total = _total(evidence)
     page, offset = _by_page(evidence, total), _by_offset(evidence, total)
     counted = [one for one in (page, offset) if one is not None and total is not None]
-    named_next = [_by_link(evidence, total), _by_address(evidence, total), _by_cursor(evidence, total)]
+    cursor = _by_cursor(evidence, total)
+    named_next = [_by_link(evidence, total), _by_address(evidence, total), cursor]
+    if cursor is not None and plain(cursor.settings["next"].rpartition(".")[2]) == plain(
+        cursor.settings["cursor_param"]
+    ):
+        named_next.reverse()  # the answer names the next page by the parameter's own name
     others = [*named_next, _by_keyset(evidence, total), page, offset, _by_range(evidence), _at_once(evidence, total)]
     found = [*counted, *(one for one in others if one is not None)]
     return [one for number, one in enumerate(found) if one not in found[:number]]
@@ -117,9 +127,9 @@ def _numbers(parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
 
 def _sized(evidence: Evidence) -> tuple[dict[str, Any], dict[str, str]]:
     name = evidence.size_param
-    settings = {"size_param": name or "size", "size": evidence.size}
     if name is None:
-        return settings, {"size_param": "a guess: no parameter for the rows a page is known; others are often ignored"}
+        return {"size_param": None}, {"size_param": "no parameter for the rows a page is known"}
+    settings = {"size_param": name, "size": evidence.size}
     most = evidence.parameters[name].schema.maximum
     because = {"size_param": f"{evidence.source} has this parameter"}
     if most is not None and most == evidence.size:
@@ -136,9 +146,10 @@ def _total(evidence: Evidence) -> tuple[str, str] | None:
             next((found.value for found in signs_of(one.answer, evidence.items) if found.place == sign.place), None)
             for one in heard
         ]
-        if not all(_is_count(value) for value in values) or len(set(values)) != 1:
+        counts = [value for value in values if isinstance(value, int) and not isinstance(value, bool)]
+        if len(counts) < len(values) or len(set(counts)) != 1 or counts[0] < max(sizes):
             continue
-        if values[0] < max(sizes) or (sign.name in _OF_A_PAGE_TOO and len(sizes) == 1 and values[0] in sizes):
+        if sign.name in _OF_A_PAGE_TOO and sizes == {counts[0]}:
             continue
         return sign.place, "the same on the answers that were read, and not less than their rows"
     for name in TOTAL_HEADERS:
@@ -149,10 +160,6 @@ def _total(evidence: Evidence) -> tuple[str, str] | None:
     if all(re.search(r"/[0-9]{1,18}$", one.strip()) for one in ranges):
         return "header:Content-Range", "a header of the answers that were read"
     return None
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _spelt(header: str) -> str:
@@ -259,11 +266,10 @@ def _cursor_param(evidence: Evidence, sign: Sign) -> str | None:
     last = sign.place.rpartition(".")[2]
     after = re.sub(r"^next_?|_?next$", "", last, flags=re.IGNORECASE)
     wanted = {plain(last), plain(after)} - {""}
-    if evidence.parameters:
-        exact = next((name for name in evidence.parameters if plain(name) in wanted), None)
-        return exact or first_named(evidence.parameters, CURSOR)
-    if sign.kind == "null":
-        return None
+    exact = next((name for name in evidence.parameters if plain(name) in wanted), None)
+    found = exact or first_named(evidence.parameters, CURSOR)
+    if found is not None or evidence.is_documented or sign.kind == "null":
+        return found
     return after[:1].lower() + after[1:] if after and after.lower() != "next" else "cursor"
 
 

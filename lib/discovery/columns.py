@@ -102,7 +102,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Columns:
-    """All columns of a table; `left_out` has a line for each key that is none, `is_sparse` says that some rows lack some of them."""
+    """All columns of a table; `left_out` has a line for each key that is none. `is_sparse`: some rows lack some of them."""
 
     found: tuple[Found, ...]
     left_out: tuple[str, ...] = ()
@@ -118,7 +118,7 @@ def columns_of(document: Document | None, node: Any, rows: Sequence[Row], table:
     for key in list(keys)[: _MOST_COLUMNS * 2]:
         if not (flat and key == _ATTRIBUTES):
             guesser.add(key, schema, rows)
-    if flat and document is not None or flat:
+    if flat:
         inner = Schema() if document is None else schema_of(document, schema.properties.get(_ATTRIBUTES))
         below = [row[_ATTRIBUTES] for row in rows if isinstance(row.get(_ATTRIBUTES), dict)]
         for key in dict.fromkeys([*inner.properties, *(key for row in below for key in row)]):

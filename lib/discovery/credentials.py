@@ -126,7 +126,10 @@ def _token_url(given: Given, api_url: str, document: Document | None) -> str:
     else:
         if given.token_url is None and not is_known(url, api_url, ()):
             host = urlsplit(url).netloc
-            message = f"the document has tokens got at {host}, another server than the API's; if it may be asked, say --token-url {quote(url)}"
+            message = (
+                f"the document has tokens got at {host}, another server than the API's; if it may be asked, say --token-url "
+                f"{quote(url)}"
+            )
             raise ConfigError(message)
         return url
     raise ConfigError(message)

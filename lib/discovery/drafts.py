@@ -3,45 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from lib.config.pagination import STYLES
-from lib.discovery.candidates import MOST_SIZE, USUAL_SIZE, Candidate, Evidence, Heard, candidates_of, size_param_of
+from lib.discovery.candidates import Candidate, Evidence, Heard, candidates_of
 from lib.discovery.columns import Columns, Row, columns_of
 from lib.discovery.document import Document
-from lib.discovery.endpoints import Listed, Parameter
+from lib.discovery.endpoints import Listed
 from lib.discovery.identity import Key, key_of, newest_of
 from lib.discovery.probe import Asker, Proof, Refused, prove, rows_at
-from lib.discovery.schemas import Schema
 from lib.discovery.signs import (
-    CURSOR,
     ITEMS,
-    NEXT,
     NO_ITEMS,
-    OFFSET,
-    PAGE,
-    SIZE,
-    first_named,
-    named,
-    parameters_in,
     plain,
-    signs_of,
-    signs_of_schema,
 )
-from lib.errors import SourceError
+from lib.discovery.trials import evidence_of, first_answer
 from lib.source.access import Access, Fixed, fixed_of
-from lib.source.links import next_link
 from lib.source.paging import paging_of
 
-_REFUSED_SIZES = (400, 413, 416, 422)
 _MOST_CANDIDATES = 6
-# What is tried where no document names a parameter.
-_TRIED_SIZES = ("limit", "per_page", "page_size", "pageSize", "size", "count", "$top", "perPage")
-_TRIED_PLACES = ("page", "offset", "skip", "start", "$skip", "pageNumber", "page_number", "p", "startIndex")
 
 
 @dataclass(frozen=True)
@@ -81,7 +65,7 @@ def drafted(asker: Asker, listed: Listed, document: Document | None) -> Draft | 
             f"needs a value that the document does not say: {names}; write it under params: or headers: of the table"
         )
     fixed = _fixed(asker, listed)
-    first = _first_answer(asker, listed, fixed)
+    first = first_answer(asker, listed, fixed)
     if isinstance(first, Refused):
         return first
     heard, size = first
@@ -89,7 +73,7 @@ def drafted(asker: Asker, listed: Listed, document: Document | None) -> Draft | 
     if items is None:
         return Refused("the answer holds no list of objects")
     heard = replace(heard, rows=rows_at(heard.answer, items))
-    evidence = _evidence(asker, listed, document, fixed, heard, items, size)
+    evidence = evidence_of(asker, listed, document, fixed, heard, items, size)
     rows = _distinct(row for one in evidence.heard for row in one.rows)
     columns = columns_of(document, listed.row, rows, listed.table)
     key = key_of(columns.found, rows, listed.table)
@@ -110,27 +94,6 @@ def _fixed(asker: Asker, listed: Listed) -> Fixed:
     of_api = fixed_of(asker.api)
     own = tuple(listed.fixed.items())
     return replace(of_api, params=(*of_api.params, *own), headers=(*of_api.headers, *listed.headers.items()))
-
-
-def _first_answer(asker: Asker, listed: Listed, fixed: Fixed) -> tuple[Heard, int] | Refused:
-    """The first page, in the largest size that the source takes, and that size."""
-    name = size_param_of(listed.queries)
-    if name is None:
-        found = asker.raw(listed.path, {}, fixed)
-        return found if isinstance(found, Refused) else (found, USUAL_SIZE)
-    schema = listed.queries[name].schema
-    usual = schema.default if isinstance(schema.default, int) and schema.default > 0 else USUAL_SIZE
-    most = schema.maximum if schema.maximum and schema.maximum > 0 else max(USUAL_SIZE, usual)
-    most = min(most, MOST_SIZE)
-    sizes = [most, *sorted({size for size in (usual, 100, 50, 25, 10) if size < most}, reverse=True)]
-    for size in sizes:
-        found = asker.raw(listed.path, {name: size}, fixed)
-        if not isinstance(found, Refused):
-            return found, size
-        if found.status not in _REFUSED_SIZES:
-            return found
-    found = asker.raw(listed.path, {}, fixed)
-    return found if isinstance(found, Refused) else (found, USUAL_SIZE)
 
 
 def _items_of(heard: Heard, listed: Listed) -> str | None:
@@ -170,70 +133,6 @@ def _at(answer: Any, place: str) -> Any:
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(one, dict) for one in value)
-
-
-def _evidence(
-    asker: Asker, listed: Listed, document: Document | None, fixed: Fixed, heard: Heard, items: str, size: int
-) -> Evidence:
-    """All that can be known of the list without walking it: a second answer of half the size tells totals from counts of a page."""
-    parameters = dict(listed.queries)
-    answers, source = [heard], "the document"
-    said = [] if document is None else signs_of_schema(document, listed.answer, items)
-    for name in _named_by_answer(heard, items):
-        parameters.setdefault(name, Parameter(name, "query", False, Schema()))
-    if document is None:
-        source = "the address of the next page, or a trial,"
-        for name in _tried(asker, listed, fixed, heard, items, parameters):
-            parameters[name] = Parameter(name, "query", False, Schema())
-    name = size_param_of(parameters)
-    if name is not None and heard.n_rows > 1:
-        half = asker.raw(listed.path, {name: (heard.n_rows + 1) // 2}, fixed, items)
-        if isinstance(half, Heard) and half.n_rows:
-            answers.append(half)
-            for one in _named_by_answer(half, items):
-                parameters.setdefault(one, Parameter(one, "query", False, Schema()))
-    return Evidence(items, parameters, said, answers, size, None, source)
-
-
-def _named_by_answer(heard: Heard, items: str) -> list[str]:
-    """The parameters of paging in the address of the next page that an answer names."""
-    addresses = [str(sign.value) for sign in named(signs_of(heard.answer, items), NEXT) if sign.kind == "address"]
-    try:
-        addresses.append(next_link(heard.headers.get("link", "")) or "")
-    except SourceError:
-        pass
-    found = []
-    for address in addresses:
-        for name, value in parameters_in(address).items():
-            is_number = plain(name) in (*PAGE, *OFFSET, *SIZE) and value.isdecimal()
-            if name.isprintable() and (is_number or plain(name) in CURSOR):
-                found.append(name)
-    return found
-
-
-def _tried(
-    asker: Asker, listed: Listed, fixed: Fixed, heard: Heard, items: str, known: Mapping[str, Parameter]
-) -> Iterator[str]:
-    """Parameters that the source takes, by what it gives for them: a size first, then what asks for the page behind it."""
-    rows = [json.dumps(row, sort_keys=True) for row in heard.rows]
-    size_param, k = size_param_of(known), max(1, len(rows) // 2)
-    if len(rows) < 2:
-        return
-    for name in () if size_param else _TRIED_SIZES:
-        found = asker.raw(listed.path, {name: k}, fixed, items)
-        if isinstance(found, Heard) and found.n_rows == k:
-            size_param = name
-            yield name
-            break
-    if size_param is None or first_named(known, PAGE) or first_named(known, OFFSET) or first_named(known, CURSOR):
-        return
-    for name in _TRIED_PLACES:
-        value = 2 if plain(name) in PAGE else k
-        found = asker.raw(listed.path, {name: value, size_param: k}, fixed, items)
-        texts = [json.dumps(row, sort_keys=True) for row in found.rows] if isinstance(found, Heard) else []
-        if texts and not set(texts) & set(rows[:k]):
-            yield name
-            return
 
 
 def _distinct(rows: Any) -> list[Row]:
@@ -279,7 +178,7 @@ def _proved(
     if first is None:
         first = (
             Candidate({"style": "none", "items": evidence.items, "total": None}),
-            Proof(False, "no style could be tried"),
+            Proof("no style could be tried"),
         )
     return *first, tuple(failed[1:])
 
@@ -305,7 +204,7 @@ def _begun(asker: Asker, listed: Listed, fixed: Fixed, evidence: Evidence, candi
         if known is None
         else next((one for one in (known.schema.default, known.schema.minimum) if one in (0, 1)), None)
     )
-    size = {settings["size_param"]: settings["size"]} if evidence.size_param else {}
+    size = {evidence.size_param: settings["size"]} if evidence.size_param else {}
     base = [json.dumps(row, sort_keys=True) for row in evidence.heard[0].rows]
     zero, one = (_texts(asker.raw(listed.path, {name: n, **size}, fixed, evidence.items)) for n in (0, 1))
     if candidate.style == "offset":

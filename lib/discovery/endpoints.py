@@ -15,6 +15,8 @@ from lib.discovery.signs import CURSOR, ITEMS, KEYSET, NO_ITEMS, OFFSET, PAGE, S
 from lib.errors import ConfigError
 
 _DEPTH = 2
+# With these the answer has the number of all rows.
+_COUNTS = frozenset({"count", "includetotal", "includetotals", "includecount", "withtotal", "withcount", "totalcount"})
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,11 @@ class Parameter:
     where: str
     is_required: bool
     schema: Schema
+
+
+def unknown(name: str) -> Parameter:
+    """A query parameter of which no document says anything."""
+    return Parameter(name, "query", is_required=False, schema=Schema())
 
 
 @dataclass(frozen=True)
@@ -82,8 +89,8 @@ def lists_of(document: Document) -> Lists:
             found.append(one)
     if not found:
         message = (
-            f"{document.name}: no path of it gives a list: there is no GET without {{placeholders}} whose answer is an array of objects, "
-            "or an object with one"
+            f"{document.name}: no path of it gives a list: there is no GET without {{placeholders}} whose answer is an array of "
+            "objects, or an object with one"
         )
         raise ConfigError(message)
     return Lists(tuple(_named(found)), tuple(children))
@@ -214,6 +221,9 @@ def _with_fixed(listed: Listed) -> Listed:
     headers: dict[str, str] = {}
     needs: list[str] = []
     for one in listed.parameters:
+        if one.where == "query" and one.schema.kind == "boolean" and plain(one.name) in _COUNTS:
+            fixed[one.name] = "true"
+            continue
         if not one.is_required or one.where not in ("query", "header") or _is_of_paging(one.name):
             continue
         if one.where == "header" and plain(one.name) in ("accept", "contenttype", "authorization"):

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from lib.config import Array
 from lib.config.ddl import comparable
 from lib.discovery import kinds
 from lib.discovery.columns import Found, Row
 from lib.discovery.signs import plain
-from lib.config import Array
 
 _KEYS = ("id", "uuid", "guid", "gid", "key", "code", "slug", "number", "identifier", "sku", "ref", "reference")
 _NEWEST = (

@@ -71,12 +71,15 @@ def rows_at(answer: Any, items: str) -> list[Row]:
 
 @dataclass(frozen=True)
 class Proof:
-    """What two pages of a table say together. `holds`: nothing of it is a contradiction; `said` is that, or what was found."""
+    """What two pages of a table say together: `said` is what was found, or why they contradict each other.
 
-    holds: bool
+    `holds`: they do not. `is_whole`: there is no other page, so that all rows were read.
+    """
+
     said: str
     rows: Sequence[Row] = field(default=(), repr=False)
     first: PageRow | None = field(default=None, repr=False)
+    holds: bool = False
     is_whole: bool = False
 
     @property
@@ -94,7 +97,13 @@ def prove(access: Access, table: str, path: str, gate: Gate, key: Sequence[str] 
         proof = _two_pages(client, table, path, key)
         paging = access.paging_for(table)
         half = (proof.n_given + 1) // 2
-        if not proof.holds or not proof.is_whole or proof.n_given < 2 or not _has_size(paging):
+        if (
+            not proof.holds
+            or not proof.is_whole
+            or proof.n_given != len(proof.rows)
+            or proof.n_given < 2
+            or not _has_size(paging)
+        ):
             return proof
     smaller = replace(paging, size=half)
     halves = replace(access, paging=smaller, own_paging=tuple(one for one in access.own_paging if one[0] != table))
@@ -108,7 +117,7 @@ def prove(access: Access, table: str, path: str, gate: Gate, key: Sequence[str] 
 
 
 def _has_size(paging: Paging) -> bool:
-    return paging.style != "none"
+    return paging.style == "range" or (paging.style != "none" and paging.size_param is not None)
 
 
 def _two_pages(client: SourceClient, table: str, path: str, key: Sequence[str]) -> Proof:
@@ -119,34 +128,32 @@ def _two_pages(client: SourceClient, table: str, path: str, key: Sequence[str]) 
 
     first = page(Position(paging.first_number))
     if first.error is not None:
-        return Proof(False, first.error)
+        return Proof(first.error)
     rows, total = _rows_of(first, paging), first.total
     try:
         check_next(first, paging)
     except ValueError as error:
-        return Proof(False, str(error), rows, first)
+        return Proof(str(error), rows, first)
     n = first.n_items or 0
     is_last = n == 0 if total is None else total <= n
     if not paging.is_addressable or (paging.style == "range" and first.own_number is None):
         is_last = first.next_cursor is None
     if is_last:
         if total is not None and total != n:
-            return Proof(False, f"the source counts {total:,} rows, and its only page has {n:,}", rows, first)
-        return Proof(True, f"one page holds all {n:,} rows{_of(total)}", rows, first, is_whole=True)
+            return Proof(f"the source counts {total:,} rows, and its only page has {n:,}", rows, first)
+        return Proof(f"one page holds all {n:,} rows{_of(total)}", rows, first, holds=True, is_whole=True)
     second = page(Position(paging.first_number + 1, given=n, cursor=first.next_cursor))
     if second.error is not None:
-        return Proof(
-            False, f"the first page has {n:,} rows, and the second cannot be read: {second.error}", rows, first
-        )
+        return Proof(f"the first page has {n:,} rows, and the second cannot be read: {second.error}", rows, first)
     others = _rows_of(second, paging)
     whole = [*rows, *others]
     contradiction = _contradiction(paging, first, second, rows, others, key)
     if contradiction:
-        return Proof(False, contradiction, whole, first)
+        return Proof(contradiction, whole, first)
     m = second.n_items or 0
     is_whole = n + m == total if total is not None else m < n and (paging.is_addressable or second.next_cursor is None)
     said = f"2 pages with {n:,} and {m:,} rows, none of them on both{_of(total)}"
-    return Proof(True, said, whole, first, is_whole=is_whole and m == 0)
+    return Proof(said, whole, first, holds=True, is_whole=is_whole)
 
 
 def _of(total: int | None) -> str:

@@ -43,7 +43,7 @@ CURSOR = (
     ),
     *("continuationtoken", "continuation", "marker", "startingtoken", "scrollid", "pageinfo", "bookmark", "token"),
 )
-KEYSET = ("startingafter", "afterid", "sinceid", "lastid", "startafterid", "idafter", "startafter", "minid")
+KEYSET = ("startingafter", "afterid", "sinceid", "lastid", "startafterid", "idafter", "startafter", "minid", "after")
 TOTAL = (
     *("totalelements", "totalcount", "total", "totalresults", "totalsize", "totalitems", "totalrecords", "totalrows"),
     *("odatacount", "recordstotal", "numfound", "resultcount", "recordcount", "itemcount", "nbhits", "count", "size"),

@@ -59,8 +59,13 @@ def of_document(name: str, document: Document, given: Given, api_url: str | None
         credentials_of(given, url, document),
         document,
         found.children,
-        document.name.partition("?")[0],
+        _origin(document),
     )
+
+
+def _origin(document: Document) -> str:
+    """What a document is called in the YAML, which others may read: the file alone, or the address without its query."""
+    return document.name.partition("?")[0] if document.url else document.name.replace("\\", "/").rpartition("/")[2]
 
 
 def of_address(name: str, address: str, given: Given, tables: str | None) -> Survey:

@@ -17,9 +17,11 @@ from lib.discovery.drafts import Draft
 from lib.discovery.identity import Pointer
 from lib.errors import ConfigError
 
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*!?|/[A-Za-z0-9_./-]*|[A-Za-z_][A-Za-z0-9_.]*")
+_PLAIN = re.compile(
+    r"[A-Za-z_][A-Za-z0-9_]*!?|/[A-Za-z0-9_./-]*|https?://[A-Za-z0-9.-]+(?::[0-9]+)?[A-Za-z0-9_./-]*|[A-Za-z_][A-Za-z0-9_.]*"
+)
 # What YAML, of one version or another, reads as something else than text.
-_WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n", "none", "inf", "nan"})
+_WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n", "inf", "nan"})
 _LONGEST_REMARK = 160
 _COLUMN = 40
 
@@ -67,7 +69,7 @@ def yaml_of(source: Written, schema: str = "../source.schema.json") -> str:
     common = _common_paging(source.drafts)
     lines = [
         f"# yaml-language-server: $schema={schema}",
-        f"# Made by new-source{f' from {remark(source.origin)}' if source.origin else ''}. Each comment says by what a setting was guessed.",
+        f"# Made by new-source from {remark(source.origin)}. Each comment says by what a setting was guessed.",
         f"source: {text(source.name)}",
         "",
         "api:",
@@ -105,7 +107,7 @@ def _paging(draft: Draft, indent: str, because: Mapping[str, str]) -> Iterator[s
 
 
 def _line(line: str, why: str) -> str:
-    return f"{line.ljust(_COLUMN)}# {remark(why)}" if why else line
+    return f"{line.ljust(_COLUMN - 2)}  # {remark(why)}" if why else line
 
 
 def _flow(values: Mapping[str, Any]) -> str:
@@ -118,8 +120,8 @@ def _table(draft: Draft, pointers: Sequence[Pointer], common: Draft | None) -> I
         yield f"  # {remark(listed.description)}"
     if not draft.proof.holds:
         yield f"  # Not proved by its first two pages: {remark(draft.proof.said)}"
-    for one in draft.failed if draft.proof.holds else ():
-        yield f"  # Not so: {remark(one)}"
+    for why in draft.failed if draft.proof.holds else ():
+        yield f"  # Not so: {remark(why)}"
     yield f"  {text(draft.table)}:"
     yield f"    path: {text(listed.path)}"
     if listed.fixed:
@@ -143,8 +145,8 @@ def _table(draft: Draft, pointers: Sequence[Pointer], common: Draft | None) -> I
     for column in draft.columns.found:
         is_key = column.name in draft.key.columns
         yield _line(f"      {text(column.name)}: {_column(column, is_key=is_key)}", "; ".join(column.because))
-    for one in draft.columns.left_out:
-        yield f"      # {remark(one)}"
+    for line in draft.columns.left_out:
+        yield f"      # {remark(line)}"
     real = [one for one in pointers if one.contradiction is None]
     if real:
         yield "    references:"
