@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+import yaml
 
 from tests.cookbook_apis import Answer, Asked, Row, served
 
@@ -580,8 +580,7 @@ def saved(service: Service, url: str, folder: Path) -> Path:
     whole = {**service.document, "servers": [{"url": f"{url}{service.base}"}]}
     path = folder / ("openapi.yaml" if service.is_yaml else "openapi.json")
     if service.is_yaml:
-        with path.open("w", encoding="utf-8") as file:
-            YAML(typ="safe", pure=True).dump(json.loads(json.dumps(whole)), file)
+        path.write_text(yaml.safe_dump(json.loads(json.dumps(whole)), sort_keys=False), "utf-8")
     else:
         path.write_text(json.dumps(whole), "utf-8")
     return path

@@ -22,8 +22,8 @@ Object: TypeAlias = dict[str, Any]
 MAX_MB = 32
 _MOST_NODES = 3_000_000
 _MOST_DEPTH = 200
-# Schemas may name each other without end; a large document of a real service stays far below.
-_MOST_LOOKS = 2_000_000
+# Large documents of real services stay far below.
+_MOST_LOOKS = 3_000_000
 _MOST_STEPS = 20
 _TAG = "tag:yaml.org,2002:"
 _SERVER_VARIABLE = re.compile(r"\{([^{}]+)\}")
@@ -42,7 +42,7 @@ class Document:
         """The object that is meant: `$ref` is followed within the document. Elsewhere, and in a circle, it leads to nothing.
 
         Raises:
-            ConfigError: the document leads from one object to the next without end.
+            ConfigError: so much was looked at that the document can be none of a real service.
         """
         own: Object = {}
         for _ in range(_MOST_STEPS):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lib.config import DERIVED_NAMES
+from lib.config.network import checked_path
 from lib.config.suggest import did_you_mean
 from lib.discovery.document import Document, Object
 from lib.discovery.schemas import Schema, schema_of
@@ -78,7 +79,7 @@ def lists_of(document: Document) -> Lists:
     for path, item in document.objects(document.data["paths"]).items():
         whole = document.followed(item)
         operation = document.followed(whole.get("get"))
-        if not operation or not path.startswith("/") or not path.isprintable():
+        if not operation or not _is_path(path):
             continue
         one = _listed(document, path, whole, operation)
         if one is None:
@@ -94,6 +95,15 @@ def lists_of(document: Document) -> Lists:
         )
         raise ConfigError(message)
     return Lists(tuple(_named(found)), tuple(children))
+
+
+def _is_path(path: str) -> bool:
+    """Whether a table can have this path: below the address of the API, without anything that leads out of it."""
+    try:
+        checked_path(path)
+    except ValueError:
+        return False
+    return True
 
 
 def chosen(lists: Lists, wanted: str | None) -> tuple[Listed, ...]:

@@ -24,6 +24,7 @@ _MONEY = re.compile(r"-?[0-9]{1,29}(?:\.[0-9]{1,9})?")
 _FIELD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DEPTH = 6
 _MOST_FIELDS = 200
+_MOST_PARTS = 2000
 _DECIMALS = frozenset({"decimal", "decimal128", "money", "currency"})
 _EPOCHS = {"s": (1e8, 5e9), "ms": (1e11, 5e12)}
 """Numbers that are times since 1970, from 1973 to 2128."""
@@ -97,17 +98,36 @@ def _fields(names: Iterable[str]) -> list[str]:
     return list(found.values())[:_MOST_FIELDS]
 
 
-def of_schema(document: Document, node: Any, depth: int = 0) -> DataType | None:
-    """The type that a schema has; None where it does not say one."""
-    schema = schema_of(document, node)
-    if schema.kind == "array" and depth < _DEPTH:
-        element = of_schema(document, schema.items, depth + 1)
-        return None if element is None else Array(element)
-    if schema.kind == "object" and depth < _DEPTH:
-        fields = {name: of_schema(document, schema.properties[name], depth + 1) for name in _fields(schema.properties)}
-        known = tuple((name, kind) for name, kind in fields.items() if kind is not None)
+def of_schema(document: Document, node: Any) -> DataType | None:
+    """The type that a schema has; None where it says none, or more than a column can be."""
+    reader = _Reader(document)
+    found = reader.read(node, 0, frozenset())
+    return found if reader.parts <= _MOST_PARTS else None
+
+
+class _Reader:
+    """Reads a schema of many parts. One that leads to itself ends there."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self.parts = 0
+
+    def read(self, node: Any, depth: int, above: frozenset[str]) -> DataType | None:
+        """The type of a part, below schemas of these names."""
+        self.parts += 1
+        name = node.get("$ref") if isinstance(node, dict) else None
+        if self.parts > _MOST_PARTS or depth > _DEPTH or name in above:
+            return None
+        within = above | {name} if isinstance(name, str) else above
+        schema = schema_of(self._document, node)
+        if schema.kind == "array":
+            element = self.read(schema.items, depth + 1, within)
+            return None if element is None else Array(element)
+        if schema.kind != "object":
+            return _of_scalar(schema)
+        fields = {one: self.read(schema.properties[one], depth + 1, within) for one in _fields(schema.properties)}
+        known = tuple((one, kind) for one, kind in fields.items() if kind is not None)
         return Struct(known) if known else None
-    return _of_scalar(schema)
 
 
 def _of_scalar(schema: Schema) -> DataType | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from lib.discovery.document import Document, Object
 
-_MOST_JOINED = 8
+_MOST_JOINED = 200
 _KINDS = ("object", "array", "string", "integer", "number", "boolean")
 MOST_VALUES = 50
 
@@ -47,7 +47,7 @@ def schema_of(document: Document, node: Any) -> Schema:
     required: set[str] = set()
     merged: Object = {}
     nullable = False
-    parts = list(_parts(document, node, 0))
+    parts = list(_parts(document, node, set()))
     for part, is_choice in parts:
         types = part.get("type")
         named = [one for one in (types if isinstance(types, list) else [types]) if isinstance(one, str)]
@@ -58,7 +58,7 @@ def schema_of(document: Document, node: Any) -> Schema:
         nullable |= "null" in named or part.get("nullable") is True or _has_null(part)
         kinds.update(dict.fromkeys(one for one in named if one in _KINDS))
         if isinstance(part.get("properties"), dict):
-            properties = {**part["properties"], **properties}
+            properties = {**properties, **{k: v for k, v in part["properties"].items() if k not in properties}}
         if not is_choice and isinstance(part.get("required"), list):
             required |= {one for one in part["required"] if isinstance(one, str)}
         for key, value in part.items():
@@ -84,18 +84,21 @@ def schema_of(document: Document, node: Any) -> Schema:
     )
 
 
-def _parts(document: Document, node: Any, depth: int, *, is_choice: bool = False) -> Iterator[tuple[Object, bool]]:
-    """The schema itself and those that it is made of; `is_choice`: one of several, so what it requires need not hold."""
-    found = document.followed(node)
-    if not found or depth > _MOST_JOINED:
+def _parts(
+    document: Document, node: Any, seen: set[int], *, is_choice: bool = False
+) -> Iterator[tuple[Object, bool]]:
+    """The schema itself and those that it is made of, each once; `is_choice`: one of several, so what it requires need not hold."""
+    if id(node) in seen or len(seen) > _MOST_JOINED:
         return
+    seen.add(id(node))
+    found = document.followed(node)
     yield found, is_choice
     for word, chooses in (("allOf", False), ("oneOf", True), ("anyOf", True)):
         listed = found.get(word)
         parts = listed if isinstance(listed, list) else []
         real = [one for one in parts if not _is_null(one)]
         for one in real:
-            yield from _parts(document, one, depth + 1, is_choice=is_choice or (chooses and len(real) > 1))
+            yield from _parts(document, one, seen, is_choice=is_choice or (chooses and len(real) > 1))
 
 
 def _is_null(node: Any) -> bool:

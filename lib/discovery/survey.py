@@ -146,7 +146,10 @@ def surveyed(survey: Survey, env: Mapping[str, str], steps: Steps) -> Written:
     refused: dict[str, Refused] = {}
     for listed in survey.lists:
         with steps.step(listed.table) as step:
-            found = drafted(asker, listed, survey.document)
+            try:
+                found = drafted(asker, listed, survey.document)
+            except ConfigError as error:  # a schema without end; other lists may have none
+                found = Refused(str(error))
             if isinstance(found, Refused):
                 refused[listed.path], step.sign, step.result = found, BAD, found.message
                 continue
