@@ -102,7 +102,7 @@ def _say_preview(preview: Preview, name: str) -> None:
             *preview.contradictions,
         ]
         raise SourceIncompleteError("\n".join(lines))
-    say_plan(name, preview.plan)
+    say_plan(name, preview.plan, "nothing has landed yet")
     say([f"Next: read the comments in the YAML, then ./spark-submit.sh full-ingest --source {name}"])
 
 

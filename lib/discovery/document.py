@@ -25,6 +25,7 @@ _MOST_DEPTH = 200
 # Large documents of real services stay far below.
 _MOST_LOOKS = 3_000_000
 _MOST_STEPS = 20
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
 _SERVER_VARIABLE = re.compile(r"\{([^{}]+)\}")
 
@@ -192,7 +193,7 @@ def _from_json(text: str, name: str) -> Any:
 def _from_yaml(text: str, name: str) -> Any:
     try:
         # libyaml takes seconds for what takes minutes in Python. Nodes alone: no tag makes an object.
-        root = yaml.compose(text, Loader=yaml.CSafeLoader)
+        root = yaml.compose(text, Loader=_LOADER)
         return None if root is None else _Plain().value(root, 0)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1

@@ -162,6 +162,6 @@ def _stem(name: str, *, is_list: bool) -> str:
 def singular(table: str) -> str:
     """One of what a table holds: `companies`, company."""
     for many, one in (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("ses", "se"), ("s", "")):
-        if table.endswith(many) and len(table) > len(many) + 1 and not table.endswith("ss" if many == "s" else "\0"):
+        if table.endswith(many) and len(table) > len(many) + 1 and not table.endswith(("ss", "us")):
             return table.removesuffix(many) + one
     return {"people": "person", "children": "child"}.get(table, table)

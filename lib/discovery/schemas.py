@@ -84,9 +84,7 @@ def schema_of(document: Document, node: Any) -> Schema:
     )
 
 
-def _parts(
-    document: Document, node: Any, seen: set[int], *, is_choice: bool = False
-) -> Iterator[tuple[Object, bool]]:
+def _parts(document: Document, node: Any, seen: set[int], *, is_choice: bool = False) -> Iterator[tuple[Object, bool]]:
     """The schema itself and those that it is made of, each once; `is_choice`: one of several, so what it requires need not hold."""
     if id(node) in seen or len(seen) > _MOST_JOINED:
         return

@@ -92,8 +92,8 @@ def test_a_document_that_its_server_does_not_give_is_told() -> None:
     with served(lambda _: Answer({}, 404)) as (url, _), pytest.raises(SourceError) as error:
         read_document(f"{url}/openapi.json")
     assert str(error.value) == (
-        f"{url}/openapi.json: status 404: a JSON object without keys (2 bytes). If the document is not open to everybody, save it and "
-        "name the file"
+        f"{url}/openapi.json: status 404: a JSON object without keys (2 bytes). If the document is not open to everybody, save it "
+        "and name the file"
     )
 
 
@@ -193,7 +193,12 @@ def test_a_type_of_more_parts_than_a_column_has_is_none() -> None:
     [
         ([{"url": "https://api.example/v1/"}], None, "https://api.example/v1"),
         (
-            [{"url": "https://{region}.api.example:{port}/v1", "variables": {"region": {"default": "eu"}, "port": {"default": 8443}}}],
+            [
+                {
+                    "url": "https://{region}.api.example:{port}/v1",
+                    "variables": {"region": {"default": "eu"}, "port": {"default": 8443}},
+                }
+            ],
             None,
             "https://eu.api.example:8443/v1",
         ),
@@ -204,7 +209,7 @@ def test_a_type_of_more_parts_than_a_column_has_is_none() -> None:
         (None, "https://docs.example/a/openapi.json", "https://docs.example"),
         ("nonsense", None, None),
     ],
-)  # fmt: skip
+)
 def test_the_server_of_a_document(servers: Any, url: str | None, expected: str | None) -> None:
     assert Document({"servers": servers}, "doc", url).server() == expected
 

@@ -67,6 +67,7 @@ def test_what_document_and_rows_agree_on_is_required_and_nothing_else(folder: Pa
     assert orders.required == ("id", "user_id", "status", "amount")
 
 
+EITHER = "name an OpenAPI document, or its http(s) address"
 LISTS = {
     **{name: "/orders" for name in SERVICES if name not in ("stripe", "shopify", "salesforce")},
     "stripe": "/v1/orders",
@@ -216,7 +217,10 @@ def test_a_page_parameter_that_is_not_taken_is_seen(folder: Path) -> None:
             ["--url", "http://h.example/x?api_key=s3cret"],
             '--url: must not hold a secret (api_key); use api.auth, or params with "${ENV_NAME}"',
         ),
-        (["--url", "http://h.example/x", "--bearer-env", "NOT_SET"], "the environment variable NOT_SET is not set or is empty"),
+        (
+            ["--url", "http://h.example/x", "--bearer-env", "NOT_SET"],
+            "the environment variable NOT_SET is not set or is empty",
+        ),
         (
             ["--url", "http://h.example/x", "--bearer-env", "s3cret-token"],
             "an option that ends in -env takes the name of an environment variable, such as SHOP_TOKEN, never the secret",
@@ -229,16 +233,22 @@ def test_a_page_parameter_that_is_not_taken_is_seen(folder: Path) -> None:
             ["--url", "http://h.example/x", "--no-auth", "--bearer-env", "SHOP_TOKEN"],
             "--no-auth says that the API asks for no credentials, and another option names some",
         ),
-        (["--url", "http://h.example/x", "--token-url", "http://h"], "--token-url is where tokens are got, and needs --oauth2-env ID SECRET"),
+        (
+            ["--url", "http://h.example/x", "--token-url", "http://h"],
+            "--token-url is where tokens are got, and needs --oauth2-env ID SECRET",
+        ),
         (
             ["--url", "http://h.example/x", "--oauth2-env", "SHOP_TOKEN", "SHOP_TOKEN"],
             "--oauth2-env: nobody says where a token is got; name the address with --token-url URL",
         ),
         (["--url", "http://h.example/x", "--tables", "a,b"], "--tables: an address is one list, so it takes one name"),
-        (["--url", "http://h.example/x", "--api-url", "http://h"], "--api-url goes with --openapi; --url is the whole address of a list"),
-        (["--openapi", "nowhere.json"], "--openapi nowhere.json: there is no such file; name an OpenAPI document, or its http(s) address"),
+        (
+            ["--url", "http://h.example/x", "--api-url", "http://h"],
+            "--api-url goes with --openapi; --url is the whole address of a list",
+        ),
+        (["--openapi", "nowhere.json"], f"--openapi nowhere.json: there is no such file; {EITHER}"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_command_is_told_before_anything_is_asked(words: list[str], said: str, folder: Path) -> None:
     assert start(*words, status=2) == said
     assert no_file_in(folder)
