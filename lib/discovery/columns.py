@@ -23,7 +23,7 @@ _TIMES = re.compile(
     r"(_at|At|_on|_time|Time|_ts|timestamp|_date|Date|^created|^updated|^modified|^date)$|^created|^updated"
 )
 _PERSONAL = re.compile(
-    r"e?mail|phone|mobile|fax|(first|last|full|given|family|middle|maiden|nick|display|user|legal)name|surname|birth|^dob|ssn$"
+    r"e?mail|phone|mobile|fax|(first|last|full|given|family|middle|maiden|nick|user|legal)name|^displayname$|surname|birth|^dob|ssn$"
     r"|socialsecurity|passport|taxid|nationalid|iban|creditcard|cardnumber|address|street|postal|postcode|zip|^gender$|^sex$"
     r"|^login$|^ip$|^salutation$|^signature$|^contact$|^handle$"
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +14,7 @@ from lib.config.network import checked_url
 from lib.config.problems import lines_of, validated
 from lib.config.yaml_file import parse_yaml
 from lib.console import Steps, number_of
+from lib.discovery.candidates import MOST_SIZE
 from lib.discovery.credentials import Credentials, Given, check_needed, credentials_of
 from lib.discovery.document import Document
 from lib.discovery.drafts import Draft, drafted
@@ -158,6 +160,7 @@ def surveyed(survey: Survey, env: Mapping[str, str], steps: Steps) -> Written:
             if not found.proof.holds:
                 step.sign = WARNED
     _check_any(survey, drafts, refused)
+    drafts = _of_one_size(drafts)
     left_out = [f"{path}: {one.message}" for path, one in refused.items()]
     written = Written(
         survey.name,
@@ -170,6 +173,25 @@ def surveyed(survey: Survey, env: Mapping[str, str], steps: Steps) -> Written:
         survey.origin,
     )
     return loadable(written, env)
+
+
+def _of_one_size(drafts: Sequence[Draft]) -> list[Draft]:
+    """The drafts, with one size for lists that are asked for in one way: the least that the source was seen to cut pages to."""
+
+    def way(draft: Draft) -> str:
+        return json.dumps({key: value for key, value in draft.paging.settings.items() if key != "size"})
+
+    cut: dict[str, int] = {}
+    for one in drafts:
+        size = one.paging.settings.get("size")
+        if size is not None and not one.proof.is_whole:
+            cut[way(one)] = min(size, cut.get(way(one), size))
+    return [
+        replace(one, paging=replace(one.paging, settings={**one.paging.settings, "size": cut[way(one)]}))
+        if one.proof.holds and one.proof.is_whole and cut.get(way(one), MOST_SIZE) < one.paging.settings.get("size", 0)
+        else one
+        for one in drafts
+    ]
 
 
 def _check_any(survey: Survey, drafts: Sequence[Draft], refused: Mapping[str, Refused]) -> None:

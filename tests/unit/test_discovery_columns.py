@@ -125,6 +125,8 @@ def test_numbers_are_times_by_name_or_format_alone() -> None:
         ("street", "x", "things", True),
         ("address_id", 7, "things", False),
         ("ip", "10.0.0.1", "things", True),
+        ("displayName", "x", "things", True),
+        ("dag_display_name", "x", "things", False),
         ("name", "x", "things", False),
         ("name", "x", "users", True),
         ("name", "x", "shop_customers", True),

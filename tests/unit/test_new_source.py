@@ -123,6 +123,14 @@ def test_the_dry_run_shows_the_plan_masked_rows_and_the_proof(folder: Path) -> N
     assert said.rstrip().endswith("./spark-submit.sh full-ingest --source shop")
 
 
+def test_lists_that_are_asked_for_in_one_way_have_one_size(folder: Path) -> None:
+    with running(SERVICES["odata"]) as (url, _):
+        start("--openapi", str(saved(SERVICES["odata"], url, folder)))
+    source = source_in(folder)
+    assert [table.pagination for table in source.tables] == [None, None]
+    assert source.api.pagination.size == 50  # the first list has 40 rows, so a page of 100 held all of them
+
+
 def test_each_guess_has_a_comment_and_children_are_listed(folder: Path) -> None:
     service = SERVICES["spring"]
     with running(service) as (url, _):
