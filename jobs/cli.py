@@ -33,6 +33,10 @@ JOBS = {
     "status": ("jobs.status", "the last runs, what is published, what is failing"),
     "failures": ("jobs.failures", "the rows that failed the checks of a run"),
     "record-task": ("jobs.record_task", "record how a task of a DAG ended, in the metrics and by alerts"),
+    "new-source": (
+        "jobs.new_source",
+        "a source YAML and suites for an API, from its OpenAPI document or a list's address",
+    ),
     "explain-row": ("jobs.explain_row", "where one row came from, and what became of it"),
 }
 

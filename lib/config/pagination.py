@@ -69,14 +69,15 @@ class _Style(Settings):
         return path
 
     def _set_for_pages(self) -> list[tuple[str, str]]:
-        return [(getattr(self, key), key) for key in type(self).model_fields if key.endswith("_param")]
+        named = [(getattr(self, key), key) for key in type(self).model_fields if key.endswith("_param")]
+        return [(name, key) for name, key in named if name is not None]
 
 
 class _Sized(_Style):
     """A number of rows is asked for."""
 
-    size_param: Parameter = "size"
-    """Parameter with the number of rows a page."""
+    size_param: Parameter | None = "size"
+    """Parameter with the number of rows a page; `null` for a source that takes none."""
     size: Annotated[int, Field(ge=1)] = 100
     """Rows to ask for. If the server gives fewer on the first page, its number counts."""
 
@@ -114,7 +115,7 @@ class OffsetPagination(_Sized):
     style: Literal["offset"]
     offset_param: Parameter = "offset"
     """Parameter with the number of rows before the page."""
-    size_param: Parameter = "limit"
+    size_param: Parameter | None = "limit"
     first: Annotated[int, Field(ge=0, le=1)] = 0
     """Offset of the first row."""
 

@@ -81,6 +81,9 @@ RUN_ELSEWHERE = {
     ),
     "./spark-submit.sh --master k8s://https://... --conf spark.driver.host=driver.jobs.svc "
     "--conf spark.driver.bindAddress=0.0.0.0 \\": "unit/test_budget_address.py::test_the_example_of_the_docs_is_good",
+    "SHOP_TOKEN=... ./spark-submit.sh new-source shop --openapi https://shop.example/openapi.json --bearer-env SHOP_TOKEN": (
+        "unit/test_new_source.py::test_the_yaml_of_a_document_runs_unedited_and_lands_every_row"
+    ),
     "channels:": "unit/test_alerts_config.py::test_the_examples_of_the_docs_are_good",
     '{"master": "local[4]", "conf": {"spark.sql.shuffle.partitions": 8}, "options": ["--driver-memory", "4g"]}': (
         "unit/test_dags.py::test_the_variable_becomes_options_of_spark_submit"

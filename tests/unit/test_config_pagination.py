@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from lib.config.pagination import STYLES as SETTINGS
 from lib.config.pagination import Pagination
-from lib.source.paging import STYLES, paging_of
+from lib.source.paging import STYLES, Position, paging_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text("utf-8")
 SECTION = PAGE[PAGE.index("### `api.pagination`") : PAGE.index("### `api.limits`")]
@@ -34,6 +34,17 @@ def test_every_style_has_an_example() -> None:
 def test_an_example_is_taken_and_reaches_the_class_of_its_style(shown: dict[str, Any]) -> None:
     paging = paging_of(TypeAdapter(Pagination).validate_python(shown))
     assert {name: getattr(paging, name) for name in shown} == shown
+
+
+@pytest.mark.parametrize("style", [style for style in SETTINGS if style not in ("range", "none")])
+def test_a_source_that_takes_no_size_is_asked_for_none(style: str) -> None:
+    more = {"keyset": {"by": "id"}}.get(style, {})
+    settings = TypeAdapter(Pagination).validate_python({"style": style, "size_param": None, **more})
+    asked = [name for name, _ in paging_of(settings).params(Position(2, given=10))]
+    assert asked == {"page": ["page"], "offset": ["offset"]}.get(style, [])
+    assert list(settings.parameters) == {
+        "page": ["page"], "offset": ["offset"], "cursor": ["cursor"], "keyset": ["after"]
+    }.get(style, [])  # fmt: skip
 
 
 @pytest.mark.parametrize("style", SETTINGS)

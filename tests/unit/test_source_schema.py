@@ -281,8 +281,8 @@ def test_the_page_has_every_key_that_a_yaml_may_have() -> None:
         "| `concurrency` | whole number (1 to 1,000) | `16` | Page requests in flight. |",
         "| `requests_per_second` | number (more than 0) | `null` | Requests sent in a second, repeated ones included; "
         "`null` for no limit. |",
-        "| `size_param` | query parameter, or `body:` with a place in the body | `limit` | Parameter with the number of rows a "
-        "page. |",
+        "| `size_param` | query parameter, or `body:` with a place in the body or `null` | `limit` | Parameter with the number of "
+        "rows a page; `null` for a source that takes none. |",
         '| `token` | `"${ENV_NAME}"` | required | The token. |',
         "| `limits` | [`api.limits`](#apilimits) | all defaults | What the source is asked for at most, by the whole cluster "
         "together. |",

@@ -35,16 +35,16 @@ class PageNumbers(Paging):
 
     def params(self, position: Position) -> Values:
         """The number of the page."""
-        return (self.page_param, position.number), (self.size_param, self.size)
+        return ((self.page_param, position.number), *self.asked_size)
 
     def own(self, told: Told, position: Position) -> tuple[int | None, int | None]:
         """Where the answer has them under the names of the parameters."""
-        return whole(at(told.answer, bare(self.page_param))), whole(at(told.answer, bare(self.size_param)))
+        return whole(at(told.answer, bare(self.page_param))), whole(at(told.answer, self.size_place))
 
     @property
     def places(self) -> tuple[str, ...]:
         """The two parameters and the two counts."""
-        return bare(self.page_param), bare(self.size_param), self.total or "", self.pages or ""
+        return bare(self.page_param), self.size_place, self.total or "", self.pages or ""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Offsets(Paging):
     A step is what the source gives on its first page, which may be less than what it was asked for.
     """
 
-    size_param: str = "limit"
+    size_param: str | None = "limit"
     offset_param: str = "offset"
     first: int = 0
 
@@ -71,11 +71,11 @@ class Offsets(Paging):
 
     def params(self, position: Position) -> Values:
         """The number of rows before the page."""
-        return (self.offset_param, self._offset(position)), (self.size_param, self.size)
+        return ((self.offset_param, self._offset(position)), *self.asked_size)
 
     def own(self, told: Told, position: Position) -> tuple[int | None, int | None]:
         """The number of the page that begins at the answer's offset, or a row beside it, as the two may count from 0 and 1."""
-        offset, size = (whole(at(told.answer, bare(name))) for name in (self.offset_param, self.size_param))
+        offset, size = (whole(at(told.answer, name)) for name in (bare(self.offset_param), self.size_place))
         if offset is None or not position.given:
             return None, size
         return 1 + round((offset - self.first) / position.given), size
@@ -86,7 +86,7 @@ class Offsets(Paging):
     @property
     def places(self) -> tuple[str, ...]:
         """The two parameters and the count."""
-        return bare(self.offset_param), bare(self.size_param), self.total or ""
+        return bare(self.offset_param), self.size_place, self.total or ""
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ class Paging(ABC):
     `names_addresses`: a cursor is a whole address. `has_first`: the setting `first` says where it begins.
     """
 
-    size_param: str = "size"
+    size_param: str | None = "size"
     size: int = 100
     items: str = "items"
     total: str | None = "total"
@@ -77,6 +77,16 @@ class Paging(ABC):
     @abstractmethod
     def params(self, position: Position) -> Values:
         """What asks for a position in the query or the body, as far as it may be shown."""
+
+    @property
+    def asked_size(self) -> Values:
+        """What asks for the rows a page; nothing for a source that takes no size."""
+        return () if self.size_param is None else ((self.size_param, self.size),)
+
+    @property
+    def size_place(self) -> str:
+        """Where an answer may say its size: under the name of the parameter. Empty for a source that takes none."""
+        return "" if self.size_param is None else bare(self.size_param)
 
     @classmethod
     def question(cls) -> str:

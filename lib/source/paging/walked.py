@@ -14,7 +14,7 @@ from lib.source.answer import HEADER, at, at_or_in_header, is_null_itself, says
 from lib.source.json_text import Json
 from lib.source.links import next_link
 from lib.source.paging.hints import LINK, more_elsewhere
-from lib.source.paging.style import Paging, Position, Told, Values, bare, in_body
+from lib.source.paging.style import Paging, Position, Told, Values, in_body
 
 _WHOLE = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 
@@ -32,12 +32,12 @@ class _Walked(Paging, ABC):
 
     def params(self, position: Position) -> Values:
         """The size alone: what names the page is hidden."""
-        return ((self.size_param, self.size),)
+        return self.asked_size
 
     @property
     def places(self) -> tuple[str, ...]:
         """The size and the count."""
-        return tuple(place for place in (bare(self.size_param), self.total or "") if not place.startswith(HEADER))
+        return tuple(place for place in (self.size_place, self.total or "") if not place.startswith(HEADER))
 
     def _ends(self, told: Told) -> None:
         """Take an answer that names no next page where it should for the end of the walk.

@@ -1,0 +1,271 @@
+"""The columns of a table: from the rows that were read and from the document's schema of one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lib.config import Array, DataType, Scalar, Struct, is_column_name
+from lib.config.columns import MAX_JSON_KEY
+from lib.config.source_names import is_name
+from lib.discovery import kinds
+from lib.discovery.document import Document
+from lib.discovery.schemas import Schema, schema_of
+from lib.discovery.signs import plain
+
+Row = dict[str, Any]
+_MOST_COLUMNS = 500
+_LONGEST_TYPE = 5000
+_ATTRIBUTES = "attributes"
+_TIMES = re.compile(
+    r"(_at|At|_on|_time|Time|_ts|timestamp|_date|Date|^created|^updated|^modified|^date)$|^created|^updated"
+)
+_PERSONAL = re.compile(
+    r"e?mail|phone|mobile|fax|(first|last|full|given|family|middle|maiden|nick|user|legal)name|^displayname$|surname|birth|^dob|ssn$"
+    r"|socialsecurity|passport|taxid|nationalid|iban|creditcard|cardnumber|address|street|postal|postcode|zip|^gender$|^sex$"
+    r"|^login$|^ip$|^salutation$|^signature$|^contact$|^handle$"
+)
+_NOT_PERSONAL = re.compile(r"(id|ids|count|at|type|status|verified|enabled|format|template|subject|lang|currency)$")
+_NUMBERS_TOO = re.compile(r"phone|mobile|fax|birth|ssn|passport|taxid|nationalid|cardnumber|zip|postal|postcode")
+_FORMATS = frozenset({"email", "idn-email", "phone", "ipv4", "ipv6", "phone-number"})
+_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]+\.[^@\s]+")
+_PHONE = re.compile(r"\+[0-9][0-9 ()/.-]{6,20}")
+_PEOPLE = (
+    *(
+        "user",
+        "customer",
+        "contact",
+        "person",
+        "people",
+        "employee",
+        "member",
+        "patient",
+        "subscriber",
+        "lead",
+        "student",
+    ),
+    *(
+        "driver",
+        "guest",
+        "player",
+        "author",
+        "candidate",
+        "attendee",
+        "passenger",
+        "worker",
+        "recipient",
+        "owner",
+        "assignee",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A column as it is guessed. `key` is that of the JSON; `path` leads to it where it is nested. `because` is for a comment."""
+
+    name: str
+    key: str
+    kind: DataType
+    required: bool = False
+    pii: bool = False
+    epoch: str | None = None
+    path: str | None = None
+    description: str = ""
+    values: tuple[str, ...] = ()
+    because: tuple[str, ...] = ()
+
+    @property
+    def is_scalar(self) -> bool:
+        """Whether it can be a key, or point at one."""
+        return not isinstance(self.kind, Array | Struct)
+
+    @property
+    def is_time(self) -> bool:
+        """Whether it is a date or a timestamp."""
+        return self.epoch is not None or self.kind in (kinds.DATE, kinds.TIMESTAMP)
+
+    def of(self, row: Row) -> Any:
+        """The value that a row has."""
+        if self.path is None:
+            return row.get(self.key)
+        inner = row.get(_ATTRIBUTES)
+        return inner.get(self.key) if isinstance(inner, dict) else None
+
+    def is_in(self, row: Row) -> bool:
+        """Whether a row has the key, be its value null."""
+        inner = row if self.path is None else row.get(_ATTRIBUTES)
+        return isinstance(inner, dict) and self.key in inner
+
+
+@dataclass(frozen=True)
+class Columns:
+    """All columns of a table; `left_out` has a line for each key that is none. `is_sparse`: some rows lack some of them."""
+
+    found: tuple[Found, ...]
+    left_out: tuple[str, ...] = ()
+    is_sparse: bool = False
+
+
+def columns_of(document: Document | None, node: Any, rows: Sequence[Row], table: str) -> Columns:
+    """The columns of a table. A row's schema is `node`; without rows the document alone speaks."""
+    schema = Schema() if document is None else schema_of(document, node)
+    guesser = _Guesser(document, table, rows)
+    flat = _is_flat(schema, rows)
+    keys = dict.fromkeys([*schema.properties, *(key for row in rows for key in row)])
+    for key in list(keys)[: _MOST_COLUMNS * 2]:
+        if not (flat and key == _ATTRIBUTES):
+            guesser.add(key, schema, rows)
+    if flat:
+        inner = Schema() if document is None else schema_of(document, schema.properties.get(_ATTRIBUTES))
+        below = [row[_ATTRIBUTES] for row in rows if isinstance(row.get(_ATTRIBUTES), dict)]
+        for key in dict.fromkeys([*inner.properties, *(key for row in below for key in row)]):
+            guesser.add(key, inner, below, is_nested=True)
+    return guesser.columns()
+
+
+def _is_flat(schema: Schema, rows: Sequence[Row]) -> bool:
+    """Whether a row keeps its values in `attributes`, as JSON:API has it."""
+    if rows:
+        return all(isinstance(row.get(_ATTRIBUTES), dict) and {"id", "type"} <= row.keys() for row in rows)
+    return {"id", "type", _ATTRIBUTES} <= schema.properties.keys()
+
+
+class _Guesser:
+    def __init__(self, document: Document | None, table: str, rows: Sequence[Row]) -> None:
+        self._document, self._table, self._n_rows = document, table, len(rows)
+        self._found: list[Found] = []
+        self._left_out: list[str] = []
+        self._names: set[str] = set()
+        self._is_sparse = not rows
+
+    def columns(self) -> Columns:
+        return Columns(tuple(self._found), tuple(self._left_out), self._is_sparse)
+
+    def add(self, key: str, schema: Schema, rows: Sequence[Row], *, is_nested: bool = False) -> None:
+        node = schema.properties.get(key)
+        there = [row for row in rows if key in row]
+        values = [row[key] for row in there]
+        if rows and not there:
+            self._leave(key, "no row that was read has it")
+            return
+        try:
+            seen = kinds.of_values(values)
+        except kinds.MixedError as error:
+            self._leave(key, str(error))
+            return
+        said = None if self._document is None else kinds.of_schema(self._document, node)
+        kind = kinds.agreed(said, seen, values)
+        if kind is None:
+            self._leave(key, "is null or empty on all rows that were read" if rows else "has no type in the document")
+            return
+        name = self._name(key)
+        nested_ok = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key) is not None
+        if name is None or len(kind.ddl) > _LONGEST_TYPE or (is_nested and not nested_ok):
+            self._leave(key, "can be no column of its own")
+            return
+        one = Schema() if self._document is None or node is None else schema_of(self._document, node)
+        epoch = self._epoch(key, kind, one, values)
+        kind = kinds.TIMESTAMP if epoch else kind
+        because: list[str] = []
+        if said is not None and seen is not None and kind != said and epoch is None:
+            because.append(f"the document says {_short(said)}, and the rows that were read are {_short(kind)}")
+        elif said is None and rows:
+            because.append("type from the rows that were read")
+        if epoch:
+            because.append(f"its numbers are times in {'seconds' if epoch == 's' else 'milliseconds'} since 1970")
+        personal = _personal(key, one, kind, values, self._table)
+        if personal:
+            because.append(f"personal by its {personal}")
+        documented = node is not None and key in schema.required and not one.is_nullable
+        is_full = bool(rows) and len(there) == len(rows) and all(value is not None for value in values)
+        self._is_sparse |= len(there) < len(rows)
+        self._found.append(
+            Found(
+                name=name,
+                key=key,
+                kind=kind,
+                required=documented and is_full,
+                pii=personal is not None,
+                epoch=epoch,
+                path=f"{_ATTRIBUTES}.{key}" if is_nested else None,
+                description=one.description,
+                values=one.values if kind == kinds.STRING and not personal else (),
+                because=tuple(because),
+            )
+        )
+
+    def _leave(self, key: str, why: str) -> None:
+        shown = key if is_name(key) else "a key that may be a value (not shown)"
+        self._left_out.append(f"{shown}: {why}")
+
+    def _epoch(self, key: str, kind: DataType, schema: Schema, values: list[Any]) -> str | None:
+        if kind not in (kinds.BIGINT, kinds.DOUBLE):
+            return None
+        is_said = schema.format.lower() in ("unix-time", "unix_time", "timestamp", "epoch", "unixtime")
+        return kinds.epoch_of(values) if is_said or _TIMES.search(key) else None
+
+    def _name(self, key: str) -> str | None:
+        """A name for the column: the key itself where it is one, else what is left of it, with a number where it is taken."""
+        if not key or len(key) > MAX_JSON_KEY or not key.isprintable() or len(self._found) >= _MOST_COLUMNS:
+            return None
+        name = key if is_column_name(key) else re.sub(r"[^A-Za-z0-9]+", "_", key).strip("_")[:200]
+        if name and not re.match(r"[A-Za-z_]", name):
+            name = f"c_{name}"
+        options = [name, *(f"{name}_{n}" for n in range(2, 100))]
+        free = (one for one in options if is_column_name(one) and one.lower() not in self._names)
+        found = next(free, None)
+        if found is not None:
+            self._names.add(found.lower())
+        return found
+
+
+def _personal(key: str, schema: Schema, kind: DataType, values: Iterable[Any], table: str) -> str | None:
+    """By what a column is personal: its name, its format, its values, a part of it. None: it is not."""
+    if schema.format.lower() in _FORMATS:
+        return "format"
+    if _is_named_personal(key, kind, table):
+        return "name"
+    texts = [text for value in values for text in _texts(value)]
+    if any(_EMAIL.fullmatch(text) or _PHONE.fullmatch(text) for text in texts):
+        return "values"
+    person = key if _is_people(key) else ""
+    if any(_is_named_personal(part, inner, person) for part, inner in _all_parts(kind)):
+        return "parts"
+    return None
+
+
+def _is_named_personal(key: str, kind: DataType, table: str) -> bool:
+    name = plain(key)
+    if name in ("name", "title") and _is_people(table) and name == "name" and kind == kinds.STRING:
+        return True
+    if not _PERSONAL.search(name) or kind == kinds.BOOLEAN or _NOT_PERSONAL.search(name):
+        return False
+    is_number = isinstance(kind, Scalar) and kind.name in ("bigint", "double", "date", "timestamp")
+    return not is_number or _NUMBERS_TOO.search(name) is not None
+
+
+def _is_people(name: str) -> bool:
+    words = set(re.split(r"[^a-z]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()))
+    return any(person in words or f"{person}s" in words for person in _PEOPLE)
+
+
+def _all_parts(kind: DataType) -> Iterator[tuple[str, DataType]]:
+    for name, inner in kinds.parts_of(kind):
+        yield name, inner
+        yield from _all_parts(inner)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts in a value, however deep."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _texts(one)
+
+
+def _short(kind: DataType) -> str:
+    return kind.ddl if len(kind.ddl) <= 40 else f"{kind.ddl.partition('<')[0]}<...>"

@@ -1,0 +1,223 @@
+"""A table as it is guessed: the list is asked for a few pages, and the first style that these pages prove is taken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from lib.config.pagination import STYLES
+from lib.discovery.candidates import Candidate, Evidence, Heard, candidates_of
+from lib.discovery.columns import Columns, Row, columns_of
+from lib.discovery.document import Document
+from lib.discovery.endpoints import Listed
+from lib.discovery.identity import Key, key_of, newest_of
+from lib.discovery.probe import Asker, Proof, Refused, prove, rows_at
+from lib.discovery.signs import (
+    ITEMS,
+    NO_ITEMS,
+    plain,
+)
+from lib.discovery.trials import evidence_of, first_answer
+from lib.source.access import Access, Fixed, fixed_of
+from lib.source.paging import paging_of
+
+_MOST_CANDIDATES = 6
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A table as it will be written. `proof` is what two of its pages say."""
+
+    listed: Listed
+    paging: Candidate
+    columns: Columns
+    key: Key
+    newest_by: str | None
+    rows: Sequence[Row] = field(repr=False)
+    proof: Proof
+    failed: tuple[str, ...] = ()
+
+    @property
+    def table(self) -> str:
+        """Its name."""
+        return self.listed.table
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all rows of the list were read."""
+        return self.proof.holds and self.proof.is_whole
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the source counts its rows."""
+        return self.paging.settings.get("total") is not None
+
+
+def drafted(asker: Asker, listed: Listed, document: Document | None) -> Draft | Refused:
+    """The table that a list becomes; what was refused where it cannot be read, or has nothing that names a row."""
+    if listed.needs:
+        names = ", ".join(listed.needs)
+        return Refused(
+            f"needs a value that the document does not say: {names}; write it under params: or headers: of the table"
+        )
+    fixed = _fixed(asker, listed)
+    first = first_answer(asker, listed, fixed)
+    if isinstance(first, Refused):
+        return first
+    heard, size = first
+    items = _items_of(heard, listed)
+    if items is None:
+        return Refused("the answer holds no list of objects")
+    heard = replace(heard, rows=rows_at(heard.answer, items))
+    evidence = evidence_of(asker, listed, document, fixed, heard, items, size)
+    rows = _distinct(row for one in evidence.heard for row in one.rows)
+    columns = columns_of(document, listed.row, rows, listed.table)
+    key = key_of(columns.found, rows, listed.table)
+    by = _json_key(columns, key)
+    evidence = replace(evidence, key=by[0] if len(by) == 1 else None)
+    paging, proof, failed = _proved(asker, listed, fixed, evidence, by)
+    rows = _distinct([*rows, *proof.rows])
+    columns = columns_of(document, listed.row, rows, listed.table)
+    key = key_of(columns.found, rows, listed.table)
+    if key is None or not columns.found:
+        why = "no column, and no three of them together, names a row" if columns.found else "its rows have no columns"
+        return Refused(f"{why}; write the table by hand, with key: and the columns that name a row")
+    return Draft(listed, paging, columns, key, newest_of(columns.found), rows, proof, failed)
+
+
+def _fixed(asker: Asker, listed: Listed) -> Fixed:
+    """What goes with every request for the list."""
+    of_api = fixed_of(asker.api)
+    own = tuple(listed.fixed.items())
+    return replace(of_api, params=(*of_api.params, *own), headers=(*of_api.headers, *listed.headers.items()))
+
+
+def _items_of(heard: Heard, listed: Listed) -> str | None:
+    """Where the rows are: at the place that the document says, if there is a list, else where one is found."""
+    answer = heard.answer
+    if listed.items is not None and _is_list(_at(answer, listed.items)):
+        return listed.items
+    if isinstance(answer, list):
+        return "$"
+    last = plain(listed.path.rstrip("/").rpartition("/")[2])
+    level: list[tuple[tuple[str, ...], Any]] = [((), answer)]
+    for _ in range(3):
+        found: list[tuple[tuple[bool, int], str]] = []
+        below: list[tuple[tuple[str, ...], Any]] = []
+        for before, one in level:
+            for key, value in one.items() if isinstance(one, dict) else ():
+                name, path = plain(key), (*before, key)
+                if not key or any(sign.isspace() or sign == "." for sign in key) or name in NO_ITEMS:
+                    continue
+                if _is_list(value):
+                    rank = 0 if name == last else ITEMS.index(name) + 1 if name in ITEMS else 100
+                    found.append(((not value, rank), ".".join(path)))
+                elif isinstance(value, dict):
+                    below.append((path, value))
+        if found:
+            return min(found, key=lambda one: one[0])[1]
+        level = below
+    return None
+
+
+def _at(answer: Any, place: str) -> Any:
+    found = answer
+    for key in [] if place == "$" else place.split("."):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+
+
+def _distinct(rows: Any) -> list[Row]:
+    return list({json.dumps(row, sort_keys=True): row for row in rows}.values())
+
+
+def _json_key(columns: Columns, key: Key | None) -> tuple[str, ...]:
+    """The keys of the JSON that name a row, as far as they are at its top."""
+    by_name = {one.name: one for one in columns.found}
+    names = [] if key is None else [by_name[name] for name in key.columns]
+    return tuple(one.key for one in names) if all(one.path is None for one in names) else ()
+
+
+def access_for(asker: Asker, listed: Listed, fixed: Fixed, settings: Mapping[str, Any]) -> Access | None:
+    """What asks for the pages of a list in a style; None where these cannot be settings."""
+    try:
+        checked = STYLES[str(settings["style"])].model_validate(dict(settings))
+    except ValidationError:
+        return None
+    paging = paging_of(checked)  # type: ignore[arg-type]  # each class of STYLES is one of Pagination
+    return replace(Access.of(asker.api), paging=paging, own_paging=(), fixed=((listed.table, fixed),))
+
+
+def _proved(
+    asker: Asker, listed: Listed, fixed: Fixed, evidence: Evidence, by: tuple[str, ...]
+) -> tuple[Candidate, Proof, tuple[str, ...]]:
+    """The first style that two pages prove; the likeliest where none does. With why the others before it are not."""
+    failed: list[str] = []
+    first: tuple[Candidate, Proof] | None = None
+    takes_size = len({one.n_rows for one in evidence.heard}) > 1
+    for candidate in candidates_of(evidence)[:_MOST_CANDIDATES]:
+        if candidate.style == "none" and takes_size and first is not None:
+            break  # the source gives pages, so one answer is not all
+        begun = _begun(asker, listed, fixed, evidence, candidate)
+        access = access_for(asker, listed, fixed, begun.settings)
+        if access is None:
+            continue
+        proof = prove(access, listed.table, listed.path, asker.gate, by)
+        if proof.holds:
+            return _as_given(begun, proof), proof, tuple(failed)
+        failed.append(f"{begun.style}: {proof.said}")
+        first = first or (begun, proof)
+    if first is None:
+        first = (
+            Candidate({"style": "none", "items": evidence.items, "total": None}),
+            Proof("no style could be tried"),
+        )
+    return *first, tuple(failed[1:])
+
+
+def _as_given(candidate: Candidate, proof: Proof) -> Candidate:
+    """The style with the size that the source gives, where it is less than was asked for."""
+    asked, given = candidate.settings.get("size"), proof.n_given
+    if asked is None or proof.is_whole or not 0 < given < asked:
+        return candidate
+    because = {**candidate.because, "size": "the most that the source gives"}
+    return Candidate({**candidate.settings, "size": given}, because)
+
+
+def _begun(asker: Asker, listed: Listed, fixed: Fixed, evidence: Evidence, candidate: Candidate) -> Candidate:
+    """The style with the number that the source begins with, 0 or 1, by what it gives for both."""
+    if candidate.style not in ("page", "offset"):
+        return candidate
+    settings = candidate.settings
+    name = str(settings[f"{candidate.style}_param"])
+    known = evidence.parameters.get(name)
+    said = (
+        None
+        if known is None
+        else next((one for one in (known.schema.default, known.schema.minimum) if one in (0, 1)), None)
+    )
+    size = {evidence.size_param: settings["size"]} if evidence.size_param else {}
+    base = [json.dumps(row, sort_keys=True) for row in evidence.heard[0].rows]
+    zero, one = (_texts(asker.raw(listed.path, {name: n, **size}, fixed, evidence.items)) for n in (0, 1))
+    if candidate.style == "offset":
+        first = 1 if base and one == base else 0
+    elif base and (one == base or zero == base):
+        first = 1 if one == base else 0
+    else:
+        first = 1 if said is None else said
+    why = "by what the source gives for 0 and for 1" if base else "as the document says, or usual"
+    usual = 1 if candidate.style == "page" else 0
+    because = candidate.because if first == usual else {**candidate.because, "first": why}
+    return Candidate({**settings, "first": first}, because)
+
+
+def _texts(found: Heard | Refused) -> list[str]:
+    return [] if isinstance(found, Refused) else [json.dumps(row, sort_keys=True) for row in found.rows]

@@ -1,0 +1,278 @@
+"""The lists of an OpenAPI document: each GET without placeholders in its path whose answer holds a list of objects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from lib.config import DERIVED_NAMES
+from lib.config.network import checked_path
+from lib.config.suggest import did_you_mean
+from lib.discovery.document import Document, Object
+from lib.discovery.schemas import Schema, schema_of
+from lib.discovery.signs import CURSOR, ITEMS, KEYSET, NO_ITEMS, OFFSET, PAGE, SIZE, first_named, plain
+from lib.errors import ConfigError
+
+_DEPTH = 2
+# With these the answer has the number of all rows.
+_COUNTS = frozenset({"count", "includetotal", "includetotals", "includecount", "withtotal", "withcount", "totalcount"})
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a list: where it goes (`query`, `header` or `path`), and what the document says of its value."""
+
+    name: str
+    where: str
+    is_required: bool
+    schema: Schema
+
+
+def unknown(name: str) -> Parameter:
+    """A query parameter of which no document says anything."""
+    return Parameter(name, "query", is_required=False, schema=Schema())
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A list as the document has it: the table it becomes, its path, its parameters, where its rows are and what they are.
+
+    `items` is None where the document does not say. `answer` and `row` are schemas as they are written.
+    """
+
+    table: str
+    path: str
+    description: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    items: str | None = None
+    answer: Any = None
+    row: Any = None
+    security: tuple[Object, ...] | None = None
+    fixed: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+
+    @property
+    def queries(self) -> dict[str, Parameter]:
+        """Its query parameters by name."""
+        return {one.name: one for one in self.parameters if one.where == "query"}
+
+
+@dataclass(frozen=True)
+class Lists:
+    """What a document has: its lists, and the paths of lists that each belong to a row of another one."""
+
+    tables: tuple[Listed, ...]
+    children: tuple[str, ...]
+
+
+def lists_of(document: Document) -> Lists:
+    """All lists of a document, in its order.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    found: list[Listed] = []
+    children: list[str] = []
+    for path, item in document.objects(document.data["paths"]).items():
+        whole = document.followed(item)
+        operation = document.followed(whole.get("get"))
+        if not operation or not _is_path(path):
+            continue
+        one = _listed(document, path, whole, operation)
+        if one is None:
+            continue
+        if "{" in path:
+            children.append(path)
+        else:
+            found.append(one)
+    if not found:
+        message = (
+            f"{document.name}: no path of it gives a list: there is no GET without {{placeholders}} whose answer is an array of "
+            "objects, or an object with one"
+        )
+        raise ConfigError(message)
+    return Lists(tuple(_named(found)), tuple(children))
+
+
+def _is_path(path: str) -> bool:
+    """Whether a table can have this path: below the address of the API, without anything that leads out of it."""
+    try:
+        checked_path(path)
+    except ValueError:
+        return False
+    return True
+
+
+def chosen(lists: Lists, wanted: str | None) -> tuple[Listed, ...]:
+    """The lists that `--tables` names, by table or path; all of them for None.
+
+    Raises:
+        ConfigError: there is no such list.
+    """
+    if wanted is None:
+        return lists.tables
+    by_name = {one.table: one for one in lists.tables} | {one.path: one for one in lists.tables}
+    names = [name.strip() for name in wanted.split(",") if name.strip()]
+    known = [one.table for one in lists.tables]
+    shown = ", ".join(known[:30]) + (f" and {len(known) - 30:,} others" if len(known) > 30 else "")
+    if unknown := [name for name in names if name not in by_name]:
+        lines = [f"--tables: the document has no list {name[:100]!r}{did_you_mean(name, known)}" for name in unknown]
+        raise ConfigError("\n".join([*lines, f"It has {shown}."]))
+    if not names:
+        raise ConfigError(f"--tables names no table (the document has {shown})")
+    return tuple(one for one in lists.tables if one.table in names or one.path in names)
+
+
+def _listed(document: Document, path: str, item: Object, operation: Object) -> Listed | None:
+    parameters = _parameters(document, item, operation)
+    answer = _answer(document, operation)
+    place, row = _rows(document, answer, path) if answer is not None else (None, None)
+    is_paged = any(
+        first_named({one.name: one for one in parameters if one.where == "query"}, names) is not None
+        for names in (PAGE, OFFSET, SIZE, CURSOR, KEYSET)
+    )
+    schema = schema_of(document, answer)
+    if place is None and not (is_paged and not schema.kinds and not schema.properties):
+        return None
+    if place not in (None, "$") and not is_paged and not _is_envelope(schema, str(place), path):
+        return None
+    security = operation.get("security", document.data.get("security"))
+    listed = Listed(
+        table="",
+        path=path,
+        description=_sentence(operation),
+        parameters=parameters,
+        items=place,
+        answer=answer,
+        row=row,
+        security=tuple(one for one in security if isinstance(one, dict)) if isinstance(security, list) else None,
+    )
+    return _with_fixed(listed)
+
+
+def _sentence(operation: Object) -> str:
+    return next((operation[key] for key in ("summary", "description") if isinstance(operation.get(key), str)), "")
+
+
+def _parameters(document: Document, item: Object, operation: Object) -> tuple[Parameter, ...]:
+    """Those of the path and those of the operation, which go before."""
+    found: dict[tuple[str, str], Parameter] = {}
+    for source in (item, operation):
+        listed = source.get("parameters")
+        for node in listed if isinstance(listed, list) else []:
+            one = document.followed(node)
+            name, where = one.get("name"), one.get("in")
+            if not isinstance(name, str) or not isinstance(where, str) or not name or not name.isprintable():
+                continue
+            content = document.objects(one.get("content"))
+            written = one.get(
+                "schema", next((document.followed(kind).get("schema") for kind in content.values()), None)
+            )
+            found[name, where] = Parameter(name, where, one.get("required") is True, schema_of(document, written))
+    return tuple(found.values())
+
+
+def _answer(document: Document, operation: Object) -> Any:
+    """The schema of the answer that brings the list; None where it is no JSON."""
+    responses = document.objects(operation.get("responses"))
+    good = [code for code in responses if re.fullmatch(r"2\d\d|2XX|2xx", code)]
+    for code in [*sorted(good), *(["default"] if "default" in responses and not good else [])]:
+        for kind, media in document.objects(document.followed(responses[code]).get("content")).items():
+            if re.match(r"\*/\*|(application|text)/([\w.+-]*\+)?json", kind):
+                return document.followed(media).get("schema", {})
+    return None
+
+
+def _rows(document: Document, answer: Any, path: str) -> tuple[str | None, Any]:
+    """Where the rows are in the answer, and the schema of one; nothing where there are none."""
+    schema = schema_of(document, answer)
+    if schema.kind == "array" or (schema.has_items and not schema.properties):
+        return ("$", schema.items) if _is_row(document, schema.items) else (None, None)
+    last = plain(_segments(path)[-1]) if _segments(path) else ""
+    level: list[tuple[tuple[str, ...], Schema]] = [((), schema)]
+    for _ in range(_DEPTH):
+        found: list[tuple[tuple[int, int], str, Any]] = []
+        below: list[tuple[tuple[str, ...], Schema]] = []
+        for before, one in level:
+            for number, (key, node) in enumerate(one.properties.items()):
+                name, inner = plain(key), schema_of(document, node)
+                if not key or re.search(r"[\s.]", key) or name in NO_ITEMS:
+                    continue
+                if inner.kind == "array" and _is_row(document, inner.items):
+                    rank = 0 if name == last else ITEMS.index(name) + 1 if name in ITEMS else 100
+                    found.append(((rank, number), ".".join((*before, key)), inner.items))
+                elif inner.properties:
+                    below.append(((*before, key), inner))
+        if found:
+            _, place, row = min(found, key=lambda one: one[0])
+            return place, row
+        level = below
+    return None, None
+
+
+def _is_row(document: Document, node: Any) -> bool:
+    schema = schema_of(document, node)
+    return schema.kind == "object" or bool(schema.properties) or not schema.kinds
+
+
+def _is_envelope(schema: Schema, place: str, path: str) -> bool:
+    """Whether an object is the envelope of a list, and not one thing with a list among what it has."""
+    name = plain(place.rpartition(".")[2])
+    segments = _segments(path)
+    return name in ITEMS or (bool(segments) and name == plain(segments[-1])) or len(schema.properties) == 1
+
+
+def _with_fixed(listed: Listed) -> Listed:
+    """The list with the parameters that every request needs; those that nobody knows a value for are what it `needs`."""
+    fixed: dict[str, str] = {}
+    headers: dict[str, str] = {}
+    needs: list[str] = []
+    for one in listed.parameters:
+        if one.where == "query" and one.schema.kind == "boolean" and plain(one.name) in _COUNTS:
+            fixed[one.name] = "true"
+            continue
+        if not one.is_required or one.where not in ("query", "header") or _is_of_paging(one.name):
+            continue
+        if one.where == "header" and plain(one.name) in ("accept", "contenttype", "authorization"):
+            continue
+        only = one.schema.values[0] if len(one.schema.values) == 1 else one.schema.default
+        if isinstance(only, bool):
+            only = str(only).lower()
+        if isinstance(only, str | int | float) and str(only).isprintable() and "${" not in str(only) and str(only):
+            (fixed if one.where == "query" else headers)[one.name] = str(only)
+        else:
+            needs.append(one.name)
+    return replace(listed, fixed=fixed, headers=headers, needs=tuple(needs))
+
+
+def _is_of_paging(name: str) -> bool:
+    return plain(name) in {*PAGE, *OFFSET, *SIZE, *CURSOR, *KEYSET}
+
+
+def table_name(text: str) -> str:
+    """A name for a table from a part of a path: `OrderLines.json` is order_lines."""
+    stem = re.sub(r"\.(json|php|xml|aspx?)$", "", text)
+    snake = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", stem).lower()
+    name = re.sub(r"[^a-z0-9]+", "_", snake).strip("_")
+    name = name if re.match(r"[a-z]", name) else f"t_{name}".rstrip("_")
+    return f"{name}_rows"[:100] if name in DERIVED_NAMES else name[:100]
+
+
+def _named(found: list[Listed]) -> Iterator[Listed]:
+    """The lists with names: the last part of the path, with parts before it where two would have one."""
+    used: set[str] = set()
+    for one in found:
+        parts = _segments(one.path) or ["rows"]
+        names = [table_name("_".join(parts[-n:])) for n in range(1, len(parts) + 1)]
+        name = next((name for name in names if name not in used), None)
+        if name is None:
+            name = next(f"{names[0]}_{n}" for n in range(2, len(found) + 2) if f"{names[0]}_{n}" not in used)
+        used.add(name)
+        yield replace(one, table=name)
+
+
+def _segments(path: str) -> list[str]:
+    return [part for part in path.partition("?")[0].split("/") if part and not part.startswith("{")]
