@@ -127,7 +127,9 @@ def test_two_walks_of_which_one_had_a_page_more_do_not_agree() -> None:
 
 def test_without_a_total_pages_that_are_shorter_than_the_step_leave_gaps_and_fail() -> None:
     offsets = Case(replace(PLAN, style="offset", total=None), COUNTED, doubted=frozenset({5}))
-    with pytest.raises(SourceIncompleteError, match=r"Each position is 100 rows after the one before, so some rows are missing"):
+    with pytest.raises(
+        SourceIncompleteError, match=r"Each position is 100 rows after the one before, so some rows are missing"
+    ):
         judge(offsets, replace(SEEN, n_items=990, uneven=(5,)), replace(CLOSING, total=None))
     pages = replace(offsets, plan=replace(PLAN, total=None))
     assert isinstance(judge(pages, replace(SEEN, n_items=990, uneven=(5,)), replace(CLOSING, total=None)), Proof)
