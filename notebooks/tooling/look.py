@@ -57,7 +57,9 @@ def table(frame: pd.DataFrame) -> Styler:
     sides = ["right" if pd.api.types.is_numeric_dtype(frame[name]) else "left" for name in frame]
     shown = frame.style.hide(axis="index").format({name: _text_of(str(name)) for name in frame})
     # Heads as well; the style of a page has all of them to the right.
-    rules = [{"selector": f".col{number}", "props": f"text-align: {side}"} for number, side in enumerate(sides)]
+    rules: list[Any] = [
+        {"selector": f".col{number}", "props": f"text-align: {side}"} for number, side in enumerate(sides)
+    ]
     return shown.set_table_styles(rules, overwrite=False)
 
 
