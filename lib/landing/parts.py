@@ -243,8 +243,8 @@ def _settle(landing: Landing, one: InParts, rounds: int) -> None:
         landing.give_up(name, _failed(one, failed, rounds))
         return
     if gone and len(gone) == len(one.parts) and len(gone) > 1:
-        why = f"{name}: the source has none of the {len(gone):,} lists, one for each row of {one.table.for_each}; look at its path"
-        landing.give_up(name, why)
+        none = f"the source has none of the {len(gone):,} lists, one for each row of {one.table.for_each}; look at its path"
+        landing.give_up(name, f"{name}: {none}")
         return
     levels = {proof.level: key for key, proof in proofs.items() if not proof.is_gone}
     level = weakest(iter(levels))
