@@ -52,7 +52,7 @@ def stories() -> st.SearchStrategy[Story]:
 
 
 class Played:
-    """The lists of a story as they are served, until they rest. `states` has the ids of each list at every moment, None for gone."""
+    """The lists of a story as they are served, until they rest. `states` are the ids of each list at every moment; None is gone."""
 
     def __init__(self, story: Story) -> None:
         self.story, self.n_asked, self.rests = story, 0, False
