@@ -126,7 +126,10 @@ def _begun(landing: Landing, batch: Batch, table: Table, parsed: Mapping[str, Pa
         is_window=table.slices is not None and table.slices.is_windows,
         may_be_gone=table.for_each is not None,
     )
-    one = InParts(table, plan, rules, {part.key: part for part in parts}, found.level, found.why)
+    parts = {part.key: part for part in found.parts}
+    # A row that was there no more at an earlier start may be there again.
+    plan = replace(plan, left_out=tuple(key for key in plan.left_out if key not in parts))
+    one = InParts(table, plan, rules, parts, found.level, found.why)
     _look(landing, one)
     # What landed before for a row that is there no more.
     stray = [key for key in one.verdicts if key not in one.parts]
@@ -246,8 +249,8 @@ def _settle(landing: Landing, one: InParts, rounds: int) -> None:
         landing.give_up(name, _failed(one, failed, rounds))
         return
     if gone and len(gone) == len(one.parts) and len(gone) > 1:
-        why = f"{name}: the source has none of the {len(gone):,} lists, one for each row of {one.table.for_each}; look at its path"
-        landing.give_up(name, why)
+        none = f"the source has none of the {len(gone):,} lists, one for each row of {one.table.for_each}; look at its path"
+        landing.give_up(name, f"{name}: {none}")
         return
     levels = {proof.level: key for key, proof in proofs.items() if not proof.is_gone}
     level = weakest(iter(levels))

@@ -114,7 +114,7 @@ def test_an_absence_is_said_again_when_the_row_was_there_in_between() -> None:
 
 def test_a_rejected_row_is_not_deleted_and_what_the_quarantine_says_counts() -> None:
     known = [run(1, merged()), run(2, merged(deleted=1)), run(3, merged(), runs.RUNNING), run(4, merged())]
-    rejected = {("r2", None, 1, 0): "missing_value:at", ("r4", None, 1, 0): "wrong_type:at"}
+    rejected: dict[Place, str] = {("r2", None, 1, 0): "missing_value:at", ("r4", None, 1, 0): "wrong_type:at"}
     hits = [hit(1), hit(2, bad="missing_value:at"), hit(3, bad="missing_value:at"), hit(4), hit(4, 1, rank=2)]
     assert told(known, hits, rejected) == [
         "r1 page 1, row 1: taken",

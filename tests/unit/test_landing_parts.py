@@ -19,7 +19,7 @@ from lib.lake.publications import Publication, PublishedTable, publish
 from lib.lake.runs import Run, TableRun
 from lib.landing import landing as landing_room
 from lib.landing import parts
-from tests.lists_server import ListsServer, Query, Row
+from tests.lists_server import Lists, ListsServer, Query, Row
 from tests.moving_copies import Landings
 from tests.moving_server import Manners, MovingServer, MovingTable, rows_of
 from tests.spark.served_table import Killed, copied, job_of
@@ -92,7 +92,7 @@ def rows(*ids: int) -> list[Row]:
     return [{"id": number} for number in ids]
 
 
-def lists_of(orders: dict[int, list[Row] | int]) -> Any:
+def lists_of(orders: dict[int, list[Row] | int]) -> Lists:
     """What a server of users and their orders gives."""
 
     def lists(path: str, query: Query) -> list[Row] | int:
@@ -280,6 +280,26 @@ def test_one_list_that_fails_fails_the_table_and_a_resumed_run_asks_for_it_alone
         assert one.ids("orders") == [11, 21, *range(31, 36)]
 
 
+def test_a_resumed_run_reads_the_lists_of_the_rows_that_are_there_now(tmp_path: Path) -> None:
+    users, failing = [1, 2, 3], 500
+
+    def lists(path: str, query: Query) -> list[Row] | int:
+        if path == "/users":
+            return rows(*users)
+        return failing if path == "/users/1/orders" else rows(int(path.split("/")[2]) * 10)
+
+    with shop(tmp_path, ListsServer(lists), USERS, ORDERS) as one:
+        assert "users.id 1" in str(one.run().tables["orders"].error)
+        users.remove(2)
+        assert "1 of 2 parts failed" in str(one.run(resume="run-1").tables["orders"].error)
+        assert one.ids("orders") == [30]
+        users.append(2)
+        failing = 410
+        run = one.run(resume="run-1")
+        assert (run.tables["orders"].proof, run.tables["orders"].parents_missing) == ("counted", 1)
+        assert one.ids("orders") == [20, 30]
+
+
 def test_a_run_that_is_killed_between_waves_asks_only_for_the_parts_that_did_not_land(tmp_path: Path) -> None:
     orders: dict[int, list[Row] | int] = {user: rows(user * 10) for user in range(1, 11)}
     with shop(tmp_path, ListsServer(lists_of(orders)), USERS, ORDERS) as one, pytest.MonkeyPatch.context() as patch:
@@ -306,22 +326,21 @@ def test_a_run_that_is_killed_between_waves_asks_only_for_the_parts_that_did_not
 
 @pytest.mark.parametrize("change", ["made", "removed", "made and removed"])
 def test_a_list_whose_rows_move_while_it_is_read_is_read_again(tmp_path: Path, change: str) -> None:
-    orders: dict[int, list[Row] | int] = {1: rows(11), 2: rows(*range(20, 28))}
+    found = rows(*range(20, 28))
     n_asked = Counter[str]()
 
     def lists(path: str, query: Query) -> list[Row] | int:
         n_asked[path] += 1
-        found = orders[2]
-        if path == "/users/2/orders" and n_asked[path] == 3 and isinstance(found, list):
+        if path == "/users/2/orders" and n_asked[path] == 3:
             found[:] = [*found[1:]] if "removed" in change else found
-            found += rows(99) if "made" in change else []
-        return lists_of(orders)(path, query)
+            found.extend(rows(99) if "made" in change else [])
+        return lists_of({1: rows(11), 2: found})(path, query)
 
     with shop(tmp_path, ListsServer(lists), USERS, ORDERS, **{"limits.concurrency": "1"}) as one:
         run = one.run()
         assert run.tables["orders"].proof == "counted"
         assert run.tables["orders"].rounds == 1
-        assert one.ids("orders") == [11, *(row["id"] for row in orders[2] if isinstance(orders[2], list))]
+        assert one.ids("orders") == [11, *(row["id"] for row in found)]
         assert n_asked["/users/1/orders"] == 1
 
 

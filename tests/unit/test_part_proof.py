@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,9 +51,15 @@ WALK = replace(
 )
 
 
-def failed(page: int, status: int, **more: object) -> PartSeen:
+def failed(page: int, status: int, **more: Any) -> PartSeen:
     """A part of which this page failed."""
-    known = {"n_failed": 1, "failed_page": page, "failed_status": status, "first_error": f"status {status}", **more}
+    known: dict[str, Any] = {
+        "n_failed": 1,
+        "failed_page": page,
+        "failed_status": status,
+        "first_error": f"status {status}",
+        **more,
+    }
     return replace(SEEN, **known)
 
 
