@@ -117,7 +117,7 @@ def test_a_dry_run_and_the_last_lines_say_what_was_asked_for(
     run.tables = {"changes": TableRun("changes")}
 
     access = Access.of(job.source.api, job.source.tables)
-    say_plan("shop", plan_run(job.source, job.layout, access, Budget(1), run, job.steps, WHAT_IS_DUE).plan, run)
+    say_plan(run, plan_run(job.source, job.layout, access, Budget(1), run, job.steps, WHAT_IS_DUE).plan)
     assert capsys.readouterr().out.splitlines() == [
         "Plan for shop; nothing was written, not published.",
         "  table    rows  pages",
