@@ -1,7 +1,8 @@
 """How near the fetch comes to the ideal, and what memory it takes: `python -m benchmarks.landing`.
 
 Lands pages of 100 rows from a server that answers each in 50 ms, 64 at once; the ideal is pages x latency / concurrency. With
-`--walks N` they are the pages of each of N tables, whose pages name each other: the ideal is pages x latency. The fetch
+`--walks N` they are the pages of each of N tables, whose pages name each other: the ideal is pages x latency. With
+`--lists` each page is the list of one row of another table: the time is that of the lists alone. The fetch
 is the time from the first request of an executor to the last answer, as bronze records it; the rest of the landing is the start of
 Spark's first stage and the commit. The peak memory is that of the job's Python driver, of its Python workers and of the JVM, as
 sampled twice a second until the rows are merged.
@@ -40,6 +41,13 @@ TABLE = """\
     key: [id]
     columns: {{id: bigint!, name: string!, at: timestamp!}}
 """
+LISTS = """\
+  lists:
+    path: /of/{rows_0.id}
+    key: [id]
+    columns: {id: bigint!, name: string!, at: timestamp!}
+"""
+ROWS_A_PAGE = 100
 ADDRESSED, WALKED = "{style: page}", "{style: cursor, cursor_param: page, next: next}"
 
 
@@ -76,18 +84,19 @@ def _all(pid: int) -> list[int]:
 
 
 def land(
-    pages: int, latency_ms: float, concurrency: int, walks: int, work: Path
+    pages: int, latency_ms: float, concurrency: int, walks: int, work: Path, *, lists: bool = False
 ) -> tuple[float, float, dict[str, float]]:
-    """Seconds of the step `fetch and land` of one run, seconds of its fetch alone, and the peaks of memory."""
+    """Seconds of the last step `fetch and land` of one run, seconds of its fetch alone, and the peaks of memory."""
+    served = pages // ROWS_A_PAGE if lists else pages
     api = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.slow_api", str(pages), str(latency_ms)],
+        [sys.executable, "-m", "benchmarks.slow_api", str(served), str(latency_ms)],
         cwd=REPO, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert api.stdout is not None
     source = work / "bench.yml"
     tables = [TABLE.format(number=number, pagination=WALKED if walks else ADDRESSED) for number in range(max(walks, 1))]
     head = SOURCE.format(url=api.stdout.readline().strip(), concurrency=concurrency)
-    source.write_text("".join([head, *tables]), "utf-8")
+    source.write_text("".join([head, *tables, *[LISTS] * lists]), "utf-8")
     lake = work / f"lake-{pages}-{time.time_ns()}"
     job = subprocess.Popen(
         [str(REPO / "spark-submit.sh"), "--driver-memory", HEAP, "full-ingest", "--source", str(source), "--lake", str(lake),
@@ -105,15 +114,16 @@ def land(
     if job.returncode:
         sys.exit(said)
     steps = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
-    landed = next(step["seconds"] for step in steps if step["message"] == "fetch and land")
-    return landed, _fetch_s(lake), peaks
+    landed = [step["seconds"] for step in steps if step["message"] == "fetch and land"][-1]
+    # The driver's own look at page 1 came before.
+    return landed, _fetch_s(lake, "part IS NOT NULL" if lists else "page > 1"), peaks
 
 
-def _fetch_s(lake: Path) -> float:
-    """From the first request that an executor sent to the last answer; the driver's own look at page 1 came before."""
-    query = """
+def _fetch_s(lake: Path, which: str) -> float:
+    """From the first request that an executor sent to the last answer."""
+    query = f"""
         SELECT extract(epoch FROM max(fetched_at)) - min(extract(epoch FROM fetched_at) - elapsed_ms / 1000) AS seconds
-        FROM pages WHERE page > 1
+        FROM pages WHERE {which}
     """
     pages = DeltaTable(str(lake / "bronze" / "pages"))
     return float(pa.table(QueryBuilder().register("pages", pages).execute(query))["seconds"][0].as_py())
@@ -128,10 +138,13 @@ def main() -> int:
     parser.add_argument(
         "--walks", type=int, default=0, help="tables that are walked (default: one whose pages are addressed)"
     )
+    parser.add_argument("--lists", action="store_true", help="each page is the list of one row of another table")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for pages in options.pages:
-            took, fetch, peaks = land(pages, options.latency_ms, options.concurrency, options.walks, Path(folder))
+            took, fetch, peaks = land(
+                pages, options.latency_ms, options.concurrency, options.walks, Path(folder), lists=options.lists
+            )
             ideal = pages * options.latency_ms / 1000 / (1 if options.walks else options.concurrency)
             memory = ", ".join(f"{kind} {size:,.0f} MB" for kind, size in sorted(peaks.items()))
             print(

@@ -1,5 +1,6 @@
 """A paginated API that answers each page after a fixed time: `python -m benchmarks.slow_api PAGES LATENCY_MS [CHANGED]`.
 
+Below `/of/` there is a list of one row for each row of those pages.
 Every CHANGED-th row has another name; without it none has. Prints its address on the first line and ends when its standard input
 does.
 """
@@ -24,6 +25,11 @@ def answer(page: int, pages: int, changed: int = 0) -> bytes:
     return f'{{"items":[{items}],{counts}}}'.encode()
 
 
+def list_of(row: int) -> bytes:
+    """The list of one row."""
+    return f'{{"items":[{{"id":{row},"name":"row {row}","at":"2026-01-01T00:00:00"}}],"total":1}}'.encode()
+
+
 async def serve(pages: int, latency_s: float, changed: int) -> None:
     """Serve until standard input ends."""
 
@@ -32,8 +38,10 @@ async def serve(pages: int, latency_s: float, changed: int) -> None:
             while (await reader.readline()).strip():
                 pass
             await asyncio.sleep(latency_s)
-            query = parse_qs(urlsplit(request.split()[1].decode()).query)
-            body = answer(int(query.get("page", ["1"])[0]), pages, changed)
+            asked = urlsplit(request.split()[1].decode())
+            page = int(parse_qs(asked.query).get("page", ["1"])[0])
+            of = asked.path.rpartition("/of/")[2] if "/of/" in asked.path else None
+            body = answer(page, pages, changed) if of is None else list_of(int(of))
             head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
             writer.write(head.encode() + body)
             await writer.drain()

@@ -71,9 +71,9 @@ class ListsServer(ThreadingHTTPServer):
         size = int(query.get("size", "1000"))
         start = (int(query.get("page", "1")) - 1) * size
         if self.cursor and "cursor" in query:
-            of, _, behind = query["cursor"].rpartition(" ")
+            of, _, before = query["cursor"].rpartition(" ")
             self.foreign += of != path
-            start = int(behind)
+            start = int(before)
         reach = len(found) if self.cap is None else min(self.cap, len(found))
         if start >= max(reach, 1) and self.refuses != 200:
             return self.refuses, {"error": "beyond the cap"}

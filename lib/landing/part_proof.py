@@ -32,8 +32,9 @@ class PartSeen:
     """What bronze holds of one reading of a part: its pages, the last one of them, and the first one read again at the end.
 
     `n_rows` are its rows in bronze, of which `n_distinct` have another page each; `n_pages` are those without the page that was
-    read again. `n_sums` are the pages with rows that no other page has. `failed_page` is the first one that failed, `n_failed` how many
-    did. Of the pages with rows, `n_filled`, the last one is `filled_page` with `filled_items`, and the fullest has `most_items`.
+    read again. `n_sums` are the pages with rows that no other page has. `failed_page` is the first one that failed, `n_failed`
+    how many did. Of the pages with rows, `n_filled`, the last one is `filled_page` with `filled_items`, and the fullest has
+    `most_items`.
     `low` and `high` say by how much pages number themselves otherwise. `digest` is the same for two readings with the same rows.
     """
 
@@ -274,7 +275,7 @@ def _no_end(rules: PartRules, seen: PartSeen) -> str:
 
 
 def readings(at: Address, run: str, table: str) -> Iterator[PartSeen]:
-    """Every reading of each part of a table, part by part and in the order of the rounds. `run` is the condition of a run in SQL."""
+    """Every reading of each part of a table, part by part, in the order of the rounds. `run` is its run as a condition in SQL."""
     if not storage.is_table(at):
         return
     pages = storage.table(at)

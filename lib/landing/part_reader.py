@@ -41,7 +41,8 @@ class PartReader:
         self.table, self.path, self.part = span.table, span.path, span.part
         self._most, self._paging = span.most, access.paging_for(span.table)
         self._first = self._paging.first_number
-        self._given, self._total, self._is_walk = 0, None, True
+        self._given, self._is_walk = 0, True
+        self._total: int | None = None
         self._last, self._last_items, self._rows = self._first, 0, 0
         # Pages that are asked for and not here; and those that are to be asked for.
         self._n_open, self._n_left = 1, 0
@@ -133,6 +134,7 @@ class PartReader:
         self._last, self._n_open = self._last + 1, 1
         return (Position(self._last, self._given),)
 
-    def _ends(self, *, is_broken: bool = False) -> None:
+    def _ends(self, *, is_broken: bool = False) -> Iterable[Position] | None:
         self._is_over, self._n_left = True, 0
         self._is_broken = self._is_broken or is_broken
+        return None

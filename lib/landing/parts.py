@@ -94,7 +94,8 @@ def prove_parts(landing: Landing, one: InParts) -> None:
     rounds, n_again = landing.copy.source.api.limits.proof_rounds, 0
     while one.table.name not in landing.copy.run.failed:
         split = _split(landing, one)
-        again = [] if split or one.failures() or n_again == rounds else list(one.doubts())
+        open_doubts = [key for key, doubt in one.doubts().items() if doubt.else_level is None]
+        again = [] if split or one.failures() or n_again == rounds else open_doubts
         if not split and not again:
             break
         n_again += not split
@@ -245,8 +246,8 @@ def _settle(landing: Landing, one: InParts, rounds: int) -> None:
         landing.give_up(name, _failed(one, failed, rounds))
         return
     if gone and len(gone) == len(one.parts) and len(gone) > 1:
-        why = f"{name}: the source has none of the {len(gone):,} lists, one for each row of {one.table.for_each}; look at its path"
-        landing.give_up(name, why)
+        none = f"the source has none of the {len(gone):,} lists, one for each row of {one.table.for_each}; look at its path"
+        landing.give_up(name, f"{name}: {none}")
         return
     levels = {proof.level: key for key, proof in proofs.items() if not proof.is_gone}
     level = weakest(iter(levels))

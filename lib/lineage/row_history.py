@@ -26,13 +26,13 @@ class Occurrence:
     """A row with the key on a page. `rank` 1 is the newest of its run; `newest` is its value of newest_by."""
 
     run_id: str
-    part: str | None
     page: int
     position: int
     problems: Sequence[str]
     row_hash: str
     rank: int
     newest: Any
+    part: str | None = None
 
     @property
     def place(self) -> str:

@@ -18,18 +18,18 @@ from lib.source.answer import HEADER, count, is_null
 from lib.source.body import text_of
 from lib.source.client import ExchangeFailedError, Reply, SourceClient, Tried
 from lib.source.items import apart_at, before_selecting, check_selected, has_rows, items_of, values_of
-from lib.source.json_text import BrokenJsonError, Json, parsed
+from lib.source.json_text import Json
 from lib.source.outline import found_instead
+from lib.source.page_text import NOT_READ, read_page, some_rows
 from lib.source.paging import Paging, Position, Told, in_body
 from lib.source.part import Part
-from lib.source.retry import TryAgainError, date_of
+from lib.source.retry import date_of
 from lib.source.row_key import Key, key_hash
-from lib.source.rows import Apart, RowText, may_be_too_long, place
+from lib.source.rows import RowText
 from lib.source.rules import NoJson, Rule, json_of
 
 # Where APIs say that something went wrong; rows that are null beside it were not given, and are not none.
 _ERRORS = ("error", "errors")
-_NOT_READ = NoJson()
 
 
 AGAIN = -1
@@ -190,7 +190,7 @@ def look_at(
     position: Position | None = None,
     status: int = HTTPStatus.OK,
     key: Key = (),
-    known: Json | NoJson = _NOT_READ,
+    known: Json | NoJson = NOT_READ,
 ) -> PageShape:
     """The shape of a page, from a strict reading of its JSON, which is `known` if that was done already.
 
@@ -207,7 +207,7 @@ def look_at(
             The message names keys, and never shows a value.
     """
     asked = position or Position(paging.first_number)
-    answer, rows = _read(body, paging.items, known)
+    answer, rows = read_page(body, paging.items, known)
     items = items_of(answer, paging.items) if rows is None or not is_expression(paging.items) else []
     told = Told(answer, headers, is_part=status == HTTPStatus.PARTIAL_CONTENT)
     total = paging.counted(told)
@@ -230,7 +230,9 @@ def look_at(
         n_before, names = before_selecting(answer, paging.items)
         content = (content or b"") + (_canonical(cast("Json", names)) or b"")
         check_selected(paging, items, n_items, n_before, total)
-    told = replace(told, first=_some(items, rows, slice(1)), last=_some(items, rows, slice(-1, None)), n_items=n_items)
+    told = replace(
+        told, first=some_rows(items, rows, slice(1)), last=some_rows(items, rows, slice(-1, None)), n_items=n_items
+    )
     own_number, own_size = paging.own(told, asked)
     next_cursor = paging.follows(told)
     is_first = asked.number == paging.first_number
@@ -254,40 +256,8 @@ def look_at(
         rows=rows.rows if rows is not None and rows.is_needed and not is_expression(paging.items) else None,
         next_cursor=next_cursor,
         is_end=next_cursor is None and paging.says_end(told),
-        key_hashes=tuple(key_hash(row, key) for row in _some(items, rows, slice(None))) if key else None,
+        key_hashes=tuple(key_hash(row, key) for row in some_rows(items, rows, slice(None))) if key else None,
     )
-
-
-def _some(items: list[Json], rows: Apart | None, which: slice) -> tuple[Json, ...]:
-    """Some of the rows; null for one that is no object."""
-    if rows is None:
-        return tuple(items[which])
-    return tuple(None if row.json is None else parsed(row.json) for row in rows.rows[which])
-
-
-def _read(body: str, items: str, known: Json | NoJson = _NOT_READ) -> tuple[Json, Apart | None]:
-    """The answer; and, where it cannot be taken as one, its rows apart, with an empty list in their place."""
-    answer: Json = None
-    fault: SourceError | None = None
-    position: int | None = None
-    try:
-        answer = parsed(body) if isinstance(known, NoJson) else known
-    except BrokenJsonError as error:
-        fault, position = error, error.position
-    except TryAgainError:
-        raise
-    except SourceError as error:
-        fault = error
-    if position is not None:
-        raise TryAgainError(f"{fault}{place(body, position, items)}", reason="not_json")
-    if fault is None and not may_be_too_long(body):
-        return answer, None
-    rows = apart_at(body, items)
-    if rows is not None:
-        return parsed(rows.envelope), rows
-    if fault is not None:
-        raise fault
-    return answer, None
 
 
 def total_instead(body: str, paging: Paging) -> str:
@@ -295,7 +265,7 @@ def total_instead(body: str, paging: Paging) -> str:
     place = str(paging.total)
     if place.startswith(HEADER):
         return f"the answer has no header {place.removeprefix(HEADER).strip()}"
-    answer = _read(body, paging.items)[0]
+    answer = read_page(body, paging.items)[0]
     return f"{place} is {'null' if is_null(answer, place) else 'nowhere'} in the answer ({found_instead(answer, None)})"
 
 
@@ -308,7 +278,7 @@ def check_next(first: PageRow, paging: Paging) -> None:
     given = first.n_items or 0
     if paging.is_addressable or first.next_cursor is not None or not given or (first.total or 0) <= given:
         return
-    answer = _read(first.body or "", paging.items)[0]
+    answer = read_page(first.body or "", paging.items)[0]
     message = f"the source claims {first.total} rows, gives {given} on its first page, and names no next page"
     raise ValueError(f"{message} ({paging.names_next}; {found_instead(answer, None)})")
 

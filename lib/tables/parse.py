@@ -33,10 +33,10 @@ def parse(
     them, row by row: what the look at the page found wrong with a row is in its problems, and as `given` it may have an object
     with what columns have from outside of it. `constants` are the columns that have the same text in each row, and
     `of_part` those that have a value of the part of the table, by its name there. Grain: one row per row of a page; key: part,
-    page, position. Columns: run_id, part (null for a table without parts), page, position, `row` (a struct of the declared columns),
-    `problems` (codes such as `missing_value:name`, empty for a good row), `json` (the declared columns as they came, personal ones
-    masked, long values cut; null for a good row), `shape` (the shapes of all rows, for `columns_seen`: on the first row of a page that
-    of them all).
+    page, position. Columns: run_id, part (null for a table without parts), page, position, `row` (a struct of the declared
+    columns), `problems` (codes such as `missing_value:name`, empty for a good row), `json` (the declared columns as they came,
+    personal ones masked, long values cut; null for a good row), `shape` (the shapes of all rows, for `columns_seen`: on the first
+    row of a page that of them all).
     """
     places = {column.name: _place(column, constants or {}, of_part or {}) for column in table.columns}
 

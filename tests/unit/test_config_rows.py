@@ -134,7 +134,8 @@ def test_a_table_at_a_path_is_not_cut_whatever_is_the_same_in_each_of_its_rows(t
         ),
         (
             {"column": "name: {type: string, value: DE}"},
-            ":15: tables.orders.columns.name.value: must be key, position, parent.COLUMN, params.NAME, headers.NAME or TABLE.COLUMN",
+            ":15: tables.orders.columns.name.value: must be key, position, parent.COLUMN, params.NAME, headers.NAME or "
+            "TABLE.COLUMN",
         ),
         (
             {"column": "name: {type: string, value: position}"},

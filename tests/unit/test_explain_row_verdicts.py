@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from lib.config import Table
 from lib.lake import runs
+from lib.lake.quarantine import Place
 from lib.lake.runs import Run, TableRun, new_run
 from lib.lineage.row_history import Occurrence, tell
 
@@ -36,7 +38,7 @@ def hit(
 def told(
     known: list[Run],
     hits: list[Occurrence],
-    quarantined: dict[tuple[str, int, int], str] | None = None,
+    quarantined: dict[Place, str] | None = None,
     table: Table = TABLE,
 ) -> list[str]:
     """The verdicts, without the time and state of the run."""
@@ -112,7 +114,7 @@ def test_an_absence_is_said_again_when_the_row_was_there_in_between() -> None:
 
 def test_a_rejected_row_is_not_deleted_and_what_the_quarantine_says_counts() -> None:
     known = [run(1, merged()), run(2, merged(deleted=1)), run(3, merged(), runs.RUNNING), run(4, merged())]
-    rejected = {("r2", 1, 0): "missing_value:at", ("r4", 1, 0): "wrong_type:at"}
+    rejected: dict[Place, str] = {("r2", None, 1, 0): "missing_value:at", ("r4", None, 1, 0): "wrong_type:at"}
     hits = [hit(1), hit(2, bad="missing_value:at"), hit(3, bad="missing_value:at"), hit(4), hit(4, 1, rank=2)]
     assert told(known, hits, rejected) == [
         "r1 page 1, row 1: taken",
@@ -211,3 +213,13 @@ def test_what_a_run_that_is_merged_late_had_not_is_kept() -> None:
 def test_runs_that_changed_nothing_are_told_in_the_order_of_their_starts() -> None:
     known = [run(1, left(0)), run(2, left(0, wrote=False)), run(3, left(0, wrote=False))]
     assert [line.split(" ")[0] for line in told(known, [hit(1), hit(2), hit(3)])] == ["r1", "r2", "r3"]
+
+
+def test_a_row_of_a_part_is_told_with_it() -> None:
+    """The same page and position of another part is another row."""
+    rejected: dict[Place, str] = {("r1", '{"a":1}', 1, 0): "missing_value:at"}
+    hits = [replace(hit(1, rank=2, bad="missing_value:at"), part='{"a":1}'), replace(hit(1), part='{"a":2}')]
+    assert list(tell(TABLE, [run(1, merged())], hits, rejected, None)) == [
+        'run r1 (2026-01-01 00:00 UTC, merged, not published): {"a":1}, page 1, row 1: rejected: missing_value:at',
+        'run r1 (2026-01-01 00:00 UTC, merged, not published): {"a":2}, page 1, row 1: taken',
+    ]

@@ -1,22 +1,27 @@
-"""Tables that are read in parts, landed and proved: slices, windows, and a list for each row of another table. No Spark takes part."""
+"""Tables that are read in parts, landed and proved without Spark: slices, windows, a list for each row of another table."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
-from lib.lake.runs import Run
+from lib.lake.layout import lake_at
+from lib.lake.publications import Publication, PublishedTable, publish
+from lib.lake.runs import Run, TableRun
 from lib.landing import landing as landing_room
-from tests.lists_server import ListsServer, Query, Row
+from lib.landing import parts
+from tests.lists_server import Lists, ListsServer, Query, Row
 from tests.moving_copies import Landings
-from tests.moving_server import MovingServer
+from tests.moving_server import Manners, MovingServer, MovingTable, rows_of
 from tests.spark.served_table import Killed, copied, job_of
 
 USERS = "users: {path: /users, key: [id], columns: {id: bigint!, name: string}}"
@@ -58,6 +63,7 @@ class Shop:
         limits = {"concurrency": "4", "attempts": "2", "max_wait_s": "0.02"}
         settings = {"pagination.size": "3", **{f"limits.{key}": value for key, value in limits.items()}, **self.api}
         job = job_of(path, self.n_runs, [f"api.{key}={value}" for key, value in settings.items()])
+        job = replace(job, tables=tables or job.tables)
         return copied(job, resume=resume, accept_incomplete=accept_incomplete)
 
     def ids(self, table: str) -> list[int]:
@@ -86,7 +92,7 @@ def rows(*ids: int) -> list[Row]:
     return [{"id": number} for number in ids]
 
 
-def lists_of(orders: dict[int, list[Row] | int]) -> Any:
+def lists_of(orders: dict[int, list[Row] | int]) -> Lists:
     """What a server of users and their orders gives."""
 
     def lists(path: str, query: Query) -> list[Row] | int:
@@ -166,6 +172,48 @@ def test_windows_that_meet_a_cap_are_split_until_they_fit(tmp_path: Path, refuse
         assert sorted(set(one.ids("events"))) == list(range(166 * 4 + 3))
         # A month is 124 events, which is split in 2, 4, 8: an eighth of it are 16.
         assert len(one.parts(run, "events")) > 5 * 8
+
+
+def test_a_run_that_is_killed_when_windows_were_split_goes_on_with_the_halves(tmp_path: Path) -> None:
+    with shop(tmp_path, ListsServer(events, cap=25), EVENTS, **{"pagination.size": "5"}) as one:
+        left = [2]
+
+        def reached(name: str) -> None:
+            left[0] -= name == "windows split"
+            if not left[0]:
+                raise Killed
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(parts, "reached", reached)
+            with pytest.raises(Killed):
+                one.run()
+        before = {query["since"] + query["until"] for _, query in one.server.asked}
+        one.server.asked.clear()
+        one.server.date = datetime(2025, 1, 1, tzinfo=UTC)  # the end of the first start holds
+        run = one.run(resume="run-1")
+        assert run.tables["events"].proof == "counted"
+        assert sorted(set(one.ids("events"))) == list(range(166 * 4 + 3))
+        assert before.isdisjoint(query["since"] + query["until"] for _, query in one.server.asked)
+
+
+def test_lists_are_read_for_published_rows_where_the_other_table_is_not_in_the_run(tmp_path: Path) -> None:
+    with shop(tmp_path, ListsServer(lists_of({1: rows(11), 2: rows(21), 3: rows(31)})), USERS, ORDERS) as one:
+        assert one.run(tables=("orders",)).tables["orders"].error == (
+            "orders: users, for whose rows it is read, is not in this run, and was never published; run both"
+        )
+        layout = lake_at(str(tmp_path / "lake"))
+        gone = datetime(2026, 1, 1, tzinfo=UTC)
+        users = pa.table({"id": [1, 2, 3], "_deleted_at": pa.array([None, gone, None], pa.timestamp("us", tz="UTC"))})
+        write_deltalake(str(layout.silver("users")), users)
+        Run("old", "shop", gone, "", "{}", state="published", number=1, tables={
+            "users": TableRun("users", "merged", proof="counted", path="silver/users", version=0)
+        }).save(layout)  # fmt: skip
+        published = {"users": PublishedTable("users", "silver/users", 0, 3)}
+        publish(layout, Publication("old", "old", gone, published))
+        one.server.asked.clear()
+        run = one.run(tables=("orders",))
+        assert (run.tables["orders"].proof, one.ids("orders")) == ("counted", [11, 31])
+        assert set(one.server.paths) == {"/users/1/orders", "/users/3/orders"}
 
 
 def test_a_window_of_one_unit_that_is_more_than_the_source_gives_is_an_error(tmp_path: Path) -> None:
@@ -258,22 +306,21 @@ def test_a_run_that_is_killed_between_waves_asks_only_for_the_parts_that_did_not
 
 @pytest.mark.parametrize("change", ["made", "removed", "made and removed"])
 def test_a_list_whose_rows_move_while_it_is_read_is_read_again(tmp_path: Path, change: str) -> None:
-    orders: dict[int, list[Row] | int] = {1: rows(11), 2: rows(*range(20, 28))}
+    found = rows(*range(20, 28))
     n_asked = Counter[str]()
 
     def lists(path: str, query: Query) -> list[Row] | int:
         n_asked[path] += 1
-        found = orders[2]
-        if path == "/users/2/orders" and n_asked[path] == 3 and isinstance(found, list):
+        if path == "/users/2/orders" and n_asked[path] == 3:
             found[:] = [*found[1:]] if "removed" in change else found
-            found += rows(99) if "made" in change else []
-        return lists_of(orders)(path, query)
+            found.extend(rows(99) if "made" in change else [])
+        return lists_of({1: rows(11), 2: found})(path, query)
 
     with shop(tmp_path, ListsServer(lists), USERS, ORDERS, **{"limits.concurrency": "1"}) as one:
         run = one.run()
         assert run.tables["orders"].proof == "counted"
         assert run.tables["orders"].rounds == 1
-        assert one.ids("orders") == [11, *(row["id"] for row in orders[2] if isinstance(orders[2], list))]
+        assert one.ids("orders") == [11, *(row["id"] for row in found)]
         assert n_asked["/users/1/orders"] == 1
 
 
@@ -396,9 +443,9 @@ def test_a_list_without_an_end_fails_the_table(tmp_path: Path) -> None:
     api = {"pagination.style": "cursor", "pagination.total": "null", "limits.max_pages": "5"}
     with shop(tmp_path, ListsServer(lists_of(orders), cursor=True), USERS, ORDERS, **api) as one:
         assert one.run().tables["orders"].error == (
-            "orders: 1 of 2 parts failed: users.id 2: no end was met on 5 pages, as many as api.limits.max_pages (5) allows. If it has "
-            "more, raise that setting and go on with --resume; if its pages never end, look at api.pagination.cursor_param. The others "
-            "are kept: --resume asks for these alone"
+            "orders: 1 of 2 parts failed: users.id 2: no end was met on 5 pages, as many as api.limits.max_pages (5) allows. If it "
+            "has more, raise that setting and go on with --resume; if its pages never end, look at "
+            "api.pagination.cursor_param. The others are kept: --resume asks for these alone"
         )
 
 
@@ -422,3 +469,37 @@ details:
         run = one.run()
         assert (run.tables["details"].proof, run.tables["details"].rows_landed) == ("ended", 3)
         assert server.paths == {"/users": 1 + 1, "/users/1": 1, "/users/2": 1, "/users/3": 1}
+
+
+STYLES = {
+    "page": "{style: page, size: 3}",
+    "offset": "{style: offset, size: 3}",
+    "range": "{style: range, size: 3}",
+    "cursor": "{style: cursor, size: 3}",
+    "next_url": "{style: next_url, size: 3}",
+    "link_header": "{style: link_header, size: 3}",
+    "keyset": "{style: keyset, size: 3, by: id, more: has_more}",
+    "none": "{style: none}",
+}
+
+
+@pytest.mark.parametrize("total", ["always", "absent"])
+@pytest.mark.parametrize("style", STYLES)
+def test_parts_are_read_in_every_style_of_pagination(tmp_path: Path, style: Any, total: Any) -> None:
+    """Lists of eight rows, of none, of one, and of three, which are a full page."""
+    manners = Manners(style=style, total=total, pages="absent")
+    lists = {1: range(11, 19), 2: range(0), 3: range(31, 32), 4: range(41, 44)}
+    tables = {f"users/{user}/orders": MovingTable(rows_of(ids), manners) for user, ids in lists.items()}
+    paging = STYLES[style] if total == "always" else STYLES[style].replace("}", ", total: null}")
+    orders = ORDERS.replace("key: [id]", f"pagination: {paging}\n    key: [id]")
+    with (
+        MovingServer({"users": MovingTable(rows_of(lists)), **tables}) as api,
+        shop(tmp_path, ListsServer(lists_of({}))) as one,
+    ):
+        one.tables, one.server = f"{USERS}\n  {orders}", api  # type: ignore[assignment]
+        run = one.run()
+        assert run.tables["orders"].error is None
+        # An empty answer to a request for a range does not say how many rows there are.
+        proof = "counted" if total == "always" else "ended"
+        assert run.tables["orders"].proof == proof, run.tables["orders"].unproved_because
+        assert one.ids("orders") == [number for ids in lists.values() for number in ids]
