@@ -167,9 +167,9 @@ def incremental_problems(table: Table) -> Iterator[Problem]:
         return
     if own.until_param == own.param:
         yield Problem(("incremental", "until_param"), "must not be the same parameter as param")
-    if table.in_parts:
+    if table.slices is not None and table.slices.is_windows:
         yield Problem(
-            ("incremental",), "is not for a table that is read in parts, by slices or for each row of another table"
+            ("incremental",), "is not for a table with windows of time, each of which is read whole; take one of them"
         )
     by_name = {column.name: column for column in table.columns}
     column = by_name.get(own.column)

@@ -219,7 +219,7 @@ def test_a_row_that_an_increment_did_not_ask_for_is_told_as_kept_for_that() -> N
     known = [runs.Run(f"r{number}", "shop", DAY_0, "", "{}", state=runs.MERGED) for number in (1, 2)]
     known[0].tables = {"t": TableRun("t", TableState.MERGED)}
     known[1].tables = {"t": TableRun("t", TableState.MERGED, since="17")}
-    assert list(tell(table, known, [Occurrence("r1", None, 1, 0, (), "a", 1, 1)], {}, None)) == [
+    assert list(tell(table, known, [Occurrence("r1", 1, 0, (), "a", 1, 1)], {}, None)) == [
         "run r1 (2026-01-01 00:00 UTC, merged, not published): page 1, row 1: taken",
         "run r2 (2026-01-01 00:00 UTC, merged, not published): on no page: kept (this run did not ask for all rows: increment "
         "since 17)",
