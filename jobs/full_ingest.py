@@ -57,8 +57,7 @@ def command(*, dry_run: bool, from_landed: str | None, choices: Choices, **optio
         with served(job.source) as source:
             access, budget = Access.of(source.api, source.tables), Budget.of(source.api)
             if dry_run:
-                planned = plan_run(job.source, job.layout, access, budget, run, job.steps, choices.wanted)
-                say_plan(job.source.source, planned.plan, run)
+                say_plan(run, plan_run(job.source, job.layout, access, budget, run, job.steps, choices.wanted).plan)
                 return
             with record.recorded(job, run, NAME):
                 ingest(job, access, budget, run, choices)

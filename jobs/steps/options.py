@@ -188,7 +188,7 @@ def check_wanted(job: Job, wanted: Wanted) -> None:
             _check_value(table, name, str(text))
             if name == "until" and wanted.since is not None:
                 scale = scale_of(table)
-                if scale.read(str(text)) <= scale.read(wanted.since):
+                if scale.rank(str(text)) <= scale.rank(wanted.since):
                     message = f"--until {text}: must be later than --since {wanted.since}"
                     raise ConfigError(message)
 

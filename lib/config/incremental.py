@@ -22,6 +22,7 @@ DEFAULT_OVERLAP = timedelta(hours=1)
 _TIMES, _NUMBERS = ("timestamp", "date"), ("int", "bigint")
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
 _MOST_OVERLAP = 2**31
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Format: TypeAlias = Literal["iso", "date", "unix", "unix_ms"]
 
@@ -113,6 +114,11 @@ class Scale:
             message = "must be a date or a time, such as 2026-05-01 or 2026-05-01T10:00:00Z"
         raise ValueError(message)
 
+    def rank(self, text: str) -> int:
+        """What a value is compared by with others: of a time its microseconds since 1970."""
+        value = self.read(text)
+        return value if isinstance(value, int) else (value - _EPOCH) // timedelta(microseconds=1)
+
     def text(self, value: datetime | int) -> str:
         """The value as records have it. Of a date the time of the day is dropped."""
         if isinstance(value, int):
@@ -144,7 +150,7 @@ class Scale:
         if kind == "iso":
             micros = f".{value.microsecond:06}" if value.microsecond else ""
             return f"{value.year:04}-{value:%m-%dT%H:%M:%S}{micros}Z"
-        since_1970 = value - datetime(1970, 1, 1, tzinfo=UTC)
+        since_1970 = value - _EPOCH
         return since_1970 // timedelta(seconds=1) if kind == "unix" else since_1970 // timedelta(milliseconds=1)
 
 
@@ -161,9 +167,9 @@ def incremental_problems(table: Table) -> Iterator[Problem]:
         return
     if own.until_param == own.param:
         yield Problem(("incremental", "until_param"), "must not be the same parameter as param")
-    if table.in_parts:
+    if table.slices is not None and table.slices.is_windows:
         yield Problem(
-            ("incremental",), "is not for a table that is read in parts, by slices or for each row of another table"
+            ("incremental",), "is not for a table with windows of time, each of which is read whole; take one of them"
         )
     by_name = {column.name: column for column in table.columns}
     column = by_name.get(own.column)

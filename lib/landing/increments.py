@@ -192,7 +192,7 @@ def _is_asked_anew(run: Run, table: Table, plan: Plan, access: Access) -> bool:
     if own is not None and own.until_param is not None and scale.is_time and times:
         until = scale.text(min(times))
         # Not where its clock stands before what its rows say.
-        if record.since is not None and not record.is_backfill and scale.read(until) > scale.read(record.since):
+        if record.since is not None and not record.is_backfill and scale.rank(until) > scale.rank(record.since):
             record.until = until
     return bounds_of(table, record) != dict(access.fixed_for(table.name).bounds)
 
@@ -256,17 +256,17 @@ def watermark_after(
     """
     if greatest is None or record.proof not in (*PROVED, ENDED):
         return None
-    bounds = [greatest] + [record.until] * (record.until is not None)
+    bounds = [greatest] if record.until is None else [greatest, record.until]
     if scale.is_time and record.source_at is not None:
         bounds.append(scale.text(record.source_at))
-    found = min(bounds, key=scale.read)
+    found = min(bounds, key=scale.rank)
     if not record.is_increment and not is_behind:
         return found
     if at is None:
         return found if record.since is None else None
-    if record.since is not None and scale.read(record.since) > scale.read(at):
+    if record.since is not None and scale.rank(record.since) > scale.rank(at):
         return None
-    return found if scale.read(found) > scale.read(at) else None
+    return found if scale.rank(found) > scale.rank(at) else None
 
 
 def note_watermarks(
@@ -288,7 +288,9 @@ def note_watermarks(
             continue
         at, scale = known.of_table(source, table), scale_of(table)
         is_behind = table.name in behind
-        text = watermark_after(record, greatest[table.name].value, at and at.watermark, scale, is_behind=is_behind)
+        text = watermark_after(
+            record, greatest[table.name].value, None if at is None else at.watermark, scale, is_behind=is_behind
+        )
         if text is not None:
             new.append(_watermark(source, table, run, record, None, text))
             if (
@@ -308,7 +310,7 @@ def note_watermarks(
             asked = replace(record, source_at=greatest[table.name].source_at.get(part))
             if asked.is_increment and not asked.is_backfill:
                 asked.since = None if at is None else scale.behind(at.watermark)
-            text = watermark_after(asked, value, at and at.watermark, scale, is_behind=is_behind)
+            text = watermark_after(asked, value, None if at is None else at.watermark, scale, is_behind=is_behind)
             if text is not None:
                 new.append(_watermark(source, table, run, record, part, text))
     watermarks.add(layout, new)

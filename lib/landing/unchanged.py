@@ -38,7 +38,8 @@ def is_unchanged(
     source: Source, layout: Layout, published: Publication | None, access: Access, page: PageRow, since: str
 ) -> bool:
     """Whether this first page of an increment is the whole of it, and each of its rows is published and live."""
-    table, entry = source.table(page.table), published and published.tables.get(page.table)
+    table = source.table(page.table)
+    entry = None if published is None else published.tables.get(page.table)
     if page.error is not None or page.is_skipped or page.next_cursor is not None:
         return False
     if not page.n_items:

@@ -98,7 +98,7 @@ def tell(
                 yield f"{named(run)}: on no page: marked as deleted"
             elif not is_missing:
                 is_missing = True
-                why_kept = LATE if is_late else _why_kept(table)
+                why_kept = LATE if is_late else _why_kept(table, record)
                 yield f"{named(run)}: on no page: kept ({why_kept})"
 
 
@@ -194,7 +194,9 @@ def _beaten(table: Table, hit: Occurrence, first: Occurrence) -> str:
     return f"replaced by {first.place}, whose {table.newest_by} is newer"
 
 
-def _why_kept(table: Table) -> str:
+def _why_kept(table: Table, record: runs.TableRun) -> str:
+    if record.is_increment:
+        return f"this run did not ask for all rows: {record.asked_for}"
     if table.deletes == "ignore":
         return "the table has deletes: ignore"
     return "this run did not look for deleted rows: it was not proved complete, or rows without a readable key were rejected"

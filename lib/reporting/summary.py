@@ -20,8 +20,8 @@ from lib.quality.names import failures_command
 from lib.quality.validate import Finding, Findings
 
 
-def say_plan(source: str, plan: Plan, run: Run | None, what: str = "nothing was written, not published") -> None:
-    """What a dry run prints; `what` became of the lake. What tables are asked for is said where it is not all rows.
+def say_plan(run: Run, plan: Plan) -> None:
+    """What a dry run prints. What tables are asked for is said where it is not all rows.
 
     Raises:
         SourceIncompleteError: a table could not be planned.
@@ -35,10 +35,10 @@ def say_plan(source: str, plan: Plan, run: Run | None, what: str = "nothing was 
         )
         for table in plan.tables
     ]
-    records = [] if run is None else [run.tables[table.table] for table in plan.tables]
+    records = [run.tables[table.table] for table in plan.tables]
     asked = [f"{record.table}: {record.asked_for}." for record in records if record.is_increment]
     parts = [f"{table.table}: {table.parts_in_words}." for table in plan.tables if table.in_parts]
-    say([f"Plan for {source}; {what}.", *columns(rows), *parts, *asked])
+    say([f"Plan for {run.source}; nothing was written, not published.", *columns(rows), *parts, *asked])
     if plan.failed:
         raise SourceIncompleteError("\n".join(f"{name}: {error}" for name, error in plan.failed.items()))
 

@@ -174,8 +174,18 @@ _OBSERVED = (
 _CONTRACT = (
     _unit("lossy-type-is-wider", "A type that could lose something is refused", "lib/tables/fit.py", "(\"int\", \"double\")}", "(\"int\", \"double\"), (\"bigint\", \"double\")}", "test_contract_fit.py::test_a_type_that_could_lose_something_is_refused"),
     _unit("any-share-may-be-deleted", "More than max_delete_fraction gone stops the table", COMPARE, "if n_deleted > table.max_delete_fraction * n_live:", "if False:", "test_contract_limits.py::test_more_deleted_rows_than_allowed_stop_the_table"),
-    _unit("any-share-may-be-rejected", "More than max_rejected_fraction rejected stops the table", COMPARE, "if n_rejected > table.max_rejected_fraction * n_rows:", "if False:", "test_contract_limits.py::test_more_rejected_rows_than_allowed_stop_the_table"),
+    _unit("any-share-may-be-rejected", "More than max_rejected_fraction rejected stops the table", COMPARE, "if n_rejected > table.max_rejected_fraction * of:", "if False:", "test_contract_limits.py::test_more_rejected_rows_than_allowed_stop_the_table"),
     _unit("empty-source-takes-all-away", "An empty source takes nothing away", COMPARE, "if not n_rows and n_live:", "if False:", "test_contract_limits.py::test_an_empty_answer_takes_nothing_away_from_a_table_with_rows"),
+)
+_INCREMENTS = (
+    _unit("watermark-before-its-rows", "A watermark counts once its rows are published", "lib/lake/watermarks.py", "and there.version >= self.version", "and there.version >= 0", "test_increments.py::test_after_failed_checks_the_next_run_asks_from_what_is_published"),
+    _unit("watermark-of-the-future", "A row dated in the future hides no other", "lib/landing/increments.py", "        bounds.append(scale.text(record.source_at))", "        pass", "test_increments.py::test_a_row_of_the_future_hides_no_other"),
+    _unit("watermark-passes-a-gap", "A watermark never passes a gap", "lib/landing/increments.py", "if record.since is not None and scale.rank(record.since) > scale.rank(at):", "if False:", "test_increments.py::test_a_backfill_that_leaves_a_gap_moves_no_watermark"),
+    _unit("watermark-of-an-unproved-copy", "A copy that is not proved moves no watermark", "lib/landing/increments.py", "if greatest is None or record.proof not in (*PROVED, ENDED):", "if greatest is None:", "test_increments.py::test_an_unproved_copy_moves_no_watermark"),
+    _unit("increment-shows-all", "An increment marks no row as deleted", "lib/lake/runs.py", "return self.proof in PROVED and not self.is_increment", "return self.proof in PROVED", "test_increments.py::test_deletes_are_found_by_a_full_run_and_by_no_increment"),
+    _unit("overlap-forgotten", "Rows that come late are found within the overlap", "lib/config/incremental.py", "return self.text((value - span).replace(microsecond=0))", "return self.text(value.replace(microsecond=0))", "test_increments.py::test_rows_that_come_late_are_found_within_the_overlap_only"),
+    _unit("same-time-taken-for-the-same-row", "Nothing is called unchanged that differs", "lib/landing/unchanged.py", "            return isinstance(given, str) and given == held", "            return True", "test_increments.py::test_what_differs_within_the_overlap_is_something_new"),
+    _unit("other-columns-keep-the-watermark", "A table whose columns change is requested in full", "lib/landing/increments.py", 'return found if found is not None and found.asks == asks_of(source, table) else None', "return found", "test_increments.py::test_other_settings_of_what_is_asked_make_the_next_run_a_full_one"),
 )
 _FEATURES = (
     _unit("prometheus-says-the-opposite", "Prometheus is told how the last run ended", "lib/observe/export/prometheus.py", "float(known is outcome)", "float(known is not outcome)", "test_export_prometheus.py::test_the_file_says_what_was_measured_and_how_the_run_ended"),
@@ -226,5 +236,5 @@ _LISTS = (
 # fmt: on
 FAULTS: tuple[Fault, ...] = (
     *(*_PLANS, *_PROOF, *_REQUESTS, *_TOKENS, *_ANSWERS, *_RULES, *_SAFETY),
-    *(*_PUBLICATION, *_OBSERVED, *_CONTRACT, *_FEATURES, *_TABLES, *_LISTS),
+    *(*_PUBLICATION, *_OBSERVED, *_CONTRACT, *_INCREMENTS, *_FEATURES, *_TABLES, *_LISTS),
 )

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from jobs.full_ingest import command
 from jobs.status import command as status
 from jobs.steps.options import check_wanted
+from lib.config import Table
 from lib.errors import ConfigError
 from lib.lake import metrics, publications, runs
 from lib.lake.layout import claim
@@ -20,6 +21,7 @@ from lib.lake.runs import TableRun
 from lib.lake.states import TableState
 from lib.landing.budget import Budget
 from lib.landing.increments import WHAT_IS_DUE, Wanted, plan_run
+from lib.lineage.row_history import Occurrence, tell
 from lib.observe.measure import Work
 from lib.reporting.marks import mark_as_json, mark_lines, marks_of
 from lib.reporting.observe import observe
@@ -117,7 +119,7 @@ def test_a_dry_run_and_the_last_lines_say_what_was_asked_for(
     run.tables = {"changes": TableRun("changes")}
 
     access = Access.of(job.source.api, job.source.tables)
-    say_plan("shop", plan_run(job.source, job.layout, access, Budget(1), run, job.steps, WHAT_IS_DUE).plan, run)
+    say_plan(run, plan_run(job.source, job.layout, access, Budget(1), run, job.steps, WHAT_IS_DUE).plan)
     assert capsys.readouterr().out.splitlines() == [
         "Plan for shop; nothing was written, not published.",
         "  table    rows  pages",
@@ -208,3 +210,17 @@ def test_an_increment_is_no_table_that_has_shrunk(tmp_path: Path) -> None:
     # 40, give or take 3 + 3 times the root of 40.
     low, high, is_anomaly = judged["r29"]
     assert (round(low, 2), round(high, 2), is_anomaly) == (18.03, 61.97, True)
+
+
+def test_a_row_that_an_increment_did_not_ask_for_is_told_as_kept_for_that() -> None:
+    table = Table.model_validate(
+        {"name": "t", "path": "/t", "key": ["id"], "columns": {"id": "bigint!"}, "deletes": "soft"}
+    )
+    known = [runs.Run(f"r{number}", "shop", DAY_0, "", "{}", state=runs.MERGED) for number in (1, 2)]
+    known[0].tables = {"t": TableRun("t", TableState.MERGED)}
+    known[1].tables = {"t": TableRun("t", TableState.MERGED, since="17")}
+    assert list(tell(table, known, [Occurrence("r1", 1, 0, (), "a", 1, 1)], {}, None)) == [
+        "run r1 (2026-01-01 00:00 UTC, merged, not published): page 1, row 1: taken",
+        "run r2 (2026-01-01 00:00 UTC, merged, not published): on no page: kept (this run did not ask for all rows: increment "
+        "since 17)",
+    ]
