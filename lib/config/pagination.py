@@ -27,7 +27,7 @@ def _parameter(name: str) -> str:
     return name
 
 
-_Parameter = Annotated[
+Parameter = Annotated[
     str,
     Field(min_length=1, max_length=200, title=f"query parameter, or `{BODY}` with a place in the body"),
     AfterValidator(_parameter),
@@ -75,7 +75,7 @@ class _Style(Settings):
 class _Sized(_Style):
     """A number of rows is asked for."""
 
-    size_param: _Parameter | None = "size"
+    size_param: Parameter | None = "size"
     """Parameter with the rows a page; `null` for a source that takes none."""
     size: Annotated[int, Field(ge=1)] = 100
     """Rows to ask for. If the server gives fewer on the first page, its number counts."""
@@ -93,7 +93,7 @@ class PagePagination(_Sized):
     """Pages by their number."""
 
     style: Literal["page"] = "page"
-    page_param: _Parameter = "page"
+    page_param: Parameter = "page"
     """Parameter with the number of the page."""
     first: Annotated[int, Field(ge=0)] = 1
     """Number of the first page."""
@@ -112,9 +112,9 @@ class OffsetPagination(_Sized):
     """Pages by the number of rows before them."""
 
     style: Literal["offset"]
-    offset_param: _Parameter = "offset"
+    offset_param: Parameter = "offset"
     """Parameter with the number of rows before the page."""
-    size_param: _Parameter | None = "limit"
+    size_param: Parameter | None = "limit"
     first: Annotated[int, Field(ge=0, le=1)] = 0
     """Offset of the first row."""
 
@@ -166,7 +166,7 @@ class CursorPagination(_NamesNext, _SaysMore):
     """Pages by a cursor that the page before gives."""
 
     style: Literal["cursor"]
-    cursor_param: _Parameter = "cursor"
+    cursor_param: Parameter = "cursor"
     """Parameter with the cursor; the first page is asked for without it."""
     next: str = "next_cursor"
     """Where a page has the cursor of the next one: a dotted path, or `header:X-Next-Cursor`. Null or nothing is the end."""
@@ -198,7 +198,7 @@ class KeysetPagination(_SaysMore):
     """Pages by a value of the last row of the page before."""
 
     style: Literal["keyset"]
-    after_param: _Parameter = "after"
+    after_param: Parameter = "after"
     """Parameter with that value; the first page is asked for without it."""
     by: str
     """Where a row has the value: a dotted path, such as `id`. The source must give rows in its order."""

@@ -20,8 +20,8 @@ from lib.quality.names import failures_command
 from lib.quality.validate import Finding, Findings
 
 
-def say_plan(source: str, plan: Plan, what: str = "nothing was written, not published") -> None:
-    """What a dry run prints; `what` became of the lake.
+def say_plan(source: str, plan: Plan) -> None:
+    """What a dry run prints.
 
     Raises:
         SourceIncompleteError: a table could not be planned.
@@ -35,7 +35,7 @@ def say_plan(source: str, plan: Plan, what: str = "nothing was written, not publ
         )
         for table in plan.tables
     ]
-    say([f"Plan for {source}; {what}.", *columns(rows)])
+    say([f"Plan for {source}; nothing was written, not published.", *columns(rows)])
     if plan.failed:
         raise SourceIncompleteError("\n".join(f"{name}: {error}" for name, error in plan.failed.items()))
 
