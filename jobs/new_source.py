@@ -18,7 +18,6 @@ from lib.discovery.survey import of_address, of_document, surveyed
 from lib.discovery.written import check_free, write, yaml_of
 from lib.errors import ConfigError, SourceIncompleteError
 from lib.logs import GOOD, set_up_logs
-from lib.reporting.summary import say_plan
 
 _ENV = "The names of environment variables, never the values."
 
@@ -102,8 +101,12 @@ def _say_preview(preview: Preview, name: str) -> None:
             *preview.contradictions,
         ]
         raise SourceIncompleteError("\n".join(lines))
-    say_plan(name, preview.plan, None, "nothing has landed yet")
-    say([f"Next: read the comments in the YAML, then ./spark-submit.sh full-ingest --source {name}"])
+    say(
+        [
+            *preview.plan_lines,
+            f"Next: read the comments in the YAML, then ./spark-submit.sh full-ingest --source {name}",
+        ]
+    )
 
 
 def _name(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -206,9 +205,7 @@ def _pages(evidence: Evidence, total: tuple[str, str] | None) -> str | None:
             signs = {found.place: found for found in signs_of(one.answer, evidence.items)}
             count, pages = signs[total[0]].value, signs.get(sign.place)
             if one.n_rows:
-                fits.append(
-                    pages is not None and pages.kind == "number" and pages.value == math.ceil(count / one.n_rows)
-                )
+                fits.append(pages is not None and pages.kind == "number" and pages.value == -(-count // one.n_rows))
         if fits and all(fits):
             return sign.place
     return None

@@ -115,10 +115,10 @@ class _Reader:
     def read(self, node: Any, depth: int, above: frozenset[str]) -> DataType | None:
         """The type of a part, below schemas of these names."""
         self.parts += 1
-        name = node.get("$ref") if isinstance(node, dict) else None
+        name = str(node["$ref"]) if isinstance(node, dict) and "$ref" in node else None
         if self.parts > _MOST_PARTS or depth > _DEPTH or name in above:
             return None
-        within = above | {name} if isinstance(name, str) else above
+        within = above if name is None else above | {name}
         schema = schema_of(self._document, node)
         if schema.kind == "array":
             element = self.read(schema.items, depth + 1, within)

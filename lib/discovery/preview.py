@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from lib.config import MASK, Column, Source, Table, load_source
+from lib.console import columns
 from lib.discovery.probe import RUN_ID, Proof, prove
 from lib.landing.budget import Budget
 from lib.landing.plan import Plan, make_plan
@@ -31,11 +32,20 @@ class Preview:
         """A line for each table of which two pages do not fit each other."""
         return [f"{name}: {proof.said}" for name, proof in self.proofs.items() if not proof.holds]
 
+    @property
+    def plan_lines(self) -> list[str]:
+        """The plan: of each table its rows and pages, as far as its first page says."""
+        rows = [("table", "rows", "pages")]
+        for one in self.plan.tables:
+            total = "unknown" if one.total is None else f"{one.total:,}"
+            rows.append((one.table, total, "unknown" if one.is_walk else f"{one.n_pages:,}"))
+        return [f"Plan for {self.source.source}; nothing has landed yet.", *columns(rows)]
+
     def rows(self, table: Table) -> tuple[list[str], list[list[str]]]:
         """The names of the first columns, and the first rows. Personal values are masked."""
-        columns = table.columns[:SHOWN_COLUMNS]
+        first = table.columns[:SHOWN_COLUMNS]
         rows = self.proofs[table.name].rows[:SHOWN_ROWS]
-        return [column.name for column in columns], [[_shown(column, row) for column in columns] for row in rows]
+        return [column.name for column in first], [[_shown(column, row) for column in first] for row in rows]
 
 
 def previewed(yaml: Path, conf: Path, env: Mapping[str, str]) -> Preview:

@@ -12,7 +12,7 @@ from lib.config import Api, Source
 from lib.config.fixed import looks_secret, query_of
 from lib.config.network import checked_url
 from lib.config.problems import lines_of, validated
-from lib.config.yaml_file import parse_yaml
+from lib.config.yaml_file import MAX_BYTES, parse_yaml
 from lib.console import Steps, number_of
 from lib.discovery.candidates import MOST_SIZE
 from lib.discovery.credentials import Credentials, Given, check_needed, credentials_of
@@ -225,7 +225,12 @@ def loadable(written: Written, env: Mapping[str, str]) -> Written:
         ConfigError: none is left.
     """
     while True:
-        document = parse_yaml(yaml_of(written), f"{written.name}.yml")
+        content = yaml_of(written)
+        if len(content.encode()) > MAX_BYTES:
+            raise ConfigError(
+                "The YAML would be larger than 1 MB, which no source YAML is; name fewer lists with --tables."
+            )
+        document = parse_yaml(content, f"{written.name}.yml")
         source, problems = validated(Source, document.data, {"env": env, "folder": None})
         problems = [*document.problems, *problems]
         if source is not None and not problems:

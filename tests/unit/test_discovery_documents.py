@@ -5,16 +5,23 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lib.config import parse_ddl
+from lib.discovery.columns import columns_of
+from lib.discovery.credentials import Given, check_needed
 from lib.discovery.document import Document, read_document
 from lib.discovery.endpoints import lists_of, table_name
+from lib.discovery.identity import key_of
 from lib.discovery.kinds import of_schema
 from lib.discovery.schemas import schema_of
+from lib.discovery.signs import signs_of_schema
 from lib.discovery.written import remark, text
 from lib.errors import ConfigError, SourceError
 from lib.quality.suites import check_personal, read_suite_files
@@ -184,6 +191,7 @@ def test_a_type_of_more_parts_than_a_column_has_is_none() -> None:
         name: {"type": "object", "properties": {one: {"$ref": f"{REF}{one}"} for one in names}} for name in names
     }
     assert of_schema(doc(**all_of_all), {"$ref": f"{REF}S0"}) is None
+    assert of_schema(doc(), {"properties": {"a": {"$ref": {}}, "b": {"$ref": [1]}}}) is None
     loop = {"type": "object", "properties": {"id": {"type": "integer"}, "of": {"$ref": f"{REF}Loop"}}}
     assert of_schema(doc(Loop=loop), {"$ref": f"{REF}Loop"}) == parse_ddl("struct<id: bigint>")
 
@@ -353,6 +361,41 @@ def test_a_document_that_means_harm_is_written_as_text_alone(folder: Path) -> No
     assert [one["kwargs"]["value_set"] for one in suites["good"]["expectations"]] == [
         [EVIL, "$PARAMETER", "${SHOP_TOKEN}"]
     ]
+
+
+JUNK = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=True), st.text(max_size=5), st.just([]), st.just({}),
+    st.just([None, 5, {}]), st.just({"$ref": "#"}), st.just({"$ref": "#/paths"}), st.just({"type": ["x", None]}),
+)  # fmt: skip
+
+
+@given(st.data())
+def test_damage_anywhere_in_a_document_is_a_sentence_or_nothing(data: st.DataObject) -> None:
+    found = json.loads(
+        json.dumps({**SERVICES["stripe"].document, "security": [{"a": []}], "servers": [{"url": "/v1"}]})
+    )
+    for _ in range(3):
+        at: Any = found
+        while True:
+            keys: list[Any] = list(at) if isinstance(at, dict) else list(range(len(at)))
+            if not keys:
+                break
+            key = data.draw(st.sampled_from(keys))
+            if isinstance(at[key], dict | list) and data.draw(st.integers(0, 3)):
+                at = at[key]
+                continue
+            at[key] = data.draw(JUNK)
+            break
+    damaged = Document(found, "doc", "https://docs.example/openapi.json")
+    with suppress(ConfigError):
+        damaged.server()
+    with suppress(ConfigError):
+        tables = lists_of(damaged).tables
+        for one in tables:
+            columns = columns_of(damaged, one.row, [], one.table)
+            key_of(columns.found, [], one.table)
+            signs_of_schema(damaged, one.answer, one.items or "$")
+        check_needed(damaged, tables, Given())
 
 
 def test_a_large_document_is_read_in_time(tmp_path: Path) -> None:

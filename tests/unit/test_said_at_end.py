@@ -69,8 +69,9 @@ def test_a_run_says_how_many_lists_the_source_has_no_more(layout: Layout, capsys
 
 def test_a_plan_says_how_tables_are_read_in_parts(capsys: pytest.CaptureFixture[str]) -> None:
     in_parts = TablePlan("lists", "/of/{things.id}", 1, 0, 0, None, n_parts=0, for_each="things")
+    names = ("things", "lists", "slices", "windows")
     say_plan(
-        "shop",
+        Run("r1", "shop", AT, "", "{}", tables={name: TableRun(name) for name in names}),
         Plan(
             (
                 TablePlan("things", "/things", 1, 3, 100, 250),
