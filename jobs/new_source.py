@@ -101,12 +101,8 @@ def _say_preview(preview: Preview, name: str) -> None:
             *preview.contradictions,
         ]
         raise SourceIncompleteError("\n".join(lines))
-    say(
-        [
-            *preview.plan_lines,
-            f"Next: read the comments in the YAML, then ./spark-submit.sh full-ingest --source {name}",
-        ]
-    )
+    then = f"Next: read the comments in the YAML, then ./spark-submit.sh full-ingest --source {name}"
+    say([*preview.plan_lines, then])
 
 
 def _name(name: str) -> str:
