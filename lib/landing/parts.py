@@ -126,7 +126,10 @@ def _begun(landing: Landing, batch: Batch, table: Table, parsed: Mapping[str, Pa
         is_window=table.slices is not None and table.slices.is_windows,
         may_be_gone=table.for_each is not None,
     )
-    one = InParts(table, plan, rules, {part.key: part for part in parts}, found.level, found.why)
+    parts = {part.key: part for part in found.parts}
+    # A row that was there no more at an earlier start may be there again.
+    plan = replace(plan, left_out=tuple(key for key in plan.left_out if key not in parts))
+    one = InParts(table, plan, rules, parts, found.level, found.why)
     _look(landing, one)
     # What landed before for a row that is there no more.
     stray = [key for key in one.verdicts if key not in one.parts]

@@ -280,6 +280,26 @@ def test_one_list_that_fails_fails_the_table_and_a_resumed_run_asks_for_it_alone
         assert one.ids("orders") == [11, 21, *range(31, 36)]
 
 
+def test_a_resumed_run_reads_the_lists_of_the_rows_that_are_there_now(tmp_path: Path) -> None:
+    users, failing = [1, 2, 3], 500
+
+    def lists(path: str, query: Query) -> list[Row] | int:
+        if path == "/users":
+            return rows(*users)
+        return failing if path == "/users/1/orders" else rows(int(path.split("/")[2]) * 10)
+
+    with shop(tmp_path, ListsServer(lists), USERS, ORDERS) as one:
+        assert "users.id 1" in str(one.run().tables["orders"].error)
+        users.remove(2)
+        assert "1 of 2 parts failed" in str(one.run(resume="run-1").tables["orders"].error)
+        assert one.ids("orders") == [30]
+        users.append(2)
+        failing = 410
+        run = one.run(resume="run-1")
+        assert (run.tables["orders"].proof, run.tables["orders"].parents_missing) == ("counted", 1)
+        assert one.ids("orders") == [20, 30]
+
+
 def test_a_run_that_is_killed_between_waves_asks_only_for_the_parts_that_did_not_land(tmp_path: Path) -> None:
     orders: dict[int, list[Row] | int] = {user: rows(user * 10) for user in range(1, 11)}
     with shop(tmp_path, ListsServer(lists_of(orders)), USERS, ORDERS) as one, pytest.MonkeyPatch.context() as patch:

@@ -52,20 +52,22 @@ def stories() -> st.SearchStrategy[Story]:
 
 
 class Played:
-    """The lists of a story as they are served. `states` has the ids of each list at every moment, None where it is gone."""
+    """The lists of a story as they are served, until they rest. `states` are the ids of each list at every moment; None is gone."""
 
     def __init__(self, story: Story) -> None:
-        self.story, self.n_asked = story, 0
+        self.story, self.n_asked, self.rests = story, 0, False
         self.now: dict[int, list[int] | None] = {
             user: list(range(user * 100, user * 100 + n)) for user, n in enumerate(story.lists)
         }
-        self.states: dict[int, list[list[int] | None]] = {user: [ids and list(ids)] for user, ids in self.now.items()}
+        self.states: dict[int, list[list[int] | None]] = {user: [ids] for user, ids in self.now.items()}
 
     def __call__(self, path: str, _: Query) -> list[Row] | int:
         if path == "/users":
             return rows(*self.now)
-        self.n_asked += 1
+        self.n_asked += not self.rests
         ids = self.now[int(path.split("/")[2])]
+        if self.rests:
+            return 404 if ids is None else rows(*ids)
         given = 503 if self.n_asked in self.story.fails else 404 if ids is None else rows(*ids)
         for k, user in self.story.changes:
             if k == self.n_asked:
@@ -81,7 +83,7 @@ class Played:
 
     def _becomes(self, user: int, ids: list[int] | None) -> None:
         self.now[user] = ids
-        self.states[user].append(ids and list(ids))
+        self.states[user].append(ids)
 
 
 def landed(one: Shop, user: int) -> Counter[int]:
@@ -102,7 +104,7 @@ def ends_well(folder: Path, story: Story) -> None:
                 assert landed(one, user) in [Counter(ids or []) for ids in states]
         if None in played.now.values() and all(ids is None for ids in played.now.values()):
             return  # of a source that has none of the lists nothing is taken
-        # Nothing happens any more.
+        played.rests = True
         assert_as_it_is(one, played, one.run())
 
 

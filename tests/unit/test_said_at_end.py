@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from lib.lake.checks import Check, add_check
 from lib.lake.layout import Layout, lake_at
 from lib.lake.runs import Run, TableRun
 from lib.lake.states import RunState, TableState
+from lib.landing.plan import Plan, TablePlan
 from lib.logs import BAD, GOOD
 from lib.quality.validate import Finding, Findings
-from lib.reporting.summary import say_done, why_not_published
+from lib.reporting.summary import say_done, say_plan, why_not_published
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -53,6 +55,41 @@ def test_a_published_run_ends_with_four_lines_below_what_is_to_be_known(
         "Checks:  1 warning, 7 of 8 checks passed",
         f"Docs:    {layout.site / 'index.html'}  (open it in a browser)",
         f"Tables:  {layout.published_json}  (docs/reading.md says how to read them)",
+    ]
+
+
+def test_a_run_says_how_many_lists_the_source_has_no_more(layout: Layout, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run("r1", "shop", AT, "", "{}", state=RunState.MERGED, tables={"things": table(parents_missing=2)}, number=1)
+    run.save(layout)
+    say_done(layout, run)
+    said = "The source has no list of things for 2 rows that it should be read for (status 404 or 410)."
+    assert said in capsys.readouterr().out.splitlines()
+
+
+def test_a_plan_says_how_tables_are_read_in_parts(capsys: pytest.CaptureFixture[str]) -> None:
+    in_parts = TablePlan("lists", "/of/{things.id}", 1, 0, 0, None, n_parts=0, for_each="things")
+    say_plan(
+        "shop",
+        Plan(
+            (
+                TablePlan("things", "/things", 1, 3, 100, 250),
+                in_parts,
+                replace(in_parts, table="slices", for_each=None, n_parts=2),
+                replace(in_parts, table="windows", for_each=None, n_parts=7, until="2024-06-15T12:00:00Z"),
+            ),
+            {},
+        ),
+    )
+    assert capsys.readouterr().out.splitlines() == [
+        "Plan for shop; nothing was written, not published.",
+        "  table       rows    pages",
+        "  things       250        3",
+        "  lists    unknown  unknown",
+        "  slices   unknown  unknown",
+        "  windows  unknown  unknown",
+        "lists: one list for each row of things.",
+        "slices: 2 slices.",
+        "windows: 7 windows of time, up to 2024-06-15T12:00:00Z.",
     ]
 
 
