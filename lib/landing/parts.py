@@ -117,8 +117,7 @@ def _begun(landing: Landing, batch: Batch, table: Table, parsed: Mapping[str, Pa
     """A table in parts, as far as it has come: nowhere, unless the run is resumed."""
     plan, source = landing.cases[table.name].plan, landing.copy.source
     found = _parts_of(batch, table, plan, parsed)
-    record = landing.copy.run.tables[table.name]
-    parts = bounded_parts(source, landing.copy.lake, table, record, found.parts)
+    bounded = bounded_parts(source, landing.copy.lake, table, landing.copy.run.tables[table.name], found.parts)
     rules = PartRules(
         plan.style,
         source.proof_of(table),
@@ -126,7 +125,7 @@ def _begun(landing: Landing, batch: Batch, table: Table, parsed: Mapping[str, Pa
         is_window=table.slices is not None and table.slices.is_windows,
         may_be_gone=table.for_each is not None,
     )
-    parts = {part.key: part for part in found.parts}
+    parts = {part.key: part for part in bounded}
     # A row that was there no more at an earlier start may be there again.
     plan = replace(plan, left_out=tuple(key for key in plan.left_out if key not in parts))
     one = InParts(table, plan, rules, parts, found.level, found.why)
