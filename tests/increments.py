@@ -30,9 +30,10 @@ from lib.lake.runs import Run
 from lib.lake.states import RunState, Step, TableState
 from lib.lake.watermarks import Watermark, all_watermarks, held
 from lib.landing import landing as landing_room
+from lib.landing.bronze import Bronze
 from lib.landing.budget import Budget
 from lib.landing.increments import WHAT_IS_DUE, Greatest, Wanted, note_watermarks
-from lib.landing.land import land_pages, prove_tables
+from lib.landing.land import land_level
 from lib.landing.landing import Landing
 from lib.landing.parsed import Batch, Parsed
 from lib.landing.plan import Plan
@@ -148,10 +149,9 @@ class Increments:
             with suppress(Killed):
                 yield
 
-    def _land(self, landing: Landing, plan: Plan, _: Batch) -> dict[str, Parsed]:
+    def _land(self, landing: Landing, plan: Plan, batch: Batch) -> dict[str, Parsed]:
         self.landing = landing
-        land_pages(landing, plan)
-        prove_tables(landing)
+        land_level(landing, plan, batch, ["changes"], {})
         return {}
 
     def _merge(self, batch: Batch, _: dict[str, Parsed]) -> None:
@@ -178,9 +178,21 @@ class Increments:
             write_deltalake(path, pa.Table.from_pylist(records, pa.schema(kinds)), mode="overwrite")
         table.path, table.version = "silver/changes", DeltaTable(path).version()
         table.to(TableState.MERGED)
-        scale = scale_of(batch.copy.source.table("changes"))
-        greatest = max((str(row[self.source.column]) for row in made.values()), default=None, key=scale.read)
-        note_watermarks(batch.copy.source, batch.layout, run, {"changes": Greatest(greatest)}, (), self.said.append)
+        greatest = self._greatest(batch, list(made.values()))
+        note_watermarks(batch.copy.source, batch.layout, run, {"changes": greatest}, (), self.said.append)
+
+    def _greatest(self, batch: Batch, rows: list[Row]) -> Greatest:
+        scale, column = scale_of(batch.copy.source.table("changes")), self.source.column
+
+        def greatest(of: list[Row]) -> str | None:
+            return max((str(row[column]) for row in of), default=None, key=scale.rank)
+
+        states = {row["state"] for row in rows if "state" in row}
+        parts = {
+            f'{{"state":"{state}"}}': str(greatest([row for row in rows if row["state"] == state])) for state in states
+        }
+        asked = Bronze(batch.copy.lake.pages, batch.clock.run_id).first_asked("changes") if parts else {}
+        return Greatest(greatest(rows), parts, asked)
 
     def _finish(self, _: Any, job: Job, run: Run, *__: Any) -> None:
         run.ended(Step.DERIVE)
@@ -199,8 +211,9 @@ class Increments:
         assert self.landing is not None
         plan, run_id = self.landing.cases["changes"].plan, self.landing.copy.run.run_id
         sql = f"""SELECT body FROM (
-            SELECT page, body, row_number() OVER (PARTITION BY page ORDER BY round DESC) AS back FROM t
-            WHERE run_id = '{run_id}' AND page BETWEEN {plan.first} AND {plan.last}) WHERE back = 1 ORDER BY page"""
+            SELECT page, body, row_number() OVER (PARTITION BY part, page ORDER BY round DESC) AS back FROM t
+            WHERE run_id = '{run_id}' AND (part IS NOT NULL OR page BETWEEN {plan.first} AND {plan.last})
+            ) WHERE back = 1 ORDER BY page"""
         found: dict[int, Row] = {}
         for one in self.query("bronze/pages", sql):
             for row in json.loads(one["body"] or '{"items": []}')["items"]:

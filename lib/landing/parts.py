@@ -117,8 +117,7 @@ def _begun(landing: Landing, batch: Batch, table: Table, parsed: Mapping[str, Pa
     """A table in parts, as far as it has come: nowhere, unless the run is resumed."""
     plan, source = landing.cases[table.name].plan, landing.copy.source
     found = _parts_of(batch, table, plan, parsed)
-    record = landing.copy.run.tables[table.name]
-    bounded = bounded_parts(source, landing.copy.lake, table, record, found.parts)
+    bounded = bounded_parts(source, landing.copy.lake, table, landing.copy.run.tables[table.name], found.parts)
     rules = PartRules(
         plan.style,
         source.proof_of(table),

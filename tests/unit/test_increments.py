@@ -519,3 +519,48 @@ def test_a_lake_of_many_runs_says_the_last_watermark_that_is_published(changes: 
         changes.run()
     assert changes.watermark == "2026-05-06T12:00:00Z"
     assert changes.source.now == datetime(2026, 5, 6, 12, tzinfo=UTC)
+
+
+def test_each_slice_is_asked_from_its_own_watermark_on(tmp_path: Path) -> None:
+    source = Changing()
+    source.put(1, state="open")
+    source.put(2, at=NOON - timedelta(days=9), state="closed")
+    with ChangingServer(source) as server:
+        increments = Increments(
+            tmp_path,
+            server,
+            {"param": "since", "column": "at", "full_every": "P7D"},
+            more="deletes: soft, max_delete_fraction: 1.0, slices: {param: state, values: [open, closed, new]}",
+        )
+
+        def asked() -> dict[str, set[str | None]]:
+            found: dict[str, set[str | None]] = {}
+            for one in source.asked:
+                found.setdefault(one["state"], set()).add(one.get("since"))
+            source.asked.clear()
+            return found
+
+        increments.run()
+        assert asked() == {"open": {None}, "closed": {None}, "new": {None}}
+        increments.days(1)
+        source.put(3, at=NOON + timedelta(days=300), state="closed")
+        source.put(4, at=NOON - timedelta(days=20), state="new")
+        source.drop(1)
+        failed(increments, passes=False)
+        first = {"open": {"2026-05-01T11:00:00Z"}, "closed": {"2026-04-22T11:00:00Z"}, "new": {None}}
+        assert asked() == first
+        increments.run()
+        assert asked() == first
+        assert set(increments.rows()) == {1, 2, 3, 4}
+        increments.days(1)
+        increments.run()
+        # The row of the future moved its slice no further than to the time of its first answer.
+        assert asked() == {
+            "open": {"2026-05-01T11:00:00Z"},
+            "closed": {"2026-05-02T11:00:00Z"},
+            "new": {"2026-04-11T11:00:00Z"},
+        }
+        increments.days(5)
+        increments.run()
+        assert asked() == {"open": {None}, "closed": {None}, "new": {None}}
+        assert set(increments.rows()) == {2, 3, 4}
