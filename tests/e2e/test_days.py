@@ -104,7 +104,7 @@ def test_a_first_run_ends_well_and_its_last_lines_say_what_happened(first: Step,
     }
     expected["listens"] = (None, None, None, DAY_0.expected["listens"], None, None)
     assert printed(first.ended.out) == expected
-    last = "\n".join(first.ended.out.splitlines()[-4:])
+    last = "\n".join(first.ended.out.splitlines()[-5:])
     assert "first is published" in last
     [check] = first.lake.rows("ops/checks")
     assert (check["failed"], check["unchecked"]) == (0, 0)
