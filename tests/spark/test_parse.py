@@ -156,6 +156,7 @@ def test_rows_are_counted_once_each(spark: SparkSession, things: Table) -> None:
     assert (missing["id"], missing["small"], missing["mail"]) == (0, 4, 5)
     # The newest is that of a good row.
     assert counts.pop("newest").isoformat() == "2026-01-02T03:04:05"
+    assert counts.pop("greatest") is None
     assert counts == {"n_parsed": 5, "n_rejected": 2, "n_unreadable": 1, "n_keys": 2, "n_differ": 0}
     assert shapes == ["ARRAY<OBJECT<at: STRING, id: VARIANT, small: STRING>>"]
     assert sorted(row.id for row in frame.transform(newest(things)).collect()) == [1, 3]
