@@ -111,12 +111,12 @@ def test_numbers_have_a_number_as_overlap(load: Callable[..., Source]) -> None:
         ),
         (
             "{param: since, column: at, overlap: P1M}",
-            "7: tables.changes.incremental.overlap: is no duration; write a whole number and m, h or d (minutes, hours, days), "
+            "7: tables.changes.incremental.overlap: is not a duration; write a whole number and m, h or d (minutes, hours, days), "
             "such as 26h",
         ),
         (
             "{param: since, column: at, full_every: never}",
-            "7: tables.changes.incremental.full_every: is no duration; write a whole number and m, h or d (minutes, hours, days), "
+            "7: tables.changes.incremental.full_every: is not a duration; write a whole number and m, h or d (minutes, hours, days), "
             "such as 26h",
         ),
         (
@@ -239,7 +239,7 @@ def test_durations_may_be_those_of_iso_8601(text: str, span: timedelta) -> None:
 
 @pytest.mark.parametrize("text", ["P", "PT", "P0D", "PT0H", "P1M", "P1Y", "P1DT", "1D", "-P1D", "P1.5D", "p1d", "P1D "])
 def test_what_is_none_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no duration"):
+    with pytest.raises(ValueError, match="is not a duration"):
         parse_duration(text)
 
 
