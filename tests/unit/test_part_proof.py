@@ -195,7 +195,7 @@ def test_a_total_at_which_sources_cap_splits_a_window_and_is_taken_where_nothing
             "unproved",
         ),
         # It says so itself.
-        (failed(1, 200, first_error="as of a source that caps what it counts; ..."), None),
+        (failed(1, 200, first_error="the source may cap what it counts. ..."), None),
         # Full pages to a number of a cap, and no total.
         (replace(THOUSAND, first_total=None, least_total=None, most_total=None, claimed_pages=None), "unproved"),
     ],
