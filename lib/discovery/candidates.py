@@ -74,6 +74,7 @@ class Evidence:
     key: str | None
     source: str = "the document"
     is_documented: bool = True
+    path: str = ""
 
     @property
     def size_param(self) -> str | None:
@@ -233,11 +234,20 @@ def _by_link(evidence: Evidence, total: tuple[str, str] | None) -> Candidate | N
 def _by_address(evidence: Evidence, total: tuple[str, str] | None) -> Candidate | None:
     if evidence.items == "$":
         return None
-    for sign in named(evidence.signs(), NEXT):
+    signs = evidence.signs()
+    for sign in [*named(signs, NEXT), *(one for one in signs if _is_same_path(one, evidence.path))]:
         if sign.kind == "address" or (sign.name in NEXT_ADDRESSES and sign.kind in ("text", "null")):
             because = {"next": "the answers that were read have the address of the next page here"}
             return _made(evidence, total, {"style": "next_url", "next": sign.place}, because)
     return None
+
+
+def _is_same_path(sign: Sign, path: str) -> bool:
+    """Whether the answer has an address of its own list there, with parameters, which is not that of a page before."""
+    if sign.kind != "address" or re.search(r"prev|first|last|self|current", sign.place, re.IGNORECASE):
+        return False
+    address, _, query = str(sign.value).partition("?")
+    return bool(path and query) and address.rstrip("/").endswith(path.rstrip("/"))
 
 
 def _by_cursor(evidence: Evidence, total: tuple[str, str] | None) -> Candidate | None:
@@ -267,6 +277,8 @@ def _cursor_param(evidence: Evidence, sign: Sign) -> str | None:
     found = exact or first_named(evidence.parameters, CURSOR)
     if found is not None or evidence.is_documented or sign.kind == "null":
         return found
+    if plain(last) == "endcursor":
+        return "after"
     return after[:1].lower() + after[1:] if after and after.lower() != "next" else "cursor"
 
 

@@ -30,7 +30,7 @@ _PERSONAL = re.compile(
 _NOT_PERSONAL = re.compile(r"(id|ids|count|at|type|status|verified|enabled|format|template|subject|lang|currency)$")
 _NUMBERS_TOO = re.compile(r"phone|mobile|fax|birth|ssn|passport|taxid|nationalid|cardnumber|zip|postal|postcode")
 _FORMATS = frozenset({"email", "idn-email", "phone", "ipv4", "ipv6", "phone-number"})
-_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]+\.[^@\s]+")
+_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s/:]+\.[^@\s/:]+")
 _PHONE = re.compile(r"\+[0-9][0-9 ()/.-]{6,20}")
 _PEOPLE = (
     *(

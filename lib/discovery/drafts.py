@@ -171,6 +171,8 @@ def _proved(
         if access is None:
             continue
         proof = prove(access, listed.table, listed.path, asker.gate, by)
+        if candidate.style == "none" and takes_size and proof.holds:
+            proof = _of_one_answer(evidence, proof)
         if proof.holds:
             return _as_given(begun, proof), proof, tuple(failed)
         failed.append(f"{begun.style}: {proof.said}")
@@ -181,6 +183,18 @@ def _proved(
             Proof("no style could be tried"),
         )
     return *first, tuple(failed[1:])
+
+
+def _of_one_answer(evidence: Evidence, proof: Proof) -> Proof:
+    """What one answer proves where the source takes a size: it holds all rows if it could have held more than it does."""
+    size, most = evidence.heard[0].n_rows, f"{evidence.size_param}={evidence.size}"
+    if proof.n_given >= size and size < evidence.size:
+        return proof
+    said = (
+        f"its only answer has {proof.n_given:,} rows, and with {most} it has {size:,}; nothing was found that asks for the rows "
+        "behind them, so write pagination: of the table by hand"
+    )
+    return replace(proof, said=said, holds=False)
 
 
 def _as_given(candidate: Candidate, proof: Proof) -> Candidate:
