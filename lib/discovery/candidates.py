@@ -121,8 +121,14 @@ def candidates_of(evidence: Evidence) -> list[Candidate]:
 
 
 def _numbers(parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
-    """Those whose value is a number as far as the document says: `from` may be a day, too."""
-    return {name: one for name, one in parameters.items() if one.schema.kind in ("", "integer", "number")}
+    """Those whose value may be a number: some documents call all parameters text, and then `from` may be a day, too."""
+    kinds = {name: one.schema.kind for name, one in parameters.items()}
+    return {
+        name: one
+        for name, one in parameters.items()
+        if kinds[name] in ("", "integer", "number")
+        or (kinds[name] == "string" and not one.schema.format and plain(name) not in ("start", "from"))
+    }
 
 
 def _sized(evidence: Evidence) -> tuple[dict[str, Any], dict[str, str]]:

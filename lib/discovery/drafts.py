@@ -61,8 +61,10 @@ def drafted(asker: Asker, listed: Listed, document: Document | None) -> Draft | 
     """The table that a list becomes; what was refused where it cannot be read, or has nothing that names a row."""
     if listed.needs:
         names = ", ".join(listed.needs)
+        options = " ".join(f"{_option(listed, name)} {name} NAME" for name in listed.needs)
         return Refused(
-            f"needs a value that the document does not say: {names}; write it under params: or headers: of the table"
+            f"needs a value that the document does not say: {names}; if it is one for all lists, say {options}, else write "
+            "it under params: or headers: of the table"
         )
     fixed = _fixed(asker, listed)
     first = first_answer(asker, listed, fixed)
@@ -87,6 +89,10 @@ def drafted(asker: Asker, listed: Listed, document: Document | None) -> Draft | 
         why = "no column, and no three of them together, names a row" if columns.found else "its rows have no columns"
         return Refused(f"{why}; write the table by hand, with key: and the columns that name a row")
     return Draft(listed, paging, columns, key, newest_of(columns.found), rows, proof, failed)
+
+
+def _option(listed: Listed, name: str) -> str:
+    return "--query-env" if name in listed.queries else "--header-env"
 
 
 def _fixed(asker: Asker, listed: Listed) -> Fixed:

@@ -137,6 +137,7 @@ ITEMS = (
 )
 NO_ITEMS = frozenset({"errors", "links", "warnings", "included", "facets", "messages", "sort", "filters", "meta"})
 TOTAL_HEADERS = ("x-total-count", "x-total", "total-count", "x-pagination-total-count", "x-wp-total", "x-total-results")
+_OF_NEXT = ("uri", "offset", "startingafter")
 _DEPTH = 3
 
 
@@ -185,9 +186,9 @@ def _of_value(value: Any, path: tuple[str, ...], items: str, depth: int) -> Iter
 def _name_of(path: tuple[str, ...]) -> str:
     """The name of what is there: of `_links.next.href` it is `next`, of `hits.total.value` it is `total`."""
     last = plain(path[-1])
-    if len(path) > 1 and last in ("href", "url", "value", "after", "cursor", "link", "token", "id", "startingafter"):
+    if len(path) > 1 and last in ("href", "url", "value", "after", "cursor", "link", "token", "id", *_OF_NEXT):
         before = plain(path[-2])
-        if before == "next":
+        if before == "next" or (before == "nextpage" and last in _OF_NEXT):
             return "next"
         if last == "value" and before in TOTAL:
             return before

@@ -52,7 +52,11 @@ def of_document(name: str, document: Document, given: Given, api_url: str | None
         ConfigError: there is no list, no address, or one at a server that nobody has named.
     """
     found = lists_of(document)
-    lists = chosen(found, tables)
+    names = {name.lower() for name, _ in (*given.headers, *given.queries)}
+    lists = [
+        replace(one, needs=tuple(name for name in one.needs if name.lower() not in names))
+        for one in chosen(found, tables)
+    ]
     url = _checked(api_url, "--api-url") if api_url else _server(document)
     check_needed(document, lists, given)
     return Survey(

@@ -196,14 +196,16 @@ def test_what_can_be_no_column_is_named_but_no_value_is() -> None:
 
 
 def test_attributes_of_json_api_become_columns() -> None:
-    rows = [{"id": "1", "type": "x", "attributes": {"title": "a", "first-name": "b"}}]
+    rows = [{"id": "1", "type": "x", "attributes": {"title": "a", "first-name": "b", 'a "b': 1}}]
     columns = found(rows)
     assert [(one.name, one.path) for one in columns.found] == [
         ("id", None),
         ("type", None),
         ("title", "attributes.title"),
+        ("first_name", 'attributes."first-name"'),
+        ("a_b", 'attributes."a \\"b"'),
     ]
-    assert columns.left_out == ("first-name: can be no column of its own",)
+    assert [one.pii for one in columns.found] == [False, False, False, True, False]
 
 
 @pytest.mark.parametrize(
@@ -220,6 +222,7 @@ def test_attributes_of_json_api_become_columns() -> None:
             ("user_id", "created_at"),
         ),
         ([{"first_name": "a", "login_name": "b"}, {"first_name": "c", "login_name": "d"}], "users", ("login_name",)),
+        ([{"last_name": "a", "email": "b"}, {"last_name": "c", "email": "d"}], "users", ("email",)),
         ([{"number": "a", "sys_id": "b"}, {"number": "c", "sys_id": "d"}], "incident", ("sys_id",)),
         ([{"x": 1.5}, {"x": 2.5}], "things", None),
         ([{"a": "x", "b": 1}, {"a": "x", "b": None}], "things", None),

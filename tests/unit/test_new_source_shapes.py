@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -151,8 +152,8 @@ def test_halves_that_end_before_the_whole_contradict_it(folder: Path) -> None:
 def test_a_document_whose_paths_are_in_other_files_is_told_to_be_made_one(folder: Path) -> None:
     document = document_in(folder, {"/a": {"$ref": "./a.yaml"}, "/b": {"get": {"$ref": "paths/b.yaml#/get"}}})
     assert start("--openapi", document, "--api-url", "http://127.0.0.1:1", status=2) == (
-        f"{document}: its paths are in other files, such as ./a.yaml, and only one is read; make one document of them first, with a "
-        "tool such as redocly bundle"
+        f"{document}: its paths are in other files, such as ./a.yaml, and only one is read; make one document of them first, with "
+        "a tool such as redocly bundle"
     )
 
 
@@ -208,3 +209,64 @@ def test_descriptions_are_sentences_without_tags(folder: Path) -> None:
     assert "  # All of them." in yaml_in(folder).read_text("utf-8").splitlines()
     columns = source_in(folder).table("list").columns
     assert [one.description for one in columns] == ["Its name (e.g. u-1 )", f"{long[:157]}..."]
+
+
+def asana(asked: Asked) -> Answer:
+    begin, size = int(asked.query.get("offset", "t0")[1:]), int(asked.query.get("limit", "20"))
+    after = {"offset": f"t{begin + size}", "path": f"/list?offset=t{begin + size}"} if begin + size < 230 else None
+    return Answer({"data": ROWS[begin : begin + size], "next_page": after})
+
+
+def test_an_offset_that_is_a_token_is_a_cursor(folder: Path) -> None:
+    document = document_in(folder, {"/list": ({"limit": WHOLE, "offset": TEXT}, {})})
+    with served(asana) as (url, _):
+        start("--openapi", document, "--api-url", url)
+        assert len(landed(yaml_in(folder), folder, ENV)["list"].rows) == 230
+    assert source_in(folder).public()["api"]["pagination"]["cursor_param"] == "offset"
+
+
+def test_numbers_of_pages_that_the_document_calls_text(folder: Path) -> None:
+    def api(asked: Asked) -> Answer:
+        page, size = int(asked.query.get("page", "1")), int(asked.query.get("count", "20"))
+        return Answer({"files": ROWS[(page - 1) * size : page * size], "paging": {"total": 230}})
+
+    document = document_in(folder, {"/list": ({"count": TEXT, "page": TEXT, "from": TEXT}, {})})
+    with served(api) as (url, _):
+        start("--openapi", document, "--api-url", url)
+        assert len(landed(yaml_in(folder), folder, ENV)["list"].rows) == 230
+
+
+def test_a_value_that_every_list_needs_is_taken_from_the_environment(folder: Path) -> None:
+    def api(asked: Asked) -> Answer:
+        is_right = asked.headers["x-tenant"] == "let-me-in" and asked.query["team"] == "let-me-in"
+        return Answer(ROWS[:37]) if is_right else Answer({}, status=400)
+
+    document = document_in(folder, {"/list": ({}, {})})
+    said = json.loads(Path(document).read_text("utf-8"))
+    said["paths"]["/list"]["get"]["parameters"] = [
+        {"name": "X-Tenant", "in": "header", "required": True, "schema": TEXT},
+        {"name": "team", "in": "query", "required": True, "schema": TEXT},
+    ]
+    Path(document).write_text(json.dumps(said), "utf-8")
+    with served(api) as (url, log):
+        words = ["--openapi", document, "--api-url", url]
+        assert start(*words, status=2).splitlines()[1] == (
+            "/list: needs a value that the document does not say: X-Tenant, team; if it is one for all lists, say --header-env "
+            "X-Tenant NAME --query-env team NAME, else write it under params: or headers: of the table"
+        )
+        assert not log
+        start(*words, "--header-env", "x-tenant", "SHOP_TOKEN", "--query-env", "team", "SHOP_TOKEN")
+    assert [one.path for one in source_in(folder).tables] == ["/list"]
+    assert "let-me-in" not in yaml_in(folder).read_text("utf-8")
+
+
+def test_attributes_of_json_api_are_found_under_keys_of_any_signs(folder: Path) -> None:
+    rows = [{"id": str(n), "type": "x", "attributes": {"first-name": "a", 'a "b': n}} for n in range(1, 38)]
+    with served(lambda _: Answer({"data": rows})) as (url, _):
+        said = start("--url", f"{url}/list")
+    table = source_in(folder).table("list")
+    assert [table.column(name).steps for name in ("first_name", "a_b")] == [
+        ("attributes", "first-name"),
+        ("attributes", 'a "b'),
+    ]
+    assert re.search(r"^1 +x +\*\*\* +1$", said, re.MULTILINE)
