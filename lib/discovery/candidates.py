@@ -259,7 +259,8 @@ def _is_same_path(sign: Sign, path: str) -> bool:
 def _by_cursor(evidence: Evidence, total: tuple[str, str] | None) -> Candidate | None:
     if evidence.items == "$":
         return None
-    for sign in named(evidence.signs(), NEXT):
+    signs = evidence.signs()
+    for sign in [*named(signs, NEXT), *(one for one in signs if _is_under_own_name(one, evidence))]:
         if sign.kind in ("address", "bool") or (sign.kind == "number" and sign.name == "nextpage"):
             continue
         name = _cursor_param(evidence, sign)
@@ -273,6 +274,12 @@ def _by_cursor(evidence: Evidence, total: tuple[str, str] | None) -> Candidate |
         }
         return _made(evidence, total, own, because)
     return None
+
+
+def _is_under_own_name(sign: Sign, evidence: Evidence) -> bool:
+    """Whether the answer has a text under the name of a parameter, such as `offset`, which may be that of the next page."""
+    names = [plain(name) for name in evidence.parameters] if evidence.is_documented else [*OFFSET, *CURSOR]
+    return sign.kind == "text" and sign.name in names and sign.name not in SIZE
 
 
 def _cursor_param(evidence: Evidence, sign: Sign) -> str | None:

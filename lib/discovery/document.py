@@ -63,9 +63,11 @@ class Document:
         return own
 
     def outside(self, node: Any) -> str | None:
-        """The other file that a reference leads to. None: it leads to none."""
+        """The other file that a reference leads to, without user, query and fragment. None: it leads to none."""
         where = node.get("$ref") if isinstance(node, dict) else None
-        return _shown(where) if isinstance(where, str) and not where.startswith("#") else None
+        if not isinstance(where, str) or where.startswith("#"):
+            return None
+        return _shown(re.sub(r"//[^/]*@", "//", re.split(r"[?#]", where, maxsplit=1)[0]))
 
     def objects(self, node: Any) -> dict[str, Any]:
         """The entries of a mapping; none where there is something else."""

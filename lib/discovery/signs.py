@@ -99,7 +99,7 @@ NEXT = (
         "odatanextlink",
     ),
     *("nextrecordsurl", "nextmarker", "continuationtoken", "nexthref", "nextstartcursor", "endcursor", "bookmark"),
-    *("nextpageuri", "nexturi", "nextpagelink", "continue", "cursor"),
+    *("nextpageuri", "nexturi", "nextpagelink", "continue", "cursor", "lastevaluatedkey"),
 )
 NEXT_ADDRESSES = frozenset(
     {"nexturl", "nextlink", "nextpageurl", "odatanextlink", "nextrecordsurl", "nexthref"}

@@ -71,6 +71,12 @@ def named_as_nobody_names_it(asked: Asked) -> Answer:
     return Answer({"rows": ROWS[begin : begin + 50], "paging": {"self_url": "/list?pos=0", "more_url": more}})
 
 
+def airtable(asked: Asked) -> Answer:
+    begin, size = int(asked.query.get("offset", "itr0")[3:]), min(int(asked.query.get("pageSize", "100")), 100)
+    more = {"offset": f"itr{begin + size}"} if begin + size < len(ROWS) else {}
+    return Answer({"records": ROWS[begin : begin + size], **more})
+
+
 LIST = {"type": "object", "properties": {"payments": {"type": "array", "items": {"properties": {"id": TEXT}}}}}
 SHAPES: dict[str, tuple[Callable[[Asked], Answer], tuple[Any, Any] | None, str, str]] = {
     "square": (square, ({"cursor": TEXT, "limit": WHOLE}, LIST), "cursor", "payments"),
@@ -80,6 +86,8 @@ SHAPES: dict[str, tuple[Callable[[Asked], Answer], tuple[Any, Any] | None, str, 
     "servicenow": (servicenow, ({"sysparm_offset": WHOLE, "sysparm_limit": WHOLE}, {}), "offset", "result"),
     "ckan": (ckan, ({"start": WHOLE, "rows": WHOLE}, {"type": "object"}), "offset", "result.results"),
     "ckan without a document": (ckan, None, "offset", "result.results"),
+    "airtable": (airtable, ({"offset": TEXT, "pageSize": WHOLE}, {}), "cursor", "records"),
+    "airtable without a document": (airtable, None, "cursor", "records"),
     "another name": (named_as_nobody_names_it, ({"pos": WHOLE}, {}), "next_url", "rows"),
     "another name without a document": (named_as_nobody_names_it, None, "next_url", "rows"),
 }
@@ -162,14 +170,16 @@ def test_a_list_in_another_file_is_named_and_a_schema_there_is_made_up_for_by_th
     with served(lambda _: Answer({"data": ROWS[:37]})) as (url, _):
         start(
             "--openapi",
-            document_in(folder, {"/list": ({}, answer), "/other": {"$ref": "./other.yaml"}}),
+            document_in(
+                folder, {"/list": ({}, answer), "/other": {"$ref": "https://me:s3cret@h.example/b.yaml?key=s3cret#/x"}}
+            ),
             "--api-url",
             url,
         )
     lines = yaml_in(folder).read_text("utf-8").splitlines()
     assert lines[-2:] == [
         "# Lists that are left out:",
-        "#   /other: it is in ./other.yaml, and only the document itself is read",
+        "#   /other: it is in https://h.example/b.yaml, and only the document itself is read",
     ]
     assert [(one.name, one.type) for one in source_in(folder).table("list").columns] == [
         ("id", "string"),
