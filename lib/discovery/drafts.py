@@ -63,8 +63,7 @@ def drafted(asker: Asker, listed: Listed, document: Document | None) -> Draft | 
         names = ", ".join(listed.needs)
         options = " ".join(f"{_option(listed, name)} {name} NAME" for name in listed.needs)
         return Refused(
-            f"needs a value that the document does not say: {names}; if it is one for all lists, say {options}, else write "
-            "it under params: or headers: of the table"
+            f"needs a value that the document does not say: {names}; give it with {options}, or write the table by hand"
         )
     fixed = _fixed(asker, listed)
     first = first_answer(asker, listed, fixed)

@@ -261,8 +261,8 @@ def test_a_value_that_every_list_needs_is_taken_from_the_environment(folder: Pat
     with served(api) as (url, log):
         words = ["--openapi", document, "--api-url", url]
         assert start(*words, status=2).splitlines()[1] == (
-            "/list: needs a value that the document does not say: X-Tenant, team; if it is one for all lists, say --header-env "
-            "X-Tenant NAME --query-env team NAME, else write it under params: or headers: of the table"
+            "/list: needs a value that the document does not say: X-Tenant, team; give it with --header-env X-Tenant NAME "
+            "--query-env team NAME, or write the table by hand"
         )
         assert not log
         start(*words, "--header-env", "x-tenant", "SHOP_TOKEN", "--query-env", "team", "SHOP_TOKEN")
