@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from lib.config import REPO, Runtime
-from lib.console import Steps, say, show_table
+from lib.console import Steps, number_of, say, show_table
 from lib.discovery.credentials import Given, check_given
 from lib.discovery.document import read_document
 from lib.discovery.expected import suite_of
@@ -78,8 +78,9 @@ def command(**options: Any) -> None:
     found = surveyed(survey, os.environ, Steps())
     suites = {suites_of / f"{draft.table}.json": suite_of(name, draft) for draft in found.drafts}
     write(yaml, yaml_of(found), suites)
-    say([f"Written: {_shown(yaml)} and {len(suites)} suites in {_shown(suites_of)}.", ""], GOOD)
-    _say_preview(previewed(yaml, runtime.conf, os.environ), name)
+    say([f"Written: {_shown(yaml)} and {number_of(len(suites), 'suite')} in {_shown(suites_of)}.", ""], GOOD)
+    doubts = {draft.table: draft.proof.said for draft in found.drafts if not draft.proof.holds}
+    _say_preview(previewed(yaml, runtime.conf, os.environ, doubts), name)
 
 
 def _say_preview(preview: Preview, name: str) -> None:

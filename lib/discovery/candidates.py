@@ -74,6 +74,7 @@ class Evidence:
     key: str | None
     source: str = "the document"
     is_documented: bool = True
+    path: str = ""
 
     @property
     def size_param(self) -> str | None:
@@ -120,8 +121,14 @@ def candidates_of(evidence: Evidence) -> list[Candidate]:
 
 
 def _numbers(parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
-    """Those whose value is a number as far as the document says: `from` may be a day, too."""
-    return {name: one for name, one in parameters.items() if one.schema.kind in ("", "integer", "number")}
+    """Those whose value may be a number: some documents call all parameters text, and then `from` may be a day, too."""
+    kinds = {name: one.schema.kind for name, one in parameters.items()}
+    return {
+        name: one
+        for name, one in parameters.items()
+        if kinds[name] in ("", "integer", "number")
+        or (kinds[name] == "string" and not one.schema.format and plain(name) not in ("start", "from"))
+    }
 
 
 def _sized(evidence: Evidence) -> tuple[dict[str, Any], dict[str, str]]:
@@ -233,17 +240,27 @@ def _by_link(evidence: Evidence, total: tuple[str, str] | None) -> Candidate | N
 def _by_address(evidence: Evidence, total: tuple[str, str] | None) -> Candidate | None:
     if evidence.items == "$":
         return None
-    for sign in named(evidence.signs(), NEXT):
+    signs = evidence.signs()
+    for sign in [*named(signs, NEXT), *(one for one in signs if _is_same_path(one, evidence.path))]:
         if sign.kind == "address" or (sign.name in NEXT_ADDRESSES and sign.kind in ("text", "null")):
             because = {"next": "the answers that were read have the address of the next page here"}
             return _made(evidence, total, {"style": "next_url", "next": sign.place}, because)
     return None
 
 
+def _is_same_path(sign: Sign, path: str) -> bool:
+    """Whether the answer has an address of its own list there, with parameters, which is not that of a page before."""
+    if sign.kind != "address" or re.search(r"prev|first|last|self|current", sign.place, re.IGNORECASE):
+        return False
+    address, _, query = str(sign.value).partition("?")
+    return bool(path and query) and address.rstrip("/").endswith(path.rstrip("/"))
+
+
 def _by_cursor(evidence: Evidence, total: tuple[str, str] | None) -> Candidate | None:
     if evidence.items == "$":
         return None
-    for sign in named(evidence.signs(), NEXT):
+    signs = evidence.signs()
+    for sign in [*named(signs, NEXT), *(one for one in signs if _is_under_own_name(one, evidence))]:
         if sign.kind in ("address", "bool") or (sign.kind == "number" and sign.name == "nextpage"):
             continue
         name = _cursor_param(evidence, sign)
@@ -259,6 +276,12 @@ def _by_cursor(evidence: Evidence, total: tuple[str, str] | None) -> Candidate |
     return None
 
 
+def _is_under_own_name(sign: Sign, evidence: Evidence) -> bool:
+    """Whether the answer has a text under the name of a parameter, such as `offset`, which may be that of the next page."""
+    names = [plain(name) for name in evidence.parameters] if evidence.is_documented else [*OFFSET, *CURSOR]
+    return sign.kind == "text" and sign.name in names and sign.name not in SIZE
+
+
 def _cursor_param(evidence: Evidence, sign: Sign) -> str | None:
     last = sign.place.rpartition(".")[2]
     after = re.sub(r"^next_?|_?next$", "", last, flags=re.IGNORECASE)
@@ -267,6 +290,8 @@ def _cursor_param(evidence: Evidence, sign: Sign) -> str | None:
     found = exact or first_named(evidence.parameters, CURSOR)
     if found is not None or evidence.is_documented or sign.kind == "null":
         return found
+    if plain(last) == "endcursor":
+        return "after"
     return after[:1].lower() + after[1:] if after and after.lower() != "next" else "cursor"
 
 

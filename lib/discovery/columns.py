@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ _PERSONAL = re.compile(
 _NOT_PERSONAL = re.compile(r"(id|ids|count|at|type|status|verified|enabled|format|template|subject|lang|currency)$")
 _NUMBERS_TOO = re.compile(r"phone|mobile|fax|birth|ssn|passport|taxid|nationalid|cardnumber|zip|postal|postcode")
 _FORMATS = frozenset({"email", "idn-email", "phone", "ipv4", "ipv6", "phone-number"})
-_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]+\.[^@\s]+")
+_EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s/:]+\.[^@\s/:]+")
 _PHONE = re.compile(r"\+[0-9][0-9 ()/.-]{6,20}")
 _PEOPLE = (
     *(
@@ -162,8 +163,7 @@ class _Guesser:
             self._leave(key, "is null or empty on all rows that were read" if rows else "has no type in the document")
             return
         name = self._name(key)
-        nested_ok = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key) is not None
-        if name is None or len(kind.ddl) > _LONGEST_TYPE or (is_nested and not nested_ok):
+        if name is None or len(kind.ddl) > _LONGEST_TYPE:
             self._leave(key, "can be no column of its own")
             return
         one = Schema() if self._document is None or node is None else schema_of(self._document, node)
@@ -190,7 +190,7 @@ class _Guesser:
                 required=documented and is_full,
                 pii=personal is not None,
                 epoch=epoch,
-                path=f"{_ATTRIBUTES}.{key}" if is_nested else None,
+                path=_nested(key) if is_nested else None,
                 description=one.description,
                 values=one.values if kind == kinds.STRING and not personal else (),
                 because=tuple(because),
@@ -220,6 +220,12 @@ class _Guesser:
         if found is not None:
             self._names.add(found.lower())
         return found
+
+
+def _nested(key: str) -> str:
+    """The path to a key of `attributes`: in quotes unless it is a plain word."""
+    is_word = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key) is not None
+    return f"{_ATTRIBUTES}.{key if is_word else json.dumps(key, ensure_ascii=False)}"
 
 
 def _personal(key: str, schema: Schema, kind: DataType, values: Iterable[Any], table: str) -> str | None:

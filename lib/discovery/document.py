@@ -62,6 +62,13 @@ class Document:
             node = self._at(where)
         return own
 
+    def outside(self, node: Any) -> str | None:
+        """The other file that a reference leads to, without user, query and fragment. None: it leads to none."""
+        where = node.get("$ref") if isinstance(node, dict) else None
+        if not isinstance(where, str) or where.startswith("#"):
+            return None
+        return _shown(re.sub(r"//[^/]*@", "//", re.split(r"[?#]", where, maxsplit=1)[0]))
+
     def objects(self, node: Any) -> dict[str, Any]:
         """The entries of a mapping; none where there is something else."""
         found = self.followed(node)
@@ -124,7 +131,9 @@ def read_document(place: str, ca_pem: str | None = None) -> Document:
         raise ConfigError(f"--openapi {_shown(place)}: {kind}; name an OpenAPI document, or its http(s) address")
     try:
         if path.stat().st_size > MAX_MB * 1_000_000:
-            raise ConfigError(f"{_shown(place)}: larger than {MAX_MB} MB, which no OpenAPI document is")
+            raise ConfigError(
+                f"{_shown(place)}: larger than {MAX_MB} MB, so it is not read; take the document with $ref in place of copies"
+            )
         content = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{_shown(place)}: cannot be read ({error.strerror or 'unknown reason'})") from error

@@ -61,8 +61,9 @@ def drafted(asker: Asker, listed: Listed, document: Document | None) -> Draft | 
     """The table that a list becomes; what was refused where it cannot be read, or has nothing that names a row."""
     if listed.needs:
         names = ", ".join(listed.needs)
+        options = " ".join(f"{_option(listed, name)} {name} NAME" for name in listed.needs)
         return Refused(
-            f"needs a value that the document does not say: {names}; write it under params: or headers: of the table"
+            f"needs a value that the document does not say: {names}; give it with {options}, or write the table by hand"
         )
     fixed = _fixed(asker, listed)
     first = first_answer(asker, listed, fixed)
@@ -87,6 +88,10 @@ def drafted(asker: Asker, listed: Listed, document: Document | None) -> Draft | 
         why = "no column, and no three of them together, names a row" if columns.found else "its rows have no columns"
         return Refused(f"{why}; write the table by hand, with key: and the columns that name a row")
     return Draft(listed, paging, columns, key, newest_of(columns.found), rows, proof, failed)
+
+
+def _option(listed: Listed, name: str) -> str:
+    return "--query-env" if name in listed.queries else "--header-env"
 
 
 def _fixed(asker: Asker, listed: Listed) -> Fixed:
@@ -171,6 +176,8 @@ def _proved(
         if access is None:
             continue
         proof = prove(access, listed.table, listed.path, asker.gate, by)
+        if candidate.style == "none" and takes_size and proof.holds:
+            proof = _of_one_answer(evidence, proof)
         if proof.holds:
             return _as_given(begun, proof), proof, tuple(failed)
         failed.append(f"{begun.style}: {proof.said}")
@@ -181,6 +188,18 @@ def _proved(
             Proof("no style could be tried"),
         )
     return *first, tuple(failed[1:])
+
+
+def _of_one_answer(evidence: Evidence, proof: Proof) -> Proof:
+    """What one answer proves where the source takes a size: it holds all rows if it could have held more than it does."""
+    size, most = evidence.heard[0].n_rows, f"{evidence.size_param}={evidence.size}"
+    if proof.n_given >= size and size < evidence.size:
+        return proof
+    said = (
+        f"its only answer has {proof.n_given:,} rows, and with {most} it has {size:,}; nothing was found that asks for the rows "
+        "behind them, so write pagination: of the table by hand"
+    )
+    return replace(proof, said=said, holds=False)
 
 
 def _as_given(candidate: Candidate, proof: Proof) -> Candidate:

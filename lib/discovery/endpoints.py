@@ -62,10 +62,11 @@ class Listed:
 
 @dataclass(frozen=True)
 class Lists:
-    """What a document has: its lists, and the paths of lists that each belong to a row of another one."""
+    """What a document has: its lists, the paths of lists that each belong to a row of another one, and why some are left out."""
 
     tables: tuple[Listed, ...]
     children: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def lists_of(document: Document) -> Lists:
@@ -76,8 +77,13 @@ def lists_of(document: Document) -> Lists:
     """
     found: list[Listed] = []
     children: list[str] = []
+    elsewhere: dict[str, str] = {}
     for path, item in document.objects(document.data["paths"]).items():
         whole = document.followed(item)
+        other = document.outside(item) or document.outside(whole.get("get"))
+        if other is not None and _is_path(path):
+            elsewhere[path] = other
+            continue
         operation = document.followed(whole.get("get"))
         if not operation or not _is_path(path):
             continue
@@ -88,13 +94,22 @@ def lists_of(document: Document) -> Lists:
             children.append(path)
         else:
             found.append(one)
+    if not found and elsewhere:
+        message = (
+            f"{document.name}: its paths are in other files, such as {next(iter(elsewhere.values()))}, and only one is read; make "
+            "one document of them first, with a tool such as redocly bundle"
+        )
+        raise ConfigError(message)
     if not found:
         message = (
             f"{document.name}: no path of it gives a list: there is no GET without {{placeholders}} whose answer is an array of "
             "objects, or an object with one"
         )
         raise ConfigError(message)
-    return Lists(tuple(_named(found)), tuple(children))
+    left_out = tuple(
+        f"{path}: it is in {other}, and only the document itself is read" for path, other in elsewhere.items()
+    )
+    return Lists(tuple(_named(found)), tuple(children), left_out)
 
 
 def _is_path(path: str) -> bool:
@@ -135,7 +150,9 @@ def _listed(document: Document, path: str, item: Object, operation: Object) -> L
         for names in (PAGE, OFFSET, SIZE, CURSOR, KEYSET)
     )
     schema = schema_of(document, answer)
-    if place is None and not (is_paged and not schema.kinds and not schema.properties):
+    is_open = not schema.properties and schema.kinds in ((), ("object",))
+    # What says nothing at all may be a list, and its answer will tell; an object may be one only where there are pages of it.
+    if place is None and not (is_open and (is_paged or (answer is not None and not schema.kinds))):
         return None
     if place not in (None, "$") and not is_paged and not _is_envelope(schema, str(place), path):
         return None
@@ -222,7 +239,9 @@ def _is_envelope(schema: Schema, place: str, path: str) -> bool:
     """Whether an object is the envelope of a list, and not one thing with a list among what it has."""
     name = plain(place.rpartition(".")[2])
     segments = _segments(path)
-    return name in ITEMS or (bool(segments) and name == plain(segments[-1])) or len(schema.properties) == 1
+    if bool(segments) and name == plain(segments[-1]):
+        return True
+    return "id" not in schema.properties and (name in ITEMS or len(schema.properties) == 1)
 
 
 def _with_fixed(listed: Listed) -> Listed:

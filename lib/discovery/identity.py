@@ -15,7 +15,23 @@ from lib.discovery import kinds
 from lib.discovery.columns import Found, Row
 from lib.discovery.signs import plain
 
-_KEYS = ("id", "uuid", "guid", "gid", "key", "code", "slug", "number", "identifier", "sku", "ref", "reference")
+_KEYS = (
+    "id",
+    "uuid",
+    "guid",
+    "gid",
+    "sysid",
+    "objectid",
+    "key",
+    "code",
+    "slug",
+    "number",
+    "identifier",
+    "sku",
+    "ref",
+    "reference",
+)
+_ACCOUNTS = ("username", "login", "email")
 _NEWEST = (
     *(
         "updatedat",
@@ -70,6 +86,8 @@ def key_of(columns: Sequence[Found], rows: Sequence[Row], table: str) -> Key | N
             return Key((one.name,), f"by its name, and {read}")
     if not rows:
         return None
+    # A name of a person is the last that names a row.
+    usable = sorted(usable, key=lambda one: (one.pii, plain(one.name) not in _ACCOUNTS))
     ids = [one for one in usable if plain(one.name).endswith("id")]
     times = [one for one in usable if one.is_time]
     first = [*ids, *times, *(one for one in usable if one not in ids and one not in times)][:_MOST_TRIED]

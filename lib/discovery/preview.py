@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,8 @@ class Preview:
         return [column.name for column in first], [[_shown(column, row) for column in first] for row in rows]
 
 
-def previewed(yaml: Path, conf: Path, env: Mapping[str, str]) -> Preview:
-    """Load the file, plan its tables, and ask for two pages of each.
+def previewed(yaml: Path, conf: Path, env: Mapping[str, str], doubts: Mapping[str, str]) -> Preview:
+    """Load the file, plan its tables, and ask for two pages of each. `doubts`: why one answer of a table cannot be all of it.
 
     Raises:
         ConfigError: it does not load.
@@ -58,6 +58,9 @@ def previewed(yaml: Path, conf: Path, env: Mapping[str, str]) -> Preview:
     access, budget = Access.of(source.api, source.tables), Budget.of(source.api)
     plan = make_plan(access, RUN_ID, [(table.name, table.path) for table in source.tables], budget)
     proofs = {table.name: prove(access, table.name, table.path, budget, _key(table)) for table in source.tables}
+    for table in source.tables:
+        if table.name in doubts and source.pagination_of(table).style == "none" and proofs[table.name].holds:
+            proofs[table.name] = replace(proofs[table.name], said=doubts[table.name], holds=False)
     return Preview(source, plan, proofs)
 
 

@@ -113,6 +113,10 @@ def prove(access: Access, table: str, path: str, gate: Gate, key: Sequence[str] 
         return replace(proof, said=f"{proof.said}; a second page cannot be tried, as the source gives all rows at once")
     if not other.holds:
         return replace(proof, holds=False, said=f"asked for in pages of {half:,}: {other.said}")
+    if other.is_whole and len(other.rows) != proof.n_given:
+        ends = f"in pages of {half:,} they end after {len(other.rows):,}: {paging.question()}"
+        said = f"one page holds all {proof.n_given:,} rows, and {ends}"
+        return replace(proof, holds=False, said=said)
     return replace(proof, said=f"{proof.said}; asked for in halves: {other.said}")
 
 

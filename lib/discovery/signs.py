@@ -13,7 +13,10 @@ from lib.discovery.schemas import schema_of
 
 # Parameters and keys without case, dots, dashes and brackets; the likeliest first.
 PAGE = ("page", "pagenumber", "pageno", "pagenum", "pageindex", "currentpage", "p")
-OFFSET = ("offset", "skip", "startat", "startindex", "pageoffset", "firstresult", "start", "from")
+OFFSET = (
+    *("offset", "skip", "startat", "startindex", "pageoffset", "firstresult", "resultoffset", "sysparmoffset"),
+    *("start", "from"),
+)
 SIZE = (
     *(
         "pagesize",
@@ -28,6 +31,7 @@ SIZE = (
         "top",
     ),
     *("take", "count", "rows", "recordsperpage", "hitsperpage", "maxpagesize", "maxitems", "max", "num", "first"),
+    *("resultrecordcount", "sysparmlimit"),
 )
 CURSOR = (
     *(
@@ -41,14 +45,47 @@ CURSOR = (
         "after",
         "startcursor",
     ),
-    *("continuationtoken", "continuation", "marker", "startingtoken", "scrollid", "pageinfo", "bookmark", "token"),
+    *(
+        "continuationtoken",
+        "continuation",
+        "continue",
+        "marker",
+        "startingtoken",
+        "scrollid",
+        "pageinfo",
+        "bookmark",
+        "token",
+    ),
 )
 KEYSET = ("startingafter", "afterid", "sinceid", "lastid", "startafterid", "idafter", "startafter", "minid", "after")
 TOTAL = (
     *("totalelements", "totalcount", "total", "totalresults", "totalsize", "totalitems", "totalrecords", "totalrows"),
-    *("odatacount", "recordstotal", "numfound", "resultcount", "recordcount", "itemcount", "nbhits", "count", "size"),
+    *(
+        "totalentries",
+        "totalrecordcount",
+        "itemstotal",
+        "odatacount",
+        "recordstotal",
+        "numfound",
+        "resultcount",
+        "recordcount",
+        "itemcount",
+        "nbhits",
+        "count",
+        "size",
+    ),
 )
-PAGES = ("totalpages", "pages", "pagecount", "lastpage", "numpages", "totalpagecount", "pagetotal", "nbpages")
+PAGES = (
+    "totalpages",
+    "pages",
+    "pagecount",
+    "lastpage",
+    "numpages",
+    "totalpagecount",
+    "pagetotal",
+    "pagestotal",
+    "nbpages",
+)
 NEXT = (
     *(
         "next",
@@ -62,9 +99,22 @@ NEXT = (
         "odatanextlink",
     ),
     *("nextrecordsurl", "nextmarker", "continuationtoken", "nexthref", "nextstartcursor", "endcursor", "bookmark"),
+    *("nextpageuri", "nexturi", "nextpagelink", "continue", "cursor", "lastevaluatedkey"),
 )
-NEXT_ADDRESSES = frozenset({"nexturl", "nextlink", "nextpageurl", "odatanextlink", "nextrecordsurl", "nexthref"})
-MORE = ("hasmore", "hasnext", "hasnextpage", "moreitemsincollection", "hasmoreitems", "hasmoreresults", "more")
+NEXT_ADDRESSES = frozenset(
+    {"nexturl", "nextlink", "nextpageurl", "odatanextlink", "nextrecordsurl", "nexthref"}
+    | {"nextpageuri", "nexturi", "nextpagelink"}
+)
+MORE = (
+    "hasmore",
+    "hasnext",
+    "hasnextpage",
+    "moreitemsincollection",
+    "hasmoreitems",
+    "hasmoreresults",
+    "moreresults",
+    "more",
+)
 LAST = ("islast", "last", "islastpage", "done")
 ITEMS = (
     *(
@@ -80,11 +130,14 @@ ITEMS = (
         "list",
         "objects",
         "docs",
+        "result",
+        "body",
     ),
     *("elements", "hits", "resources", "member", "collection", "edges"),
 )
 NO_ITEMS = frozenset({"errors", "links", "warnings", "included", "facets", "messages", "sort", "filters", "meta"})
 TOTAL_HEADERS = ("x-total-count", "x-total", "total-count", "x-pagination-total-count", "x-wp-total", "x-total-results")
+_OF_NEXT = ("uri", "offset", "startingafter")
 _DEPTH = 3
 
 
@@ -133,9 +186,9 @@ def _of_value(value: Any, path: tuple[str, ...], items: str, depth: int) -> Iter
 def _name_of(path: tuple[str, ...]) -> str:
     """The name of what is there: of `_links.next.href` it is `next`, of `hits.total.value` it is `total`."""
     last = plain(path[-1])
-    if len(path) > 1 and last in ("href", "url", "value", "after", "cursor", "link", "token", "id"):
+    if len(path) > 1 and last in ("href", "url", "value", "after", "cursor", "link", "token", "id", *_OF_NEXT):
         before = plain(path[-2])
-        if before == "next":
+        if before == "next" or (before == "nextpage" and last in _OF_NEXT):
             return "next"
         if last == "value" and before in TOTAL:
             return before

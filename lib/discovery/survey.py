@@ -18,7 +18,7 @@ from lib.discovery.candidates import MOST_SIZE
 from lib.discovery.credentials import Credentials, Given, check_needed, credentials_of
 from lib.discovery.document import Document
 from lib.discovery.drafts import Draft, drafted
-from lib.discovery.endpoints import Listed, chosen, lists_of, table_name
+from lib.discovery.endpoints import Listed, chosen, lists_of, table_name, unknown
 from lib.discovery.identity import Known, pointers_of
 from lib.discovery.probe import Asker, Refused
 from lib.discovery.signs import CURSOR, KEYSET, OFFSET, PAGE, SIZE, plain
@@ -42,6 +42,7 @@ class Survey:
     document: Document | None = None
     children: Sequence[str] = ()
     origin: str = ""
+    left_out: Sequence[str] = ()
 
 
 def of_document(name: str, document: Document, given: Given, api_url: str | None, tables: str | None) -> Survey:
@@ -51,7 +52,11 @@ def of_document(name: str, document: Document, given: Given, api_url: str | None
         ConfigError: there is no list, no address, or one at a server that nobody has named.
     """
     found = lists_of(document)
-    lists = chosen(found, tables)
+    names = {name.lower() for name, _ in (*given.headers, *given.queries)}
+    lists = [
+        replace(one, needs=tuple(name for name in one.needs if name.lower() not in names))
+        for one in chosen(found, tables)
+    ]
     url = _checked(api_url, "--api-url") if api_url else _server(document)
     check_needed(document, lists, given)
     return Survey(
@@ -62,6 +67,7 @@ def of_document(name: str, document: Document, given: Given, api_url: str | None
         document,
         found.children,
         _origin(document),
+        found.left_out if tables is None else (),
     )
 
 
@@ -88,7 +94,9 @@ def of_address(name: str, address: str, given: Given, tables: str | None) -> Sur
         raise ConfigError("--tables: an address is one list, so it takes one name")
     table = table_name(names[0] if names else last or parts.hostname or name)
     base = urlunsplit((parts.scheme, parts.netloc, folder, "", ""))
-    listed = Listed(table, f"/{last}", fixed=fixed)
+    asked = tuple(unknown(key) for key, _ in query_of(url) if plain(key) in paging)
+    slash = "/" if last and address.partition("?")[0].endswith("/") else ""  # some APIs answer with it alone
+    listed = Listed(table, f"/{last}{slash}", parameters=asked, fixed=fixed)
     return Survey(name, base, (listed,), credentials_of(given, base, None), origin=url.partition("?")[0])
 
 
@@ -161,7 +169,7 @@ def surveyed(survey: Survey, env: Mapping[str, str], steps: Steps) -> Written:
                 step.sign = WARNED
     _check_any(survey, drafts, refused)
     drafts = _of_one_size(drafts)
-    left_out = [f"{path}: {one.message}" for path, one in refused.items()]
+    left_out = [*survey.left_out, *(f"{path}: {one.message}" for path, one in refused.items())]
     written = Written(
         survey.name,
         survey.url,

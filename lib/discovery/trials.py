@@ -30,7 +30,19 @@ from lib.source.access import Fixed
 from lib.source.links import next_link
 
 _REFUSED_SIZES = (400, 413, 416, 422)
-_SIZES = ("limit", "per_page", "page_size", "pageSize", "size", "maxResults", "count", "$top", "perPage")
+_SIZES = (
+    "limit",
+    "per_page",
+    "page_size",
+    "pageSize",
+    "size",
+    "maxResults",
+    "count",
+    "$top",
+    "perPage",
+    "rows",
+    "per-page",
+)
 _PLACES = ("page", "offset", "skip", "start", "startAt", "$skip", "pageNumber", "page_number", "p", "startIndex")
 _AFTER = ("starting_after", "after_id", "since_id", "after")
 
@@ -84,7 +96,7 @@ def evidence_of(
             for one in _named_by(half, items):
                 parameters.setdefault(one, unknown(one))
     source = "a trial or the address of a next page shows that the source" if document is None else "the document"
-    return Evidence(items, parameters, said, answers, size, None, source, document is not None)
+    return Evidence(items, parameters, said, answers, size, None, source, document is not None, listed.path)
 
 
 def _named_by(heard: Heard, items: str) -> list[str]:
@@ -110,7 +122,7 @@ def _tried(
     if len(rows) < 2:
         return
     # An answer often has its own numbers under the names of the parameters.
-    own = [sign.place for sign in signs if sign.kind == "number" and "." not in sign.place]
+    own = list(dict.fromkeys(sign.place.rpartition(".")[2] for sign in signs if sign.kind == "number"))
     for name in () if size_param else [*(one for one in own if plain(one) in SIZE), *_SIZES]:
         found = asker.raw(listed.path, {name: k}, fixed, items)
         if isinstance(found, Heard) and found.n_rows == k:

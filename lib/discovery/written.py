@@ -23,6 +23,7 @@ _PLAIN = re.compile(
 # What YAML, of one version or another, reads as something else than text.
 _WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n", "inf", "nan"})
 _LONGEST_REMARK = 160
+_MOST_READ = 2000
 _COLUMN = 40
 
 
@@ -117,7 +118,7 @@ def _flow(values: Mapping[str, Any]) -> str:
 def _table(draft: Draft, pointers: Sequence[Pointer], common: Draft | None) -> Iterator[str]:
     listed = draft.listed
     if listed.description:
-        yield f"  # {remark(listed.description)}"
+        yield f"  # {remark(_untagged(listed.description))}"
     if not draft.proof.holds:
         yield f"  # Not proved by its first two pages: {remark(draft.proof.said)}"
     for why in draft.failed if draft.proof.holds else ():
@@ -175,8 +176,12 @@ def _column(column: Found, *, is_key: bool) -> str:
 
 def _sentence(description: str) -> str:
     """The first sentence, on one line."""
-    line = remark(re.sub(r"<[^<>]{0,200}>", " ", description))
-    return re.split(r"(?<=[.!?])\s", line, maxsplit=1)[0].rstrip(".")
+    first = re.split(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)\s", _untagged(description)[:_MOST_READ].strip(), maxsplit=1)[0]
+    return remark(first.removesuffix("."))
+
+
+def _untagged(description: str) -> str:
+    return re.sub(r"<[^<>]{0,200}>", " ", description)
 
 
 def write(yaml: Path, yaml_text: str, suites: Mapping[Path, str]) -> None:

@@ -138,6 +138,7 @@ def test_numbers_are_times_by_name_or_format_alone() -> None:
         ("product", {"contact": {"email": "x"}}, "things", True),
         ("lines", [{"shipping": {"city": "x", "zip": "1"}}], "things", True),
         ("tags", ["a", "ada@example.org"], "things", True),
+        ("clone", "git@github.com:ada/engine.git", "things", False),
         ("status", "open", "things", False),
         ("updated_at", "2026-01-02T10:00:00Z", "users", False),
     ],
@@ -195,14 +196,16 @@ def test_what_can_be_no_column_is_named_but_no_value_is() -> None:
 
 
 def test_attributes_of_json_api_become_columns() -> None:
-    rows = [{"id": "1", "type": "x", "attributes": {"title": "a", "first-name": "b"}}]
+    rows = [{"id": "1", "type": "x", "attributes": {"title": "a", "first-name": "b", 'a "b': 1}}]
     columns = found(rows)
     assert [(one.name, one.path) for one in columns.found] == [
         ("id", None),
         ("type", None),
         ("title", "attributes.title"),
+        ("first_name", 'attributes."first-name"'),
+        ("a_b", 'attributes."a \\"b"'),
     ]
-    assert columns.left_out == ("first-name: can be no column of its own",)
+    assert [one.pii for one in columns.found] == [False, False, False, True, False]
 
 
 @pytest.mark.parametrize(
@@ -218,6 +221,9 @@ def test_attributes_of_json_api_become_columns() -> None:
             "plays",
             ("user_id", "created_at"),
         ),
+        ([{"first_name": "a", "login_name": "b"}, {"first_name": "c", "login_name": "d"}], "users", ("login_name",)),
+        ([{"last_name": "a", "email": "b"}, {"last_name": "c", "email": "d"}], "users", ("email",)),
+        ([{"number": "a", "sys_id": "b"}, {"number": "c", "sys_id": "d"}], "incident", ("sys_id",)),
         ([{"x": 1.5}, {"x": 2.5}], "things", None),
         ([{"a": "x", "b": 1}, {"a": "x", "b": None}], "things", None),
     ],
