@@ -55,7 +55,7 @@ class Increments:
     """Runs of `changes`, each of which is published unless told otherwise. `clock` is this machine's, which nothing should ask.
 
     `settings` are those of `incremental`; `more` are lines of the table, `columns` its columns, `api` lines of the API. `kind` is
-    the type of its incremental column, if that is no time.
+    the type of its incremental column, if that is no time, `kinds` those of columns beside the usual ones.
     """
 
     folder: Path
@@ -70,6 +70,7 @@ class Increments:
     landing: Landing | None = None
     passes: bool = True
     kind: pa.DataType | None = None
+    kinds: dict[str, pa.DataType] = field(default_factory=dict)
     n_sparks: int = 0
 
     @property
@@ -171,7 +172,7 @@ class Increments:
                 after[number] = (json.dumps(row), None)
         path = str(batch.layout.silver("changes"))
         if after != before or not DeltaTable.is_deltatable(path):
-            kinds = {**SCHEMA, **({self.source.column: self.kind} if self.kind is not None else {})}
+            kinds = {**SCHEMA, **self.kinds, **({self.source.column: self.kind} if self.kind is not None else {})}
             records = [
                 {**_typed(json.loads(text), kinds), "row": text, "_deleted_at": at} for text, at in after.values()
             ]

@@ -22,11 +22,13 @@ from lib.lake.runs import Run, TableRun
 from lib.lake.states import ENDED, PROVED, TableState
 from lib.lake.watermarks import Watermark
 from lib.landing.plan import Plan, make_plan, plan_tables, plans_of
-from lib.landing.unchanged import is_unchanged
+from lib.landing.unchanged import are_unchanged, is_unchanged
 from lib.source.access import Access
 from lib.source.gate import Gate
-from lib.source.part import Part
+from lib.source.part import Part, slice_parts
 
+# A table in more slices than these starts Spark each time: looking at them one by one would take longer.
+MOST_SLICES = 32
 # What of a table says which rows are asked for, and what is kept of each.
 _OF_ASKING = ("path", "params", "headers", "method", "json", "form", "key", "slices")
 _OF_COLUMNS = ("name", "type", "from", "path", "value", "epoch", "empty_is_null")
@@ -132,6 +134,9 @@ def plan_run(
         if table.name not in plan.failed and _is_full_due(run, table, known):
             run.tables[table.name].since = None
     unchanged = _unchanged(source, layout, bounded, run, plan, known)
+    unchanged |= _unchanged_in_slices(
+        source, layout, bounded, gate, run, plan, known, [table.name for table in new], unchanged
+    )
     again = [
         table
         for table in new
@@ -183,6 +188,37 @@ def _unchanged(source: Source, layout: Layout, access: Access, run: Run, plan: P
         and not record.is_backfill
         and is_unchanged(source, layout, known.published, access, page, record.since)
     )
+
+
+def _unchanged_in_slices(
+    source: Source,
+    layout: Layout,
+    access: Access,
+    gate: Gate,
+    run: Run,
+    plan: Plan,
+    known: Known,
+    new: Collection[str],
+    others: Collection[str],
+) -> frozenset[str]:
+    """The tables with slices over values, if none has anything new, and `others` are all the rest: else Spark starts anyway."""
+    sliced = [source.table(one.table) for one in plan.tables if one.in_parts]
+    is_all = not plan.failed and len(sliced) + len(others) == len(plan.tables)
+
+    def is_looked_at(table: Table) -> bool:
+        record, slices = run.tables[table.name], table.slices
+        is_asked_for_news = table.name in new and record.since is not None and not record.is_backfill
+        return is_asked_for_news and slices is not None and 0 < len(slices.values) <= MOST_SLICES
+
+    def is_same(table: Table) -> bool:
+        parts = bounded_parts(source, layout, table, run.tables[table.name], slice_parts(table.slices))
+        marks, scale = [known.of_table(source, table, part.key) for part in parts], scale_of(table)
+        sinces = [None if at is None else scale.behind(at.watermark) for at in marks]
+        asked = list(zip(parts, sinces, strict=True))
+        return are_unchanged(source, layout, known.published, access, gate, run.run_id, table, asked)
+
+    is_none_new = is_all and all(map(is_looked_at, sliced)) and all(map(is_same, sliced))
+    return frozenset(table.name for table in sliced) if is_none_new else frozenset()
 
 
 def _is_asked_anew(run: Run, table: Table, plan: Plan, access: Access) -> bool:
