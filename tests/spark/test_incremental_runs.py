@@ -53,10 +53,10 @@ class Published(Served):
         job.suites = read_suite_files(self.folder / "expectations", known_tables(job.source))
         return job
 
-    def publish(self, wanted: Wanted = WHAT_IS_DUE, *, no_check: bool = False) -> Run:
+    def publish(self, wanted: Wanted = WHAT_IS_DUE, *, no_check: bool = False, allow_deletes: bool = True) -> Run:
         job = self.job()
         run = record.open_run(job, publishes=not no_check)
-        choices = Choices(no_check=no_check, allow_deletes=True, accept_incomplete=False, wanted=wanted)
+        choices = Choices(no_check=no_check, allow_deletes=allow_deletes, accept_incomplete=False, wanted=wanted)
         with record.recorded(job, run, "full-ingest"):
             ingest(job, Access.of(job.source.api, job.source.tables), Budget(2), run, choices)
         return run
@@ -193,6 +193,40 @@ def test_the_landed_pages_of_increments_are_merged_again_in_their_order(things: 
     assert 40 in before
     # Nothing is published by that, and the rows of all of these runs are in it.
     assert things.watermark == watermark == "2026-05-03T12:00:00Z"
+
+
+@pytest.mark.quick
+def test_a_sweep_deletes_what_neither_walk_has_and_so_does_a_replay_of_it(things: Published) -> None:
+    things.settings["incremental"] |= {"sweep": "PT12H", "overlap": "PT1M"}
+    things.settings["max_delete_fraction"] = 0.2
+    things.source.put(41)
+    things.source.put(42)
+    things.source.rows[42]["name"] = None  # rejected, and there
+    for number in (3, 5):
+        things.source.drop(number)
+    run = things.publish(allow_deletes=False)
+    record_ = run.tables["things"]
+    assert (record_.sweep, record_.rows_swept, record_.rows_landed, record_.rows_deleted) == ("counted", 40, 3, 2)
+    assert set(live(things)) == {*range(1, 42)} - {3, 5}
+    before = live(things)
+    assert things.replay("all").failed == {}
+    assert live(things) == before
+
+
+def test_a_sweep_that_would_delete_too_many_rows_fails_its_table(things: Published) -> None:
+    things.settings["incremental"] |= {"sweep": "PT12H", "overlap": "PT1M"}
+    things.settings["max_delete_fraction"] = 0.2
+    for number in range(1, 10):
+        things.source.drop(number)
+    with pytest.raises(
+        SourceError, match=r"9 of 40 rows are deleted at the source, more than max_delete_fraction \(0.2\) allows"
+    ):
+        things.publish(allow_deletes=False)
+    things.source.rows.clear()
+    with pytest.raises(SourceError, match="the source has no rows, the lake has 40"):
+        things.publish(allow_deletes=False)
+    things.publish()
+    assert live(things) == {}
 
 
 @pytest.fixture

@@ -159,6 +159,7 @@ def test_status_says_how_far_tables_are_copied_and_how_old_that_is(changes: Incr
         "run_id": "run-2",
         "set_at": "2026-01-03T00:00:00+00:00",
         "full_at": "2026-01-01T00:00:00+00:00",
+        "swept_at": "2026-01-01T00:00:00+00:00",
     }
     assert mark_lines([mark], DAY_0 + timedelta(days=4)) == [
         "Increments: changes: up to 2026-05-03T12:00:00Z, 24 h old; all rows 96 h ago"
