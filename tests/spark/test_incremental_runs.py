@@ -20,12 +20,13 @@ from lib.errors import ChecksFailedError, SourceError
 from lib.lake import publications
 from lib.lake.runs import Run
 from lib.lake.watermarks import all_watermarks, held
+from lib.landing import key_sweep
 from lib.landing.budget import Budget
 from lib.landing.increments import WHAT_IS_DUE, Wanted
 from lib.quality.suites import read_suite_files
 from lib.source.access import Access
 from tests.changing_source import NOON, Changing, ChangingServer
-from tests.spark.served_table import Served, job_of
+from tests.spark.served_table import Killed, Served, job_of
 
 COLUMNS = {"id": "bigint!", "name": "string!", "at": "timestamp!", "note": "string"}
 
@@ -53,9 +54,16 @@ class Published(Served):
         job.suites = read_suite_files(self.folder / "expectations", known_tables(job.source))
         return job
 
-    def publish(self, wanted: Wanted = WHAT_IS_DUE, *, no_check: bool = False, allow_deletes: bool = True) -> Run:
+    def publish(
+        self,
+        wanted: Wanted = WHAT_IS_DUE,
+        *,
+        no_check: bool = False,
+        allow_deletes: bool = True,
+        resume: str | None = None,
+    ) -> Run:
         job = self.job()
-        run = record.open_run(job, publishes=not no_check)
+        run = record.open_run(job, publishes=not no_check, resume=resume)
         choices = Choices(no_check=no_check, allow_deletes=allow_deletes, accept_incomplete=False, wanted=wanted)
         with record.recorded(job, run, "full-ingest"):
             ingest(job, Access.of(job.source.api, job.source.tables), Budget(2), run, choices)
@@ -213,9 +221,27 @@ def test_a_sweep_deletes_what_neither_walk_has_and_so_does_a_replay_of_it(things
     assert live(things) == before
 
 
+def test_a_sweep_that_was_killed_begins_anew(things: Published, monkeypatch: pytest.MonkeyPatch) -> None:
+    things.settings["incremental"] |= {"sweep": "PT12H", "overlap": "PT1M"}
+    things.source.put(41)
+    things.source.drop(3)
+
+    def dies(_: str) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(key_sweep, "reached", dies)
+        with pytest.raises(Killed):
+            things.publish()
+    things.source.drop(5)
+    run = things.publish(resume="run-2")
+    assert (run.tables["things"].sweep, run.tables["things"].rows_swept) == ("counted", 39)
+    assert set(live(things)) == {*range(1, 42)} - {3, 5}
+
+
 def test_a_sweep_that_would_delete_too_many_rows_fails_its_table(things: Published) -> None:
     things.settings["incremental"] |= {"sweep": "PT12H", "overlap": "PT1M"}
-    things.settings["max_delete_fraction"] = 0.2
+    things.settings |= {"max_delete_fraction": 0.2, "min_rows": 0}
     for number in range(1, 10):
         things.source.drop(number)
     with pytest.raises(

@@ -111,13 +111,13 @@ def test_numbers_have_a_number_as_overlap(load: Callable[..., Source]) -> None:
         ),
         (
             "{param: since, column: at, overlap: P1M}",
-            "7: tables.changes.incremental.overlap: is not a duration; write a whole number and m, h or d (minutes, hours, days), "
-            "such as 26h",
+            "7: tables.changes.incremental.overlap: is not a duration; write a whole number and m, h or d (minutes, hours, "
+            "days), such as 26h",
         ),
         (
             "{param: since, column: at, full_every: never}",
-            "7: tables.changes.incremental.full_every: is not a duration; write a whole number and m, h or d (minutes, hours, days), "
-            "such as 26h",
+            "7: tables.changes.incremental.full_every: is not a duration; write a whole number and m, h or d (minutes, hours, "
+            "days), such as 26h",
         ),
         (
             "{param: since, column: n, format: unix}",
