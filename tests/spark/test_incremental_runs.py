@@ -23,6 +23,7 @@ from lib.lake.watermarks import all_watermarks, held
 from lib.landing import key_sweep
 from lib.landing.budget import Budget
 from lib.landing.increments import WHAT_IS_DUE, Wanted
+from lib.lineage.explain import Asked, explain
 from lib.quality.suites import read_suite_files
 from lib.source.access import Access
 from tests.changing_source import NOON, Changing, ChangingServer
@@ -216,7 +217,16 @@ def test_a_sweep_deletes_what_neither_walk_has_and_so_does_a_replay_of_it(things
     record_ = run.tables["things"]
     assert (record_.sweep, record_.rows_swept, record_.rows_landed, record_.rows_deleted) == ("counted", 40, 3, 2)
     assert set(live(things)) == {*range(1, 42)} - {3, 5}
-    before = live(things)
+    source, before = things.job().source, live(things)
+    things.n_runs -= 1
+    asked = {
+        number: Asked(things.spark, source, things.layout, source.table("things"), {"id": number}) for number in (3, 4)
+    }
+    told = {
+        number: next(line for line in explain(one) if line.startswith("run run-2 ")) for number, one in asked.items()
+    }
+    assert told[3].endswith("on no page: marked as deleted")
+    assert told[4].endswith("on no page: kept (the sweep of this run met its key)")
     assert things.replay("all").failed == {}
     assert live(things) == before
 
