@@ -57,8 +57,8 @@ def sweep_tables(landing: Landing, batch: Batch, parsed: Mapping[str, Parsed], a
     aside = _aside(landing, due, access)
     _forget(landing, due)
     plan = make_plan(aside.access, run.run_id, [(keys_of(table.name), table.path) for table in due], landing.budget)
-    for name, why in plan.failed.items():
-        aside.copy.run.fail(name, why)
+    for name, reason in plan.failed.items():
+        aside.copy.run.fail(name, reason)
     found = land_complete(aside, plan, replace(batch, copy=aside.copy, plan=aside.plan_of))
     for table in due:
         record, walk = run.tables[table.name], aside.copy.run.tables[keys_of(table.name)]
