@@ -16,7 +16,6 @@ from lib.config import BudgetAddress
 from lib.failpoints import reached
 from lib.gold.derive import derive_tables
 from lib.lake import runs
-from lib.lake.merge import Clock
 from lib.lake.opening import keep_published, keep_the_rest
 from lib.lake.runs import Run
 from lib.lake.settled import is_settled
@@ -24,6 +23,7 @@ from lib.lake.states import Step
 from lib.landing.budget import Budget
 from lib.landing.budget_server import BudgetServer
 from lib.landing.increments import plan_run
+from lib.landing.key_sweep import sweep_tables
 from lib.landing.land import land_complete
 from lib.landing.landing import Landing
 from lib.landing.merging import check_columns_held, merge_parsed
@@ -67,7 +67,7 @@ def command(*, dry_run: bool, from_landed: str | None, choices: Choices, **optio
 def ingest(job: Job, access: Access, budget: Budget, run: Run, choices: Choices) -> None:
     """Plan, land, prove, merge, check, publish. No Spark is started where no table could be planned, or nothing is new."""
     planned = plan_run(job.source, job.layout, access, budget, run, job.steps, choices.wanted)
-    plan, access = planned.plan, planned.access
+    plan = planned.plan
     if planned.is_nothing_new and is_settled(job.source, job.layout, run):
         keep_published(job.layout, run)
         return
@@ -82,10 +82,10 @@ def ingest(job: Job, access: Access, budget: Budget, run: Run, choices: Choices)
     at = BudgetAddress.of(dict(spark.sparkContext.getConf().getAll()))
     with BudgetServer(budget, host=at.host, bind=at.bind, port=at.port) as server:
         copy = job.copy(spark, run)
-        landing = Landing(copy, access, budget, server.gate, choices.accept_incomplete)
-        clock = Clock(run.run_id, run.started_at, number=run.number)
-        batch = Batch(copy, job.layout, clock, landing.plan_of, runs.all_runs(job.layout), choices.allow_deletes)
+        landing = Landing(copy, planned.access, budget, server.gate, choices.accept_incomplete)
+        batch = Batch.of_run(copy, landing.plan_of, allow_deletes=choices.allow_deletes)
         parsed = land_complete(landing, plan, batch)
+        sweep_tables(landing, batch, parsed, access)
     merge_parsed(batch, parsed)
     run.end_step(Step.MERGE, job.layout)
     reached("all merged")

@@ -29,6 +29,7 @@ from lib.lake.opening import open_run
 from lib.lake.runs import Run
 from lib.lake.states import RunState, Step, TableState
 from lib.lake.watermarks import Watermark, all_watermarks, held
+from lib.landing import key_sweep
 from lib.landing import landing as landing_room
 from lib.landing.bronze import Bronze
 from lib.landing.budget import Budget
@@ -39,6 +40,7 @@ from lib.landing.parsed import Batch, Parsed
 from lib.landing.plan import Plan
 from lib.reporting.run_end import stop_on_failed_tables
 from lib.source.access import Access
+from lib.source.row_key import keys_of
 from tests.changing_source import Changing, ChangingServer, Row
 from tests.moving_copies import land_without_spark
 from tests.spark.served_table import Killed, job_of
@@ -55,7 +57,8 @@ class Increments:
     """Runs of `changes`, each of which is published unless told otherwise. `clock` is this machine's, which nothing should ask.
 
     `settings` are those of `incremental`; `more` are lines of the table, `columns` its columns, `api` lines of the API. `kind` is
-    the type of its incremental column, if that is no time.
+    the type of its incremental column, if that is no time, `kinds` those of columns beside the usual ones.
+    `n_keyless` rows of a sweep have no readable key.
     """
 
     folder: Path
@@ -70,7 +73,9 @@ class Increments:
     landing: Landing | None = None
     passes: bool = True
     kind: pa.DataType | None = None
+    kinds: dict[str, pa.DataType] = field(default_factory=dict)
     n_sparks: int = 0
+    n_keyless: int = 0
 
     @property
     def source(self) -> Changing:
@@ -140,19 +145,34 @@ class Increments:
             land_without_spark(patch)
             patch.setattr(full_ingest, "start", start)
             patch.setattr(full_ingest, "land_complete", self._land)
+            patch.setattr(key_sweep, "land_complete", self._walk_keys)
             patch.setattr(full_ingest, "merge_parsed", self._merge)
             patch.setattr(full_ingest, "_finish", self._finish)
             patch.setattr(full_ingest, "reached", reached)
             patch.setattr(landing_room, "reached", reached)
+            patch.setattr(key_sweep, "reached", reached)
             patch.setattr(record, "observed", lambda *_: nullcontext())
             # Where nothing is new, no such point is reached.
             with suppress(Killed):
                 yield
 
-    def _land(self, landing: Landing, plan: Plan, batch: Batch) -> dict[str, Parsed]:
+    def _land(self, landing: Landing, plan: Plan, batch: Batch) -> dict[str, Any]:
         self.landing = landing
         land_level(landing, plan, batch, ["changes"], {})
-        return {}
+        return {"changes": SimpleNamespace(n_unreadable=0)}
+
+    def _walk_keys(self, landing: Landing, plan: Plan, batch: Batch) -> dict[str, Any]:
+        name = keys_of("changes")
+        land_level(landing, plan, batch, [name], {})
+        rows = SimpleNamespace(unpersist=lambda: None)
+        return {name: SimpleNamespace(n_unreadable=self.n_keyless, rows=rows)}
+
+    def _swept(self, run: Run) -> set[int]:
+        """The keys that the sweep of a run met."""
+        sql = f"""SELECT body FROM t WHERE run_id = '{run.run_id}' AND "table" = '{keys_of("changes")}' AND error IS NULL"""
+        rows = [row for one in self.query("bronze/pages", sql) for row in json.loads(one["body"])]
+        assert all(row.keys() == {"id"} for row in rows)
+        return {row["id"] for row in rows}
 
     def _merge(self, batch: Batch, _: dict[str, Parsed]) -> None:
         """What merging does, in Python: rows that were taken, and, where the copy shows all rows, those that are no more."""
@@ -162,8 +182,9 @@ class Increments:
         table.as_of, table.fetched_by = batch.clock.at, batch.clock.number
         before = self.rows(with_deleted=True)
         after = {number: (text, at) for number, (text, at) in before.items()}
-        if table.shows_all:
-            after |= {number: (text, at or self.clock) for number, (text, at) in after.items() if number not in made}
+        if table.shows_all or table.is_swept:
+            there = {*made, *(self._swept(run) if table.is_swept else ())}
+            after |= {number: (text, at or self.clock) for number, (text, at) in after.items() if number not in there}
         for number, row in made.items():
             held = json.loads(before[number][0]) if number in before else None
             is_older = held is not None and before[number][1] is None and str(held["at"]) > str(row["at"])
@@ -171,7 +192,7 @@ class Increments:
                 after[number] = (json.dumps(row), None)
         path = str(batch.layout.silver("changes"))
         if after != before or not DeltaTable.is_deltatable(path):
-            kinds = {**SCHEMA, **({self.source.column: self.kind} if self.kind is not None else {})}
+            kinds = {**SCHEMA, **self.kinds, **({self.source.column: self.kind} if self.kind is not None else {})}
             records = [
                 {**_typed(json.loads(text), kinds), "row": text, "_deleted_at": at} for text, at in after.values()
             ]
@@ -212,7 +233,7 @@ class Increments:
         plan, run_id = self.landing.cases["changes"].plan, self.landing.copy.run.run_id
         sql = f"""SELECT body FROM (
             SELECT page, body, row_number() OVER (PARTITION BY part, page ORDER BY round DESC) AS back FROM t
-            WHERE run_id = '{run_id}' AND (part IS NOT NULL OR page BETWEEN {plan.first} AND {plan.last})
+            WHERE run_id = '{run_id}' AND "table" = 'changes' AND (part IS NOT NULL OR page BETWEEN {plan.first} AND {plan.last})
             ) WHERE back = 1 ORDER BY page"""
         found: dict[int, Row] = {}
         for one in self.query("bronze/pages", sql):

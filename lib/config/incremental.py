@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
@@ -16,6 +16,7 @@ from lib.config.pagination import Parameter
 from lib.config.suggest import did_you_mean
 
 if TYPE_CHECKING:
+    from lib.config.columns import Column
     from lib.config.tables import Table
 
 DEFAULT_OVERLAP = timedelta(hours=1)
@@ -56,7 +57,10 @@ class Incremental(Settings):
     """How far behind the watermark a run asks, for rows that come late: a duration such as `PT1H` or `90m` (default: one hour);
     for a column of numbers a whole number (default: 0)."""
     full_every: Duration | None = None
-    """All rows are asked for once the last published run that did so is older than this. Only that finds deleted rows."""
+    """All rows are asked for once the last published run that did so is older than this. That finds deleted rows, too."""
+    sweep: Duration | None = None
+    """The whole list is walked for the keys of its rows alone, once the last published run that did so, or asked for all rows, is
+    older than this: that finds deleted rows. Needs `deletes: soft`."""
     format: Format | None = None
     """How a time is written: `iso` (default for a timestamp), `date` (default for a date), `unix` or `unix_ms` (seconds or
     milliseconds since 1970)."""
@@ -81,6 +85,11 @@ class Incremental(Settings):
     def longest(self) -> timedelta | None:
         """How old the last full copy may be, as `full_every` says it."""
         return None if self.full_every is None else parse_duration(self.full_every)
+
+    @property
+    def longest_unswept(self) -> timedelta | None:
+        """How old the last sweep may be, as `sweep` says it."""
+        return None if self.sweep is None else parse_duration(self.sweep)
 
 
 class Scale:
@@ -172,6 +181,7 @@ def incremental_problems(table: Table) -> Iterator[Problem]:
             ("incremental",), "is not for a table with windows of time, each of which is read whole; take one of them"
         )
     by_name = {column.name: column for column in table.columns}
+    yield from (Problem(("incremental", "sweep"), message) for message in _sweep_problems(table, own, by_name))
     column = by_name.get(own.column)
     where = ("incremental", "column")
     if column is None:
@@ -201,3 +211,17 @@ def incremental_problems(table: Table) -> Iterator[Problem]:
         yield Problem(
             ("incremental", "overlap"), f"must be a duration, as {column.name!r} is a {column.type}, such as PT1H"
         )
+
+
+def _sweep_problems(table: Table, own: Incremental, by_name: Mapping[str, Column]) -> Iterator[str]:
+    shortest, longest = own.longest_unswept, own.longest
+    if shortest is None:
+        return
+    if table.deletes == "ignore":
+        yield "finds deleted rows, of which deletes: ignore makes nothing; write deletes: soft, or leave it out"
+    if table.in_parts:
+        yield "is not for a table that is read in parts; take full_every, which finds deleted rows, too"
+    if longest is not None and longest <= shortest:
+        yield "must be shorter than full_every, which finds deleted rows, too"
+    if outside := [name for name in table.key if name in by_name and by_name[name].value is not None]:
+        yield f"reads the keys in the rows, and {outside[0]!r} is not in the row; take full_every"

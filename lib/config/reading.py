@@ -109,6 +109,11 @@ def reading_problems(table: Table, tables: Mapping[str, Table], api: Api) -> Ite
             message = f"is nested itself; name {asked.parent.table}, and where a row of it has these rows: a[].b[]"
             yield Problem((*where, "parent", "table"), message)
             return
+        if asked.incremental is not None and asked.incremental.sweep is not None:
+            message = (
+                f"reads the keys of {asked.name} alone, and so finds no deleted rows of {table.name}; take full_every"
+            )
+            yield Problem(("tables", asked.name, "incremental", "sweep"), message)
     for column in table.columns:
         if column.value is not None and (problem := _value_problem(column, table, asked or table, api)):
             yield Problem((*where, "columns", column.name, "value"), problem)

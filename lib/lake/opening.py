@@ -14,7 +14,7 @@ from lib.lake.layout import Layout
 from lib.lake.named import unknown_run
 from lib.lake.publications import Publication
 from lib.lake.runs import Run, TableRun, new_run
-from lib.lake.states import RunState, Step, TableState
+from lib.lake.states import DUE, RunState, Step, TableState
 from lib.lake.without_spark import check_published
 
 
@@ -169,6 +169,7 @@ def _resumed(layout: Layout, source: Source, run: Run, note: Callable[[str], Non
             until=before[name].until,
             source_at=before[name].source_at,
             is_backfill=before[name].is_backfill,
+            sweep=before[name].sweep and DUE,
         )
         for name in again
     }

@@ -53,6 +53,8 @@ TABLE_RECORD = pa.struct(
         "until": pa.string(),
         "source_at": pa.timestamp("us", tz="UTC"),
         "is_backfill": pa.bool_(),
+        "sweep": pa.string(),
+        "rows_swept": pa.int64(),
     }
 )
 SCHEMA = pa.schema(
@@ -90,6 +92,8 @@ class TableRun:
     `since` and `until` are the values of the incremental column from which on and up to which rows were asked for, None for no
     bound: all rows where both are. `is_backfill`: the operator chose them. `source_at` is the time of the source itself when the
     table was planned, None where it does not tell.
+    `sweep` says of an increment that the whole list is walked for its keys, too: `due`, or how that walk was proved; `unproved`
+    where no row may be deleted by it. `rows_swept` are the rows that it met.
     """
 
     table: str
@@ -124,6 +128,8 @@ class TableRun:
     until: str | None = None
     source_at: datetime | None = None
     is_backfill: bool | None = None
+    sweep: str | None = None
+    rows_swept: int | None = None
 
     @property
     def is_increment(self) -> bool:
@@ -141,12 +147,18 @@ class TableRun:
     def asked_for(self) -> str:
         """The same in words, with its bounds."""
         bounds = [f"since {self.since}"] * (self.since is not None) + [f"until {self.until}"] * (self.until is not None)
-        return " ".join([self.asked, *bounds]) if self.is_increment else "all rows"
+        swept = ["and the keys of all rows"] * (self.sweep is not None)
+        return " ".join([self.asked, *bounds, *swept]) if self.is_increment else "all rows"
 
     @property
     def shows_all(self) -> bool:
         """Whether a row that the copy does not have is one that the source does not have: it is of all rows, and proved."""
         return self.proof in PROVED and not self.is_increment
+
+    @property
+    def is_swept(self) -> bool:
+        """Whether a row that neither the copy nor its sweep has is one that the source does not have."""
+        return self.sweep in PROVED
 
     def to(self, state: TableState) -> None:
         """Change the state.

@@ -33,6 +33,8 @@ class TableState(StrEnum):
 # How the copy of a table was proved complete, or why not: `lib/landing/prove.py` says what each means.
 COUNTED, REREAD, SWEPT = "counted", "reread", "swept"
 ENDED, UNPROVED, INCOMPLETE = "ended", "unproved", "incomplete"
+# A sweep of the keys that is still to come.
+DUE = "due"
 # Only of these may a row that is not there be taken for one that was deleted. Not of `ended`: a walk comes to its end though rows
 # moved past it on the way.
 PROVED = (COUNTED, REREAD, SWEPT)

@@ -221,6 +221,11 @@ def replace_rows(to: DeltaTable, rows: pa.Table, which: str) -> None:
     write_deltalake(to, rows, mode="overwrite", predicate=which, schema_mode="merge")
 
 
+def delete_rows(of: DeltaTable, which: str) -> None:
+    """Delete the rows for which an SQL condition holds, in one commit."""
+    of.delete(which)
+
+
 def asking(name: str, of: DeltaTable) -> QueryBuilder:
     """What answers SQL on a table, which it calls `name`. It knows deletion vectors, which `to_pyarrow_table` refuses."""
     return QueryBuilder().register(name, of)

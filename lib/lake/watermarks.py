@@ -18,6 +18,8 @@ from lib.lake.layout import Layout
 from lib.lake.publications import Publication
 
 ALL = "all"
+# An increment with which the keys of all rows were walked.
+SWEEP = "sweep"
 SCHEMA = pa.schema(
     {
         "number": pa.int64(),
@@ -40,8 +42,8 @@ class Watermark:
     """How far a run has copied a table, or a part of it: its rows are in this version. `number` is its place in their order.
 
     `asks` is a hash of the settings that say what is asked for, and for which columns. `asked` is what the run asked for: `all`,
-    `increment` or `backfill`. `at` is the start of the run, and `source_at` the source's own time then, None where it does not
-    tell. `part` is None for the whole table.
+    `increment`, `sweep` (an increment, and all keys) or `backfill`. `at` is the start of the run, and `source_at` the source's own
+    time then, None where it does not tell. `part` is None for the whole table.
     """
 
     run_id: str
@@ -75,6 +77,11 @@ def held(known: Sequence[Watermark], publication: Publication | None) -> dict[tu
 def last_full(known: Sequence[Watermark], publication: Publication | None) -> dict[str, Watermark]:
     """The watermark of the last run that copied all rows of a table, of those that are published."""
     return {one.table: one for one in known if one.asked == ALL and one.counts_in(publication)}
+
+
+def last_swept(known: Sequence[Watermark], publication: Publication | None) -> dict[str, Watermark]:
+    """The watermark of the last run that found the deleted rows of a table, of those that are published: it met all keys."""
+    return {one.table: one for one in known if one.asked in (ALL, SWEEP) and one.counts_in(publication)}
 
 
 def add(layout: Layout, new: Sequence[Watermark]) -> None:

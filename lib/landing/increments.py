@@ -19,14 +19,16 @@ from lib.lake import publications, watermarks
 from lib.lake.layout import Layout
 from lib.lake.publications import Publication
 from lib.lake.runs import Run, TableRun
-from lib.lake.states import ENDED, PROVED, TableState
+from lib.lake.states import DUE, ENDED, PROVED, TableState
 from lib.lake.watermarks import Watermark
 from lib.landing.plan import Plan, make_plan, plan_tables, plans_of
-from lib.landing.unchanged import is_unchanged
+from lib.landing.unchanged import are_unchanged, is_unchanged
 from lib.source.access import Access
 from lib.source.gate import Gate
-from lib.source.part import Part
+from lib.source.part import Part, slice_parts
 
+# A table in more slices than these starts Spark each time: looking at them one by one would take longer.
+MOST_SLICES = 32
 # What of a table says which rows are asked for, and what is kept of each.
 _OF_ASKING = ("path", "params", "headers", "method", "json", "form", "key", "slices")
 _OF_COLUMNS = ("name", "type", "from", "path", "value", "epoch", "empty_is_null")
@@ -51,17 +53,19 @@ WHAT_IS_DUE = Wanted()
 
 @dataclass(frozen=True)
 class Known:
-    """What the lake knows of tables: the current publication, the watermarks that it has, and of these the last full copies'."""
+    """What the lake knows of tables: the current publication, the watermarks that it has, and the last full copies' and sweeps'."""
 
     published: Publication | None
     held: Mapping[tuple[str, str | None], Watermark]
     last_full: Mapping[str, Watermark]
+    last_swept: Mapping[str, Watermark]
 
     @classmethod
     def of(cls, layout: Layout) -> Known:
         """Those of a lake by now."""
         known, published = watermarks.all_watermarks(layout), publications.current(layout)
-        return cls(published, watermarks.held(known, published), watermarks.last_full(known, published))
+        last = [of(known, published) for of in (watermarks.last_full, watermarks.last_swept)]
+        return cls(published, watermarks.held(known, published), *last)
 
     def of_table(self, source: Source, table: Table, part: str | None = None) -> Watermark | None:
         """The watermark of a table or a part; None where there is none, or what is asked for was something else then."""
@@ -129,9 +133,16 @@ def plan_run(
     for probe in plan.probes:
         run.tables[probe.table].source_at = probe.source_at
     for table in new:
-        if table.name not in plan.failed and _is_full_due(run, table, known):
+        if table.name in plan.failed or table.incremental is None:
+            continue
+        if _is_due(run, table, known.last_full, table.incremental.longest):
             run.tables[table.name].since = None
+        elif _is_due(run, table, known.last_swept, table.incremental.longest_unswept):
+            run.tables[table.name].sweep = DUE
     unchanged = _unchanged(source, layout, bounded, run, plan, known)
+    unchanged |= _unchanged_in_slices(
+        source, layout, bounded, gate, run, plan, known, [table.name for table in new], unchanged
+    )
     again = [
         table
         for table in new
@@ -164,13 +175,12 @@ def _bound(record: TableRun, at: Watermark | None, scale: Scale, wanted: Wanted,
         record.since = scale.behind(at.watermark)
 
 
-def _is_full_due(run: Run, table: Table, known: Known) -> bool:
-    """Whether the last full copy of a table that is asked for an increment has become too old."""
+def _is_due(run: Run, table: Table, last: Mapping[str, Watermark], longest: timedelta | None) -> bool:
+    """Whether the last one of these of a table that is asked for an increment has become too old."""
     record = run.tables[table.name]
-    longest = None if table.incremental is None else table.incremental.longest
     if longest is None or record.since is None or record.is_backfill:
         return False
-    return _age(known.last_full[table.name], record, run) >= longest
+    return _age(last[table.name], record, run) >= longest
 
 
 def _unchanged(source: Source, layout: Layout, access: Access, run: Run, plan: Plan, known: Known) -> frozenset[str]:
@@ -181,8 +191,40 @@ def _unchanged(source: Source, layout: Layout, access: Access, run: Run, plan: P
         for record, page in records
         if record.since is not None
         and not record.is_backfill
+        and record.sweep is None
         and is_unchanged(source, layout, known.published, access, page, record.since)
     )
+
+
+def _unchanged_in_slices(
+    source: Source,
+    layout: Layout,
+    access: Access,
+    gate: Gate,
+    run: Run,
+    plan: Plan,
+    known: Known,
+    new: Collection[str],
+    others: Collection[str],
+) -> frozenset[str]:
+    """The tables with slices over values, if none has anything new, and `others` are all the rest: else Spark starts anyway."""
+    sliced = [source.table(one.table) for one in plan.tables if one.in_parts]
+    is_all = not plan.failed and len(sliced) + len(others) == len(plan.tables)
+
+    def is_looked_at(table: Table) -> bool:
+        record, slices = run.tables[table.name], table.slices
+        is_asked_for_news = table.name in new and record.since is not None and not record.is_backfill
+        return is_asked_for_news and slices is not None and 0 < len(slices.values) <= MOST_SLICES
+
+    def is_same(table: Table) -> bool:
+        parts = bounded_parts(source, layout, table, run.tables[table.name], slice_parts(table.slices))
+        marks, scale = [known.of_table(source, table, part.key) for part in parts], scale_of(table)
+        sinces = [None if at is None else scale.behind(at.watermark) for at in marks]
+        asked = list(zip(parts, sinces, strict=True))
+        return are_unchanged(source, layout, known.published, access, gate, run.run_id, table, asked)
+
+    is_none_new = is_all and all(map(is_looked_at, sliced)) and all(map(is_same, sliced))
+    return frozenset(table.name for table in sliced) if is_none_new else frozenset()
 
 
 def _is_asked_anew(run: Run, table: Table, plan: Plan, access: Access) -> bool:
@@ -197,11 +239,11 @@ def _is_asked_anew(run: Run, table: Table, plan: Plan, access: Access) -> bool:
     return bounds_of(table, record) != dict(access.fixed_for(table.name).bounds)
 
 
-def _age(full: Watermark, record: TableRun, run: Run) -> timedelta:
-    """How long ago a full copy began, by the source's own time, or by this machine's where the source does not tell."""
-    if full.source_at is not None and record.source_at is not None:
-        return record.source_at - full.source_at
-    return run.started_at - full.at
+def _age(last: Watermark, record: TableRun, run: Run) -> timedelta:
+    """How long ago a full copy or a sweep began, by the source's own time, or by this machine's where the source does not tell."""
+    if last.source_at is not None and record.source_at is not None:
+        return record.source_at - last.source_at
+    return run.started_at - last.at
 
 
 def _with(plan: Plan, anew: Plan) -> Plan:
@@ -291,19 +333,19 @@ def note_watermarks(
         text = watermark_after(
             record, greatest[table.name].value, None if at is None else at.watermark, scale, is_behind=is_behind
         )
-        if text is not None:
+        if record.is_swept and not is_behind and at is not None:
+            # Told whether the watermark moves or not: it says when the last sweep was.
+            swept = _watermark(source, table, run, record, None, text or at.watermark)
+            new.append(replace(swept, asked=watermarks.SWEEP))
+        elif text is not None:
             new.append(_watermark(source, table, run, record, None, text))
-            if (
-                scale.is_time
-                and record.source_at is None
-                and not table.in_parts
-                and _time(scale, text) > run.started_at
-            ):
-                column = table.incremental.column
-                note(
-                    f"{table.name}: its newest {column} is {text}, later than now, and the source does not tell its time: rows "
-                    "that change before then are not asked for. Correct that row, and start a run with --full"
-                )
+        is_dated = scale.is_time and record.source_at is None and not table.in_parts
+        if text is not None and is_dated and _time(scale, text) > run.started_at:
+            column = table.incremental.column
+            note(
+                f"{table.name}: its newest {column} is {text}, later than now, and the source does not tell its time: rows "
+                "that change before then are not asked for. Correct that row, and start a run with --full"
+            )
         # What a replay asked each part for, nobody knows any more.
         for part, value in greatest[table.name].parts.items() if run.replay_of is None else ():
             at = known.of_table(source, table, part)

@@ -23,6 +23,7 @@ from lib.lake.runs import TableRun
 from lib.lake.states import TableState
 from lib.landing.bronze import Bronze
 from lib.landing.increments import Greatest, note_watermarks
+from lib.landing.key_sweep import swept_keys
 from lib.landing.parsed import Batch, Parsed, side_by_side
 from lib.tables.compare import check_deleted, check_rejected, deleted, seen_keys
 from lib.tables.fit import fit
@@ -155,12 +156,14 @@ def _merged(batch: Batch, one: Parsed) -> lake.Merged:
     deleted_rows, n_deleted = None, 0
     live = lake.live(spark, path)
     if live is not None and not later:
-        if table.deletes == "soft" and record.shows_all and not one.n_unreadable:
-            deleted_rows = deleted(live, seen_keys(one.rows, table.key), table.key)
+        seen = _seen(batch, one) if table.deletes == "soft" and not one.n_unreadable else None
+        if seen is not None:
+            deleted_rows = deleted(live, seen, table.key)
             n_deleted = deleted_rows.count()
-        is_empty = not record.rows_landed and not record.is_increment
+        n_rows = record.rows_swept if record.is_swept else record.rows_landed
+        is_empty = not n_rows and not record.is_increment
         if not batch.allow_deletes and (n_deleted or is_empty):
-            check_deleted(table, n_deleted, live.count(), record.rows_landed or 0)
+            check_deleted(table, n_deleted, live.count(), n_rows or 0)
     complete = [known for known in later if known.state == TableState.MERGED and known.shows_all]
     if table.deletes == "soft" and complete:
         rows = _with_deleted_since(batch, table, rows, complete[-1])
@@ -175,6 +178,15 @@ def _merged(batch: Batch, one: Parsed) -> lake.Merged:
         n_deleted=n_deleted,
         clock=clock,
     )
+
+
+def _seen(batch: Batch, one: Parsed) -> DataFrame | None:
+    """The keys that the source still has; None where the run does not show that: it asked for some of the rows alone."""
+    record, seen = batch.copy.run.tables[one.table.name], seen_keys(one.rows, one.table.key)
+    if record.shows_all or not record.is_swept:
+        return seen if record.shows_all else None
+    swept = swept_keys(batch, one.table)
+    return None if swept is None else seen.unionByName(swept)
 
 
 def _later(batch: Batch, name: str) -> list[TableRun]:

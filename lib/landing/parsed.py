@@ -19,7 +19,7 @@ from lib.lake.columns import held_columns
 from lib.lake.copying import Copy
 from lib.lake.layout import Layout
 from lib.lake.merge import Clock
-from lib.lake.runs import Run
+from lib.lake.runs import Run, all_runs
 from lib.lake.states import TableState
 from lib.landing.bronze import counted, landed_pages
 from lib.landing.cut_pages import with_rows
@@ -49,6 +49,12 @@ class Batch:
     plan: Callable[[str], TablePlan]
     known: list[Run]
     allow_deletes: bool
+
+    @classmethod
+    def of_run(cls, copy: Copy, plan: Callable[[str], TablePlan], *, allow_deletes: bool) -> Batch:
+        """The pages that the run itself lands, on their way into the tables of its lake."""
+        clock = Clock(copy.run.run_id, copy.run.started_at, number=copy.run.number)
+        return cls(copy, copy.lake, clock, plan, all_runs(copy.lake), allow_deletes)
 
 
 @dataclass(frozen=True)

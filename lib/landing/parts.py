@@ -31,7 +31,7 @@ from lib.landing.part_reader import PartSpan
 from lib.landing.plan import TablePlan, note_plan
 from lib.landing.prove import REPEATS
 from lib.source.paging import STYLES
-from lib.source.part import Part
+from lib.source.part import Part, slice_parts
 from lib.source.source_time import window_part
 from lib.tables.newest import parts_sharing_keys
 
@@ -142,8 +142,7 @@ def _parts_of(batch: Batch, table: Table, plan: TablePlan, parsed: Mapping[str, 
     if slices is None:
         return rows_for(batch, table, parsed)
     if not slices.is_windows:
-        name = slices.param or ""
-        return ParentRows(tuple(Part.of({name: value}, ((name, value),)) for value in slices.values))
+        return ParentRows(slice_parts(slices))
     windows = slices.windows(parse_time(plan.until or ""))
     parts: list[Part] = []
     while windows:

@@ -96,7 +96,7 @@ def _rebuild_into(copy: Copy, landed: Sequence[Run], layout: Layout, *, allow_de
 def _again(record: TableRun) -> TableRun:
     """A record of a table that has landed and is to be merged again."""
     same = ("table", "proof", "unproved_because", "pages", "pages_skipped", "rounds", "rows_total", "rows_landed")
-    landed = (*same, "since", "until", "source_at", "is_backfill")
+    landed = (*same, "since", "until", "source_at", "is_backfill", "sweep", "rows_swept")
     return TableRun(**{name: getattr(record, name) for name in landed}, state=TableState.LANDED)
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import decimal
 import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -16,14 +18,20 @@ import pyarrow as pa
 from lib.config import Array, Column, DataType, Decimal, Scalar, Source, Struct, Table
 from lib.config.expression import is_expression
 from lib.config.incremental import scale_of
+from lib.config.slices import written
 from lib.lake import records, storage
 from lib.lake.layout import Layout
 from lib.lake.publications import Publication, PublishedTable
 from lib.landing.nested import nested_in
+from lib.landing.plan import MOST_AT_ONCE
 from lib.source.access import Access
+from lib.source.client import SourceClient
+from lib.source.gate import Gate
 from lib.source.items import items_of
 from lib.source.json_text import parsed
-from lib.source.page import PageRow
+from lib.source.page import PageRow, fetch_page
+from lib.source.paging import Position
+from lib.source.part import Part, PartValue
 
 # So many published rows are held against those of a page; where there are more, Spark does it.
 MOST_HELD = 10_000
@@ -34,10 +42,41 @@ _TIME = re.compile(
 _EPOCHS = {"s": timedelta(seconds=1), "ms": timedelta(milliseconds=1)}
 
 
-def is_unchanged(
-    source: Source, layout: Layout, published: Publication | None, access: Access, page: PageRow, since: str
+def are_unchanged(
+    source: Source,
+    layout: Layout,
+    published: Publication | None,
+    access: Access,
+    gate: Gate,
+    run_id: str,
+    table: Table,
+    parts: Sequence[tuple[Part, str | None]],
 ) -> bool:
-    """Whether this first page of an increment is the whole of it, and each of its rows is published and live."""
+    """Whether no part of an increment has anything new: the first page of each is looked at, a few at a time.
+
+    Beside each part is the value from which on it is asked for. Nothing more is asked for behind a part with something new.
+    """
+    position = Position(access.paging_for(table.name).first_number)
+
+    def look(asked: tuple[Part, str | None]) -> bool:
+        part, since = asked
+        with SourceClient(access, gate) as client:
+            path = part.path(table.path)
+            page = fetch_page(client, run_id=run_id, table=table.name, path=path, position=position, part=part)
+        return is_unchanged(source, layout, published, access, page, since)
+
+    with ThreadPoolExecutor(max_workers=MOST_AT_ONCE) as pool:
+        few = (parts[first : first + MOST_AT_ONCE] for first in range(0, len(parts), MOST_AT_ONCE))
+        return all(all(pool.map(look, some)) for some in few)
+
+
+def is_unchanged(
+    source: Source, layout: Layout, published: Publication | None, access: Access, page: PageRow, since: str | None
+) -> bool:
+    """Whether this first page of an increment is the whole of it, and each of its rows is published and live.
+
+    A part that is asked for all of its rows, `since` None, has none yet.
+    """
     table = source.table(page.table)
     entry = None if published is None else published.tables.get(page.table)
     if page.error is not None or page.is_skipped or page.next_cursor is not None:
@@ -49,11 +88,13 @@ def is_unchanged(
     is_whole = page.total == page.n_items or (page.total is None and page.is_end is True)
     if not is_whole or page.rows is not None or page.body is None or is_expression(paging.items):
         return False
-    if entry is None or nested_in(source, table.name):
+    if entry is None or since is None or nested_in(source, table.name):
         return False
     rows = items_of(parsed(page.body), paging.items)
     held = _held(layout, entry, table, since)
-    return isinstance(rows, list) and held is not None and all(_is_held(table, row, held) for row in rows)
+    names, values = source.reading_of(table).of_part, {} if page.part is None else Part(page.part).values
+    of_part = {column: values[name] for column, name in names.items()}
+    return isinstance(rows, list) and held is not None and all(_is_held(table, row, of_part, held) for row in rows)
 
 
 def _held(layout: Layout, entry: PublishedTable, table: Table, since: str) -> list[dict[str, Any]] | None:
@@ -72,13 +113,16 @@ def _held(layout: Layout, entry: PublishedTable, table: Table, since: str) -> li
     return found if len(found) <= MOST_HELD else None
 
 
-def _is_held(table: Table, row: Any, held: list[dict[str, Any]]) -> bool:
+def _is_held(table: Table, row: Any, of_part: Mapping[str, PartValue], held: list[dict[str, Any]]) -> bool:
     if not isinstance(row, dict):
         return False
     if table.on_new_column != "ignore" and not row.keys() <= {column.json_key for column in table.columns}:
         return False
-    of_row = [column for column in table.columns if column.value is None]
-    return any(all(_same(one.data_type, _given(one, row), known[one.name]) for one in of_row) for known in held)
+    given = {column.name: _given(column, row) for column in table.columns if column.value is None}
+    for name, value in of_part.items():
+        given[name] = written(value) if table.column(name).type == "string" else value
+    kinds = {name: table.column(name).data_type for name in given}
+    return any(all(_same(kinds[name], value, known[name]) for name, value in given.items()) for known in held)
 
 
 def _given(column: Column, row: Any) -> Any:

@@ -19,9 +19,11 @@ from lib.lake.read import at_version
 from lib.lake.runs import Run
 from lib.landing.bronze import LandedOf, all_landed_pages, landed_by_run
 from lib.landing.cut_pages import with_rows
+from lib.landing.key_sweep import key_table
 from lib.landing.plan import plans_of
 from lib.lineage.key import shown_key
 from lib.lineage.row_history import Occurrence, minute, tell
+from lib.source.row_key import keys_of
 from lib.tables.find import rows_with_key
 
 
@@ -49,7 +51,8 @@ def explain(asked: Asked) -> list[str]:
     publication = publications.current(layout)
     silver, published = _states(asked, publication)
     reasons = quarantine.reasons_on(layout, table.name, {hit.page for hit in hits})
-    lines = list(tell(table, known, hits, reasons, silver["_run_id"] if silver else None))
+    swept = _met_by_sweeps(asked, known)
+    lines = list(tell(table, known, hits, reasons, silver["_run_id"] if silver else None, swept))
     head = f"{table.name} {shown_key(table, asked.key)}"
     looked = _looked_at(known, landed)
     if not (lines or silver or published):
@@ -88,6 +91,16 @@ def _hits(asked: Asked, known: Sequence[Run], landed: Mapping[str, LandedOf]) ->
     found = rows_with_key(table, reading.items, asked.is_row("row."), reading.constants, reading.of_part)
     rows = pages.transform(with_rows(reading)).transform(found)
     return [Occurrence(**row.asDict()) for row in rows.collect()]
+
+
+def _met_by_sweeps(asked: Asked, known: Sequence[Run]) -> set[str]:
+    """The runs whose sweep met the key."""
+    name = asked.table.name
+    if not any(name in run.tables and run.tables[name].is_swept for run in known):
+        return set()
+    pages = all_landed_pages(asked.spark, asked.layout.pages, keys_of(name), reread=False)
+    rows = pages.transform(rows_with_key(key_table(asked.source, asked.table), "$", asked.is_row("row.")))
+    return {row["run_id"] for row in rows.select("run_id").distinct().collect()}
 
 
 def _states(asked: Asked, publication: Publication | None) -> tuple[Row | None, Row | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -56,11 +56,12 @@ def tell(
     hits: Sequence[Occurrence],
     quarantined: Mapping[Place, str],
     merged_by: str | None,
+    swept: Collection[str] = (),
 ) -> Iterator[str]:
     """A line for each row with the key, in the order in which runs were merged, and one for a run that had it no more.
 
     `known` are the runs, oldest first; `quarantined` has the reasons of rejected rows by their place; `merged_by`
-    is the run that silver names, if silver has the row.
+    is the run that silver names, if silver has the row. `swept` are the runs whose sweep met the key.
     """
     held: Held | None = None
     is_missing = False
@@ -93,12 +94,13 @@ def tell(
                 held = Held(first.row_hash, first.newest, is_deleted=held is not None and is_late and held.is_deleted)
         elif is_merged and held is not None and not held.is_deleted:
             # A run with deleted rows found all that the source has, and this key was not among it.
-            if record.rows_deleted:
+            if record.rows_deleted and run.run_id not in swept:
                 held = replace(held, is_deleted=True)
                 yield f"{named(run)}: on no page: marked as deleted"
             elif not is_missing:
                 is_missing = True
-                why_kept = LATE if is_late else _why_kept(table, record)
+                of_sweep = "the sweep of this run met its key" if run.run_id in swept else None
+                why_kept = LATE if is_late else of_sweep or _why_kept(table, record)
                 yield f"{named(run)}: on no page: kept ({why_kept})"
 
 

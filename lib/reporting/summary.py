@@ -85,7 +85,7 @@ def say_done(layout: Layout, run: Run, named: str | None = None) -> None:
         if table.rows_resolved:
             lines.append(f"{number_of(table.rows_resolved, 'row')} of {table.table} left quarantine.")
     lines += [
-        f"{table.table}: {table.asked_for}, proved by what it asked for; deleted rows are found by a run that asks for all."
+        f"{table.table}: {table.asked_for}, proved by what it asked for; {_how_deleted(table)}."
         for table in run.tables.values()
         if table.is_increment and table.state == TableState.MERGED
     ]
@@ -109,6 +109,13 @@ def say_done(layout: Layout, run: Run, named: str | None = None) -> None:
             f"Next:    {join(['./spark-submit.sh', 'sanity-check', *where])}",
         ]
         say(lines, WARNED)
+
+
+def _how_deleted(table: TableRun) -> str:
+    """By what the deleted rows of an increment are found."""
+    if table.is_swept:
+        return f"deleted rows are those whose key is none of the {table.rows_swept:,} that the sweep met"
+    return "deleted rows are found by a run that asks for all" + ", or for all keys" * (table.sweep is not None)
 
 
 def _nothing_new(layout: Layout, run: Run) -> list[str]:

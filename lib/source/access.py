@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from lib.config.auth import TOKEN, TokenAuth
@@ -13,7 +13,7 @@ from lib.config.bodies import body_of, method_of
 from lib.config.fixed import query_of
 from lib.source.paging import PageNumbers, Paging, Values, in_query, paging_of
 from lib.source.request_body import RequestBody
-from lib.source.row_key import Key
+from lib.source.row_key import Key, KeyColumns, keys_of, table_of
 from lib.source.rules import Rule, rules_of
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lib.config import Api, Table
 
 
+T = TypeVar("T")
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -65,7 +66,7 @@ class Access:
     is the longest pause between two attempts. `ca_pem` is the text of the certificates to trust, as executors read no file;
     without it the public ones are trusted. A token that is got for the run is not in here: the gate has it, and `token_header`
     says where it goes. Nor is what it is got with, which stays on the driver. `keys` has what a row is known by in the JSON, for
-    tables that are proved `swept`.
+    tables that are proved `swept`. Of a page of `key_columns` no more is kept than these columns of its rows.
     """
 
     base_url: str
@@ -84,6 +85,7 @@ class Access:
     token_header: TokenHeader | None = None
     rules: tuple[tuple[str, tuple[Rule, ...]], ...] = ()
     keys: tuple[tuple[str, Key], ...] = ()
+    key_columns: tuple[tuple[str, KeyColumns], ...] = ()
 
     def paging_for(self, table: str) -> Paging:
         """How the pages of a table are asked for."""
@@ -91,7 +93,7 @@ class Access:
 
     def worded(self, table: str, message: str) -> str:
         """A message that names settings of pagination: of a table with a block of its own they are there, or belong there."""
-        own = f"tables.{table}.pagination"
+        own = f"tables.{table_of(table)}.pagination"
         return re.sub(r"(?<![\w.])api\.pagination", own, message) if table in dict(self.own_paging) else message
 
     def fixed_for(self, table: str) -> Fixed:
@@ -105,6 +107,22 @@ class Access:
     def key_for(self, table: str) -> Key:
         """What a row of the table is known by in the JSON, where a second walk is held against it; else nothing."""
         return dict(self.keys).get(table, ())
+
+    def walking_keys(self, table: str, columns: KeyColumns) -> Access:
+        """The same, which can also ask for a table under the name for its keys alone."""
+        name = keys_of(table)
+
+        def of_both(pairs: tuple[tuple[str, T], ...]) -> tuple[tuple[str, T], ...]:
+            return (*pairs, *((name, one) for known, one in pairs if known == table))
+
+        return replace(
+            self,
+            fixed=of_both(self.fixed),
+            own_paging=of_both(self.own_paging),
+            rules=of_both(self.rules),
+            keys=of_both(self.keys),
+            key_columns=(*self.key_columns, (name, columns)),
+        )
 
     def behind(self, table: str) -> Access:
         """The same, but that the table is asked for behind an end that the source has declared."""

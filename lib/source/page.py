@@ -19,6 +19,7 @@ from lib.source.body import text_of
 from lib.source.client import ExchangeFailedError, Reply, SourceClient, Tried
 from lib.source.items import apart_at, before_selecting, check_selected, has_rows, items_of, values_of
 from lib.source.json_text import Json
+from lib.source.key_rows import rows_of_keys
 from lib.source.outline import found_instead
 from lib.source.page_text import NOT_READ, read_page, some_rows
 from lib.source.paging import Paging, Position, Told, in_body
@@ -30,8 +31,6 @@ from lib.source.rules import NoJson, Rule, json_of
 
 # Where APIs say that something went wrong; rows that are null beside it were not given, and are not none.
 _ERRORS = ("error", "errors")
-
-
 AGAIN = -1
 # A whole number that needs 32 bits at most, where it is kept.
 Small = Annotated[int, 32]
@@ -50,6 +49,7 @@ class PageRow:
     for an ordinary page, whose rows are those of `body`. A page that a rule of `errors` skips has no `body`, and no `error` either.
     `is_end`: it says itself that no page follows. `key_hashes` has a hash of each row's key, if the table is proved `swept`. `part`
     is the key of the part of the table that the page belongs to, within which pages are counted; None for a table without parts.
+    A page of a walk for the keys of a table has a `body` of these alone.
     The page `AGAIN` is the first one of a part, read once more behind the others, without its rows.
     `source_at` is the time of the answer by the source's own clock, its header `Date`.
     """
@@ -164,6 +164,8 @@ def _fetched(
             error=client.access.worded(table, str(error)),
         )
     body, shape, source_at = answer.content
+    if body is not None and (columns := dict(client.access.key_columns).get(table)):
+        body, shape = rows_of_keys(body, shape.rows, paging.items, columns), replace(shape, rows=None)
     return _row(run_id, table, position, round_, answer.tried, answer.fetched_at, body, shape, source_at=source_at)
 
 

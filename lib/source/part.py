@@ -9,7 +9,7 @@ from typing import TypeAlias
 from urllib.parse import quote
 
 from lib.config.placeholders import PLACEHOLDER
-from lib.config.slices import written
+from lib.config.slices import Slices, written
 from lib.errors import SourceError
 from lib.source.access import Fixed
 from lib.source.paging import Values, in_query
@@ -65,6 +65,14 @@ class Part:
         own = [(name, written(value)) for name, value in in_query(self.params)]
         body = None if fixed.body is None else fixed.body.of_part(lambda text: _value(text, values), self.params)
         return replace(fixed, params=(*params, *own), body=body)
+
+
+def slice_parts(slices: Slices | None) -> tuple[Part, ...]:
+    """The parts of a table with slices over the values of a parameter; none without them."""
+    if slices is None:
+        return ()
+    name = slices.param or ""
+    return tuple(Part.of({name: value}, ((name, value),)) for value in slices.values)
 
 
 def _filled(text: str, values: Mapping[str, PartValue]) -> str:

@@ -20,12 +20,14 @@ from lib.errors import ChecksFailedError, SourceError
 from lib.lake import publications
 from lib.lake.runs import Run
 from lib.lake.watermarks import all_watermarks, held
+from lib.landing import key_sweep
 from lib.landing.budget import Budget
 from lib.landing.increments import WHAT_IS_DUE, Wanted
+from lib.lineage.explain import Asked, explain
 from lib.quality.suites import read_suite_files
 from lib.source.access import Access
 from tests.changing_source import NOON, Changing, ChangingServer
-from tests.spark.served_table import Served, job_of
+from tests.spark.served_table import Killed, Served, job_of
 
 COLUMNS = {"id": "bigint!", "name": "string!", "at": "timestamp!", "note": "string"}
 
@@ -53,10 +55,17 @@ class Published(Served):
         job.suites = read_suite_files(self.folder / "expectations", known_tables(job.source))
         return job
 
-    def publish(self, wanted: Wanted = WHAT_IS_DUE, *, no_check: bool = False) -> Run:
+    def publish(
+        self,
+        wanted: Wanted = WHAT_IS_DUE,
+        *,
+        no_check: bool = False,
+        allow_deletes: bool = True,
+        resume: str | None = None,
+    ) -> Run:
         job = self.job()
-        run = record.open_run(job, publishes=not no_check)
-        choices = Choices(no_check=no_check, allow_deletes=True, accept_incomplete=False, wanted=wanted)
+        run = record.open_run(job, publishes=not no_check, resume=resume)
+        choices = Choices(no_check=no_check, allow_deletes=allow_deletes, accept_incomplete=False, wanted=wanted)
         with record.recorded(job, run, "full-ingest"):
             ingest(job, Access.of(job.source.api, job.source.tables), Budget(2), run, choices)
         return run
@@ -193,6 +202,67 @@ def test_the_landed_pages_of_increments_are_merged_again_in_their_order(things: 
     assert 40 in before
     # Nothing is published by that, and the rows of all of these runs are in it.
     assert things.watermark == watermark == "2026-05-03T12:00:00Z"
+
+
+@pytest.mark.quick
+def test_a_sweep_deletes_what_neither_walk_has_and_so_does_a_replay_of_it(things: Published) -> None:
+    things.settings["incremental"] |= {"sweep": "PT12H", "overlap": "PT1M"}
+    things.settings["max_delete_fraction"] = 0.2
+    things.source.put(41)
+    things.source.put(42)
+    things.source.rows[42]["name"] = None  # rejected, and there
+    for number in (3, 5):
+        things.source.drop(number)
+    run = things.publish(allow_deletes=False)
+    record_ = run.tables["things"]
+    assert (record_.sweep, record_.rows_swept, record_.rows_landed, record_.rows_deleted) == ("counted", 40, 3, 2)
+    assert set(live(things)) == {*range(1, 42)} - {3, 5}
+    source, before = things.job().source, live(things)
+    things.n_runs -= 1
+    asked = {
+        number: Asked(things.spark, source, things.layout, source.table("things"), {"id": number}) for number in (3, 4)
+    }
+    told = {
+        number: next(line for line in explain(one) if line.startswith("run run-2 ")) for number, one in asked.items()
+    }
+    assert told[3].endswith("on no page: marked as deleted")
+    assert told[4].endswith("on no page: kept (the sweep of this run met its key)")
+    assert things.replay("all").failed == {}
+    assert live(things) == before
+
+
+def test_a_sweep_that_was_killed_begins_anew(things: Published, monkeypatch: pytest.MonkeyPatch) -> None:
+    things.settings["incremental"] |= {"sweep": "PT12H", "overlap": "PT1M"}
+    things.source.put(41)
+    things.source.drop(3)
+
+    def dies(_: str) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(key_sweep, "reached", dies)
+        with pytest.raises(Killed):
+            things.publish()
+    things.source.drop(5)
+    run = things.publish(resume="run-2")
+    assert (run.tables["things"].sweep, run.tables["things"].rows_swept) == ("counted", 39)
+    assert set(live(things)) == {*range(1, 42)} - {3, 5}
+
+
+def test_a_sweep_that_would_delete_too_many_rows_fails_its_table(things: Published) -> None:
+    things.settings["incremental"] |= {"sweep": "PT12H", "overlap": "PT1M"}
+    things.settings |= {"max_delete_fraction": 0.2, "min_rows": 0}
+    for number in range(1, 10):
+        things.source.drop(number)
+    with pytest.raises(
+        SourceError, match=r"9 of 40 rows are deleted at the source, more than max_delete_fraction \(0.2\) allows"
+    ):
+        things.publish(allow_deletes=False)
+    things.source.rows.clear()
+    with pytest.raises(SourceError, match="the source has no rows, the lake has 40"):
+        things.publish(allow_deletes=False)
+    things.publish()
+    assert live(things) == {}
 
 
 @pytest.fixture

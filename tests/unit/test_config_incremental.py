@@ -111,8 +111,8 @@ def test_numbers_have_a_number_as_overlap(load: Callable[..., Source]) -> None:
         ),
         (
             "{param: since, column: at, overlap: P1M}",
-            "7: tables.changes.incremental.overlap: is not a duration; write a whole number and m, h or d (minutes, hours, days), "
-            "such as 26h",
+            "7: tables.changes.incremental.overlap: is not a duration; write a whole number and m, h or d (minutes, hours, "
+            "days), such as 26h",
         ),
         (
             "{param: since, column: at, full_every: never}",
@@ -206,6 +206,58 @@ def test_a_parameter_of_the_slices_is_taken(load: Callable[..., Source]) -> None
     says = problem(load, "{param: state, column: at}", more="slices: {param: state, values: [open, closed]}")
     assert says == (
         "7: tables.changes.incremental.param: is tables.changes.slices.param, which is set for each page; take another one"
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (
+            "deletes: ignore",
+            "finds deleted rows, of which deletes: ignore makes nothing; write deletes: soft, or leave it out",
+        ),
+        (
+            "deletes: soft\n    slices: {param: state, values: [open]}",
+            "is not for a table that is read in parts; take full_every, which finds deleted rows, too",
+        ),
+    ],
+)
+def test_a_sweep_needs_a_table_whose_deleted_rows_it_can_find(
+    load: Callable[..., Source], more: str, says: str
+) -> None:
+    found = problem(load, "{param: since, column: at, sweep: P1D}", more=more)
+    assert found == f"7: tables.changes.incremental.sweep: {says}"
+
+
+def test_a_sweep_is_shorter_than_the_time_between_full_runs(load: Callable[..., Source]) -> None:
+    found = problem(load, "{param: since, column: at, sweep: P7D, full_every: 7d}")
+    says = "must be shorter than full_every, which finds deleted rows, too"
+    assert found == f"7: tables.changes.incremental.sweep: {says}"
+    own = load("{param: since, column: at, sweep: P1D, full_every: 7d}").table("changes").incremental
+    assert own is not None
+    assert own.longest_unswept == timedelta(days=1)
+
+
+def test_the_keys_of_a_sweep_are_in_the_rows(load: Callable[..., Source], monkeypatch: pytest.MonkeyPatch) -> None:
+    with_key = TEXT.replace("key: [id]", "key: [id, shop]").replace('"bigint!", value', '"bigint!", value')
+    monkeypatch.setattr(f"{__name__}.TEXT", with_key)
+    found = problem(load, "{param: since, column: at, sweep: P1D}")
+    says = "reads the keys in the rows, and 'shop' is not in the row; take full_every"
+    assert found == f"7: tables.changes.incremental.sweep: {says}"
+
+
+def test_a_sweep_finds_no_deleted_rows_of_nested_tables(tmp_path: Path) -> None:
+    path = tmp_path / "shop.yml"
+    path.write_text(
+        "source: shop\napi: {url: 'http://127.0.0.1:1'}\ntables:\n  orders:\n    path: /orders\n    key: [id]\n    deletes: soft\n"
+        "    incremental: {param: since, column: at, sweep: P1D}\n    columns: {id: 'bigint!', at: 'timestamp!'}\n"
+        "  lines:\n    parent: {table: orders, items: lines}\n    key: [n]\n    columns: {n: 'bigint!'}\n",
+        "utf-8",
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_source(str(path), conf_dir=REPO / "conf", env={})
+    assert str(caught.value).partition("shop.yml:")[2] == (
+        "8: tables.orders.incremental.sweep: reads the keys of orders alone, and so finds no deleted rows of lines; take full_every"
     )
 
 

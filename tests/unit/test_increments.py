@@ -564,3 +564,63 @@ def test_each_slice_is_asked_from_its_own_watermark_on(tmp_path: Path) -> None:
         increments.run()
         assert asked() == {"open": {None}, "closed": {None}, "new": {None}}
         assert set(increments.rows()) == {2, 3, 4}
+
+
+@pytest.fixture
+def sliced(tmp_path: Path) -> Iterator[Increments]:
+    """A lake with a row in each of two slices, and none in a third, copied and published once."""
+    source = Changing()
+    source.put(1, state="open")
+    source.put(2, at=NOON - timedelta(days=9), state="closed")
+    with ChangingServer(source) as server:
+        increments = Increments(
+            tmp_path,
+            server,
+            {"param": "since", "column": "at"},
+            more="deletes: soft, max_delete_fraction: 1.0, slices: {param: state, values: [open, closed, new]}",
+            columns='{id: "bigint!", name: "string!", at: "timestamp!", state: {type: "string!", value: params.state}}',
+            kinds={"state": pa.string()},
+        )
+        increments.run()
+        source.asked.clear()
+        yield increments
+
+
+def test_slices_without_news_are_asked_once_each_and_start_no_spark(sliced: Increments) -> None:
+    n_sparks = sliced.n_sparks
+    run = sliced.run()
+    # What the overlap has is published; the slice without a row has no watermark, and is asked for all of its rows.
+    assert {one["state"]: one.get("since") for one in sliced.source.asked} == {
+        "open": "2026-05-01T11:00:00Z",
+        "closed": "2026-04-22T11:00:00Z",
+        "new": None,
+    }
+    assert len(sliced.source.asked) == 3
+    assert sliced.n_sparks == n_sparks
+    assert (run.state, run.tables["changes"].state) == ("published", TableState.KEPT)
+
+
+@pytest.mark.parametrize(("number", "name", "state"), [(3, "row 3", "new"), (1, "another", "open")])
+def test_one_slice_with_news_starts_spark(sliced: Increments, number: int, name: str, state: str) -> None:
+    sliced.source.put(number, name, NOON, state=state)
+    n_sparks = sliced.n_sparks
+    sliced.run()
+    assert sliced.n_sparks == n_sparks + 1
+    assert sliced.rows()[number] == sliced.source.rows[number]
+
+
+def test_a_row_that_moves_to_another_slice_is_news_though_nothing_in_it_changes(sliced: Increments) -> None:
+    sliced.source.rows[1]["state"] = "closed"
+    n_sparks = sliced.n_sparks
+    sliced.run()
+    assert sliced.n_sparks == n_sparks + 1
+
+
+def test_many_slices_are_not_looked_at_one_by_one(sliced: Increments) -> None:
+    more = ", ".join(f"s{number}" for number in range(30))
+    sliced.more = sliced.more.replace("new]", f"new, {more}]")
+    sliced.run()
+    sliced.source.asked.clear()
+    n_sparks = sliced.n_sparks
+    sliced.run()
+    assert sliced.n_sparks == n_sparks + 1

@@ -2,7 +2,7 @@
 
 A model in Python, which knows nothing of watermarks, says after each run what must be in the table: a row that was at rest since
 the run began is there as the source has it, whatever runs failed, were killed, filled in later or rolled back before; one that the
-source does not have any more is deleted by a full run, and stays as it was by any other.
+source does not have any more is deleted by a full run, and by an increment with a sweep, and stays as it was by any other.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tests.changing_source import Changing, ChangingServer, Row, iso
 from tests.increments import INCREMENTAL, Increments, rolled_back
 
 IDS = range(1, 13)
-POINTS = ("planned", "wave landed", "all merged")
+POINTS = ("planned", "wave landed", "keys swept", "all merged")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def _changes(*kinds: str) -> st.SearchStrategy[Change]:
 # Of one kind in each run: that a row goes and another comes is what counting alone cannot see.
 _during = st.one_of(
     *(
-        st.lists(st.tuples(st.integers(1, 6), _changes(kind)), max_size=2, unique_by=lambda one: one[0]).map(tuple)
+        st.lists(st.tuples(st.integers(1, 12), _changes(kind)), max_size=2, unique_by=lambda one: one[0]).map(tuple)
         for kind in ("put", "drop")
     )
 )
@@ -76,6 +76,7 @@ class World:
     increments: Increments
     states: dict[int, list[Row]] = field(default_factory=dict)
     touched: set[int] = field(default_factory=set)
+    dropped: set[int] = field(default_factory=set)
 
     @property
     def source(self) -> Changing:
@@ -84,6 +85,7 @@ class World:
     def change(self, change: Change) -> None:
         self.touched.add(change.number)
         if change.what == "drop":
+            self.dropped.add(change.number)
             self.source.drop(change.number)
             return
         at = self.source.now - timedelta(minutes=50 if change.what == "late" else 0)
@@ -137,6 +139,8 @@ def check(world: World, run: Run, before: dict[int, Any], bounds: tuple[datetime
     record, rows = run.tables["changes"], world.increments.rows()
     for number in IDS:
         there, known = world.source.rows.get(number), rows.get(number)
+        if number in before and there is not None and number not in world.dropped:
+            assert known is not None, f"row {number} is deleted, and was there all the time"
         if number in world.touched:
             assert known is None or known in world.states[number]
         elif record.is_backfill and there is not None:
@@ -144,7 +148,7 @@ def check(world: World, run: Run, before: dict[int, Any], bounds: tuple[datetime
             assert known == (there if bounds[0] <= at <= bounds[1] else before.get(number))
         elif there is not None:
             assert known == there, f"row {number} was missed"
-        elif record.is_increment:
+        elif record.is_increment and not record.is_swept:
             assert known == before.get(number), f"row {number} was deleted by an increment"
         else:
             assert known is None, f"row {number} is deleted at the source"
@@ -165,18 +169,28 @@ def lived_through(
                 world.change(change)
             source.later(minutes=55)
             world.touched.clear()
+            world.dropped.clear()
             before, start = world.increments.rows(), source.now
             run = world.run(day)
             if run is None or run.state != RunState.PUBLISHED:
                 continue
-            note(f"{day.how}, {day.fate}: {run.tables['changes'].asked}, {run.tables['changes'].state}")
+            record = run.tables["changes"]
+            note(f"{day.how}, {day.fate}: {record.asked}, {record.state}, sweep {record.sweep}")
             check(world, run, before, world.filled(start))
             layout = world.increments.job().layout
             if day.fate == "rolled back" and len(publications.all_publications(layout)) > 1:
                 rolled_back(world.increments)
 
 
-@pytest.mark.parametrize("settings_", [INCREMENTAL, {"param": "since", "column": "at", "full_every": "P3D"}])
+SETTINGS = (
+    INCREMENTAL,
+    {"param": "since", "column": "at", "full_every": "P3D"},
+    {**INCREMENTAL, "sweep": "P1D"},
+    {"param": "since", "column": "at", "sweep": "P2D", "full_every": "P5D"},
+)
+
+
+@pytest.mark.parametrize("settings_", SETTINGS)
 @pytest.mark.parametrize("silent", [False, True])
 @pytest.mark.thorough
 # To shrink a week takes minutes, and says little more than the week itself.
@@ -186,7 +200,8 @@ def test_a_week_of_runs_misses_no_row(days: list[Day], settings_: dict[str, Any]
     lived_through(days, settings_, event, silent=silent)
 
 
-def test_one_week_that_has_it_all() -> None:
+@pytest.mark.parametrize("settings_", [INCREMENTAL, {**INCREMENTAL, "sweep": "P1D"}])
+def test_one_week_that_has_it_all(settings_: dict[str, Any]) -> None:
     put, drop, late = (lambda number, what=what: Change(what, number) for what in ("put", "drop", "late"))
     lived_through(
         [
@@ -198,6 +213,6 @@ def test_one_week_that_has_it_all() -> None:
             Day((late(11),), ((1, put(6)),), "due", "left"),
             Day((), ((2, drop(1)),), "full", "all merged"),
         ],
-        INCREMENTAL,
+        settings_,
         silent=False,
     )

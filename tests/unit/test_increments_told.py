@@ -159,6 +159,7 @@ def test_status_says_how_far_tables_are_copied_and_how_old_that_is(changes: Incr
         "run_id": "run-2",
         "set_at": "2026-01-03T00:00:00+00:00",
         "full_at": "2026-01-01T00:00:00+00:00",
+        "swept_at": "2026-01-01T00:00:00+00:00",
     }
     assert mark_lines([mark], DAY_0 + timedelta(days=4)) == [
         "Increments: changes: up to 2026-05-03T12:00:00Z, 24 h old; all rows 96 h ago"
@@ -224,3 +225,18 @@ def test_a_row_that_an_increment_did_not_ask_for_is_told_as_kept_for_that() -> N
         "run r2 (2026-01-01 00:00 UTC, merged, not published): on no page: kept (this run did not ask for all rows: increment "
         "since 17)",
     ]
+
+
+def test_a_row_that_a_sweep_met_is_not_told_as_deleted_by_it() -> None:
+    table = Table.model_validate(
+        {"name": "t", "path": "/t", "key": ["id"], "columns": {"id": "bigint!"}, "deletes": "soft"}
+    )
+    known = [runs.Run(f"r{number}", "shop", DAY_0, "", "{}", state=runs.MERGED) for number in (1, 2)]
+    known[0].tables = {"t": TableRun("t", TableState.MERGED)}
+    known[1].tables = {"t": TableRun("t", TableState.MERGED, since="17", sweep="counted", rows_deleted=1)}
+    hits, head = (
+        [Occurrence("r1", 1, 0, (), "a", 1, 1)],
+        "run r2 (2026-01-01 00:00 UTC, merged, not published): on no page: ",
+    )
+    assert list(tell(table, known, hits, {}, None, {"r2"}))[1] == f"{head}kept (the sweep of this run met its key)"
+    assert list(tell(table, known, hits, {}, None))[1] == f"{head}marked as deleted"
