@@ -34,6 +34,7 @@ def test_pages_keep_their_place_and_hold_their_rows(monkeypatch: pytest.MonkeyPa
     [first, second, third, fourth] = [page for batch in batches for page in batch.to_pylist()]
     assert first == {
         "run_id": "r1",
+        "part": None,
         "page": 1,
         "body": None,
         "rows": [

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lib.source import page
+from lib.source import page_text
 from lib.source import rules as rules_module
 from lib.source.access import Access
 from lib.source.client import SourceClient
@@ -138,7 +138,7 @@ def test_a_page_whose_body_a_rule_has_read_is_not_read_again(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     readings: list[str] = []
-    for module in (page, rules_module):
+    for module in (page_text, rules_module):
         monkeypatch.setattr(module, "parsed", lambda text: readings.append(text) or parsed(text))
     row = fetch(server, [rule("fail", about=ERROR), rule("retry", 503, about=ERROR)], GOOD)
     assert (row.error, row.n_items, row.total) == (None, 2, 2)
