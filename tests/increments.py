@@ -94,7 +94,7 @@ class Increments:
         )
         job = job_of(path, self.n_runs)
         job.now = self.clock
-        job.steps.note = self.said.append  # type: ignore[method-assign]
+        job.steps.note = self.said.append
         return job
 
     def run(

@@ -131,9 +131,9 @@ def _begun(landing: Landing, batch: Batch, table: Table, parsed: Mapping[str, Pa
     one = InParts(table, plan, rules, parts, found.level, found.why)
     _look(landing, one)
     # What landed before for a row that is there no more.
-    stray = [key for key in one.verdicts if key not in one.parts]
+    gone = [key for key in one.verdicts if key not in one.parts]
     one.verdicts = {key: verdict for key, verdict in one.verdicts.items() if key in one.parts}
-    one.plan = replace(plan, left_out=tuple(dict.fromkeys((*plan.left_out, *stray))))
+    one.plan = replace(plan, left_out=tuple(dict.fromkeys((*plan.left_out, *gone))))
     return one
 
 

@@ -39,7 +39,7 @@ class Published(Served):
 
     @property
     def source(self) -> Changing:
-        return self.server.source  # type: ignore[no-any-return]
+        return self.server.source
 
     def job(self) -> Job:
         self.n_runs += 1
@@ -82,7 +82,7 @@ def things(spark: SparkSession, tmp_path: Path) -> Iterator[Published]:
     for number in range(1, 41):
         source.put(number, at=NOON - timedelta(hours=0 if number == 40 else 2), note="n")
     with ChangingServer(source) as server:
-        published = Published(spark, tmp_path, server, dict(COLUMNS))  # type: ignore[arg-type]
+        published = Published(spark, tmp_path, server, dict(COLUMNS))
         published.settings |= {"incremental": {"param": "since", "until_param": "until", "column": "at"}}
         published.publish()
         source.bounds()
@@ -273,7 +273,7 @@ def slices(spark: SparkSession, tmp_path: Path) -> Iterator[Published]:
     source.put(2, state="open")
     source.put(3, at=NOON - timedelta(days=9), state="closed")
     with ChangingServer(source) as server:
-        published = Published(spark, tmp_path, server, {"id": "bigint!", "name": "string!", "at": "timestamp!"})  # type: ignore[arg-type]
+        published = Published(spark, tmp_path, server, {"id": "bigint!", "name": "string!", "at": "timestamp!"})
         published.settings |= {
             "incremental": {"param": "since", "column": "at"},
             "slices": {"param": "state", "values": ["open", "closed", "new"]},

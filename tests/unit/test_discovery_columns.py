@@ -143,7 +143,7 @@ def test_numbers_are_times_by_name_or_format_alone() -> None:
         ("updated_at", "2026-01-02T10:00:00Z", "users", False),
     ],
 )
-def test_personal_columns(name: str, value: Any, table: str, personal: bool) -> None:  # noqa: FBT001
+def test_personal_columns(name: str, value: Any, table: str, *, personal: bool) -> None:
     (one,) = found([{name: value}], table).found
     assert one.pii == personal
 

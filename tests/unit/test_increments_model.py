@@ -1,4 +1,4 @@
-"""A week of runs of an incremental table whose rows change, appear and vanish during each of them.
+"""A week of runs of an incremental table whose rows change, appear and are deleted during each of them.
 
 A model in Python, which knows nothing of watermarks, says after each run what must be in the table: a row that was at rest since
 the run began is there as the source has it, whatever runs failed, were killed, filled in later or rolled back before; one that the

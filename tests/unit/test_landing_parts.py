@@ -484,7 +484,7 @@ details:
         status, content = answer(path, query, body)
         return status, content if path == "/users" else content["items"][0]
 
-    server.answer = one_row  # type: ignore[method-assign]
+    server.answer = one_row
     with shop(tmp_path, server, USERS, details) as one:
         run = one.run()
         assert (run.tables["details"].proof, run.tables["details"].rows_landed) == ("ended", 3)
@@ -516,7 +516,7 @@ def test_parts_are_read_in_every_style_of_pagination(tmp_path: Path, style: Any,
         MovingServer({"users": MovingTable(rows_of(lists)), **tables}) as api,
         shop(tmp_path, ListsServer(lists_of({}))) as one,
     ):
-        one.tables, one.server = f"{USERS}\n  {orders}", api  # type: ignore[assignment]
+        one.tables, one.server = f"{USERS}\n  {orders}", api
         run = one.run()
         assert run.tables["orders"].error is None
         # An empty answer to a request for a range does not say how many rows there are.

@@ -279,7 +279,7 @@ def test_unknown_lists_are_told_with_those_there_are(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("secured", [True, False])
-def test_the_host_of_a_document_is_asked_and_no_other(secured: bool, folder: Path) -> None:  # noqa: FBT001
+def test_the_host_of_a_document_is_asked_and_no_other(*, secured: bool, folder: Path) -> None:
     service = SERVICES["fastapi"]
     with running(service) as (url, log):
         text = saved(service, url, folder).read_text("utf-8")

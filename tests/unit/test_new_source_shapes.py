@@ -129,7 +129,7 @@ def first_rows(asked: Asked) -> Answer:
 
 
 @pytest.mark.parametrize("is_documented", [True, False])
-def test_a_list_that_takes_a_size_and_nothing_more_is_not_called_whole(is_documented: bool, folder: Path) -> None:  # noqa: FBT001
+def test_a_list_that_takes_a_size_and_nothing_more_is_not_called_whole(*, is_documented: bool, folder: Path) -> None:
     row = {"type": "array", "items": {"type": "object", "properties": {"id": TEXT}}}
     with served(first_rows) as (url, _):
         words = ["--openapi", document_in(folder, {"/list": ({"limit": WHOLE}, row)}), "--api-url", url]
