@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from lib.config.pagination import STYLES
+from lib.config.pagination import Pagination
 from lib.discovery.candidates import Candidate, Evidence, Heard, candidates_of
 from lib.discovery.columns import Columns, Row, columns_of
 from lib.discovery.document import Document
@@ -154,10 +154,10 @@ def _json_key(columns: Columns, key: Key | None) -> tuple[str, ...]:
 def access_for(asker: Asker, listed: Listed, fixed: Fixed, settings: Mapping[str, Any]) -> Access | None:
     """What asks for the pages of a list in a style; None where these cannot be settings."""
     try:
-        checked = STYLES[str(settings["style"])].model_validate(dict(settings))
+        checked: Pagination = TypeAdapter(Pagination).validate_python(dict(settings))
     except ValidationError:
         return None
-    paging = paging_of(checked)  # type: ignore[arg-type]  # each class of STYLES is one of Pagination
+    paging = paging_of(checked)
     return replace(Access.of(asker.api), paging=paging, own_paging=(), fixed=((listed.table, fixed),))
 
 
