@@ -1,7 +1,8 @@
-"""Files that are replaced as a whole."""
+"""Files that are replaced as a whole, and what a browser takes a file for."""
 
 from __future__ import annotations
 
+import mimetypes
 import os
 import tempfile
 from pathlib import Path
@@ -22,3 +23,9 @@ def replace_text(path: Path, text: str, mode: int = 0o644) -> None:
     except BaseException:
         written.unlink(missing_ok=True)
         raise
+
+
+def content_type(name: str) -> str:
+    """The media type of a file of that name, which is in UTF-8 where it is text."""
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind

@@ -14,8 +14,10 @@ from typing import Any
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
-from lib.config import Runtime
+from lib.config import REPO, Runtime
 from lib.jvm_says import start_jvm
+from lib.stores import kind_of
+from lib.stores.jars import store_jars
 
 # A published version must stay readable for years: Delta refuses to read one that is older than this, vacuumed or not.
 RETENTION = {
@@ -99,6 +101,7 @@ def start_session(app: str, runtime: Runtime, *, rows: int, halts: bool = False)
 def settings_of(runtime: Runtime, *, rows: int) -> dict[str, str]:
     """What is set for a job that moves about `rows` rows, beside what the user gave to spark-submit."""
     settings = {**_ALWAYS, "spark.driver.extraJavaOptions": _java_options(runtime, rows)}
+    jars: tuple[str, ...] = ()
     if runtime.is_local:
         settings |= (
             _LOCAL
@@ -106,8 +109,17 @@ def settings_of(runtime: Runtime, *, rows: int) -> dict[str, str]:
             | {"spark.driver.extraClassPath": ":".join(runtime.jars)}
         )
     else:
-        settings["spark.jars"] = ",".join(runtime.jars)
+        jars = runtime.jars
         settings["spark.executor.extraJavaOptions"] = _STACK
+    if kind := kind_of(runtime.store):
+        # Not in the class path, which the archive of classes was made for.
+        jars += store_jars(REPO, kind.scheme)
+        settings |= kind.spark_settings()
+    if jars and runtime.is_local and "spark.jars" in runtime.submitted:
+        # Which those of the user's take the place of.
+        settings["spark.driver.extraClassPath"] += f":{':'.join(jars)}"
+    elif jars:
+        settings["spark.jars"] = ",".join(jars)
     if "spark.driver.host" in runtime.submitted:
         # As in Spark: the address that the user gave is listened on as well, unless another one is given for that.
         settings.pop("spark.driver.bindAddress", None)

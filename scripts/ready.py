@@ -14,6 +14,8 @@ import find_java
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 JARS = os.path.join(VENV, "jars")
+# By the option that asks for them: the jars with which Spark opens a lake in a store of that kind. The first use of such a lake asks.
+STORES = {"--s3": "jars-s3", "--gs": "jars-gs", "--abfss": "jars-abfss"}
 # Raise this when setup.py does something new that an older set-up lacks.
 FORMAT = 2
 # What there is on top of what jobs need, by the option that asks for it. For DEV all of NOTEBOOKS is there too.
@@ -24,7 +26,12 @@ _ON_TOP = {BASE: [], NOTEBOOKS: ["requirements-notebooks.txt"], DEV: ["requireme
 
 def parts(arguments: list[str]) -> list[str]:
     """What is to be there, in the order in which it is installed."""
-    return [BASE, *(part for part in (NOTEBOOKS, DEV) if part in arguments)]
+    return [BASE, *(part for part in (NOTEBOOKS, DEV, *STORES) if part in arguments)]
+
+
+def jar_folder(part: str) -> str:
+    """Where the jars of a part are."""
+    return os.path.join(VENV, STORES[part]) if part in STORES else JARS
 
 
 def stamp_file(part: str) -> str:
@@ -51,20 +58,25 @@ def read_stamp(part: str) -> str:
         return ""
 
 
-def checksums() -> dict[str, str]:
-    """The jars that must be there: file name to SHA-256, from conf/jars.sha256."""
-    with open(os.path.join(ROOT, "conf", "jars.sha256"), encoding="utf-8") as file:
+def checksums(part: str = BASE) -> dict[str, str]:
+    """The jars of a part that must be there: file name to SHA-256, from conf/jars.sha256 or, of a store, conf/jars-s3.sha256."""
+    name = os.path.basename(jar_folder(part))
+    with open(os.path.join(ROOT, "conf", f"{name}.sha256"), encoding="utf-8") as file:
         return {name: digest for digest, name in (line.split() for line in file)}
 
 
 def is_ready(*wanted: str) -> bool:
     """Whether nothing is left to do for these parts."""
-    return all(_is_done(part) for part in wanted) and all(
-        os.path.exists(os.path.join(JARS, name)) for name in checksums()
-    )
+    return all(_is_done(part) for part in wanted) and _has_jars(BASE)
+
+
+def _has_jars(part: str) -> bool:
+    return all(os.path.exists(os.path.join(jar_folder(part), name)) for name in checksums(part))
 
 
 def _is_done(part: str) -> bool:
+    if part in STORES:
+        return _has_jars(part)
     if part == NOTEBOOKS and _is_done(DEV):
         return True
     return read_stamp(part) == stamp(part)

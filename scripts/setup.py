@@ -24,9 +24,23 @@ import dev_tools
 import find_java
 import ready
 
-DELTA = "io.delta:delta-spark_4.1_2.13:4.4.0"
-# Everything else that Delta asks for is already among the jars of pyspark.
-IN_PYSPARK = "com.*:*,commons-*:*,io.airlift:*,javax.*:*,org.*:*"
+# What Ivy is asked for, and what it leaves out: all that is among the jars of pyspark.
+PACKAGES = {
+    ready.BASE: ("io.delta:delta-spark_4.1_2.13:4.4.0", "com.*:*,commons-*:*,io.airlift:*,javax.*:*,org.*:*"),
+    # The modules of Amazon's SDK that hadoop-aws uses, in the place of its bundle of 641 MB.
+    "--s3": (
+        ",".join(
+            [
+                "org.apache.hadoop:hadoop-aws:3.4.2",
+                *(
+                    f"software.amazon.awssdk:{name}:2.29.52"
+                    for name in ("s3", "s3-transfer-manager", "sts", "apache-client", "netty-nio-client")
+                ),
+            ]
+        ),
+        "software.amazon.awssdk:bundle,org.slf4j:*,io.netty:*,commons-*:*,com.google.*:*,org.wildfly.openssl:*,org.apache.httpcomponents:*",
+    ),
+}
 PYTHON = os.path.join(ready.VENV, "bin", "python")
 SITE_ASSETS = os.path.join(ready.VENV, "site-assets")
 ON_TOP = {
@@ -52,7 +66,10 @@ def main(arguments: list[str]) -> int:
             if not ready.is_ready(ready.BASE):
                 set_up(java_home, held)
             for part in wanted[1:]:
-                if not ready.is_ready(part):
+                if part in ready.STORES and not ready.is_ready(part):
+                    say(f"Pagelake set-up: the jars for lakes at {part[2:]}:// (once)")
+                    get_jars(java_home, held, part)
+                elif not ready.is_ready(part):
                     what, requirements = ON_TOP[part]
                     say(f"Pagelake set-up: {what}")
                     install(requirements, held)
@@ -97,7 +114,7 @@ def set_up(java_home: str, held: int) -> None:
     os.remove(UNFINISHED)
     if not jars_are_right(ready.JARS):
         say("Pagelake set-up: the jars of Delta Lake")
-        get_jars(java_home, held)
+        get_jars(java_home, held, ready.BASE)
     say("Pagelake set-up: what the data docs look like")
     run(["bash", os.path.join(ready.ROOT, "scripts", "site_assets.sh"), SITE_ASSETS], held, "The docs' assets failed.")
     say("Pagelake set-up: a faster start of Spark (a trial run of a minute)")
@@ -124,7 +141,7 @@ def empty_venv() -> None:
     """Remove all of .venv but the mark that it is unfinished, and the jars, which are good wherever they are."""
     for name in os.listdir(ready.VENV):
         path = os.path.join(ready.VENV, name)
-        if path in (UNFINISHED, ready.JARS):
+        if path in (UNFINISHED, ready.JARS, *map(ready.jar_folder, ready.STORES)):
             continue
         if os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path)
@@ -139,18 +156,19 @@ def install(requirements: str, held: int) -> None:
     run(command, held, f"pip could not install what {requirements} says (its reason is above).")
 
 
-def get_jars(java_home: str, held: int) -> None:
-    """Let Spark's own Ivy find Delta's jars once, check them, and keep them beside the packages.
+def get_jars(java_home: str, held: int, part: str) -> None:
+    """Let Spark's own Ivy find the jars of Delta, or of a kind of store, once, check them, and keep them beside the packages.
 
     From then on a start needs no Ivy and no network. Ivy works in a folder of its own: a repository in the home folder
     that holds half of an artifact would make it fail.
     """
+    packages, in_pyspark = PACKAGES[part]
     spark_home = glob.glob(os.path.join(ready.VENV, "lib", "python3.*", "site-packages", "pyspark"))[0]
     with tempfile.TemporaryDirectory(dir=ready.VENV) as work:
         with open(os.path.join(work, "nothing.py"), "w", encoding="utf-8"):
             pass
         command = [os.path.join(spark_home, "bin", "spark-submit"), "--master", "local[1]"]
-        command += ["--packages", DELTA, "--exclude-packages", IN_PYSPARK]
+        command += ["--packages", packages, "--exclude-packages", in_pyspark]
         command += ["--conf", f"spark.jars.ivy={work}/ivy"]
         if settings := os.environ.get("PAGELAKE_IVY_SETTINGS"):
             command += ["--conf", f"spark.jars.ivySettings={os.path.abspath(settings)}"]
@@ -178,21 +196,24 @@ def get_jars(java_home: str, held: int) -> None:
         if done.returncode != 0 or not os.path.isdir(found):
             said = "\n".join(done.stdout.splitlines()[-25:])
             raise SetupError(
-                f"{said}\nSpark could not get {DELTA} (its reason is above). Where there is a mirror, name its Ivy "
+                f"{said}\nSpark could not get {packages} (its reason is above). Where there is a mirror, name its Ivy "
                 "settings file in PAGELAKE_IVY_SETTINGS."
             )
-        if not jars_are_right(found, explain=True):
-            raise SetupError(
-                "The jars that came are not those of conf/jars.sha256, so none is used. Ask who runs the mirror."
+        folder = ready.jar_folder(part)
+        if not jars_are_right(found, part, explain=True):
+            message = (
+                f"The jars that came are not those of conf/{os.path.basename(folder)}.sha256, so none is used. Ask who runs the "
+                "mirror."
             )
-        shutil.rmtree(ready.JARS, ignore_errors=True)
-        os.rename(found, ready.JARS)
+            raise SetupError(message)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.rename(found, folder)
 
 
-def jars_are_right(folder: str, *, explain: bool = False) -> bool:
-    """Whether the folder holds the jars of conf/jars.sha256, bit for bit."""
+def jars_are_right(folder: str, part: str = ready.BASE, *, explain: bool = False) -> bool:
+    """Whether the folder holds the jars that conf/ lists for the part, bit for bit."""
     wrong = []
-    for name, digest in ready.checksums().items():
+    for name, digest in ready.checksums(part).items():
         path = os.path.join(folder, name)
         if not os.path.exists(path):
             wrong.append(f"{name}: missing")

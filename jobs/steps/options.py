@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -347,7 +347,7 @@ def open_settings(
         tables=parse_tables(source, tables),
         run_id=None if run_id is None else check_run_id(run_id),
         suites={},
-        runtime=runtime,
+        runtime=replace(runtime, store=layout.root.store),
         now=datetime.now(UTC),
         steps=Steps(),
         alerts=read_alerts(runtime, known_tables(source)),

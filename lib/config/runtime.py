@@ -19,7 +19,8 @@ class Runtime:
 
     `spark_settings` are those with what the user's own Spark conf folder says, where Spark will read that.
     `class_archive` is there if the set-up could make one, `site_assets` if it found Node. `key_secret` is what hashes of keys are
-    made with, where the environment has it.
+    made with, where the environment has it. `store` is the object store of the lake, such as `s3://bucket`; empty for one on this
+    machine.
     """
 
     conf: Path
@@ -31,6 +32,7 @@ class Runtime:
     submitted: Mapping[str, str]
     spark_settings: Mapping[str, str]
     key_secret: str | None = field(default=None, repr=False)
+    store: str = ""
 
     @classmethod
     def of(cls, env: Mapping[str, str]) -> Runtime:
@@ -81,6 +83,8 @@ def _submitted(words: list[str]) -> dict[str, str]:
         elif option in ("--conf", "-c"):
             name, _, setting = value.partition("=")
             settings[name] = setting
+        elif option == "--jars":
+            settings["spark.jars"] = value
         elif option == "--master":
             settings["spark.master"] = value
         elif option == "--driver-java-options":

@@ -11,7 +11,7 @@ from datetime import datetime
 from lib.config import KEY_SECRET
 from lib.errors import ConfigError
 from lib.lake import storage
-from lib.lake.place import place_of
+from lib.lake.place import address_of
 from lib.lake.secret import check_of, checked_secret, secret_in
 from lib.lake.storage import Address
 
@@ -139,12 +139,12 @@ class Layout:
 
 
 def lake_at(text: str) -> Layout:
-    """The layout of the lake at a path or a `file:` URI. Nothing is touched.
+    """The layout of the lake at a path or a URI. Nothing is touched.
 
     Raises:
-        ConfigError: not a local folder, or a path that an engine cannot open.
+        ConfigError: no folder of this machine or of an object store, or one that an engine cannot open.
     """
-    return Layout(Address.of(str(place_of(text))))
+    return Layout(address_of(text))
 
 
 def check_owner(layout: Layout, source: str) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lib.files import content_type
 from lib.lake.lease import Lease, said
 
 if TYPE_CHECKING:
@@ -24,11 +25,16 @@ _LAST = "index.html"
 class Objects:
     """The objects of one store. `lib.lake.storage` says what each method does.
 
-    `options` are what delta-rs needs beside a URI to open a table in the same store.
+    `table_options` gives what delta-rs needs beside a URI to open a table in the same store.
     """
 
-    def __init__(self, store: ObjectStore, options: dict[str, str] | None = None) -> None:
-        self._store, self.options = store, options
+    def __init__(self, store: ObjectStore, table_options: Callable[[], dict[str, str]] | None = None) -> None:
+        self._store, self._table_options = store, table_options
+
+    @property
+    def options(self) -> dict[str, str] | None:
+        """Asked for each table anew, as credentials end."""
+        return None if self._table_options is None else self._table_options()
 
     def read(self, path: str) -> bytes:
         """What an object holds."""
@@ -41,7 +47,7 @@ class Objects:
     def replace(self, path: str, text: str, *, is_secret: bool) -> None:
         """Write an object."""
         with _as_os_errors(path):
-            self._store.put(_key(path), text.encode("utf-8"))
+            self._store.put(_key(path), text.encode("utf-8"), attributes=_shown_as(path))
 
     def is_file(self, path: str) -> bool:
         """Whether there is an object of that name."""
@@ -94,7 +100,7 @@ class Objects:
         written = [file for file in folder.rglob("*") if file.is_file()]
         with _as_os_errors(path):
             for file in sorted(written, key=lambda file: (file == folder / _LAST, file)):
-                self._store.put(f"{_key(path)}/{file.relative_to(folder).as_posix()}", file)
+                self._store.put(f"{_key(path)}/{file.relative_to(folder).as_posix()}", file, attributes=_shown_as(file.name))
         shutil.rmtree(folder)
 
     @contextmanager
@@ -123,6 +129,11 @@ class Objects:
 
     def _below(self, path: str) -> list[ObjectMeta]:
         return [one for some in self._store.list(_key(path)) for one in some]
+
+
+def _shown_as(name: str) -> dict[str, str]:
+    """What a browser takes the object for: the site may be served from the store."""
+    return {"Content-Type": content_type(name)}
 
 
 def _key(path: str) -> str:

@@ -13,6 +13,8 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from lib.errors import ConfigError
+from lib.lake.storage import Address
+from lib.stores import SAME, schemes
 
 # Of the 4,096 bytes that Linux gives a path, the names within a lake take some 500.
 MAX_BYTES = 3000
@@ -20,7 +22,44 @@ MAX_NAME_BYTES = 255
 # delta-rs makes a URL of a path: it decodes `%20`, takes a backslash for a slash, finds no history of a table
 # behind `#` or `?`, and its Rust panics at brackets, `|` and `^`. Great Expectations takes `$x` for a variable.
 _REFUSED = frozenset("%$#?\\[]|^")
+# What a URL keeps as it is, so that an address is one text to all engines.
+_KEY = re.compile(r"[A-Za-z0-9._=+-]+(/[A-Za-z0-9._=+-]+)*")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(.*)", re.DOTALL)
+
+
+def address_of(text: str, name: str = "--lake") -> Address:
+    """The address of the folder that a path or a URI names. Nothing is touched.
+
+    `name` is what the message calls the option.
+
+    Raises:
+        ConfigError: no folder of this machine or of an object store, or one that an engine cannot open; says why and what to write.
+    """
+    found = _SCHEME.fullmatch(text)
+    scheme = found[1].lower() if found else ""
+    scheme = SAME.get(scheme, scheme)
+    if found is None or scheme not in schemes() or not found[2].startswith("//"):
+        return Address("", str(place_of(text, name)))
+    bucket, _, path = found[2].removeprefix("//").partition("/")
+    if "@" in bucket:
+        message = f"{name} {scheme}://...: no user and no password in an address; credentials are found where the store's tools have them"
+        raise ConfigError(message)
+    where, path = f"{name} {_shown(text)}", path.rstrip("/")
+    if not _BUCKET.fullmatch(bucket):
+        message = f"{where}: names no bucket; write such as {scheme}://bucket/lake"
+        raise ConfigError(message)
+    if not path:
+        message = f"{where}: names a whole bucket; a lake is in a folder of it, such as {scheme}://{bucket}/lake"
+        raise ConfigError(message)
+    if not _KEY.fullmatch(path) or {".", ".."} & set(path.split("/")):
+        message = (
+            f"{where}: in an object store the path of a lake has only the letters a to z, digits, and . _ - + = between its slashes; "
+            "give another one"
+        )
+        raise ConfigError(message)
+    _check_length(path, where)
+    return Address(f"{scheme}://{bucket}", f"/{path}")
 
 
 def place_of(text: str, name: str = "--lake") -> Path:
@@ -58,7 +97,7 @@ def _local(text: str, where: str) -> str:
     if found and (found[1].isalnum() or found[2].startswith("//")):
         if found[1].lower() != "file":
             raise ConfigError(
-                f"{where}: only local paths and file: URIs work in this version (a folder with ':' in its name: ./...)"
+                f"{where}: a lake is at a local path, a file: URI, or in a store at {_listed()} (a folder with ':' in its name: ./...)"
             )
         return _of_uri(text, where)
     if text[0] == "-":
@@ -71,6 +110,11 @@ def _local(text: str, where: str) -> str:
         raise ConfigError(f"{where}: the shell did not replace the variable; give the whole path")
     _check_network(text, where)
     return text
+
+
+def _listed() -> str:
+    *others, last = (f"{scheme}://" for scheme in schemes())
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _of_uri(text: str, where: str) -> str:

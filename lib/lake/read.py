@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import overload
 
@@ -249,7 +249,7 @@ def open_lake(lake: str | None = None, spark: SparkSession | None = None) -> Lak
     import os
 
     layout = lake_there(lake_address(os.environ) if lake is None else lake)
-    runtime = Runtime.of(os.environ)
+    runtime = replace(Runtime.of(os.environ), store=layout.root.store)
     if spark is None:
         publication = current(layout)
         rows = sum(table.rows for table in publication.tables.values()) if publication else 0

@@ -18,6 +18,7 @@ from deltalake import DeltaTable, QueryBuilder, write_deltalake
 
 from lib.lake.local_files import LocalFiles
 from lib.lake.objects import Objects
+from lib.stores import kind_of
 
 _MEMORY = "memory"
 
@@ -81,6 +82,9 @@ def _store(name: str) -> LocalFiles | Objects:
         from obstore.store import MemoryStore
 
         return Objects(MemoryStore())
+    kind = kind_of(name)
+    if kind is not None:
+        return Objects(kind.objects(), kind.table_options)
     message = f"{name}: lakes are not kept in stores of this kind"
     raise ValueError(message)
 

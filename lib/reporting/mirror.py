@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import mimetypes
-
 from pyarrow.fs import FileSelector, FileSystem, FileType
 
 from lib.errors import LakeError
+from lib.files import content_type
 from lib.lake import storage
 from lib.lake.site_folder import MODELS
 from lib.lake.storage import Address
@@ -64,7 +63,5 @@ def _files(store: FileSystem, base: str) -> dict[str, int]:
 def _write(store: FileSystem, path: str, content: bytes) -> None:
     if store.type_name in ("local", "hdfs"):  # an object store has no folders
         store.create_dir(path.rpartition("/")[0], recursive=True)
-    kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
-    metadata = {"Content-Type": f"{kind}; charset=utf-8" if kind.startswith("text/") else kind}
-    with store.open_output_stream(path, metadata=metadata) as out:
+    with store.open_output_stream(path, metadata={"Content-Type": content_type(path)}) as out:
         out.write(content)
