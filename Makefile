@@ -63,9 +63,7 @@ schema:  ## Write conf/source.schema.json and docs/sources.md anew from the sett
 
 docs:  ## Serve a lake's site on this machine (LAKE=lake/demo PORT=8899; Ctrl-C ends it)
 	@test -n "$$LAKE" || { echo "LAKE is empty; name a lake, such as LAKE=lake/demo" >&2; exit 2; }
-	@test -f "$$LAKE/site/index.html" || { echo "$$LAKE/site: no site here; run ./spark-submit.sh full-ingest first, or give LAKE=..." >&2; exit 2; }
-	@$(DEV) && echo "Docs: http://127.0.0.1:$(PORT)/index.html" \
-	    && exec "$$python" -m http.server --bind 127.0.0.1 --directory "$$LAKE/site" "$(PORT)"
+	@$(DEV) && exec "$$python" -m scripts.docs "$$LAKE" "$(PORT)"
 
 notebook:  ## JupyterLab on this machine, with the notebooks on a lake (LAKE=lake/demo; ARGS go to JupyterLab)
 	@$(NOTEBOOKS) && exec "$$python" -m notebooks.tooling open --lake "$$LAKE" -- $(ARGS)

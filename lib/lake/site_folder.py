@@ -16,6 +16,14 @@ MODELS = "models"
 _LEFTOVER_AFTER = timedelta(days=1)
 
 
+def page_to_open(site: Address, *below: str) -> str:
+    """Where an `index.html` of the site is, and how a person looks at it."""
+    page = site
+    for name in (*below, "index.html"):
+        page /= name
+    return f"{page}  ({f'make docs LAKE={site.parent} shows it' if site.store else 'open it in a browser'})"
+
+
 def staging_folder(site: Address, docs_id: str) -> Path:
     """A new, empty folder of this machine for docs in the making."""
     _check_name(docs_id)

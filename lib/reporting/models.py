@@ -13,7 +13,7 @@ from lib.errors import ExportError
 from lib.lake.decisions import Decision, Verdict, all_decisions, serving
 from lib.lake.layout import Layout
 from lib.lake.publications import Publication
-from lib.lake.site_folder import MODELS
+from lib.lake.site_folder import MODELS, page_to_open
 from lib.logs import LOGGER
 from lib.observe.export.mlflow import send_decisions
 from lib.recommend.retrain import Outcome
@@ -69,7 +69,7 @@ def say_decisions(layout: Layout, decisions: Sequence[Decision]) -> None:
             before = f"model {one.champion_before}" if one.champion_before else "the baselines"
             lines.append(f"List {one.list}: {now} it now, in place of {before}.")
     lines += [
-        f"Pages:   {layout.site / MODELS / 'index.html'}  (open it in a browser)",
+        f"Pages:   {page_to_open(layout.site, MODELS)}",
         f"Record:  {layout.decisions}",
         "Next:    ./spark-submit.sh build-recommendations",
     ]
@@ -95,7 +95,7 @@ def say_lists(layout: Layout, publication: Publication) -> None:
         [
             "",
             f"Publication {publication.publication_id} has {table.rows:,} recommendations (version {table.version}).",
-            f"Docs:    {layout.site / 'index.html'}  (open it in a browser)",
+            f"Docs:    {page_to_open(layout.site)}",
             f"Tables:  {layout.published_json}  (docs/reading.md says how to read them)",
         ]
     )

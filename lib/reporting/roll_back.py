@@ -13,6 +13,7 @@ from lib.lake.lock import left_by, writing
 from lib.lake.named import near_lake
 from lib.lake.publications import Publication
 from lib.lake.rollback import restored
+from lib.lake.site_folder import page_to_open
 from lib.reporting.observe import Watch, copy_site
 from lib.reporting.site import heal_site, note_rollback, write_site
 
@@ -63,7 +64,7 @@ def _say_done(layout: Layout, publication: Publication) -> None:
             *columns(rows),
             "",
             f"Publication {publication.restores} is current again, in place of {publication.replaces}.",
-            f"Docs:    {layout.site / 'index.html'}  (open it in a browser)",
+            f"Docs:    {page_to_open(layout.site)}",
             f"Tables:  {layout.published_json}  (docs/reading.md says how to read them)",
             "Next:    fix what was wrong before the next full-ingest: it publishes what passes its checks",
         ]

@@ -12,6 +12,7 @@ from lib.lake import publications, runs
 from lib.lake.checks import Check, checks_since
 from lib.lake.layout import Layout
 from lib.lake.runs import Run, TableRun
+from lib.lake.site_folder import page_to_open
 from lib.lake.states import ENDED, INCOMPLETE, UNPROVED, TableState
 from lib.landing.plan import Plan
 from lib.logs import GOOD, WARNED
@@ -99,7 +100,7 @@ def say_done(layout: Layout, run: Run, named: str | None = None) -> None:
         lines += [f"Checks:  {Counts.recorded(check)}"] if check is not None else []
         lines += [f"Rows:    {failures_command(check.docs_id, *where)}"] if check is not None and check.warnings else []
         lines += [
-            f"Docs:    {layout.site / 'index.html'}  (open it in a browser)",
+            f"Docs:    {page_to_open(layout.site)}",
             f"Tables:  {layout.published_json}  (docs/reading.md says how to read them)",
         ]
         say(lines, GOOD)
@@ -123,7 +124,7 @@ def _nothing_new(layout: Layout, run: Run) -> list[str]:
     return [
         f"Run {run.run_id}: nothing new at the source. Publication {current.publication_id if current else '-'} stays current.",
         *(f"         {table.table}: {table.asked_for}" for table in run.tables.values() if table.is_increment),
-        f"Docs:    {layout.site / 'index.html'}  (open it in a browser)",
+        f"Docs:    {page_to_open(layout.site)}",
         f"Tables:  {layout.published_json}  (docs/reading.md says how to read them)",
     ]
 

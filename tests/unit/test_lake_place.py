@@ -86,10 +86,29 @@ def test_a_name_that_every_engine_opens_is_taken_as_it_is(tmp_path: Path, name: 
         ("$HOME/lake", "the shell did not replace"),
         ("${HOME}/lake", "the shell did not replace"),
         ("//host/share", "network address"),
-        ("s3://bucket/lake", "only local paths"),
-        ("s3a://bucket/lake", "only local paths"),
-        ("hdfs+x://host/lake", "only local paths"),
-        ("http://host/lake", "only local paths"),
+        ("hdfs+x://host/lake", "at a local path, a file: URI, or in a store at s3://"),
+        ("http://host/lake", "at a local path, a file: URI, or in a store at s3://"),
+        ("memory://bucket/lake", "at a local path, a file: URI, or in a store at s3://"),
+        ("s3:bucket/lake", "at a local path"),
+        ("s3://", "names no bucket; write such as s3://bucket/lake"),
+        ("s3:///lake", "names no bucket"),
+        ("s3://b/lake", "names no bucket"),
+        ("s3://Bucket/lake", "names no bucket"),
+        ("s3://buc%6Bet/lake", "names no bucket"),
+        ("s3://bucket:9000/lake", "names no bucket"),
+        ("s3://bucket", "names a whole bucket; a lake is in a folder of it, such as s3://bucket/lake"),
+        ("s3a://bucket//", "names a whole bucket"),
+        ("s3://bucket//lake", "only the letters a to z, digits"),
+        ("s3://bucket/a//lake", "only the letters a to z, digits"),
+        ("s3://bucket/a/../lake", "only the letters a to z, digits"),
+        ("s3://bucket/./lake", "only the letters a to z, digits"),
+        ("s3://bucket/a lake", "only the letters a to z, digits"),
+        ("s3://bucket/lake?versionId=1", "only the letters a to z, digits"),
+        ("s3://bucket/lake#1", "only the letters a to z, digits"),
+        ("s3://bucket/l%61ke", "only the letters a to z, digits"),
+        ("s3://bucket/säe", "only the letters a to z, digits"),
+        ("s3://bucket/lake\n", "only the letters a to z, digits"),
+        ("s3://bucket/" + "n" * 256, "a name in it is longer than 255 bytes"),
         ("file:", "absolute path"),
         ("file:lake", "absolute path"),
         ("file://", "absolute path"),
@@ -139,6 +158,25 @@ def test_a_path_that_an_engine_would_read_otherwise_is_refused(
 )
 def test_a_file_uri_is_decoded(uri: str, path: str) -> None:
     assert on_disk(lake_at(uri).root) == Path(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("s3://bucket/lake", "s3://bucket/lake"),
+        ("s3a://bucket/lake/", "s3://bucket/lake"),
+        ("S3://my.bucket-1/of/a_lake.v2/x=1+2", "s3://my.bucket-1/of/a_lake.v2/x=1+2"),
+    ],
+)
+def test_a_folder_of_an_object_store_has_one_address(text: str, address: str) -> None:
+    root = lake_at(text).root
+    assert (str(root), root.name, str(root / "ops")) == (address, address.rpartition("/")[2], f"{address}/ops")
+
+
+def test_credentials_in_an_address_are_refused_and_not_shown() -> None:
+    with pytest.raises(ConfigError, match=r"^--lake s3://\.\.\.: no user and no password in an address") as raised:
+        lake_at("s3://someone:hunter2-planted@bucket/lake")
+    assert "hunter2" not in str(raised.value)
 
 
 def test_relative_paths_start_at_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
