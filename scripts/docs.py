@@ -28,7 +28,8 @@ class Site(ThreadingHTTPServer):
 class _Page(BaseHTTPRequestHandler):
     server: Site
 
-    def do_GET(self) -> None:  # noqa: N802 - as http.server has it
+    def do_GET(self) -> None:
+        """Answer with a page."""
         path = unquote(urlsplit(self.path).path).removeprefix("/")
         parts = path.split("/")
         # What is hidden is docs in the making; `..` would lead out of the site.

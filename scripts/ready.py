@@ -14,8 +14,8 @@ import find_java
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 JARS = os.path.join(VENV, "jars")
-# By the option that asks for them: the jars with which Spark opens a lake in a store of that kind. The first use of such a lake asks.
-STORES = {"--s3": "jars-s3", "--gs": "jars-gs", "--abfss": "jars-abfss"}
+# By the option that asks for them: the jars with which Spark opens a lake in such a store. The first use of one asks.
+STORES = {"--s3": "jars-s3"}
 # Raise this when setup.py does something new that an older set-up lacks.
 FORMAT = 2
 # What there is on top of what jobs need, by the option that asks for it. For DEV all of NOTEBOOKS is there too.

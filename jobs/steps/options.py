@@ -49,7 +49,11 @@ _WHERE = (
         show_default=True,
         help="A name in conf/sources/, or a YAML file.",
     ),
-    click.option("--lake", metavar="PATH", help="Where the lake is, or is to be made.  [default: ./lake/<source>]"),
+    click.option(
+        "--lake",
+        metavar="PATH",
+        help="Where the lake is or is to be: a path, or s3://bucket/path.  [default: ./lake/<source>]",
+    ),
 )
 _WHERE_TO_READ = (
     click.option(
@@ -58,7 +62,9 @@ _WHERE_TO_READ = (
         metavar="NAME|FILE",
         help=f"A name in conf/sources/, or a YAML file.  [default: the source of --lake, or {_SOURCE}]",
     ),
-    click.option("--lake", metavar="PATH", help="Where the lake is.  [default: ./lake/<source>]"),
+    click.option(
+        "--lake", metavar="PATH", help="Where the lake is: a path, or s3://bucket/path.  [default: ./lake/<source>]"
+    ),
 )
 _API_URL = click.option("--api-url", metavar="URL", help="Another address of the same API.")
 # A source without an address is read with this one. A job that asks no API has nothing else to do with it.

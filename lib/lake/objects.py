@@ -100,7 +100,9 @@ class Objects:
         written = [file for file in folder.rglob("*") if file.is_file()]
         with _as_os_errors(path):
             for file in sorted(written, key=lambda file: (file == folder / _LAST, file)):
-                self._store.put(f"{_key(path)}/{file.relative_to(folder).as_posix()}", file, attributes=_shown_as(file.name))
+                self._store.put(
+                    f"{_key(path)}/{file.relative_to(folder).as_posix()}", file, attributes=_shown_as(file.name)
+                )
         shutil.rmtree(folder)
 
     @contextmanager

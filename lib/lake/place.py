@@ -43,7 +43,10 @@ def address_of(text: str, name: str = "--lake") -> Address:
         return Address("", str(place_of(text, name)))
     bucket, _, path = found[2].removeprefix("//").partition("/")
     if "@" in bucket:
-        message = f"{name} {scheme}://...: no user and no password in an address; credentials are found where the store's tools have them"
+        message = (
+            f"{name} {scheme}://...: no user and no password in an address; credentials are found where the store's own tools have "
+            "them"
+        )
         raise ConfigError(message)
     where, path = f"{name} {_shown(text)}", path.rstrip("/")
     if not _BUCKET.fullmatch(bucket):
@@ -54,8 +57,8 @@ def address_of(text: str, name: str = "--lake") -> Address:
         raise ConfigError(message)
     if not _KEY.fullmatch(path) or {".", ".."} & set(path.split("/")):
         message = (
-            f"{where}: in an object store the path of a lake has only the letters a to z, digits, and . _ - + = between its slashes; "
-            "give another one"
+            f"{where}: in an object store the path of a lake has only the letters a to z, digits, and . _ - + = between its "
+            "slashes; give another one"
         )
         raise ConfigError(message)
     _check_length(path, where)
@@ -97,7 +100,8 @@ def _local(text: str, where: str) -> str:
     if found and (found[1].isalnum() or found[2].startswith("//")):
         if found[1].lower() != "file":
             raise ConfigError(
-                f"{where}: a lake is at a local path, a file: URI, or in a store at {_listed()} (a folder with ':' in its name: ./...)"
+                f"{where}: a lake is at a local path, a file: URI, or in a store at {_listed()} (a folder with ':' in its name: "
+                "./...)"
             )
         return _of_uri(text, where)
     if text[0] == "-":

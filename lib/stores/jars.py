@@ -1,4 +1,4 @@
-"""The jars with which Spark opens a lake in an object store: got at the first use of such a lake, and kept beside those of Delta."""
+"""The jars with which Spark opens a lake in an object store: got at the first use of such a lake, and kept in `.venv`."""
 
 from __future__ import annotations
 

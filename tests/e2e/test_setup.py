@@ -36,7 +36,8 @@ sys.exit(int(os.environ.get("END", "0")))
 SPARK_SUBMIT = """#!/usr/bin/env bash
 for word; do case $word in spark.jars.ivy=*) ivy=${word#*=};; esac; done
 printf '%s\\n' "$@" > "$SPARK_SUBMIT_WORDS"
-mkdir -p "$ivy/jars" && printf '%s' "${JAR:-not really a jar}" > "$ivy/jars/io.delta_delta.jar"
+case $* in *hadoop-aws*) jar=org.apache.hadoop_s3a.jar;; *) jar=io.delta_delta.jar;; esac
+mkdir -p "$ivy/jars" && printf '%s' "${JAR:-not really a jar}" > "$ivy/jars/$jar"
 """
 
 
@@ -103,6 +104,7 @@ def make_tree(tmp_path: Path) -> Tree:
         (root / f"requirements-{part}.txt").write_text("-r requirements.txt\n", encoding="utf-8")
     digest = hashlib.sha256(JAR).hexdigest()
     (root / "conf" / "jars.sha256").write_text(f"{digest}  io.delta_delta.jar\n", encoding="utf-8")
+    (root / "conf" / "jars-s3.sha256").write_text(f"{digest}  org.apache.hadoop_s3a.jar\n", encoding="utf-8")
     write_wheel(tmp_path / "wheels")
     kept = ("PATH", "HOME", "LANG")
     env = {name: os.environ[name] for name in kept if name in os.environ} | {
@@ -266,6 +268,41 @@ def test_a_jar_with_another_content_is_not_used(tree: Tree) -> None:
     assert done.returncode == 1
     assert "io.delta_delta.jar: another content" in done.stderr
     assert not (tree.root / ".venv" / "jars").exists()
+
+
+def for_s3(tree: Tree, **env: str) -> subprocess.CompletedProcess[str]:
+    """Ask for the jars of lakes in S3, as the first job with such a lake does."""
+    return subprocess.run(
+        [tree.root / ".venv" / "bin" / "python", "-E", "-S", tree.root / "scripts" / "setup.py", "--s3"],
+        env={**tree.env, **env},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_jars_of_a_store_are_got_when_they_are_asked_for_and_once(ready: Tree, tmp_path: Path) -> None:
+    jar = ready.root / ".venv" / "jars-s3" / "org.apache.hadoop_s3a.jar"
+    assert not jar.exists()
+    done = for_s3(ready)
+    assert (done.returncode, jar.read_bytes()) == (0, JAR)
+    assert done.stderr == "Pagelake set-up: the jars for lakes at s3:// (once)\n"
+    words = (tmp_path / "words").read_text(encoding="utf-8").splitlines()
+    assert "org.apache.hadoop:hadoop-aws:3.4.2" in words[words.index("--packages") + 1]
+    assert "software.amazon.awssdk:bundle" in words[words.index("--exclude-packages") + 1]
+    (tmp_path / "words").unlink()
+    assert for_s3(ready).stderr == ready.start("a-job").stderr == ""
+    assert not (tmp_path / "words").exists()
+
+
+def test_a_jar_of_a_store_with_another_content_is_not_used_and_jobs_elsewhere_go_on(ready: Tree) -> None:
+    done = for_s3(ready, JAR="altered")
+    assert done.returncode == 1
+    assert "org.apache.hadoop_s3a.jar: another content" in done.stderr
+    assert "not those of conf/jars-s3.sha256" in done.stderr
+    assert not (ready.root / ".venv" / "jars-s3").exists()
+    assert ready.start("a-job").returncode == 0
 
 
 def test_two_starts_at_once_do_not_disturb_each_other(tree: Tree) -> None:

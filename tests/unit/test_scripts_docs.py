@@ -64,7 +64,15 @@ def test_a_page_is_served_as_what_it_is(port: int, path: str, answer: tuple[int,
 @pytest.mark.parametrize(
     "path",
     [
-        *("/none.html", "/runs/", "/assets/a/", "/.staging/r2/index.html", "/../.key", "/%2e%2e/.key", "/runs/..%2F..%2F.key"),
+        *(
+            "/none.html",
+            "/runs/",
+            "/assets/a/",
+            "/.staging/r2/index.html",
+            "/../.key",
+            "/%2e%2e/.key",
+            "/runs/..%2F..%2F.key",
+        ),
         *("/.key", "/x%00", "//.key"),
     ],
 )
