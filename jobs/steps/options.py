@@ -52,7 +52,7 @@ _WHERE = (
     click.option(
         "--lake",
         metavar="PATH",
-        help="Where the lake is or is to be: a path, or s3://bucket/path.  [default: ./lake/<source>]",
+        help="Where the lake is: a path, or s3://bucket/path.  [default: ./lake/<source>]",
     ),
 )
 _WHERE_TO_READ = (
