@@ -6,10 +6,11 @@ import math
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, is_dataclass
 from datetime import datetime
 from itertools import chain
+from queue import SimpleQueue
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -94,23 +95,25 @@ class FetchPages:
 
         # What follows a page goes before what was not begun.
         waiting = deque([_begun(spans, self.access)])
-        flying: set[Future[tuple[Reader, PageRow]]] = set()
+        # Not `concurrent.futures.wait`: it looks through all requests that are under way, for each page.
+        done = SimpleQueue[Future[tuple[Reader, PageRow]]]()
+        n_open = 0
         try:
             with ThreadPoolExecutor(max_workers=self.in_flight) as pool:
                 try:
-                    flying = {pool.submit(one, *asked) for asked in _next(waiting, self.in_flight)}
-                    while flying:
-                        done, flying = wait(flying, return_when=FIRST_COMPLETED)
-                        while done:
-                            reader, page = done.pop().result()
-                            yield page
-                            # Only now: a page that nobody has taken yet is held here, as one that is under way will be.
-                            waiting.appendleft(_asked(reader, reader.after(page)))
-                            further = _next(waiting, self.in_flight - len(flying) - len(done))
-                            flying |= {pool.submit(one, *asked) for asked in further}
+                    while True:
+                        for asked in _next(waiting, self.in_flight - n_open):
+                            pool.submit(one, *asked).add_done_callback(done.put)
+                            n_open += 1
+                        if not n_open:
+                            break
+                        reader, page = done.get().result()
+                        yield page
+                        # Only now: a page that nobody has taken yet is held here, as one that is under way will be.
+                        n_open -= 1
+                        waiting.appendleft(_asked(reader, reader.after(page)))
                 finally:
-                    for future in flying:
-                        future.cancel()
+                    pool.shutdown(wait=False, cancel_futures=True)
         finally:
             for client in clients:
                 client.close()

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import pyarrow as pa
-
-from lib.lake import storage
 from lib.lake.states import COUNTED, ENDED, REREAD, UNPROVED
-from lib.lake.storage import Address
 from lib.landing import caps
 from lib.landing.part_reader import NO_PAGE
+from lib.landing.part_readings import PartSeen
 from lib.landing.prove import NOT_YET_AGREED
-from lib.source.page import AGAIN
 from lib.source.paging import STYLES, AllAtOnce, Keysets
 from lib.source.paging.hints import CAPS_WHAT_IT_COUNTS
-from lib.source.rules import FAILED_BY_RULE
 
 # How one of the rows of another table is there no more.
 _GONE = (404, 410)
@@ -25,58 +19,6 @@ _EMPTY = (204, 205, 416)
 _NOT_AGAIN = "its first page was not read again at the end"
 # The levels from the weakest on.
 _ORDER = (UNPROVED, ENDED, COUNTED, REREAD)
-
-
-@dataclass(frozen=True)
-class PartSeen:
-    """What bronze holds of one reading of a part: its pages, the last one of them, and the first one read again at the end.
-
-    `n_rows` are its rows in bronze, of which `n_distinct` have another page each; `n_pages` are those without the page that was
-    read again. `n_sums` are the pages with rows that no other page has. `failed_page` is the first one that failed, `n_failed`
-    how many did. Of the pages with rows, `n_filled`, the last one is `filled_page` with `filled_items`, and the fullest has
-    `most_items`.
-    `low` and `high` say by how much pages number themselves otherwise. `digest` is the same for two readings with the same rows.
-    """
-
-    part: str
-    round: int
-    n_rows: int
-    n_distinct: int
-    n_pages: int
-    n_items: int
-    n_filled: int
-    n_sums: int
-    most_items: int | None
-    filled_page: int | None
-    filled_items: int | None
-    first_page: int
-    last_page: int
-    first_total: int | None
-    least_total: int | None
-    most_total: int | None
-    first_sha256: str | None
-    first_status: int | None
-    first_skipped: bool
-    n_failed: int
-    failed_page: int | None
-    failed_status: int | None
-    first_error: str | None
-    by_rule: bool
-    n_skipped: int
-    last_status: int | None
-    last_items: int | None
-    last_bytes: int | None
-    last_error: str | None
-    last_named: bool
-    last_is_end: bool | None
-    claimed_pages: int | None
-    low: int | None
-    high: int | None
-    own_first: int | None
-    again_sha256: str | None
-    again_error: str | None
-    n_again: int
-    digest: bytes | None
 
 
 @dataclass(frozen=True)
@@ -272,41 +214,3 @@ def _no_end(rules: PartRules, seen: PartSeen) -> str:
         f"no end was met on {seen.n_pages:,} pages, as many as api.limits.max_pages ({rules.max_pages:,}) allows. If it has "
         f"more, raise that setting and go on with --resume; if its pages never end, look at {STYLES[rules.style].asks_by}"
     )
-
-
-def readings(at: Address, run: str, table: str) -> Iterator[PartSeen]:
-    """Every reading of each part of a table, part by part, in the order of the rounds. `run` is its run as a condition in SQL."""
-    if not storage.is_table(at):
-        return
-    pages = storage.table(at)
-    if "part" not in {field.name for field in pages.schema().fields}:
-        return  # landed by an earlier version, which had no parts
-    page = "FILTER (WHERE page > -1)"
-    filled = "FILTER (WHERE page > -1 AND n_items > 0)"
-    bad = "FILTER (WHERE page > -1 AND error IS NOT NULL)"
-    again = f"FILTER (WHERE page = {AGAIN})"
-    query = f"""
-        SELECT part, round, count(*) AS n_rows, count(DISTINCT page) AS n_distinct, count(*) {page} AS n_pages,
-            coalesce(sum(n_items) {page}, 0) AS n_items, count(*) {filled} AS n_filled,
-            count(DISTINCT items_sha256) {filled} AS n_sums, max(n_items) {page} AS most_items,
-            max(page) {filled} AS filled_page, last_value(n_items ORDER BY page) {filled} AS filled_items,
-            min(page) {page} AS first_page, max(page) AS last_page,
-            first_value(total ORDER BY page) {page} AS first_total, min(total) AS least_total, max(total) AS most_total,
-            first_value(items_sha256 ORDER BY page) {page} AS first_sha256,
-            first_value(status ORDER BY page) {page} AS first_status,
-            coalesce(first_value(error IS NULL AND n_bytes IS NULL ORDER BY page) {page}, false) AS first_skipped,
-            count(*) {bad} AS n_failed, min(page) {bad} AS failed_page, first_value(status ORDER BY page) {bad} AS failed_status,
-            first_value(error ORDER BY page) {bad} AS first_error,
-            coalesce(first_value(error LIKE '{FAILED_BY_RULE}' ORDER BY page) {bad}, false) AS by_rule,
-            count(*) FILTER (WHERE error IS NULL AND n_bytes IS NULL) AS n_skipped,
-            last_value(status ORDER BY page) AS last_status, last_value(n_items ORDER BY page) AS last_items,
-            last_value(n_bytes ORDER BY page) AS last_bytes, last_value(error ORDER BY page) AS last_error,
-            last_value(next_cursor IS NOT NULL ORDER BY page) AS last_named, last_value(is_end ORDER BY page) AS last_is_end,
-            max(pages) AS claimed_pages, min(own_number - page) {page} AS low, max(own_number - page) {page} AS high,
-            first_value(own_number ORDER BY page) {page} AS own_first,
-            first_value(items_sha256) {again} AS again_sha256, first_value(error) {again} AS again_error,
-            count(*) {again} AS n_again, sha256(string_agg(items_sha256, '' ORDER BY page) {page}) AS digest
-        FROM pages WHERE {run} AND "table" = '{table}' AND part IS NOT NULL GROUP BY part, round ORDER BY part, round"""
-    found: Any = storage.asking("pages", pages).execute(query)
-    for batch in pa.RecordBatchReader.from_stream(found):
-        yield from (PartSeen(**row) for row in batch.to_pylist())

@@ -21,13 +21,12 @@ from lib.landing.part_proof import (
     PartFailure,
     PartProof,
     PartRules,
-    PartSeen,
     PartVerdict,
     judge_part,
-    readings,
     weakest,
 )
 from lib.landing.part_reader import PartSpan
+from lib.landing.part_readings import PartSeen, readings
 from lib.landing.plan import TablePlan, note_plan
 from lib.landing.prove import REPEATS
 from lib.source.paging import STYLES
@@ -53,7 +52,7 @@ class InParts:
     verdicts: dict[str, PartVerdict] = field(default_factory=dict)
     pages: int = 0
     rows: int = 0
-    digests: dict[str, bytes | None] = field(default_factory=dict)
+    digests: dict[str, bytes] = field(default_factory=dict)
     last_round: int | None = None
 
     @property
@@ -294,7 +293,7 @@ def settle_parts(landing: Landing, batch: Batch, parsed: Mapping[str, Parsed]) -
     rounds, newer = landing.copy.source.api.limits.proof_rounds, dict[str, Parsed]()
     for name, one in landing.parts.items():
         last = parsed.get(name)
-        looked: dict[str, bytes | None] = {}
+        looked: dict[str, bytes] = {}
         for number in range(rounds + 2):
             record = landing.copy.run.tables[name]
             if last is None or not record.rows_duplicate or one.pages == len(one.parts):

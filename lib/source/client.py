@@ -231,7 +231,8 @@ class SourceClient:
         deadline = time.monotonic() + self.access.timeout_s
         target = asked.url
         for _ in range(MAX_REDIRECTS + 1):
-            request = prepared(target, asked, self.access, None if self._token is None else self._token.text)
+            shown = None if self._token is None else self._token.text
+            request = prepared(target, asked, self.access, self._home, shown)
             with self._sent(request, deadline) as response:
                 tally.status = response.status_code
                 is_refused = response.status_code == HTTPStatus.UNAUTHORIZED and not tally.is_renewed

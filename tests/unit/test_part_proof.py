@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lib.lake.storage import Address
 from lib.landing.part_proof import (
     PartDoubt,
     PartFailure,
     PartProof,
     PartRules,
-    PartSeen,
     PartVerdict,
     judge_part,
-    readings,
     weakest,
 )
+from lib.landing.part_readings import PartSeen
 
 PAGES = PartRules("page", "counted", 1000)
 CURSORS = replace(PAGES, style="cursor")
@@ -220,7 +217,3 @@ def test_a_table_is_as_sure_as_the_weakest_of_its_parts() -> None:
     assert weakest(iter(["counted", "unproved", "ended"])) == "unproved"
     assert weakest(iter(["reread"])) == "reread"
     assert weakest(iter([])) == "counted"
-
-
-def test_a_lake_without_pages_has_no_readings(tmp_path: Path) -> None:
-    assert list(readings(Address.of(str(tmp_path / "pages")), "run_id = 'run-1'", "orders")) == []
