@@ -17,6 +17,8 @@ from lib.discovery.schemas import Schema, schema_of
 from lib.discovery.signs import plain
 
 Row = dict[str, Any]
+# Begins the keys of a row that its object does not have: what the request or the object around it says of it.
+_OUTSIDE = "\x00"
 _MOST_COLUMNS = 500
 _LONGEST_TYPE = 5000
 _ATTRIBUTES = "attributes"
@@ -63,9 +65,17 @@ _PEOPLE = (
 )
 
 
+def outside(value: str) -> str:
+    """The key of a row for a value from outside of it, named as `value` of a column has it."""
+    return f"{_OUTSIDE}{value}"
+
+
 @dataclass(frozen=True)
 class Found:
-    """A column as it is guessed. `key` is that of the JSON; `path` leads to it where it is nested. `because` is for a comment."""
+    """A column as it is guessed. `key` is that of the JSON; `path` leads to it where it is nested. `because` is for a comment.
+
+    With a `value` it is from outside of the row.
+    """
 
     name: str
     key: str
@@ -74,6 +84,7 @@ class Found:
     pii: bool = False
     epoch: str | None = None
     path: str | None = None
+    value: str | None = None
     description: str = ""
     values: tuple[str, ...] = ()
     because: tuple[str, ...] = ()
@@ -115,7 +126,7 @@ def columns_of(document: Document | None, node: Any, rows: Sequence[Row], table:
     schema = Schema() if document is None else schema_of(document, node)
     guesser = _Guesser(document, table, rows)
     flat = _is_flat(schema, rows)
-    keys = dict.fromkeys([*schema.properties, *(key for row in rows for key in row)])
+    keys = dict.fromkeys([*schema.properties, *(key for row in rows for key in row if not key.startswith(_OUTSIDE))])
     for key in list(keys)[: _MOST_COLUMNS * 2]:
         if not (flat and key == _ATTRIBUTES):
             guesser.add(key, schema, rows)
