@@ -163,8 +163,8 @@ def _contradiction(parent: Parent, around: Sequence[Found], own: Iterable[Found]
         others = [row for row in rows if one.of(row) is not None and str(one.of(row)) != str(around[-1].of(row))]
         if others:
             return (
-                f"{len(others):,} of {number_of(len(rows), 'row')} have another {one.name} than the row of {parent.draft.table} that "
-                "they were asked for with, so the placeholder of path: is wrong"
+                f"{len(others):,} of {number_of(len(rows), 'row')} have another {one.name} than the row of {parent.draft.table} "
+                "that they were asked for with, so the placeholder of path: is wrong"
             )
     return None
 

@@ -12,7 +12,7 @@ from lib.config.reading import KEY
 from lib.discovery import kinds
 from lib.discovery.columns import Found
 from lib.discovery.drafts import Draft
-from lib.discovery.endpoints import Listed, Parameter, singular
+from lib.discovery.endpoints import Listed, Parameter, singular, table_name
 from lib.discovery.identity import stem
 from lib.discovery.schemas import Schema
 from lib.discovery.signs import plain
@@ -139,9 +139,9 @@ def _column(draft: Draft, parameter: Parameter, tables: set[str], *, is_only: bo
     Raises:
         SourceError: there is none, or it is not clear which. The message says why.
     """
-    name, one = parameter.name, singular(draft.table)
+    name, last = parameter.name, table_name(_shape(draft.listed.path).rpartition("/")[2])
     after = stem(name, is_list=False)
-    own = plain(one), plain(draft.table)
+    own = tuple(plain(word) for one in (draft.table, last) for word in (singular(one), one))
     others = sorted(table for table in tables if after and after in (plain(table), plain(singular(table))))
     if others and after not in own:
         message = f"{{{name}}} may be of {others[0]} by its name, or of {draft.table} by its place"
@@ -193,6 +193,7 @@ def _unusable(column: Found, draft: Draft, parameter: Parameter) -> str | None:
         return f"is {column.kind.ddl}, and no request is made of that"
     if any(column.of(row) is None for row in draft.rows):
         return "some rows lack"
-    if parameter.schema.kind in ("integer", "number") and column.kind != kinds.BIGINT:
+    texts = [str(column.of(row)) for row in draft.rows]
+    if parameter.schema.kind in ("integer", "number") and not all(re.fullmatch(r"-?[0-9]+", one) for one in texts):
         return f"is {column.kind.ddl}, and the document says {parameter.schema.kind}"
     return None

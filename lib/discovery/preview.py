@@ -22,6 +22,7 @@ from lib.errors import SourceError
 from lib.landing.budget import Budget
 from lib.landing.plan import Plan, make_plan
 from lib.source.access import Access
+from lib.source.row_key import value_at
 
 _SHOWN_LISTS = 2
 SHOWN_ROWS, SHOWN_COLUMNS, SHOWN_SIGNS = 3, 8, 24
@@ -128,12 +129,7 @@ def _in_request(column: Column, value: Any) -> Any:
 
 def _value(column: Column, row: Mapping[str, Any]) -> Any:
     """The value of a column, which may be from outside of the row."""
-    if column.value is not None:
-        return row.get(outside(column.value))
-    value: Any = row
-    for step in column.steps:
-        value = value.get(step) if isinstance(value, dict) else None
-    return value
+    return value_at(dict(row), column.steps) if column.value is None else row.get(outside(column.value))
 
 
 def _key(table: Table) -> Sequence[str]:
