@@ -12,11 +12,12 @@ from lib.console import number_of
 from lib.discovery.candidates import Candidate
 from lib.discovery.columns import Columns, Found, Row, columns_of, outside
 from lib.discovery.document import Document
-from lib.discovery.drafts import Draft, drafted, fixed_for, items_in, needs_more
+from lib.discovery.drafts import Draft, drafted, fixed_for, needs_more
 from lib.discovery.endpoints import Listed, singular
 from lib.discovery.identity import Key, key_of, newest_of, stem
 from lib.discovery.parents import Parent
-from lib.discovery.probe import GONE, Asker, Proof, Refused, rows_at
+from lib.discovery.places import items_in, rows_at
+from lib.discovery.probe import GONE, Asker, Proof, Refused
 from lib.discovery.schemas import Schema, schema_of
 from lib.discovery.signs import plain
 from lib.discovery.trials import first_answer
@@ -89,11 +90,11 @@ def _looks(asker: Asker, listed: Listed, parent: Parent) -> _Looks | Refused:
             continue
         if isinstance(first, Refused):
             return first
-        answer = first[0] if isinstance(first, tuple) else first
-        items = listed.items if listed.is_detail else items_in(answer, filled)
+        answer = (first[0] if isinstance(first, tuple) else first).answer
+        items = listed.items if listed.is_detail else items_in(answer, listed.items, filled.path)
         if items is None:
             return Refused("the answer holds no list of objects")
-        found[part] = rows_at(answer.answer, items)
+        found[part] = rows_at(answer, items)
     if not found:
         none = f"no list for any of the {n_gone:,} rows of {name} that were tried (404 or 410)"
         return Refused(none if n_gone else f"{name} has no row to try it with")

@@ -15,8 +15,9 @@ from lib.discovery.columns import Columns, Row, columns_of
 from lib.discovery.document import Document
 from lib.discovery.endpoints import Listed
 from lib.discovery.identity import Key, key_of, newest_of
-from lib.discovery.probe import Asker, Proof, Refused, prove, rows_at
-from lib.discovery.signs import ITEMS, NO_ITEMS, plain, signs_of
+from lib.discovery.places import because_of, items_in, rows_at
+from lib.discovery.probe import Asker, Proof, Refused, prove
+from lib.discovery.signs import signs_of
 from lib.discovery.trials import evidence_of, first_answer
 from lib.source.access import Access, Fixed, fixed_of
 from lib.source.paging import paging_of
@@ -82,7 +83,7 @@ def drafted(asker: Asker, listed: Listed, document: Document | None, like: Candi
     if isinstance(first, Refused):
         return first
     heard, size = first
-    items = items_in(heard, listed)
+    items = items_in(heard.answer, listed.items, listed.path)
     if items is None:
         return Refused("the answer holds no list of objects")
     heard = replace(heard, rows=rows_at(heard.answer, items))
@@ -113,45 +114,6 @@ def fixed_for(asker: Asker, listed: Listed) -> Fixed:
     return replace(of_api, params=(*of_api.params, *own), headers=(*of_api.headers, *listed.headers.items()))
 
 
-def items_in(heard: Heard, listed: Listed) -> str | None:
-    """Where the rows are: at the place that the document says, if there is a list, else where one is found."""
-    answer = heard.answer
-    if listed.items is not None and _is_list(_at(answer, listed.items)):
-        return listed.items
-    if isinstance(answer, list):
-        return "$"
-    last = plain(listed.path.rstrip("/").rpartition("/")[2])
-    level: list[tuple[tuple[str, ...], Any]] = [((), answer)]
-    for _ in range(3):
-        found: list[tuple[tuple[bool, int], str]] = []
-        below: list[tuple[tuple[str, ...], Any]] = []
-        for before, one in level:
-            for key, value in one.items() if isinstance(one, dict) else ():
-                name, path = plain(key), (*before, key)
-                if not key or any(sign.isspace() or sign == "." for sign in key) or name in NO_ITEMS:
-                    continue
-                if _is_list(value):
-                    rank = 0 if name == last else ITEMS.index(name) + 1 if name in ITEMS else 100
-                    found.append(((not value, rank), ".".join(path)))
-                elif isinstance(value, dict):
-                    below.append((path, value))
-        if found:
-            return min(found, key=lambda one: one[0])[1]
-        level = below
-    return None
-
-
-def _at(answer: Any, place: str) -> Any:
-    found = answer
-    for key in [] if place == "$" else place.split("."):
-        found = found.get(key) if isinstance(found, dict) else None
-    return found
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
-
-
 def _distinct(rows: Any) -> list[Row]:
     return list({json.dumps(row, sort_keys=True): row for row in rows}.values())
 
@@ -160,7 +122,7 @@ def _json_key(columns: Columns, key: Key | None) -> tuple[str, ...]:
     """The keys of the JSON that name a row, as far as they are at its top."""
     by_name = {one.name: one for one in columns.found}
     names = [] if key is None else [by_name[name] for name in key.columns]
-    return tuple(one.key for one in names) if all(one.path is None for one in names) else ()
+    return tuple(one.key for one in names) if all(one.path is None and one.value is None for one in names) else ()
 
 
 def access_for(asker: Asker, listed: Listed, fixed: Fixed, settings: Mapping[str, Any]) -> Access | None:
@@ -228,7 +190,8 @@ def _likened(like: Candidate | None, evidence: Evidence) -> list[Candidate]:
         return []
     if total is None and candidates_of(evidence)[0].settings.get("total") is not None:
         return []
-    return [Candidate(settings, {"style": "as of the table for whose rows it is read"})]
+    because = {"style": "as of the table for whose rows it is read", **because_of(evidence.items)}
+    return [Candidate(settings, because)]
 
 
 def _of_one_answer(evidence: Evidence, proof: Proof) -> Proof:

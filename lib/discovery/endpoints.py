@@ -11,9 +11,11 @@ from lib.config import DERIVED_NAMES
 from lib.config.network import checked_path
 from lib.config.suggest import did_you_mean
 from lib.discovery.document import Document, Object
+from lib.discovery.places import of_wrapped, wrapper_of
 from lib.discovery.schemas import Schema, schema_of
-from lib.discovery.signs import CURSOR, ITEMS, KEYSET, NO_ITEMS, OFFSET, PAGE, SIZE, first_named, plain
+from lib.discovery.signs import CURSOR, ITEMS, KEYSET, NO_ITEMS, OFFSET, PAGE, SIZE, first_named, holder_of, plain
 from lib.errors import ConfigError
+from lib.source.items import values_of
 
 _DEPTH = 2
 # With these the answer has the number of all rows.
@@ -166,11 +168,8 @@ def _listed(document: Document, path: str, item: Object, operation: Object) -> L
     # What says nothing at all may be a list, and its answer will tell; an object may be one only where there are pages of it.
     if place is None and not (is_open and (is_paged or (answer is not None and not schema.kinds))):
         return None
-    if (
-        place not in (None, "$")
-        and not is_paged
-        and (is_of_one_row(path) or not _is_envelope(schema, str(place), path))
-    ):
+    holder = "$" if place is None else holder_of(place)
+    if holder != "$" and not is_paged and (is_of_one_row(path) or not _is_envelope(schema, holder, path)):
         return None
     if place is None and is_of_one_row(path):
         return None
@@ -237,7 +236,9 @@ def _rows(document: Document, answer: Any, path: str) -> tuple[str | None, Any]:
     """Where the rows are in the answer, and the schema of one; nothing where there are none."""
     schema = schema_of(document, answer)
     if schema.kind == "array" or (schema.has_items and not schema.properties):
-        return ("$", schema.items) if _is_row(document, schema.items) else (None, None)
+        return _unwrapped(document, "$", schema.items) if _is_row(document, schema.items) else (None, None)
+    if _is_by_key(document, schema):
+        return "*", schema.additional
     last = plain(_segments(path)[-1]) if _segments(path) else ""
     level: list[tuple[tuple[str, ...], Schema]] = [((), schema)]
     for _ in range(_DEPTH):
@@ -248,9 +249,12 @@ def _rows(document: Document, answer: Any, path: str) -> tuple[str | None, Any]:
                 name, inner = plain(key), schema_of(document, node)
                 if not key or re.search(r"[\s.]", key) or name in NO_ITEMS:
                     continue
+                rank = 0 if name == last else ITEMS.index(name) + 1 if name in ITEMS else 100
+                there = ".".join((*before, key))
                 if inner.kind == "array" and _is_row(document, inner.items):
-                    rank = 0 if name == last else ITEMS.index(name) + 1 if name in ITEMS else 100
-                    found.append(((rank, number), ".".join((*before, key)), inner.items))
+                    found.append(((rank, number), *_unwrapped(document, there, inner.items)))
+                elif _is_by_key(document, inner):
+                    found.append(((rank, number), values_of(there), inner.additional))
                 elif inner.properties:
                     below.append(((*before, key), inner))
         if found:
@@ -258,6 +262,19 @@ def _rows(document: Document, answer: Any, path: str) -> tuple[str | None, Any]:
             return place, row
         level = below
     return None, None
+
+
+def _is_by_key(document: Document, schema: Schema) -> bool:
+    """Whether an object holds rows by keys that the document does not name."""
+    return not schema.properties and bool(schema_of(document, schema.additional).properties)
+
+
+def _unwrapped(document: Document, place: str, row: Any) -> tuple[str, Any]:
+    """Where the rows of a list are, and the schema of one: each element may be a wrapper."""
+    properties = schema_of(document, row).properties
+    objects: Object = {key: {} for key, node in properties.items() if schema_of(document, node).properties}
+    key = wrapper_of([{**dict.fromkeys(properties), **objects}])
+    return (place, row) if key is None else (of_wrapped(place, key), properties[key])
 
 
 def _is_row(document: Document, node: Any) -> bool:

@@ -9,12 +9,12 @@ from typing import Any
 
 from lib.config import Api
 from lib.discovery.candidates import Heard
+from lib.discovery.places import rows_at
 from lib.errors import SourceError
 from lib.source.access import Access, Fixed
 from lib.source.body import text_of
 from lib.source.client import ExchangeFailedError, Reply, SourceClient
 from lib.source.gate import Gate
-from lib.source.items import items_of
 from lib.source.json_text import parsed
 from lib.source.page import PageRow, check_next, fetch_page
 from lib.source.paging import Paging, Position
@@ -63,12 +63,6 @@ class Asker:
                 return Refused(str(error), error.tried.status)
         rows = [] if items is None else rows_at(answer, items)
         return Heard(answer, reply.headers, rows, reply.status)
-
-
-def rows_at(answer: Any, items: str) -> list[Row]:
-    """The objects at a place of an answer."""
-    found = items_of(answer, items)
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 @dataclass(frozen=True)
