@@ -51,6 +51,8 @@ def child_of(asker: Asker, listed: Listed, document: Document | None, parent: Pa
     """The table that a list, or a detail, of each row of another table becomes; what was refused where there can be none."""
     if missing := needs_more(listed):
         return missing
+    if listed.is_detail and (nothing := _promised(document, listed, parent.draft)):
+        return nothing
     looks = _looks(asker, listed, parent)
     if isinstance(looks, Refused):
         return looks
@@ -68,10 +70,13 @@ def child_of(asker: Asker, listed: Listed, document: Document | None, parent: Pa
     return found if isinstance(found, Refused) else _whole(found, listed, document, parent, looks)
 
 
-def brings_more(document: Document | None, listed: Listed, parent: Draft) -> bool:
-    """Whether the document has keys in a detail that the rows of the list do not have."""
+def _promised(document: Document | None, listed: Listed, parent: Draft) -> Refused | None:
+    """Why a detail is not worth a request: the document has no keys in it that the rows of the list do not have."""
     schema = Schema() if document is None else schema_of(document, listed.row)
-    return not schema.properties.keys() <= {one.key for one in parent.columns.found}
+    if not schema.properties:
+        return Refused("the document does not say what is in it")
+    known = {one.key for one in parent.columns.found}
+    return Refused(f"brings nothing that {parent.table} does not have") if schema.properties.keys() <= known else None
 
 
 def _looks(asker: Asker, listed: Listed, parent: Parent) -> _Looks | Refused:
@@ -126,7 +131,7 @@ def _whole(draft: Draft, listed: Listed, document: Document | None, parent: Pare
     if not listed.is_detail:
         own_key = ", ".join(key.columns[len(around) :])
         key = replace(key, because=f"{own_key} {key.because}, and a guess that it names a row within one list alone")
-    why = None if parent.is_sure else _contradiction(parent, around, own.found, rows)
+    why = _contradiction(parent, around, own.found, rows, is_detail=listed.is_detail)
     proof = draft.proof if why is None else replace(draft.proof, said=why, holds=False)
     return replace(
         draft,
@@ -155,16 +160,19 @@ def _around(parent: Parent, own: Iterable[Found]) -> tuple[Found, ...]:
     return tuple(found)
 
 
-def _contradiction(parent: Parent, around: Sequence[Found], own: Iterable[Found], rows: Sequence[Row]) -> str | None:
-    """Why rows cannot be those of the parent's row, where nothing but a type says so: they name another one."""
+def _contradiction(
+    parent: Parent, around: Sequence[Found], own: Iterable[Found], rows: Sequence[Row], *, is_detail: bool
+) -> str | None:
+    """Why rows cannot be those of the parent's row: a detail has another id, or rows name another one and only a type says no."""
     names = (plain(singular(parent.draft.table)), plain(parent.draft.table))
     for one in own:
-        if stem(one.name, is_list=False) not in names:
+        is_same = one.name == parent.columns[-1].name if is_detail else stem(one.name, is_list=False) in names
+        if not is_same or (parent.is_sure and not is_detail):
             continue
-        others = [row for row in rows if one.of(row) is not None and str(one.of(row)) != str(around[-1].of(row))]
-        if others:
+        n_others = sum(one.of(row) is not None and str(one.of(row)) != str(around[-1].of(row)) for row in rows)
+        if n_others:
             return (
-                f"{len(others):,} of {number_of(len(rows), 'row')} have another {one.name} than the row of {parent.draft.table} "
+                f"{n_others:,} of {number_of(len(rows), 'row')} have another {one.name} than the row of {parent.draft.table} "
                 "that they were asked for with, so the placeholder of path: is wrong"
             )
     return None

@@ -180,7 +180,7 @@ def _detail(document: Document, path: str, item: Object, operation: Object) -> L
     """A single row, by itself or as the only object of an envelope."""
     answer = _answer(document, operation)
     schema = Schema() if answer is None else schema_of(document, answer)
-    if answer is None or schema.kind == "array":
+    if answer is None or (not schema.properties and schema.kinds not in ((), ("object",))):
         return None
     place, row = "@", answer
     inner = {key: node for key, node in schema.properties.items() if schema_of(document, node).properties}

@@ -90,6 +90,8 @@ def parent_of(listed: Listed, drafts: Sequence[Draft]) -> Parent:
     """
     by_path = {_shape(one.listed.path): one for one in drafts if not one.listed.is_detail}
     found = list(_WRITTEN.finditer(listed.path))
+    if not found or "{" in _WRITTEN.sub("", listed.path) or "{" in listed.path.partition("?")[2]:
+        raise SourceError("its path has braces that are no placeholders of segments")
     draft: Draft | None = None
     first = len(found)
     while (

@@ -15,7 +15,7 @@ from lib.config.problems import lines_of, validated
 from lib.config.yaml_file import MAX_BYTES, parse_yaml
 from lib.console import Steps, number_of
 from lib.discovery.candidates import MOST_SIZE
-from lib.discovery.children import brings_more, child_of
+from lib.discovery.children import child_of
 from lib.discovery.credentials import Credentials, Given, check_needed, credentials_of
 from lib.discovery.document import Document
 from lib.discovery.drafts import Draft, drafted
@@ -188,7 +188,7 @@ def _looked_at(listed: Listed, draft: Callable[[Listed], Draft | Refused], steps
         except ConfigError as error:  # a schema without end; other lists may have none
             found = Refused(str(error))
         if isinstance(found, Refused):
-            step.sign, step.result = BAD, found.message
+            step.sign, step.result = WARNED if "{" in listed.path else BAD, found.message
         else:
             step.result = f"{found.paging.style}, {number_of(len(found.columns.found), 'column')}"
             if not found.proof.holds:
@@ -209,10 +209,7 @@ def _children(asker: Asker, survey: Survey, drafts: list[Draft], steps: Steps) -
         def draft(one: Listed, parent: Parent = parent) -> Draft | Refused:
             return child_of(asker, one, survey.document, parent)
 
-        if listed.is_detail and not brings_more(survey.document, listed, parent.draft):
-            found: Draft | Refused = Refused(f"brings nothing that {parent.draft.table} does not have")
-        else:
-            found = _looked_at(listed, draft, steps)
+        found = _looked_at(listed, draft, steps)
         if isinstance(found, Refused):
             left.append(f"{listed.path}: {found.message}")
             continue

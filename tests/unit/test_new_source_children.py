@@ -120,6 +120,8 @@ def left_in(folder: Path) -> list[str]:
 
 ID = {"id": WHOLE}
 TWO: list[Row] = [{"id": 7}, {"id": 9}]
+USERS = listing([], several(row(**ID, name=TEXT)))
+SHORT: list[Row] = [{"id": 7, "name": "Ada"}, {"id": 9, "name": "Bo"}]
 
 
 def test_lists_of_rows_of_lists_take_what_tells_these_apart(folder: Path) -> None:
@@ -306,6 +308,24 @@ REFUSED = {
 }
 
 
+ODD = (
+    "/users/{}/orders",
+    "/users/{id/orders",
+    "/users/{id}}/orders",
+    "/users?x={id}",
+    "/{id}",
+    "/{id}/{users.id}",
+    "/users/{{id}}",
+)
+
+
+@pytest.mark.parametrize("path", ODD)
+def test_a_path_with_other_braces_is_left_out(path: str, folder: Path) -> None:
+    written(folder, {"/users": USERS, path: listing([], several(row(**ID)))}, {"/users": SHORT})
+    assert [table.path for table in source_in(folder).tables] == ["/users"]
+    assert left_in(folder)
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_list_whose_parent_is_not_clear_is_left_out_and_named(name: str, folder: Path) -> None:
     paths, answers, why = REFUSED[name]
@@ -413,10 +433,6 @@ def test_lists_that_are_not_there_any_more_fail_the_dry_run(folder: Path) -> Non
     assert said.splitlines()[1:] == ["orders: no list for any of 2 rows of users"]
 
 
-USERS = listing([], several(row(**ID, name=TEXT)))
-SHORT: list[Row] = [{"id": 7, "name": "Ada"}, {"id": 9, "name": "Bo"}]
-
-
 @pytest.mark.parametrize(
     ("answer", "wrap", "items"),
     [
@@ -454,6 +470,7 @@ def test_details_that_bring_more_than_their_list_are_a_table(
         (row(**ID, name=TEXT), {"id": 7, "name": "Ada"}, "brings nothing that users does not have"),
         (row(**ID, city=TEXT), {"id": 7, "name": "Ada"}, "brings nothing that users does not have"),
         (row(**ID, city=TEXT), [], "an answer is no object"),
+        ({}, {"id": 7, "city": "Ulm"}, "the document does not say what is in it"),
     ],
 )
 def test_details_that_bring_nothing_are_named(answer: Json, given: Any, why: str, folder: Path) -> None:
@@ -461,6 +478,15 @@ def test_details_that_bring_nothing_are_named(answer: Json, given: Any, why: str
     written(folder, paths, {"/users": SHORT[:1], "/users/7": given})
     assert [table.name for table in source_in(folder).tables] == ["users"]
     assert left_in(folder) == [f"/users/{{id}}: {why}"]
+
+
+def test_details_of_other_rows_than_were_asked_for_fail_the_dry_run(folder: Path) -> None:
+    paths = {"/users": USERS, "/users/{id}": listing([at("id")], row(**ID, city=TEXT))}
+    answers = {"/users": SHORT, "/users/7": {"id": 7, "city": "Ulm"}, "/users/9": {"id": 8, "city": "Ulm"}}
+    assert written(folder, paths, answers, status=4).splitlines()[1] == (
+        "user_details: 1 of 2 rows have another id than the row of users that they were asked for with, so the placeholder of "
+        "path: is wrong"
+    )
 
 
 def test_tables_of_a_choice_need_those_they_are_read_for(folder: Path) -> None:
