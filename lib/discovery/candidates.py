@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lib.discovery.endpoints import Parameter
-from lib.discovery.places import because_of
+from lib.discovery.row_places import because_of
 from lib.discovery.signs import (
     CURSOR,
     KEYSET,

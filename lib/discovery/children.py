@@ -15,9 +15,9 @@ from lib.discovery.document import Document
 from lib.discovery.drafts import Draft, drafted, fixed_for, needs_more
 from lib.discovery.endpoints import Listed, singular
 from lib.discovery.identity import Key, key_of, newest_of, stem
-from lib.discovery.parents import Parent
-from lib.discovery.places import items_in, rows_at
+from lib.discovery.parent_tables import Parent
 from lib.discovery.probe import GONE, Asker, Proof, Refused
+from lib.discovery.row_places import items_in, rows_at
 from lib.discovery.schemas import Schema, schema_of
 from lib.discovery.signs import plain
 from lib.discovery.trials import first_answer

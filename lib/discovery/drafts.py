@@ -15,8 +15,8 @@ from lib.discovery.columns import Columns, Row, columns_of
 from lib.discovery.document import Document
 from lib.discovery.endpoints import Listed
 from lib.discovery.identity import Key, key_of, newest_of
-from lib.discovery.places import because_of, items_in, rows_at
 from lib.discovery.probe import Asker, Proof, Refused, prove
+from lib.discovery.row_places import because_of, items_in, rows_at
 from lib.discovery.signs import signs_of
 from lib.discovery.trials import evidence_of, first_answer
 from lib.source.access import Access, Fixed, fixed_of

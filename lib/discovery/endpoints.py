@@ -11,7 +11,7 @@ from lib.config import DERIVED_NAMES
 from lib.config.network import checked_path
 from lib.config.suggest import did_you_mean
 from lib.discovery.document import Document, Object
-from lib.discovery.places import of_wrapped, wrapper_of
+from lib.discovery.row_places import of_wrapped, wrapper_of
 from lib.discovery.schemas import Schema, schema_of
 from lib.discovery.signs import CURSOR, ITEMS, KEYSET, NO_ITEMS, OFFSET, PAGE, SIZE, first_named, holder_of, plain
 from lib.errors import ConfigError

@@ -16,7 +16,7 @@ from lib.config.placeholders import placeholders_of
 from lib.console import columns, number_of
 from lib.discovery.children import MOST_TRIED, tagged
 from lib.discovery.columns import Row, outside
-from lib.discovery.parents import parts_of
+from lib.discovery.parent_tables import parts_of
 from lib.discovery.probe import GONE, RUN_ID, Proof, prove
 from lib.errors import SourceError
 from lib.landing.budget import Budget

@@ -9,7 +9,7 @@ from typing import Any
 
 from lib.config import Api
 from lib.discovery.candidates import Heard
-from lib.discovery.places import rows_at
+from lib.discovery.row_places import rows_at
 from lib.errors import SourceError
 from lib.source.access import Access, Fixed
 from lib.source.body import text_of

@@ -21,7 +21,7 @@ from lib.discovery.document import Document
 from lib.discovery.drafts import Draft, drafted
 from lib.discovery.endpoints import Listed, chosen, lists_of, table_name, unknown
 from lib.discovery.identity import Known, pointers_of
-from lib.discovery.parents import Parent, parent_of
+from lib.discovery.parent_tables import Parent, parent_of
 from lib.discovery.probe import Asker, Refused
 from lib.discovery.signs import CURSOR, KEYSET, OFFSET, PAGE, SIZE, plain
 from lib.discovery.written import Written, yaml_of

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lib.discovery.places import items_in, rows_at, wrapper_of
+from lib.discovery.row_places import items_in, rows_at, wrapper_of
 from tests.cookbook_apis import Answer, Asked, Row, served
 from tests.documented_apis import ENV, TEXT, WHOLE, Json, document, listing, query, several
 from tests.landed_source import landed
