@@ -27,7 +27,6 @@ from lib.source.part import Part
 MOST_TRIED = 5
 """Rows of a parent whose lists are asked for."""
 _MANY = 1000
-_AT_ONCE = Candidate({"style": "none", "items": "[@]", "total": None}, {"style": "the answer is a single row"})
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,8 @@ def _detail(listed: Listed, document: Document | None, looks: _Looks) -> Draft |
         return Refused("an answer is no object")
     columns = columns_of(document, listed.row, rows, listed.table)
     proof = Proof("one answer is one row", rows, holds=True, is_whole=True)
-    paging = replace(_AT_ONCE, settings={**_AT_ONCE.settings, "items": listed.items})
+    because = {"items": "the answer is a single row"}
+    paging = Candidate({"style": "none", "items": listed.items, "total": None}, because)
     return Draft(listed, paging, columns, Key((), ""), None, rows, proof)
 
 

@@ -29,8 +29,8 @@ _MOST_CANDIDATES = 6
 class Draft:
     """A table as it will be written. `proof` is what two of its pages say.
 
-    One that is read for each row of the table `for_each` has the paths of placeholders in that of its list. `because` says why,
-    and what of its parent's rows was tried.
+    The path of one that is read for each row of the table `for_each` has placeholders. `because` says why, and how many of these
+    rows were tried.
     """
 
     listed: Listed

@@ -115,6 +115,31 @@ def test_rows_that_are_no_plain_list_land_whole(name: str, *, is_documented: boo
     assert f"  # {why}" in yaml_in(folder).read_text("utf-8")
 
 
+@pytest.mark.parametrize("is_documented", [True, False])
+def test_nodes_are_followed_by_the_cursor_of_their_page(*, is_documented: bool, folder: Path) -> None:
+    def api(asked: Asked) -> Answer:
+        begin, size = int(asked.query.get("after", "c0")[1:]), min(int(asked.query.get("first", "20")), 50)
+        found = [{"node": {"id": n, **row}} for n, row in enumerate(ROWS, 1)][begin : begin + size]
+        page = {"endCursor": f"c{begin + len(found)}", "hasNextPage": begin + size < len(ROWS)}
+        return Answer({"edges": found, "pageInfo": page})
+
+    answer = of(edges=several(NODE), pageInfo={"type": "object", "properties": {"endCursor": TEXT, "hasNextPage": {}}})
+    file = folder / "openapi.json"
+    item = listing([query("first", maximum=50), query("after", "string")], answer)
+    file.write_text(json.dumps(document({"/things": item})), "utf-8")
+    with served(api) as (url, _):
+        start(*(["--openapi", str(file), "--api-url", url] if is_documented else ["--url", f"{url}/things?first=20"]))
+        rows = landed(yaml_in(folder), folder, ENV)["things"].rows
+    found = source_in(folder).public()["api"]["pagination"]
+    assert (found["style"], found["items"], found["next"], found["more"]) == (
+        "cursor",
+        "edges[].node",
+        "pageInfo.endCursor",
+        "pageInfo.hasNextPage",
+    )
+    assert [row["id"] for row in rows] == list(range(1, 121))
+
+
 def test_a_whole_answer_may_be_the_object_and_its_rows_have_an_id_of_their_own(folder: Path) -> None:
     rows = {f"k{n}": {"id": n, "name": "a"} for n in range(1, 30)}
     found = started(lambda _: Answer(rows), None, folder)
@@ -218,6 +243,7 @@ def test_values_of_an_object_know_their_key_and_stay_as_they_are() -> None:
     answer = {"users": {"17": {"a": 1}, "18": None}}
     assert rows_at(answer, "users.*") == [{"a": 1, "\x00key": "17"}]
     assert answer == {"users": {"17": {"a": 1}, "18": None}}
+    assert rows_at({"a-b": {"c": {"17": {"a": 1}}}}, '"a-b".c.*') == [{"a": 1, "\x00key": "17"}]
 
 
 @pytest.mark.parametrize(
