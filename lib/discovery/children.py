@@ -151,7 +151,9 @@ def _around(parent: Parent, own: Iterable[Found]) -> tuple[Found, ...]:
     used = {one.name.lower() for one in own}
     found: list[Found] = []
     for one, value in zip(parent.columns, parent.names, strict=True):
-        name = one.name if one.value not in (None, KEY) else f"{singular(parent.draft.table)}_{one.name}"
+        prefix = singular(parent.draft.table)
+        is_told = one.value not in (None, KEY) or plain(one.name).startswith(plain(prefix))
+        name = one.name if is_told else f"{prefix}_{one.name}"
         options = (name, f"parent_{name}", *(f"parent_{name}_{n}" for n in range(2, 100)))
         name = next(free for free in options if is_column_name(free) and free.lower() not in used)
         used.add(name.lower())

@@ -395,6 +395,15 @@ def test_a_row_keeps_its_own_column_beside_that_of_the_request(folder: Path) -> 
     ]
 
 
+def test_a_column_that_is_named_after_its_table_keeps_its_name(folder: Path) -> None:
+    paths = {
+        "/videos": listing([], several(row(videoId=TEXT))),
+        "/videos/{videoId}/chapters": listing([at("videoId", TEXT)], several(row(**ID))),
+    }
+    written(folder, paths, {"/videos": [{"videoId": "v1"}], "/videos/v1/chapters": TWO})
+    assert source_in(folder).table("chapters").key == ("videoId", "id")
+
+
 def test_a_placeholder_that_is_guessed_by_its_type_is_held_against_the_rows(folder: Path) -> None:
     paths = {
         "/users": listing([], several(row(**ID))),
