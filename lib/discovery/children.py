@@ -131,8 +131,8 @@ def _whole(draft: Draft, listed: Listed, document: Document | None, parent: Pare
     if not listed.is_detail:
         own_key = ", ".join(key.columns[len(around) :])
         key = replace(key, because=f"{own_key} {key.because}, and a guess that it names a row within one list alone")
-    why = _contradiction(parent, around, own.found, rows, is_detail=listed.is_detail)
-    proof = draft.proof if why is None else replace(draft.proof, said=why, holds=False)
+    if why := _contradiction(parent, around, own.found, rows, is_detail=listed.is_detail):
+        return Refused(why)
     return replace(
         draft,
         listed=replace(listed, path=parent.path(listed.path)),
@@ -140,7 +140,6 @@ def _whole(draft: Draft, listed: Listed, document: Document | None, parent: Pare
         key=key,
         newest_by=newest_of(own.found),
         rows=rows,
-        proof=proof,
         for_each=parent.draft.table,
         because=(*parent.because, _tried(looks), _cost(parent.draft, is_detail=listed.is_detail)),
     )
@@ -175,7 +174,7 @@ def _contradiction(
         if n_others:
             return (
                 f"{n_others:,} of {number_of(len(rows), 'row')} have another {one.name} than the row of {parent.draft.table} "
-                "that they were asked for with, so the placeholder of path: is wrong"
+                "that they were asked for with"
             )
     return None
 

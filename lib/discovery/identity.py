@@ -60,10 +60,11 @@ _MOST_TRIED = 8
 
 @dataclass(frozen=True)
 class Key:
-    """The columns that name a row, and by what they were found."""
+    """The columns that name a row, and by what they were found. `is_named`: they are named as what names a row is."""
 
     columns: tuple[str, ...]
     because: str
+    is_named: bool = True
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,8 @@ def key_of(columns: Sequence[Found], rows: Sequence[Row], table: str, within: Se
             if size == 1 and some[0].is_time:
                 continue
             if len(rows) > n_groups and is_unique([*within, *some], rows):
-                return Key((*around, *(one.name for one in some)), f"a guess: no column is named as an id is; {read}")
+                names = tuple(one.name for one in some)
+                return Key((*around, *names), f"a guess: no column is named as an id is; {read}", is_named=False)
     return None
 
 

@@ -24,6 +24,7 @@ _WRITTEN = re.compile(r"\{([^{}]+)\}")
 _IN_REQUESTS = (kinds.STRING, kinds.BIGINT, kinds.DATE)
 # How names of what names a row end: account_id, sku-code, userId.
 _ANY_ID = re.compile(r"(^|[^A-Za-z])(id|key|code|slug|uuid|guid|identifier|ref)$|[a-z](Id|Key|Code|Uuid|Ref)$")
+_OR_ELSE = re.compile(r"(_or_|Or(?=[A-Z]))[A-Za-z_]+$")
 
 
 @dataclass(frozen=True)
@@ -142,24 +143,28 @@ def _column(draft: Draft, parameter: Parameter, tables: set[str], *, is_only: bo
         SourceError: there is none, or it is not clear which. The message says why.
     """
     name, last = parameter.name, table_name(_shape(draft.listed.path).rpartition("/")[2])
-    after = stem(name, is_list=False)
-    own = tuple(plain(word) for one in (draft.table, last) for word in (singular(one), one))
+    told = _OR_ELSE.sub("", name)  # of id_or_slug the id is enough
+    after = stem(told, is_list=False)
+    words = [word for one in (draft.table, last) for word in (singular(one), one)]
+    own = tuple(plain(word) for word in (*words, *(word.rpartition("_")[2] for word in words)))
     others = sorted(table for table in tables if after and after in (plain(table), plain(singular(table))))
     if others and after not in own:
         message = f"{{{name}}} may be of {others[0]} by its name, or of {draft.table} by its place"
         raise SourceError(message)
     key = _own_key(draft)
     by_name = {plain(column.name): column for column in draft.columns.found if _is_own(column)}
-    bare = plain(name)
+    bare = plain(told)
     names = [bare, *(bare.removeprefix(prefix) for prefix in own if bare.startswith(prefix) and bare != prefix)]
     found = next((by_name[some] for some in names if some in by_name), None)
     if found is not None and found is not key and after and after not in own:
         message = f"{{{name}}} is a column of {draft.table} that is named after something else"
         raise SourceError(message)
     is_named = True
+    if found is None:
+        found, is_named = by_name.get(_last_of(told, own)), False
     if found is None and is_only:
         is_named = bare in (*own, "id") or any(some in ("id", plain(key.name) if key else "id") for some in names)
-        is_like = _ANY_ID.search(name) is not None and _fits(key, parameter)
+        is_like = _ANY_ID.search(told) is not None and _fits(key, parameter)
         found = key if is_named or is_like else None
     if found is None:
         message = f"{draft.table} has no column for {{{name}}}"
@@ -170,15 +175,23 @@ def _column(draft: Draft, parameter: Parameter, tables: set[str], *, is_only: bo
     return found, is_named
 
 
+def _last_of(name: str, own: Sequence[str]) -> str:
+    """The last word of a name such as `repo_slug`, if the others begin what a row is called; else nothing."""
+    found = re.fullmatch(r"(.+?)(?:[^A-Za-z0-9]|(?<=[a-z0-9])(?=[A-Z]))([A-Za-z0-9]+)", name)
+    if found is None or plain(found[2]) == "id" or not any(one.startswith(plain(found[1])) for one in own):
+        return ""
+    return plain(found[2])
+
+
 def _is_own(column: Found) -> bool:
     """Whether a column is of the row itself, and not of the one that its list was read for."""
     return column.value in (None, KEY)
 
 
 def _own_key(draft: Draft) -> Found | None:
-    """The only column of the key that is of the row itself."""
+    """The only column of the key that is of the row itself, if it is named as a key is."""
     own = [one for one in draft.columns.found if one.name in draft.key.columns and _is_own(one)]
-    return own[0] if len(own) == 1 else None
+    return own[0] if len(own) == 1 and draft.key.is_named else None
 
 
 def _fits(key: Found | None, parameter: Parameter) -> bool:

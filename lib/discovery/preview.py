@@ -63,7 +63,7 @@ class Preview:
 def previewed(yaml: Path, conf: Path, env: Mapping[str, str], doubts: Mapping[str, str]) -> Preview:
     """Load the file, plan its tables, and ask for two pages of each; of one that is read for each row of another, for two rows.
 
-    `doubts`: why one answer of a table cannot be all of it, or what a table is read for is wrong.
+    `doubts`: why one answer of a table cannot be all of it.
 
     Raises:
         ConfigError: it does not load.
@@ -80,8 +80,7 @@ def previewed(yaml: Path, conf: Path, env: Mapping[str, str], doubts: Mapping[st
         rows = proofs[table.for_each or ""].rows
         proofs[table.name] = _of_rows(access, budget, table, source.table(table.for_each or ""), rows)
     for table in source.tables:
-        is_of_style = table.for_each is None and source.pagination_of(table).style != "none"
-        if table.name in doubts and not is_of_style and proofs[table.name].holds:
+        if table.name in doubts and source.pagination_of(table).style == "none" and proofs[table.name].holds:
             proofs[table.name] = replace(proofs[table.name], said=doubts[table.name], holds=False)
     return Preview(source, plan, proofs)
 
