@@ -31,10 +31,11 @@ _MANY = 1000
 
 @dataclass(frozen=True)
 class _Looks:
-    """First pages of a few lists: the rows of each that is there, and how many are not."""
+    """First pages of a few lists: the rows of each that is there, and how many are not. `are_same`: each has the same rows."""
 
     rows: dict[Part, list[Row]]
     n_gone: int
+    are_same: bool
 
     def tagged(self) -> list[Row]:
         """All of their rows, with what the request for each had."""
@@ -55,6 +56,8 @@ def child_of(asker: Asker, listed: Listed, document: Document | None, parent: Pa
     looks = _looks(asker, listed, parent)
     if isinstance(looks, Refused):
         return looks
+    if looks.are_same and not parent.is_sure:
+        return Refused(f"{parent.because[-1]}, and {number_of(len(looks.rows), 'row')} have the same list")
     if listed.is_detail:
         found: Draft | Refused = _detail(listed, document, looks)
         known = {one.key for one in parent.draft.columns.found}
@@ -102,7 +105,8 @@ def _looks(asker: Asker, listed: Listed, parent: Parent) -> _Looks | Refused:
     if not found:
         none = f"no list for any of the {n_gone:,} rows of {name} that were tried (404 or 410)"
         return Refused(none if n_gone else f"{name} has no row to try it with")
-    return _Looks(found, n_gone)
+    lists = list(found.values())
+    return _Looks(found, n_gone, len(lists) > 1 and bool(lists[0]) and all(one == lists[0] for one in lists))
 
 
 def _detail(listed: Listed, document: Document | None, looks: _Looks) -> Draft | Refused:
@@ -182,7 +186,12 @@ def _contradiction(
 def _tried(looks: _Looks) -> str:
     n_rows = sum(len(rows) for rows in looks.rows.values())
     gone = f"; {looks.n_gone:,} gave 404 or 410, which is no list" if looks.n_gone else ""
-    return f"tried with {number_of(len(looks.rows) + looks.n_gone, 'row')} of it: {number_of(n_rows, 'row')}{gone}"
+    same = (
+        "; all of their lists are the same, so look whether the source takes the placeholder" if looks.are_same else ""
+    )
+    return (
+        f"tried with {number_of(len(looks.rows) + looks.n_gone, 'row')} of it: {number_of(n_rows, 'row')}{gone}{same}"
+    )
 
 
 def _cost(parent: Draft, *, is_detail: bool) -> str:

@@ -489,6 +489,19 @@ def test_details_that_bring_nothing_are_named(answer: Json, given: Any, why: str
     assert left_in(folder) == [f"/users/{{id}}: {why}"]
 
 
+@pytest.mark.parametrize("name", ["id", "account_id"])
+def test_a_source_that_may_not_take_the_placeholder_is_named(name: str, folder: Path) -> None:
+    paths = {"/users": USERS, f"/users/{{{name}}}/orders": listing([at(name, WHOLE)], several(row(**ID)))}
+    written(folder, paths, {"/users": SHORT, "/users/7/orders": TWO, "/users/9/orders": TWO})
+    if name == "id":
+        why = "all of their lists are the same, so look whether the source takes the placeholder"
+        assert f"  # Tried with 2 rows of it: 4 rows; {why}" in yaml_in(folder).read_text("utf-8").splitlines()
+    else:
+        assert left_in(folder) == [
+            "/users/{account_id}/orders: {account_id} is id of users, by its type alone, and 2 rows have the same list"
+        ]
+
+
 def test_details_of_other_rows_than_were_asked_for_are_left_out(folder: Path) -> None:
     paths = {"/users": USERS, "/users/{id}": listing([at("id")], row(**ID, city=TEXT))}
     written(
@@ -520,7 +533,7 @@ def test_what_a_placeholder_may_be_called(path: str, folder: Path) -> None:
     answers = {"/user-accounts": rows}
     for one in rows:
         for value in one.values():
-            answers |= {f"/user-accounts/{value}/x": TWO, f"/user-accounts({value})/x": TWO}
+            answers |= {f"/user-accounts/{value}/x": [one], f"/user-accounts({value})/x": [one]}
     written(folder, paths, answers)
     found = [table.path for table in source_in(folder).tables if table.for_each]
     column = NAMED[path]
