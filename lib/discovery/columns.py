@@ -177,11 +177,14 @@ class _Guesser:
         if not keys or None in keys:
             return
         kind = kinds.BIGINT if all(re.fullmatch(r"0|[1-9][0-9]{0,17}", str(key)) for key in keys) else kinds.STRING
-        why = f"the key that a row stands below; {kind.ddl} as all that were read are"
-        taken = any("id" in row for row in self._rows)
-        name = self._name("key" if taken else "id")
+        because = [f"the key that a row stands below; {kind.ddl} as all that were read are"]
+        name = self._name("key" if any("id" in row for row in self._rows) else "id")
+        personal = _personal("id", Schema(), kind, keys, self._table)
+        because += [f"personal by its {personal}"] if personal else []
         if name is not None:
-            self._found.append(Found(name, outside(KEY), kind, required=True, value=KEY, because=(why,)))
+            self._found.append(
+                Found(name, outside(KEY), kind, required=True, pii=bool(personal), value=KEY, because=tuple(because))
+            )
 
     def add(self, key: str, schema: Schema, rows: Sequence[Row], *, outer: str | None = None) -> None:
         node = schema.properties.get(key)

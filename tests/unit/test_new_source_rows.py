@@ -162,6 +162,15 @@ def test_values_of_an_object_show_their_keys_in_the_dry_run(folder: Path) -> Non
     assert re.search(r"^ *18 +4 *$", said, re.MULTILINE)
 
 
+def test_keys_that_are_personal_are_called_so_and_not_shown(folder: Path) -> None:
+    users = {f"ada{n}@h.example": {"size": n} for n in range(1, 4)}
+    with served(lambda _: Answer({"users": users})) as (url, _):
+        said = start("--url", f"{url}/users")
+    column = source_in(folder).table("users").column("id")
+    assert (column.value, column.type, column.pii) == ("key", "string", True)
+    assert "@h.example" not in said + yaml_in(folder).read_text("utf-8")
+
+
 def test_rows_by_key_have_lists_of_their_own(folder: Path) -> None:
     answers = {
         "/users": {"users": {"a 1": {"size": 1}, "b/2": {"size": 2}}},
