@@ -74,7 +74,7 @@ def command(**options: Any) -> None:
     else:
         survey = of_document(name, read_document(options["openapi"]), given, options["api_url"], options["tables"])
     suites_of = runtime.expectations / name
-    check_free([suites_of / f"{listed.table}.json" for listed in survey.lists])
+    check_free([suites_of / f"{listed.table}.json" for listed in (*survey.lists, *survey.children)])
     found = surveyed(survey, os.environ, Steps())
     suites = {suites_of / f"{draft.table}.json": suite_of(name, draft) for draft in found.drafts}
     write(yaml, yaml_of(found), suites)

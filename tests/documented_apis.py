@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -544,6 +545,27 @@ SERVICES = {
         "ended",
     ),
 }
+
+
+def with_lists_of_users(service: Service) -> Service:
+    """The same, where `/users/{id}/orders` answers: user 2 has 130 orders, user 5 is not known, and orders are numbered by user."""
+    listed = {
+        f"/users/{user['id']}/orders": [
+            {key: value for key, value in row.items() if key != "user_id"} for row in ORDERS[: number_of_orders(n)]
+        ]
+        for n, user in enumerate(PEOPLE, 1)
+        if n != 5
+    }
+    is_json_api = "attributes" in service.rows["/orders"][0]
+    own = {path: _resources(rows, "orders") if is_json_api else rows for path, rows in listed.items()}
+    return replace(service, rows={**service.rows, **own})
+
+
+def number_of_orders(user: int) -> int:
+    """Orders of a user: none of the first one, and 1, 2 or 3 of most."""
+    return {1: 0, 2: 130}.get(user, user % 3 + 1)
+
+
 ENV = {"SHOP_TOKEN": "let-me-in"}
 _OF_NEXT_ADDRESSES = {"start", "page", "per_page", "limit", "offset", "page_info", "$skip", "$top"}
 
@@ -558,7 +580,9 @@ def played(service: Service) -> Callable[[Asked], Answer]:
             return Answer({"error": "unauthorized"}, 401)
         if path not in service.rows:
             return Answer({"error": "no such path"}, 404)
-        known = {one["name"]: one["schema"] for one in map(_resolved, paths[path]["get"]["parameters"])}
+        shape = re.sub(r"/[0-9]+(?=/|$)", "/{}", path)
+        documented = next(one for one in paths if re.sub(r"\{[^}]+\}", "{}", one) == shape)
+        known = {one["name"]: one["schema"] for one in map(_resolved, paths[documented]["get"]["parameters"])}
         for name, value in asked.query.items():
             if name not in known and name not in _OF_NEXT_ADDRESSES:
                 return Answer({"error": f"unknown parameter {name}"}, 400)

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pyarrow as pa
 import pytest
@@ -31,6 +31,8 @@ from lib.landing.nested import levels
 from lib.landing.parsed import Batch, Parsed
 from lib.landing.plan import Plan
 from lib.reporting.run_end import stop_on_failed_tables
+from lib.source.cut import rows_at
+from lib.source.row_key import value_at
 from tests.moving_server import Manners, MovingServer, MovingTable, Row, append_anew, rows_of
 from tests.spark.served_table import Killed, copied, job_of
 
@@ -158,7 +160,9 @@ class Landings(Copies):
 
     def values(self, table: Any, columns: list[str]) -> tuple[list[tuple[Any, ...]], bool]:
         """What `landed_values` gives, from the landed pages."""
-        return [tuple(row[column] for column in columns) for row in self.silver(table)], False
+        assert self.landing is not None
+        steps = [self.landing.copy.source.table(table).column(column).steps for column in columns]
+        return [tuple(value_at(row, one) for one in steps) for row in self.silver(table)], False
 
     def silver(self, table: str = "things") -> list[Row]:
         """The rows of the last run's pages as they were read last, by number: what would be merged."""
@@ -177,7 +181,9 @@ class Landings(Copies):
         ) WHERE back = 1"""
         texts = [row["body"] for row in self.query(self.folder / "lake" / "bronze" / "pages", sql)]
         bodies = [json.loads(text) for text in texts if text]  # a status may say that there are no rows
-        return by_number(row for body in bodies for row in (body if isinstance(body, list) else body["items"]))
+        source = self.landing.copy.source
+        items = source.pagination_of(source.table(table)).items
+        return by_number(row for body in bodies for row in cast("list[Row]", rows_at(body, items)))
 
 
 def killed_after(copies: Copies, waves: int, *, resume: str | None = None) -> None:

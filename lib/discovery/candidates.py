@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lib.discovery.endpoints import Parameter
+from lib.discovery.row_places import because_of
 from lib.discovery.signs import (
     CURSOR,
     KEYSET,
@@ -176,6 +177,7 @@ def _ends(evidence: Evidence, total: tuple[str, str] | None) -> tuple[dict[str, 
     because = {} if total is None else {"total": total[1]}
     if total is None:
         because["total"] = "no answer has the number of all rows"
+    because |= because_of(evidence.items)
     return {"items": evidence.items, "total": None if total is None else total[0]}, because
 
 

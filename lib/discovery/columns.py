@@ -10,6 +10,7 @@ from typing import Any
 
 from lib.config import Array, DataType, Scalar, Struct, is_column_name
 from lib.config.columns import MAX_JSON_KEY
+from lib.config.reading import KEY
 from lib.config.source_names import is_name
 from lib.discovery import kinds
 from lib.discovery.document import Document
@@ -17,6 +18,8 @@ from lib.discovery.schemas import Schema, schema_of
 from lib.discovery.signs import plain
 
 Row = dict[str, Any]
+# Begins the keys of a row that its object does not have: what the request or the object around it says of it.
+_OUTSIDE = "\x00"
 _MOST_COLUMNS = 500
 _LONGEST_TYPE = 5000
 _ATTRIBUTES = "attributes"
@@ -63,9 +66,17 @@ _PEOPLE = (
 )
 
 
+def outside(value: str) -> str:
+    """The key of a row for a value from outside of it, named as `value` of a column has it."""
+    return f"{_OUTSIDE}{value}"
+
+
 @dataclass(frozen=True)
 class Found:
-    """A column as it is guessed. `key` is that of the JSON; `path` leads to it where it is nested. `because` is for a comment."""
+    """A column as it is guessed. `key` is that of the JSON, below the key `outer` where it is nested. `because` is for a comment.
+
+    With a `value` it is from outside of the row.
+    """
 
     name: str
     key: str
@@ -73,7 +84,8 @@ class Found:
     required: bool = False
     pii: bool = False
     epoch: str | None = None
-    path: str | None = None
+    outer: str | None = None
+    value: str | None = None
     description: str = ""
     values: tuple[str, ...] = ()
     because: tuple[str, ...] = ()
@@ -88,17 +100,15 @@ class Found:
         """Whether it is a date or a timestamp."""
         return self.epoch is not None or self.kind in (kinds.DATE, kinds.TIMESTAMP)
 
+    @property
+    def path(self) -> str | None:
+        """What leads to the value in its row, where it is nested."""
+        return None if self.outer is None else f"{_word(self.outer)}.{_word(self.key)}"
+
     def of(self, row: Row) -> Any:
         """The value that a row has."""
-        if self.path is None:
-            return row.get(self.key)
-        inner = row.get(_ATTRIBUTES)
+        inner = row if self.outer is None else row.get(self.outer)
         return inner.get(self.key) if isinstance(inner, dict) else None
-
-    def is_in(self, row: Row) -> bool:
-        """Whether a row has the key, be its value null."""
-        inner = row if self.path is None else row.get(_ATTRIBUTES)
-        return isinstance(inner, dict) and self.key in inner
 
 
 @dataclass(frozen=True)
@@ -114,17 +124,33 @@ def columns_of(document: Document | None, node: Any, rows: Sequence[Row], table:
     """The columns of a table. A row's schema is `node`; without rows the document alone speaks."""
     schema = Schema() if document is None else schema_of(document, node)
     guesser = _Guesser(document, table, rows)
-    flat = _is_flat(schema, rows)
-    keys = dict.fromkeys([*schema.properties, *(key for row in rows for key in row)])
+    outer = _outer(schema, rows)
+    guesser.add_key()
+    keys = dict.fromkeys([*schema.properties, *(key for row in rows for key in row if not key.startswith(_OUTSIDE))])
     for key in list(keys)[: _MOST_COLUMNS * 2]:
-        if not (flat and key == _ATTRIBUTES):
+        if key not in outer:
             guesser.add(key, schema, rows)
-    if flat:
-        inner = Schema() if document is None else schema_of(document, schema.properties.get(_ATTRIBUTES))
-        below = [row[_ATTRIBUTES] for row in rows if isinstance(row.get(_ATTRIBUTES), dict)]
-        for key in dict.fromkeys([*inner.properties, *(key for row in below for key in row)]):
-            guesser.add(key, inner, below, is_nested=True)
+    for key in outer:
+        inner = Schema() if document is None else schema_of(document, schema.properties.get(key))
+        below = [row[key] for row in rows if isinstance(row.get(key), dict)]
+        for nested in dict.fromkeys([*inner.properties, *(name for row in below for name in row)]):
+            guesser.add(nested, inner, below, outer=key)
     return guesser.columns()
+
+
+def _outer(schema: Schema, rows: Sequence[Row]) -> list[str]:
+    """The keys whose values are objects that hold columns: `attributes` of JSON:API, and an id in an object, as `{"$oid": "a"}`."""
+    ids = [key for key in (rows[0] if rows else ()) if plain(key) in ("id", "uuid", "guid", "key")]
+    wrapped = [key for key in ids if _is_wrapped([row.get(key) for row in rows])]
+    return [*wrapped, *([_ATTRIBUTES] if _is_flat(schema, rows) else [])]
+
+
+def _is_wrapped(values: Sequence[Any]) -> bool:
+    """Whether these are objects with one value each, below the same key."""
+    if not all(isinstance(one, dict) and len(one) == 1 for one in values):
+        return False
+    parts = [part for one in values for part in one.items()]
+    return len({key for key, _ in parts}) == 1 and all(isinstance(value, str | int) for _, value in parts)
 
 
 def _is_flat(schema: Schema, rows: Sequence[Row]) -> bool:
@@ -136,7 +162,7 @@ def _is_flat(schema: Schema, rows: Sequence[Row]) -> bool:
 
 class _Guesser:
     def __init__(self, document: Document | None, table: str, rows: Sequence[Row]) -> None:
-        self._document, self._table, self._n_rows = document, table, len(rows)
+        self._document, self._table, self._rows = document, table, rows
         self._found: list[Found] = []
         self._left_out: list[str] = []
         self._names: set[str] = set()
@@ -145,7 +171,22 @@ class _Guesser:
     def columns(self) -> Columns:
         return Columns(tuple(self._found), tuple(self._left_out), self._is_sparse)
 
-    def add(self, key: str, schema: Schema, rows: Sequence[Row], *, is_nested: bool = False) -> None:
+    def add_key(self) -> None:
+        """The column with the key of each row, where an object holds them."""
+        keys = [row.get(outside(KEY)) for row in self._rows]
+        if not keys or None in keys:
+            return
+        kind = kinds.BIGINT if all(re.fullmatch(r"0|[1-9][0-9]{0,17}", str(key)) for key in keys) else kinds.STRING
+        because = [f"the key that a row stands below; {kind.ddl} as all that were read are"]
+        name = self._name("key" if any("id" in row for row in self._rows) else "id")
+        personal = _personal("id", Schema(), kind, keys, self._table)
+        because += [f"personal by its {personal}"] if personal else []
+        if name is not None:
+            self._found.append(
+                Found(name, outside(KEY), kind, required=True, pii=bool(personal), value=KEY, because=tuple(because))
+            )
+
+    def add(self, key: str, schema: Schema, rows: Sequence[Row], *, outer: str | None = None) -> None:
         node = schema.properties.get(key)
         there = [row for row in rows if key in row]
         values = [row[key] for row in there]
@@ -162,7 +203,8 @@ class _Guesser:
         if kind is None:
             self._leave(key, "is null or empty on all rows that were read" if rows else "has no type in the document")
             return
-        name = self._name(key)
+        # A wrapped id is called as its wrapper is.
+        name = self._name(key if outer in (None, _ATTRIBUTES) else str(outer))
         if name is None or len(kind.ddl) > _LONGEST_TYPE:
             self._leave(key, "can be no column of its own")
             return
@@ -190,7 +232,7 @@ class _Guesser:
                 required=documented and is_full,
                 pii=personal is not None,
                 epoch=epoch,
-                path=_nested(key) if is_nested else None,
+                outer=outer,
                 description=one.description,
                 values=one.values if kind == kinds.STRING and not personal else (),
                 because=tuple(because),
@@ -222,10 +264,10 @@ class _Guesser:
         return found
 
 
-def _nested(key: str) -> str:
-    """The path to a key of `attributes`: in quotes unless it is a plain word."""
+def _word(key: str) -> str:
+    """A key in a path: in quotes unless it is a plain word."""
     is_word = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key) is not None
-    return f"{_ATTRIBUTES}.{key if is_word else json.dumps(key, ensure_ascii=False)}"
+    return key if is_word else json.dumps(key, ensure_ascii=False)
 
 
 def _personal(key: str, schema: Schema, kind: DataType, values: Iterable[Any], table: str) -> str | None:

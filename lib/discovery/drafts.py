@@ -15,12 +15,9 @@ from lib.discovery.columns import Columns, Row, columns_of
 from lib.discovery.document import Document
 from lib.discovery.endpoints import Listed
 from lib.discovery.identity import Key, key_of, newest_of
-from lib.discovery.probe import Asker, Proof, Refused, prove, rows_at
-from lib.discovery.signs import (
-    ITEMS,
-    NO_ITEMS,
-    plain,
-)
+from lib.discovery.probe import Asker, Proof, Refused, prove
+from lib.discovery.row_places import because_of, items_in, rows_at
+from lib.discovery.signs import signs_of
 from lib.discovery.trials import evidence_of, first_answer
 from lib.source.access import Access, Fixed, fixed_of
 from lib.source.paging import paging_of
@@ -30,7 +27,11 @@ _MOST_CANDIDATES = 6
 
 @dataclass(frozen=True)
 class Draft:
-    """A table as it will be written. `proof` is what two of its pages say."""
+    """A table as it will be written. `proof` is what two of its pages say.
+
+    The path of one that is read for each row of the table `for_each` has placeholders. `because` says why, and how many of these
+    rows were tried.
+    """
 
     listed: Listed
     paging: Candidate
@@ -40,6 +41,8 @@ class Draft:
     rows: Sequence[Row] = field(repr=False)
     proof: Proof
     failed: tuple[str, ...] = ()
+    for_each: str | None = None
+    because: tuple[str, ...] = ()
 
     @property
     def table(self) -> str:
@@ -49,7 +52,7 @@ class Draft:
     @property
     def is_whole(self) -> bool:
         """Whether all rows of the list were read."""
-        return self.proof.holds and self.proof.is_whole
+        return self.proof.holds and self.proof.is_whole and self.for_each is None
 
     @property
     def is_counted(self) -> bool:
@@ -57,20 +60,30 @@ class Draft:
         return self.paging.settings.get("total") is not None
 
 
-def drafted(asker: Asker, listed: Listed, document: Document | None) -> Draft | Refused:
-    """The table that a list becomes; what was refused where it cannot be read, or has nothing that names a row."""
-    if listed.needs:
-        names = ", ".join(listed.needs)
-        options = " ".join(f"{_option(listed, name)} {name} NAME" for name in listed.needs)
-        return Refused(
-            f"needs a value that the document does not say: {names}; give it with {options}, or write the table by hand"
-        )
-    fixed = _fixed(asker, listed)
+def needs_more(listed: Listed) -> Refused | None:
+    """What a list cannot be asked for without, and nobody knows; None where that is nothing."""
+    if not listed.needs:
+        return None
+    names = ", ".join(listed.needs)
+    options = " ".join(f"{_option(listed, name)} {name} NAME" for name in listed.needs)
+    return Refused(
+        f"needs a value that the document does not say: {names}; give it with {options}, or write the table by hand"
+    )
+
+
+def drafted(asker: Asker, listed: Listed, document: Document | None, like: Candidate | None = None) -> Draft | Refused:
+    """The table that a list becomes; what was refused where it cannot be read, or has nothing that names a row.
+
+    `like` is the style of another list of the API, which is tried first if it can be that of this one.
+    """
+    if missing := needs_more(listed):
+        return missing
+    fixed = fixed_for(asker, listed)
     first = first_answer(asker, listed, fixed)
     if isinstance(first, Refused):
         return first
     heard, size = first
-    items = _items_of(heard, listed)
+    items = items_in(heard.answer, listed.items, listed.path)
     if items is None:
         return Refused("the answer holds no list of objects")
     heard = replace(heard, rows=rows_at(heard.answer, items))
@@ -80,7 +93,7 @@ def drafted(asker: Asker, listed: Listed, document: Document | None) -> Draft | 
     key = key_of(columns.found, rows, listed.table)
     by = _json_key(columns, key)
     evidence = replace(evidence, key=by[0] if len(by) == 1 else None)
-    paging, proof, failed = _proved(asker, listed, fixed, evidence, by)
+    paging, proof, failed = _proved(asker, listed, fixed, evidence, by, _likened(like, evidence))
     rows = _distinct([*rows, *proof.rows])
     columns = columns_of(document, listed.row, rows, listed.table)
     key = key_of(columns.found, rows, listed.table)
@@ -94,50 +107,11 @@ def _option(listed: Listed, name: str) -> str:
     return "--query-env" if name in listed.queries else "--header-env"
 
 
-def _fixed(asker: Asker, listed: Listed) -> Fixed:
+def fixed_for(asker: Asker, listed: Listed) -> Fixed:
     """What goes with every request for the list."""
     of_api = fixed_of(asker.api)
     own = tuple(listed.fixed.items())
     return replace(of_api, params=(*of_api.params, *own), headers=(*of_api.headers, *listed.headers.items()))
-
-
-def _items_of(heard: Heard, listed: Listed) -> str | None:
-    """Where the rows are: at the place that the document says, if there is a list, else where one is found."""
-    answer = heard.answer
-    if listed.items is not None and _is_list(_at(answer, listed.items)):
-        return listed.items
-    if isinstance(answer, list):
-        return "$"
-    last = plain(listed.path.rstrip("/").rpartition("/")[2])
-    level: list[tuple[tuple[str, ...], Any]] = [((), answer)]
-    for _ in range(3):
-        found: list[tuple[tuple[bool, int], str]] = []
-        below: list[tuple[tuple[str, ...], Any]] = []
-        for before, one in level:
-            for key, value in one.items() if isinstance(one, dict) else ():
-                name, path = plain(key), (*before, key)
-                if not key or any(sign.isspace() or sign == "." for sign in key) or name in NO_ITEMS:
-                    continue
-                if _is_list(value):
-                    rank = 0 if name == last else ITEMS.index(name) + 1 if name in ITEMS else 100
-                    found.append(((not value, rank), ".".join(path)))
-                elif isinstance(value, dict):
-                    below.append((path, value))
-        if found:
-            return min(found, key=lambda one: one[0])[1]
-        level = below
-    return None
-
-
-def _at(answer: Any, place: str) -> Any:
-    found = answer
-    for key in [] if place == "$" else place.split("."):
-        found = found.get(key) if isinstance(found, dict) else None
-    return found
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
 
 
 def _distinct(rows: Any) -> list[Row]:
@@ -148,7 +122,7 @@ def _json_key(columns: Columns, key: Key | None) -> tuple[str, ...]:
     """The keys of the JSON that name a row, as far as they are at its top."""
     by_name = {one.name: one for one in columns.found}
     names = [] if key is None else [by_name[name] for name in key.columns]
-    return tuple(one.key for one in names) if all(one.path is None for one in names) else ()
+    return tuple(one.key for one in names) if all(one.path is None and one.value is None for one in names) else ()
 
 
 def access_for(asker: Asker, listed: Listed, fixed: Fixed, settings: Mapping[str, Any]) -> Access | None:
@@ -162,13 +136,18 @@ def access_for(asker: Asker, listed: Listed, fixed: Fixed, settings: Mapping[str
 
 
 def _proved(
-    asker: Asker, listed: Listed, fixed: Fixed, evidence: Evidence, by: tuple[str, ...]
+    asker: Asker,
+    listed: Listed,
+    fixed: Fixed,
+    evidence: Evidence,
+    by: tuple[str, ...],
+    likened: Sequence[Candidate] = (),
 ) -> tuple[Candidate, Proof, tuple[str, ...]]:
     """The first style that two pages prove; the likeliest where none does. With why the others before it are not."""
     failed: list[str] = []
     first: tuple[Candidate, Proof] | None = None
     takes_size = len({one.n_rows for one in evidence.heard}) > 1
-    for candidate in candidates_of(evidence)[:_MOST_CANDIDATES]:
+    for candidate in [*likened, *candidates_of(evidence)[:_MOST_CANDIDATES]]:
         if candidate.style == "none" and takes_size and first is not None:
             break  # the source gives pages, so one answer is not all
         begun = _begun(asker, listed, fixed, evidence, candidate)
@@ -188,6 +167,31 @@ def _proved(
             Proof("no style could be tried"),
         )
     return *first, tuple(failed[1:])
+
+
+def _likened(like: Candidate | None, evidence: Evidence) -> list[Candidate]:
+    """The style of another list, if the document has its parameters here as well and the answers have what it reads.
+
+    A short list often shows nothing of the page behind it, which a longer one has.
+    """
+    if like is None or like.style not in ("link_header", "next_url", "cursor", "page", "offset"):
+        return []
+    settings = {**like.settings, "items": evidence.items}
+    if "size" in settings:
+        settings["size"] = min(settings["size"], evidence.size)
+    names = [value for name, value in settings.items() if name.endswith("_param") and value is not None]
+    is_bare = evidence.items == "$"
+    if any(name not in evidence.parameters for name in names) or is_bare != (like.settings["items"] == "$"):
+        return []
+    total, pages = settings["total"], settings.get("pages")
+    places = {sign.place for one in evidence.heard for sign in signs_of(one.answer, evidence.items)}
+    headers = {f"header:{name}".lower() for one in evidence.heard for name in one.headers}
+    if any(one is not None and one not in places and one.lower() not in headers for one in (total, pages)):
+        return []
+    if total is None and candidates_of(evidence)[0].settings.get("total") is not None:
+        return []
+    because = {"style": "as of the table for whose rows it is read", **because_of(evidence.items)}
+    return [Candidate(settings, because)]
 
 
 def _of_one_answer(evidence: Evidence, proof: Proof) -> Proof:

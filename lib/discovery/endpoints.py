@@ -1,4 +1,4 @@
-"""The lists of an OpenAPI document: each GET without placeholders in its path whose answer holds a list of objects."""
+"""The lists of an OpenAPI document: each GET whose answer holds a list of objects; and the details of single rows."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from lib.config import DERIVED_NAMES
 from lib.config.network import checked_path
 from lib.config.suggest import did_you_mean
 from lib.discovery.document import Document, Object
+from lib.discovery.row_places import of_wrapped, wrapper_of
 from lib.discovery.schemas import Schema, schema_of
-from lib.discovery.signs import CURSOR, ITEMS, KEYSET, NO_ITEMS, OFFSET, PAGE, SIZE, first_named, plain
+from lib.discovery.signs import CURSOR, ITEMS, KEYSET, NO_ITEMS, OFFSET, PAGE, SIZE, first_named, holder_of, plain
 from lib.errors import ConfigError
+from lib.source.items import values_of
 
 _DEPTH = 2
 # With these the answer has the number of all rows.
@@ -39,7 +41,8 @@ def unknown(name: str) -> Parameter:
 class Listed:
     """A list as the document has it: the table it becomes, its path, its parameters, where its rows are and what they are.
 
-    `items` is None where the document does not say. `answer` and `row` are schemas as they are written.
+    `items` is None where the document does not say. `answer` and `row` are schemas as they are written. Of a detail the answer is a
+    single row, that of a path which ends with what names it.
     """
 
     table: str
@@ -53,6 +56,7 @@ class Listed:
     fixed: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    is_detail: bool = False
 
     @property
     def queries(self) -> dict[str, Parameter]:
@@ -62,10 +66,10 @@ class Listed:
 
 @dataclass(frozen=True)
 class Lists:
-    """What a document has: its lists, the paths of lists that each belong to a row of another one, and why some are left out."""
+    """What a document has: its lists, those that each belong to a row of another one and details, and why some are left out."""
 
     tables: tuple[Listed, ...]
-    children: tuple[str, ...]
+    children: tuple[Listed, ...] = ()
     left_out: tuple[str, ...] = ()
 
 
@@ -76,7 +80,7 @@ def lists_of(document: Document) -> Lists:
         ConfigError: it has none.
     """
     found: list[Listed] = []
-    children: list[str] = []
+    children: list[Listed] = []
     elsewhere: dict[str, str] = {}
     for path, item in document.objects(document.data["paths"]).items():
         whole = document.followed(item)
@@ -88,12 +92,10 @@ def lists_of(document: Document) -> Lists:
         if not operation or not _is_path(path):
             continue
         one = _listed(document, path, whole, operation)
-        if one is None:
-            continue
-        if "{" in path:
-            children.append(path)
-        else:
-            found.append(one)
+        if one is None and is_of_one_row(path):
+            one = _detail(document, path, whole, operation)
+        if one is not None:
+            (children if "{" in path else found).append(one)
     if not found and elsewhere:
         message = (
             f"{document.name}: its paths are in other files, such as {next(iter(elsewhere.values()))}, and only one is read; make "
@@ -109,7 +111,8 @@ def lists_of(document: Document) -> Lists:
     left_out = tuple(
         f"{path}: it is in {other}, and only the document itself is read" for path, other in elsewhere.items()
     )
-    return Lists(tuple(_named(found)), tuple(children), left_out)
+    used: set[str] = set()
+    return Lists(tuple(_named(found, used)), tuple(_named(children, used)), left_out)
 
 
 def _is_path(path: str) -> bool:
@@ -121,24 +124,35 @@ def _is_path(path: str) -> bool:
     return True
 
 
-def chosen(lists: Lists, wanted: str | None) -> tuple[Listed, ...]:
+def is_of_one_row(path: str) -> bool:
+    """Whether a path ends with what names a row, as in `/users/{id}` and `/users/{id}.json`."""
+    return re.search(r"\{[^{}]+\}['\")]*(\.[a-z]+)?/?$", path) is not None
+
+
+def chosen(lists: Lists, wanted: str | None) -> Lists:
     """The lists that `--tables` names, by table or path; all of them for None.
 
     Raises:
-        ConfigError: there is no such list.
+        ConfigError: there is no such list, or none that is no other's child.
     """
     if wanted is None:
-        return lists.tables
-    by_name = {one.table: one for one in lists.tables} | {one.path: one for one in lists.tables}
+        return lists
+    every = (*lists.tables, *lists.children)
+    by_name = {one.table: one for one in every} | {one.path: one for one in every}
     names = [name.strip() for name in wanted.split(",") if name.strip()]
-    known = [one.table for one in lists.tables]
+    known = [one.table for one in every]
     shown = ", ".join(known[:30]) + (f" and {len(known) - 30:,} others" if len(known) > 30 else "")
     if unknown := [name for name in names if name not in by_name]:
         lines = [f"--tables: the document has no list {name[:100]!r}{did_you_mean(name, known)}" for name in unknown]
         raise ConfigError("\n".join([*lines, f"It has {shown}."]))
     if not names:
         raise ConfigError(f"--tables names no table (the document has {shown})")
-    return tuple(one for one in lists.tables if one.table in names or one.path in names)
+    tables, children = (
+        tuple(one for one in some if one.table in names or one.path in names) for some in (lists.tables, lists.children)
+    )
+    if not tables:
+        raise ConfigError("--tables names lists of single rows alone; name those that have the rows, too")
+    return Lists(tables, children)
 
 
 def _listed(document: Document, path: str, item: Object, operation: Object) -> Listed | None:
@@ -154,20 +168,35 @@ def _listed(document: Document, path: str, item: Object, operation: Object) -> L
     # What says nothing at all may be a list, and its answer will tell; an object may be one only where there are pages of it.
     if place is None and not (is_open and (is_paged or (answer is not None and not schema.kinds))):
         return None
-    if place not in (None, "$") and not is_paged and not _is_envelope(schema, str(place), path):
+    holder = "$" if place is None else holder_of(place)
+    if holder != "$" and not is_paged and (is_of_one_row(path) or not _is_envelope(schema, holder, path)):
         return None
+    if place is None and is_of_one_row(path):
+        return None
+    return _with_fixed(_as_written(document, path, operation, Listed("", path, "", parameters, place, answer, row)))
+
+
+def _detail(document: Document, path: str, item: Object, operation: Object) -> Listed | None:
+    """A single row, by itself or as the only object of an envelope."""
+    answer = _answer(document, operation)
+    schema = Schema() if answer is None else schema_of(document, answer)
+    if answer is None or (not schema.properties and schema.kinds not in ((), ("object",))):
+        return None
+    place, row = "@", answer
+    inner = {key: node for key, node in schema.properties.items() if schema_of(document, node).properties}
+    wraps = [plain(singular(table_name(part))) for part in _segments(path)[-1:]]
+    wrapped = [key for key in inner if plain(key) in (*ITEMS, *wraps) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key)]
+    if len(wrapped) == 1 and "id" not in schema.properties:
+        place, row = wrapped[0], inner[wrapped[0]]
+    parameters = _parameters(document, item, operation)
+    one = Listed("", path, "", parameters, f"[{place}]", answer, row, is_detail=True)
+    return _with_fixed(_as_written(document, path, operation, one))
+
+
+def _as_written(document: Document, path: str, operation: Object, listed: Listed) -> Listed:
     security = operation.get("security", document.data.get("security"))
-    listed = Listed(
-        table="",
-        path=path,
-        description=_sentence(operation),
-        parameters=parameters,
-        items=place,
-        answer=answer,
-        row=row,
-        security=tuple(one for one in security if isinstance(one, dict)) if isinstance(security, list) else None,
-    )
-    return _with_fixed(listed)
+    asks = tuple(one for one in security if isinstance(one, dict)) if isinstance(security, list) else None
+    return replace(listed, description=_sentence(operation), security=asks)
 
 
 def _sentence(operation: Object) -> str:
@@ -207,7 +236,9 @@ def _rows(document: Document, answer: Any, path: str) -> tuple[str | None, Any]:
     """Where the rows are in the answer, and the schema of one; nothing where there are none."""
     schema = schema_of(document, answer)
     if schema.kind == "array" or (schema.has_items and not schema.properties):
-        return ("$", schema.items) if _is_row(document, schema.items) else (None, None)
+        return _unwrapped(document, "$", schema.items) if _is_row(document, schema.items) else (None, None)
+    if _is_by_key(document, schema):
+        return "*", schema.additional
     last = plain(_segments(path)[-1]) if _segments(path) else ""
     level: list[tuple[tuple[str, ...], Schema]] = [((), schema)]
     for _ in range(_DEPTH):
@@ -218,9 +249,12 @@ def _rows(document: Document, answer: Any, path: str) -> tuple[str | None, Any]:
                 name, inner = plain(key), schema_of(document, node)
                 if not key or re.search(r"[\s.]", key) or name in NO_ITEMS:
                     continue
+                rank = 0 if name == last else ITEMS.index(name) + 1 if name in ITEMS else 100
+                there = ".".join((*before, key))
                 if inner.kind == "array" and _is_row(document, inner.items):
-                    rank = 0 if name == last else ITEMS.index(name) + 1 if name in ITEMS else 100
-                    found.append(((rank, number), ".".join((*before, key)), inner.items))
+                    found.append(((rank, number), *_unwrapped(document, there, inner.items)))
+                elif _is_by_key(document, inner):
+                    found.append(((rank, number), values_of(there), inner.additional))
                 elif inner.properties:
                     below.append(((*before, key), inner))
         if found:
@@ -228,6 +262,19 @@ def _rows(document: Document, answer: Any, path: str) -> tuple[str | None, Any]:
             return place, row
         level = below
     return None, None
+
+
+def _is_by_key(document: Document, schema: Schema) -> bool:
+    """Whether an object holds rows by keys that the document does not name."""
+    return not schema.properties and bool(schema_of(document, schema.additional).properties)
+
+
+def _unwrapped(document: Document, place: str, row: Any) -> tuple[str, Any]:
+    """Where the rows of a list are, and the schema of one: each element may be a wrapper."""
+    properties = schema_of(document, row).properties
+    objects: Object = {key: {} for key, node in properties.items() if schema_of(document, node).properties}
+    key = wrapper_of([{**dict.fromkeys(properties), **objects}])
+    return (place, row) if key is None else (of_wrapped(place, key), properties[key])
 
 
 def _is_row(document: Document, node: Any) -> bool:
@@ -280,18 +327,28 @@ def table_name(text: str) -> str:
     return f"{name}_rows"[:100] if name in DERIVED_NAMES else name[:100]
 
 
-def _named(found: list[Listed]) -> Iterator[Listed]:
+def singular(table: str) -> str:
+    """One of what a table holds: `companies`, company."""
+    for many, one in (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("ses", "se"), ("s", "")):
+        if table.endswith(many) and len(table) > len(many) + 1 and not table.endswith(("ss", "us")):
+            return table.removesuffix(many) + one
+    return {"people": "person", "children": "child"}.get(table, table)
+
+
+def _named(found: list[Listed], used: set[str]) -> Iterator[Listed]:
     """The lists with names: the last part of the path, with parts before it where two would have one."""
-    used: set[str] = set()
     for one in found:
         parts = _segments(one.path) or ["rows"]
+        if one.is_detail:
+            parts = [*parts[:-1], f"{singular(table_name(parts[-1]))}_details"]
         names = [table_name("_".join(parts[-n:])) for n in range(1, len(parts) + 1)]
-        name = next((name for name in names if name not in used), None)
-        if name is None:
-            name = next(f"{names[0]}_{n}" for n in range(2, len(found) + 2) if f"{names[0]}_{n}" not in used)
+        more = (f"{names[0]}_{n}" for n in range(2, len(used) + 3))
+        name = next(name for name in (*names, *more) if name not in used)
         used.add(name)
         yield replace(one, table=name)
 
 
 def _segments(path: str) -> list[str]:
-    return [part for part in path.partition("?")[0].split("/") if part and not part.startswith("{")]
+    """The parts of a path that are words."""
+    words = [re.sub(r"[('\"]*\{[^{}]*\}['\")]*", "", part) for part in path.partition("?")[0].split("/")]
+    return [part for part in words if part and not part.startswith(".")]

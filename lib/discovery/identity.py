@@ -13,6 +13,7 @@ from lib.config import Array
 from lib.config.ddl import comparable
 from lib.discovery import kinds
 from lib.discovery.columns import Found, Row
+from lib.discovery.endpoints import singular
 from lib.discovery.signs import plain
 
 _KEYS = (
@@ -59,10 +60,11 @@ _MOST_TRIED = 8
 
 @dataclass(frozen=True)
 class Key:
-    """The columns that name a row, and by what they were found."""
+    """The columns that name a row, and by what they were found. `is_named`: they are named as what names a row is."""
 
     columns: tuple[str, ...]
     because: str
+    is_named: bool = True
 
 
 @dataclass(frozen=True)
@@ -74,16 +76,23 @@ class Pointer:
     contradiction: str | None = None
 
 
-def key_of(columns: Sequence[Found], rows: Sequence[Row], table: str) -> Key | None:
-    """What names a row: an id by its name, else columns that are unique together. None: nothing does."""
+def key_of(columns: Sequence[Found], rows: Sequence[Row], table: str, within: Sequence[Found] = ()) -> Key | None:
+    """What names a row: an id by its name, else columns that are unique together. None: nothing does.
+
+    It names a row among those with the same values `within` these columns, which belong to the key.
+    """
+    around, n_groups = (
+        tuple(one.name for one in within),
+        len({json.dumps([one.of(row) for one in within]) for row in rows}),
+    )
     usable = [one for one in columns if one.is_scalar and one.kind not in (kinds.BOOLEAN, kinds.DOUBLE)]
     usable = [one for one in usable if all(one.of(row) is not None for row in rows)]
     read = f"unique on the {len(rows):,} rows that were read"
     for one in _by_name(usable, table):
         if not rows:
-            return Key((one.name,), "by its name alone, as the list has no rows to try it on")
-        if is_unique([one], rows):
-            return Key((one.name,), f"by its name, and {read}")
+            return Key((*around, one.name), "by its name alone, as the list has no rows to try it on")
+        if is_unique([*within, one], rows):
+            return Key((*around, one.name), f"by its name, and {read}")
     if not rows:
         return None
     # A name of a person is the last that names a row.
@@ -95,8 +104,9 @@ def key_of(columns: Sequence[Found], rows: Sequence[Row], table: str) -> Key | N
         for some in combinations(first, size):
             if size == 1 and some[0].is_time:
                 continue
-            if len(rows) > 1 and is_unique(some, rows):
-                return Key(tuple(one.name for one in some), f"a guess: no column is named as an id is; {read}")
+            if len(rows) > n_groups and is_unique([*within, *some], rows):
+                names = tuple(one.name for one in some)
+                return Key((*around, *names), f"a guess: no column is named as an id is; {read}", is_named=False)
     return None
 
 
@@ -142,12 +152,12 @@ def pointers_of(table: str, known: Mapping[str, Known]) -> list[Pointer]:
     """Columns that are named after another table, of its key's type, such as `user_id` and `track_ids`."""
     own, found = known[table], []
     for one in own.columns:
-        if one.name in own.key and len(own.key) == 1:
+        if one.value is not None or (one.name in own.key and len(own.key) == 1):
             continue
         element = one.kind.element if isinstance(one.kind, Array) else one.kind
-        stem = _stem(one.name, is_list=isinstance(one.kind, Array))
+        after = stem(one.name, is_list=isinstance(one.kind, Array))
         target = next(
-            (name for name in known if stem and name != table and stem in (plain(name), plain(singular(name)))), None
+            (name for name in known if after and name != table and after in (plain(name), plain(singular(name)))), None
         )
         if target is None or len(known[target].key) != 1:
             continue
@@ -168,18 +178,10 @@ def pointers_of(table: str, known: Mapping[str, Known]) -> list[Pointer]:
     return found
 
 
-def _stem(name: str, *, is_list: bool) -> str:
+def stem(name: str, *, is_list: bool) -> str:
     """What a column is named after: `user_id` after user, `track_ids` after track. Empty: it is named as no pointer is."""
     snake = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower()
     found = re.fullmatch(r"(.+?)_?(id|ids|uuid|key|ref)", snake)
     if found is None or (found[2] == "ids") != is_list:
         return ""
     return plain(found[1])
-
-
-def singular(table: str) -> str:
-    """One of what a table holds: `companies`, company."""
-    for many, one in (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("ses", "se"), ("s", "")):
-        if table.endswith(many) and len(table) > len(many) + 1 and not table.endswith(("ss", "us")):
-            return table.removesuffix(many) + one
-    return {"people": "person", "children": "child"}.get(table, table)

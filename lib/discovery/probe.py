@@ -9,19 +9,21 @@ from typing import Any
 
 from lib.config import Api
 from lib.discovery.candidates import Heard
+from lib.discovery.row_places import rows_at
 from lib.errors import SourceError
 from lib.source.access import Access, Fixed
-from lib.source.answer import at
 from lib.source.body import text_of
 from lib.source.client import ExchangeFailedError, Reply, SourceClient
 from lib.source.gate import Gate
-from lib.source.items import items_of
 from lib.source.json_text import parsed
 from lib.source.page import PageRow, check_next, fetch_page
 from lib.source.paging import Paging, Position
+from lib.source.part import Part
 
 Row = dict[str, Any]
 RUN_ID = "new-source"
+# What says that there is no list for a row.
+GONE = (404, 410)
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,6 @@ class Asker:
         return Heard(answer, reply.headers, rows, reply.status)
 
 
-def rows_at(answer: Any, items: str) -> list[Row]:
-    """The objects at a place of an answer."""
-    found = answer if items == "$" else at(answer, items)
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-
-
 @dataclass(frozen=True)
 class Proof:
     """What two pages of a table say together: `said` is what was found, or why they contradict each other.
@@ -88,13 +84,15 @@ class Proof:
         return (self.first.n_items or 0) if self.first else 0
 
 
-def prove(access: Access, table: str, path: str, gate: Gate, key: Sequence[str] = ("id",)) -> Proof:
-    """Ask for two pages of a table, and hold them against each other and the total.
+def prove(
+    access: Access, table: str, path: str, gate: Gate, key: Sequence[str] = ("id",), part: Part | None = None
+) -> Proof:
+    """Ask for two pages of a table, or of a part of it, and hold them against each other and the total.
 
     Where all rows are on the first one, it is asked for again in two halves, if the source takes the size.
     """
     with SourceClient(access, gate) as client:
-        proof = _two_pages(client, table, path, key)
+        proof = _two_pages(client, table, path, key, part)
         paging = access.paging_for(table)
         half = (proof.n_given + 1) // 2
         if (
@@ -108,7 +106,7 @@ def prove(access: Access, table: str, path: str, gate: Gate, key: Sequence[str] 
     smaller = replace(paging, size=half)
     halves = replace(access, paging=smaller, own_paging=tuple(one for one in access.own_paging if one[0] != table))
     with SourceClient(halves, gate) as client:
-        other = _two_pages(client, table, path, key)
+        other = _two_pages(client, table, path, key, part)
     if other.is_whole and other.n_given == proof.n_given:
         return replace(proof, said=f"{proof.said}; a second page cannot be tried, as the source gives all rows at once")
     if not other.holds:
@@ -124,15 +122,15 @@ def _has_size(paging: Paging) -> bool:
     return paging.style == "range" or (paging.style != "none" and paging.size_param is not None)
 
 
-def _two_pages(client: SourceClient, table: str, path: str, key: Sequence[str]) -> Proof:
+def _two_pages(client: SourceClient, table: str, path: str, key: Sequence[str], part: Part | None) -> Proof:
     paging = client.access.paging_for(table)
 
     def page(position: Position) -> PageRow:
-        return fetch_page(client, run_id=RUN_ID, table=table, path=path, position=position)
+        return fetch_page(client, run_id=RUN_ID, table=table, path=path, position=position, part=part)
 
     first = page(Position(paging.first_number))
     if first.error is not None:
-        return Proof(first.error)
+        return Proof(first.error, first=first)
     rows, total = _rows_of(first, paging), first.total
     try:
         check_next(first, paging)
@@ -194,7 +192,4 @@ def _known_by(row: Row, key: Sequence[str]) -> str:
 
 
 def _rows_of(page: PageRow, paging: Paging) -> list[Row]:
-    if not page.body:
-        return []
-    found = items_of(parsed(page.body), paging.items)
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    return rows_at(parsed(page.body), paging.items) if page.body else []

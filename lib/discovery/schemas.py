@@ -18,7 +18,8 @@ MOST_VALUES = 50
 class Schema:
     """What a schema says of a value: its kinds, whether it may be null, its properties as they are written.
 
-    `kinds` is empty where it says nothing, and has several where one of several schemas holds.
+    `kinds` is empty where it says nothing, and has several where one of several schemas holds. `additional` is the schema of values
+    whose keys are not known.
     """
 
     kinds: tuple[str, ...] = ()
@@ -30,6 +31,7 @@ class Schema:
     required: frozenset[str] = frozenset()
     items: Any = None
     has_items: bool = False
+    additional: Any = None
     default: Any = None
     minimum: int | None = None
     maximum: int | None = None
@@ -78,6 +80,7 @@ def schema_of(document: Document, node: Any) -> Schema:
         required=frozenset(required),
         items=merged.get("items"),
         has_items="items" in merged,
+        additional=more if isinstance(more := merged.get("additionalProperties"), dict) else None,
         default=merged.get("default"),
         minimum=_whole(merged.get("minimum")),
         maximum=_whole(merged.get("maximum")),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
+from lib.config.expression import head_of, is_expression
 from lib.discovery.document import Document
 from lib.discovery.schemas import schema_of
 
@@ -167,7 +168,18 @@ class Sign:
 
 def signs_of(answer: Any, items: str) -> list[Sign]:
     """What an answer has outside of its rows."""
-    return list(_of_value(answer, (), items, 0))
+    holder = holder_of(items)
+    return [] if holder == "$" else list(_of_value(answer, (), holder, 0))
+
+
+def _is_word(key: str) -> bool:
+    """Whether a place can have this key: one with spaces or brackets would be read as something else."""
+    return bool(key) and re.search(r"\s", key) is None and not is_expression(key)
+
+
+def holder_of(items: str) -> str:
+    """The place of what holds the rows, and is no sign; `$` for the answer itself."""
+    return (head_of(items) or "$") if is_expression(items) else items
 
 
 def _of_value(value: Any, path: tuple[str, ...], items: str, depth: int) -> Iterator[Sign]:
@@ -177,7 +189,7 @@ def _of_value(value: Any, path: tuple[str, ...], items: str, depth: int) -> Iter
     if isinstance(value, dict):
         if depth <= _DEPTH:
             for key, one in value.items():
-                if key and not re.search(r"\s", key):
+                if _is_word(key):
                     yield from _of_value(one, (*path, key), items, depth + 1)
     elif path and not isinstance(value, list):
         yield Sign(place, _name_of(path), *_kind_of(value))
@@ -214,7 +226,8 @@ def _kind_of(value: Any) -> tuple[str, Any]:
 
 def signs_of_schema(document: Document, node: Any, items: str) -> list[Sign]:
     """The same of an answer as the document has it; values are not known."""
-    return list(_of_schema(document, node, (), items, 0))
+    holder = holder_of(items)
+    return [] if holder == "$" else list(_of_schema(document, node, (), holder, 0))
 
 
 def _of_schema(document: Document, node: Any, path: tuple[str, ...], items: str, depth: int) -> Iterator[Sign]:
@@ -224,7 +237,7 @@ def _of_schema(document: Document, node: Any, path: tuple[str, ...], items: str,
     schema = schema_of(document, node)
     if schema.kind == "object" or schema.properties:
         for key, one in schema.properties.items():
-            if key and not re.search(r"\s", key):
+            if _is_word(key):
                 yield from _of_schema(document, one, (*path, key), items, depth + 1)
     elif path and schema.kind != "array":
         yield Sign(place, _name_of(path), _kind_of_schema(schema.kind, schema.format, _name_of(path)))

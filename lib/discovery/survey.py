@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -15,11 +15,13 @@ from lib.config.problems import lines_of, validated
 from lib.config.yaml_file import MAX_BYTES, parse_yaml
 from lib.console import Steps, number_of
 from lib.discovery.candidates import MOST_SIZE
+from lib.discovery.children import child_of
 from lib.discovery.credentials import Credentials, Given, check_needed, credentials_of
 from lib.discovery.document import Document
 from lib.discovery.drafts import Draft, drafted
 from lib.discovery.endpoints import Listed, chosen, lists_of, table_name, unknown
 from lib.discovery.identity import Known, pointers_of
+from lib.discovery.parent_tables import Parent, parent_of
 from lib.discovery.probe import Asker, Refused
 from lib.discovery.signs import CURSOR, KEYSET, OFFSET, PAGE, SIZE, plain
 from lib.discovery.written import Written, yaml_of
@@ -33,14 +35,14 @@ _REFUSES_CREDENTIALS = (401, 403)
 
 @dataclass(frozen=True)
 class Survey:
-    """What is to be surveyed: lists of an API at an address, and what is known of them."""
+    """What is to be surveyed: lists of an API at an address, and what is known of them. `children` are those of single rows."""
 
     name: str
     url: str
     lists: Sequence[Listed]
     credentials: Credentials
     document: Document | None = None
-    children: Sequence[str] = ()
+    children: Sequence[Listed] = ()
     origin: str = ""
     left_out: Sequence[str] = ()
 
@@ -53,10 +55,11 @@ def of_document(name: str, document: Document, given: Given, api_url: str | None
     """
     found = lists_of(document)
     names = {name.lower() for name, _ in (*given.headers, *given.queries)}
-    lists = [
-        replace(one, needs=tuple(name for name in one.needs if name.lower() not in names))
-        for one in chosen(found, tables)
-    ]
+    wanted = chosen(found, tables)
+    lists, children = (
+        [replace(one, needs=tuple(name for name in one.needs if name.lower() not in names)) for one in some]
+        for some in (wanted.tables, wanted.children)
+    )
     url = _checked(api_url, "--api-url") if api_url else _server(document)
     check_needed(document, lists, given)
     return Survey(
@@ -65,7 +68,7 @@ def of_document(name: str, document: Document, given: Given, api_url: str | None
         lists,
         credentials_of(given, url, document),
         document,
-        found.children,
+        children,
         _origin(document),
         found.left_out if tables is None else (),
     )
@@ -155,19 +158,13 @@ def surveyed(survey: Survey, env: Mapping[str, str], steps: Steps) -> Written:
     drafts: list[Draft] = []
     refused: dict[str, Refused] = {}
     for listed in survey.lists:
-        with steps.step(listed.table) as step:
-            try:
-                found = drafted(asker, listed, survey.document)
-            except ConfigError as error:  # a schema without end; other lists may have none
-                found = Refused(str(error))
-            if isinstance(found, Refused):
-                refused[listed.path], step.sign, step.result = found, BAD, found.message
-                continue
+        found = _looked_at(listed, lambda one: drafted(asker, one, survey.document), steps)
+        if isinstance(found, Refused):
+            refused[listed.path] = found
+        else:
             drafts.append(found)
-            step.result = f"{found.paging.style}, {number_of(len(found.columns.found), 'column')}"
-            if not found.proof.holds:
-                step.sign = WARNED
     _check_any(survey, drafts, refused)
+    children = _children(asker, survey, drafts, steps)
     drafts = _of_one_size(drafts)
     left_out = [*survey.left_out, *(f"{path}: {one.message}" for path, one in refused.items())]
     written = Written(
@@ -177,10 +174,48 @@ def surveyed(survey: Survey, env: Mapping[str, str], steps: Steps) -> Written:
         drafts,
         _pointers(drafts),
         left_out,
-        survey.children,
+        children,
         survey.origin,
     )
     return loadable(written, env)
+
+
+def _looked_at(listed: Listed, draft: Callable[[Listed], Draft | Refused], steps: Steps) -> Draft | Refused:
+    """What comes of a list, told as a step."""
+    with steps.step(listed.table) as step:
+        try:
+            found = draft(listed)
+        except ConfigError as error:  # a schema without end; other lists may have none
+            found = Refused(str(error))
+        if isinstance(found, Refused):
+            step.sign, step.result = WARNED if "{" in listed.path else BAD, found.message
+        else:
+            step.result = f"{found.paging.style}, {number_of(len(found.columns.found), 'column')}"
+            if not found.proof.holds:
+                step.sign = WARNED
+        return found
+
+
+def _children(asker: Asker, survey: Survey, drafts: list[Draft], steps: Steps) -> list[str]:
+    """Add tables that are read for each row of another one, those of rows first. Returns a line for each that is none."""
+    left: list[str] = []
+    for listed in sorted(survey.children, key=lambda one: (one.path.count("{"), one.is_detail)):
+        try:
+            parent = parent_of(listed, drafts)
+        except SourceError as error:
+            left.append(f"{listed.path}: {error}")
+            continue
+
+        def draft(one: Listed, parent: Parent = parent) -> Draft | Refused:
+            return child_of(asker, one, survey.document, parent)
+
+        found = _looked_at(listed, draft, steps)
+        if isinstance(found, Refused):
+            left.append(f"{listed.path}: {found.message}")
+            continue
+        drafts[drafts.index(parent.draft)] = parent.required()
+        drafts.append(found)
+    return left
 
 
 def _of_one_size(drafts: Sequence[Draft]) -> list[Draft]:

@@ -89,7 +89,7 @@ def yaml_of(source: Written, schema: str = "../source.schema.json") -> str:
     if source.left_out:
         lines += ["", "# Lists that are left out:", *(f"#   {remark(one)}" for one in source.left_out)]
     if source.children:
-        lines += ["", "# Lists of single rows of another list, which are left out:"]
+        lines += ["", "# Lists and details of single rows that are left out:"]
         lines += [f"#   {remark(one)}" for one in source.children]
     return "\n".join(lines) + "\n"
 
@@ -123,6 +123,8 @@ def _table(draft: Draft, pointers: Sequence[Pointer], common: Draft | None) -> I
         yield f"  # Not proved by its first two pages: {remark(draft.proof.said)}"
     for why in draft.failed if draft.proof.holds else ():
         yield f"  # Not so: {remark(why)}"
+    for why in draft.because:
+        yield f"  # {remark(why[:1].upper() + why[1:] if why[:1].isalpha() else why)}"
     yield f"  {text(draft.table)}:"
     yield f"    path: {text(listed.path)}"
     if listed.fixed:
@@ -161,7 +163,9 @@ def _table(draft: Draft, pointers: Sequence[Pointer], common: Draft | None) -> I
 def _column(column: Found, *, is_key: bool) -> str:
     kind = f"{column.kind.ddl}{'!' if column.required or is_key else ''}"
     more: dict[str, Any] = {}
-    if column.path is not None:
+    if column.value is not None:
+        more["value"] = column.value
+    elif column.path is not None:
         more["path"] = column.path
     elif column.key != column.name:
         more["from"] = column.key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from lib.lake.checks import all_checks
 from lib.lake.runs import Run
 from lib.quality.checking import prepare_checks
 from lib.quality.suites import read_suite_files
+from tests.cookbook_apis import Answer
 from tests.documented_apis import (
     ORDERS,
     PEOPLE,
@@ -70,6 +72,33 @@ SHOP = Service(
     {"/users": PEOPLE, "/orders": RICH},
     "page",
 )
+_ID = {**ANY, "properties": {"id": {"type": "integer"}}}
+_AT_USER = {"name": "user_id", "in": "path", "required": True, "schema": {"type": "integer"}}
+_AT_ORDER = {**_AT_USER, "name": "order_id"}
+FAMILY = Service(
+    document(
+        {
+            "/users": listing(_SIZED, envelope("items", _USER, total={"type": "integer"})),
+            "/users/{user_id}": listing([_AT_USER], {**ANY, "properties": {"id": {}, "city": {"type": "string"}}}),
+            "/users/{user_id}/orders": listing([*_SIZED, _AT_USER], envelope("items", _ID, total={"type": "integer"})),
+            "/users/{user_id}/orders/{order_id}/lines": listing(
+                [*_SIZED, _AT_USER, _AT_ORDER], envelope("items", _ID, total={"type": "integer"})
+            ),
+        }
+    ),
+    lambda asked, rows: Answer(rows[0]) if re.fullmatch("/users/[0-9]+", asked.path) else SHOP.answer(asked, rows),
+    {
+        "/users": PEOPLE[:4],
+        **{f"/users/{n}": [{"id": n, "city": "Ulm"}] for n in (1, 2, 4)},
+        **{
+            f"/users/{n}/orders": [{"id": order} for order in range(1, size + 1)]
+            for n, size in ((1, 0), (2, 31), (4, 2))
+        },
+        **{f"/users/2/orders/{order}/lines": [{"id": 1}, {"id": 2}][: order % 3] for order in range(1, 32)},
+        **{f"/users/4/orders/{order}/lines": [{"id": 1}] for order in (1, 2)},
+    },
+    "page",
+)
 
 
 def run_as_written(spark: SparkSession, service: Service, folder: Path, patch: pytest.MonkeyPatch) -> tuple[Run, Any]:
@@ -97,4 +126,20 @@ def test_no_row_is_rejected_and_no_check_fails(
     run, check = run_as_written(spark, service, tmp_path, monkeypatch)
     found = {name: (one.rows_landed, one.rows_rejected, one.rows_inserted) for name, one in run.tables.items()}
     assert found == {"users": (40, 0, 40), "orders": (rows, 0, rows)}
+    assert (run.state, check.failed, check.warnings) == (runs.PUBLISHED, 0, 0)
+
+
+def test_lists_and_details_of_single_rows_land_whole(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, check = run_as_written(spark, FAMILY, tmp_path, monkeypatch)
+    found = {name: (one.rows_landed, one.rows_rejected, one.rows_inserted) for name, one in run.tables.items()}
+    assert found == {
+        "users": (4, 0, 4),
+        "user_details": (3, 0, 3),
+        "orders": (33, 0, 33),  # of three users; numbered from 1 for each
+        "lines": (33, 0, 33),  # ten times (1, 2, none), 1 of order 31, and 1 of each of two
+    }
+    missing = {name: one.parents_missing for name, one in run.tables.items()}
+    assert missing == {"users": None, "user_details": 1, "orders": 1, "lines": None}
     assert (run.state, check.failed, check.warnings) == (runs.PUBLISHED, 0, 0)

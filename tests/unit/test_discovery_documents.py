@@ -20,6 +20,7 @@ from lib.discovery.document import Document, read_document
 from lib.discovery.endpoints import lists_of, table_name
 from lib.discovery.identity import key_of
 from lib.discovery.kinds import of_schema
+from lib.discovery.parent_tables import parent_of
 from lib.discovery.schemas import schema_of
 from lib.discovery.signs import signs_of_schema
 from lib.discovery.written import remark, text
@@ -371,9 +372,8 @@ JUNK = st.one_of(
 
 @given(st.data())
 def test_damage_anywhere_in_a_document_is_a_sentence_or_nothing(data: st.DataObject) -> None:
-    found = json.loads(
-        json.dumps({**SERVICES["stripe"].document, "security": [{"a": []}], "servers": [{"url": "/v1"}]})
-    )
+    service = SERVICES[data.draw(st.sampled_from(["stripe", "spring"]))]
+    found = json.loads(json.dumps({**service.document, "security": [{"a": []}], "servers": [{"url": "/v1"}]}))
     for _ in range(3):
         at: Any = found
         while True:
@@ -390,8 +390,12 @@ def test_damage_anywhere_in_a_document_is_a_sentence_or_nothing(data: st.DataObj
     with suppress(ConfigError):
         damaged.server()
     with suppress(ConfigError):
-        tables = lists_of(damaged).tables
-        for one in tables:
+        lists = lists_of(damaged)
+        tables = lists.tables
+        for child in lists.children:
+            with suppress(SourceError):
+                parent_of(child, [])
+        for one in (*tables, *lists.children):
             columns = columns_of(damaged, one.row, [], one.table)
             key_of(columns.found, [], one.table)
             signs_of_schema(damaged, one.answer, one.items or "$")

@@ -131,7 +131,7 @@ def test_lists_that_are_asked_for_in_one_way_have_one_size(folder: Path) -> None
     assert source.api.pagination.size == 50  # the first list has 40 rows, so a page of 100 held all of them
 
 
-def test_each_guess_has_a_comment_and_children_are_listed(folder: Path) -> None:
+def test_each_guess_has_a_comment_and_what_is_left_out_is_named(folder: Path) -> None:
     service = SERVICES["spring"]
     with running(service) as (url, _):
         start("--openapi", str(saved(service, url, folder)))
@@ -144,7 +144,8 @@ def test_each_guess_has_a_comment_and_children_are_listed(folder: Path) -> None:
         "      name: {type: string!, pii: true}  # personal by its name",
         "      email: {type: string!, pii: true}  # personal by its format",
         "      - {column: user_id, to: users.id}  # by its name",
-        "#   /users/{id}/orders",
+        "#   /users/{id}/orders: no list for any of the 5 rows of users that were tried (404 or 410)",
+        "#   /users/{id}: brings nothing that users does not have",
     ):
         assert line in text.splitlines()
 
@@ -274,7 +275,7 @@ def test_a_name_that_no_source_can_have(name: str, folder: Path) -> None:
 def test_unknown_lists_are_told_with_those_there_are(folder: Path) -> None:
     path = saved(SERVICES["fastapi"], "http://127.0.0.1:1", folder)
     assert start("--openapi", str(path), "--tables", "order,/users", status=2) == (
-        "--tables: the document has no list 'order'; did you mean 'orders'?\nIt has users, orders."
+        "--tables: the document has no list 'order'; did you mean 'orders'?\nIt has users, orders, users_orders, user_details."
     )
 
 

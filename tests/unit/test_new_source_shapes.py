@@ -77,6 +77,11 @@ def airtable(asked: Asked) -> Answer:
     return Answer({"records": ROWS[begin : begin + size], **more})
 
 
+def in_brackets(asked: Asked) -> Answer:
+    page, size = int(asked.query.get("page[number]", "1")), int(asked.query.get("page[size]", "20"))
+    return Answer({"data": ROWS[(page - 1) * size : page * size], "meta": {"total": 230}, "x[y]": 230, "next[0]": None})
+
+
 LIST = {"type": "object", "properties": {"payments": {"type": "array", "items": {"properties": {"id": TEXT}}}}}
 SHAPES: dict[str, tuple[Callable[[Asked], Answer], tuple[Any, Any] | None, str, str]] = {
     "square": (square, ({"cursor": TEXT, "limit": WHOLE}, LIST), "cursor", "payments"),
@@ -88,6 +93,7 @@ SHAPES: dict[str, tuple[Callable[[Asked], Answer], tuple[Any, Any] | None, str, 
     "ckan without a document": (ckan, None, "offset", "result.results"),
     "airtable": (airtable, ({"offset": TEXT, "pageSize": WHOLE}, {}), "cursor", "records"),
     "airtable without a document": (airtable, None, "cursor", "records"),
+    "brackets": (in_brackets, ({"page[number]": WHOLE, "page[size]": WHOLE}, {}), "page", "data"),
     "another name": (named_as_nobody_names_it, ({"pos": WHOLE}, {}), "next_url", "rows"),
     "another name without a document": (named_as_nobody_names_it, None, "next_url", "rows"),
 }

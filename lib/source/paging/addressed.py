@@ -6,13 +6,20 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
+from lib.config.expression import is_expression
 from lib.errors import SourceError
 from lib.source.answer import HEADER, at, whole
+from lib.source.json_text import Json
 from lib.source.paging.style import Paging, Params, Position, Told, Values, bare
 from lib.source.paging.walked import AllAtOnce
 
 # Some leave out the unit.
 _CONTENT_RANGE = re.compile(r"(?:[^\s/-]+\s+)?(?:([0-9]{1,18})-[0-9]{1,18}|\*)/([0-9]{1,18}|\*)", re.ASCII)
+
+
+def _told(answer: Json, name: str) -> int | None:
+    """The number that an answer has under the name of a parameter. One with brackets, `page[number]`, is the place of none."""
+    return None if is_expression(name) else whole(at(answer, name))
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,7 @@ class PageNumbers(Paging):
 
     def own(self, told: Told, position: Position) -> tuple[int | None, int | None]:
         """Where the answer has them under the names of the parameters."""
-        return whole(at(told.answer, bare(self.page_param))), whole(at(told.answer, self.size_place))
+        return _told(told.answer, bare(self.page_param)), _told(told.answer, self.size_place)
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -75,7 +82,7 @@ class Offsets(Paging):
 
     def own(self, told: Told, position: Position) -> tuple[int | None, int | None]:
         """The number of the page that begins at the answer's offset, or a row beside it, as the two may count from 0 and 1."""
-        offset, size = (whole(at(told.answer, name)) for name in (bare(self.offset_param), self.size_place))
+        offset, size = (_told(told.answer, name) for name in (bare(self.offset_param), self.size_place))
         if offset is None or not position.given:
             return None, size
         return 1 + round((offset - self.first) / position.given), size
