@@ -47,12 +47,14 @@ class _Held:
 class ClockedStore:
     """Its ETags are those of S3: a hash of what is written. Its times are whole seconds.
 
-    `faults` are those of the next requests, in order (None: none); `meanwhile` happens once, just before the next put is done.
+    `faults` are those of the next requests, in order (None: none). `meanwhile` happens once, just before the next put is done, and
+    `afterwards` once before it is answered.
     """
 
     clock: Callable[[], float]
     faults: list[str | None] = field(default_factory=list)
     meanwhile: Callable[[], None] | None = None
+    afterwards: Callable[[], None] | None = None
     held: dict[str, _Held] = field(default_factory=dict)
 
     def get(self, key: str) -> _Held:
@@ -87,6 +89,9 @@ class ClockedStore:
             "last_modified": datetime.fromtimestamp(int(self.clock()), UTC),
         }
         self.held[key] = _Held(body, meta)
+        afterwards, self.afterwards = self.afterwards, None
+        if afterwards is not None:
+            afterwards()
         if fault == LOST:
             raise GenericError("connection closed before message completed")
         return meta

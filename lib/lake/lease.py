@@ -39,6 +39,7 @@ _RESOLUTION_S = 1.0
 _LOOK_S = 1.0
 _FORMAT = 1
 _LONGEST_S = 86_400.0
+_NEVER = datetime.fromtimestamp(0, UTC)
 log = logging.getLogger(__name__)
 
 
@@ -61,7 +62,7 @@ class Found:
 
     said: Said = field(default_factory=Said)
     version: UpdateVersion | None = None
-    written_at: datetime = datetime.min.replace(tzinfo=UTC)
+    written_at: datetime = _NEVER
 
     @property
     def ends_at(self) -> datetime:
@@ -283,8 +284,8 @@ def stop_process(where: str) -> None:
 
 def _lost_text(where: str) -> str:
     return (
-        f"{where}: the lease was lost, as it could not be renewed in time, so another run may be at work; this one was stopped before it "
-        "wrote anything more. Start it again"
+        f"{where}: the lease was lost, as it could not be renewed in time, so another run may be at work. This one was stopped "
+        "before it wrote anything more; start it again"
     )
 
 

@@ -173,8 +173,8 @@ def move_in(folder: Path, at: Address) -> None:
 def lease(at: Address, text: str, *, patience_s: float) -> Iterator[bool]:
     """Hold the lease at an address meanwhile; `text` tells others whose it is. False: another one held it for all of `patience_s`.
 
-    It ends with the process, however that ends: on this machine at once, in an object store a minute later. A process that loses its
-    lease in an object store ends by that, and writes nothing more before.
+    It ends with the process, however that ends: on this machine at once, in an object store a minute later. There a process that
+    loses its lease ends by that, and writes nothing more before.
 
     Raises:
         OSError: the store cannot be written.

@@ -53,8 +53,8 @@ def test_one_run_at_a_time_writes_and_says_who_it_is(layout: Layout) -> None:
         with (
             pytest.raises(
                 LakeError,
-                match=r"run r1 \(process \d+ on \S+, since 2026-03-01 01:30:00 UTC\) is at work on this lake\. Nothing was touched; "
-                r"wait until it has ended, and start again"
+                match=r"run r1 \(process \d+ on \S+, since 2026-03-01 01:30:00 UTC\) is at work on this lake\. Nothing was "
+                r"touched; wait until it has ended, and start again"
                 + (r"\. If it was killed, its lease ends at \d\d:\d\d:\d\d UTC$" if layout.root.store else "$"),
             ),
             writing(layout, "r2", NOW),
@@ -450,7 +450,8 @@ def test_a_store_that_does_not_keep_to_conditions_is_refused(world: World, ignor
         check_conditions(cast(ObjectStore, store), KEY, WHERE)
     assert str(caught.value) == (
         "s3://bucket/lake/.lock: two runs could write this lake at once, as its store does not keep to the conditions of a "
-        f"write ({why}). Use a store, or a newer version of its server, that honours If-None-Match and If-Match, or give another --lake"
+        f"write ({why}). Use a store, or a newer version of its server, that honours If-None-Match and If-Match, or give another "
+        "--lake"
     )
     assert store.held == {}
 
