@@ -12,6 +12,7 @@ from obstore.store import ObjectStore
 
 from lib.lake.lease import Lease, find
 from tests.clocked_store import LOST, REFUSED, Clock, ClockedStore, World
+from tests.suite_parts import examples
 
 KEY, N = "lake/.lock", 2
 who = st.sampled_from(range(N))
@@ -129,5 +130,5 @@ class Leases(RuleBasedStateMachine):
 
 TestLeases = Leases.TestCase
 TestLeases.settings = settings(
-    max_examples=150, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=examples(150), stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -26,6 +26,8 @@ from tests.moto_server import aws, credentials
 from tests.s3_server import BUCKET, S3Server, store_at
 
 __all__ = ["aws", "credentials"]
+# Of these `make test` runs those that are marked quick.
+pytestmark = pytest.mark.thorough
 NOW = datetime(2026, 3, 1, 1, 30, tzinfo=UTC)
 LAKE = f"s3://{BUCKET}/lake"
 LAYOUT = Layout(Address.of(LAKE))
@@ -111,6 +113,7 @@ def text() -> str:
     return storage.read_text(LAYOUT.root / "file")
 
 
+@pytest.mark.quick
 def test_a_run_that_was_suspended_writes_nothing_once_another_one_took_over(server: S3Server) -> None:
     with a_run(server.url, "slow") as slow:
         write(slow)
@@ -184,6 +187,7 @@ def test_some_seconds_of_503_and_lost_answers_end_no_lease(server: S3Server) -> 
     assert (run_at_work(LAYOUT), left_by(LAYOUT), text()) == (None, None, "r1")
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(
     ("header", "why"),
     [
@@ -204,6 +208,7 @@ def test_a_server_that_ignores_conditions_is_refused_and_left_as_it_was(
         assert server.objects == {}
 
 
+@pytest.mark.quick
 def test_the_first_run_asks_the_store_and_later_ones_make_three_requests(server: S3Server) -> None:
     counts = []
     for name in ("r1", "r2"):
