@@ -25,7 +25,7 @@ from uuid import uuid4
 from lib.errors import LakeError
 
 if TYPE_CHECKING:
-    from obstore import ObjectMeta, UpdateVersion
+    from obstore import ObjectMeta, PutResult, UpdateVersion
     from obstore.store import ObjectStore
 
 DURATION_S = 60.0
@@ -289,7 +289,7 @@ def _lost_text(where: str) -> str:
     )
 
 
-def _version(meta: ObjectMeta | UpdateVersion) -> UpdateVersion:
+def _version(meta: ObjectMeta | PutResult) -> UpdateVersion:
     """What a put is made conditional by: stores go by the one or the other."""
     found: UpdateVersion = {}
     if e_tag := meta.get("e_tag"):
