@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from subprocess import TimeoutExpired
+from subprocess import Popen, TimeoutExpired
 from types import FrameType
 from typing import Any
 
@@ -162,7 +162,7 @@ def halt_spark() -> None:
     # What the calls say that are cut off is no news.
     for name in ("py4j", "pyspark"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-    gateway, java = context._gateway, context._jsc
+    java = context._jsc
     # Nor is what its server for accumulators finds: a connection that ends.
     accumulators: Any = context._accumulatorServer
     accumulators.handle_error = lambda *_: None
@@ -175,11 +175,18 @@ def halt_spark() -> None:
     thread = threading.Thread(target=stop, daemon=True)
     thread.start()
     thread.join(timeout=_HALT_S)
-    process = getattr(gateway, "proc", None)
+    process = kill_jvm()
     if process is not None:
-        process.kill()
         with suppress(TimeoutExpired):
             process.wait(timeout=_HALT_S)
+
+
+def kill_jvm() -> Popen[bytes] | None:
+    """Kill the JVM that this process started, if there is one, in the middle of whatever it is at."""
+    process: Popen[bytes] | None = getattr(SparkContext._gateway, "proc", None)
+    if process is not None:
+        process.kill()
+    return process
 
 
 def silence_spark() -> None:

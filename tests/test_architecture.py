@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -147,6 +148,19 @@ def test_what_a_lake_holds_is_opened_by_storage_alone(path: Path) -> None:
         return
     assert not opened & _OF_TABLES
     assert bool(opened) == (name in _NOT_OF_A_LAKE), opened
+
+
+def test_spark_writes_a_table_only_where_it_was_asked_whether_the_lease_is_still_held() -> None:
+    writes = set()
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))) if name_of(path).startswith(("lib/", "jobs/")) else ():
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                assert node.func.attr not in ("saveAsTable", "insertInto", "writeTo"), name_of(path)
+                where = ast.unparse(node.args[-1]) if node.args else ""
+                # A record saves itself into a layout.
+                if node.func.attr == "forPath" or (node.func.attr == "save" and not re.search(r"\blayout$|^\[", where)):
+                    writes.add((path.stem, where.partition("(")[0]))
+    assert writes == {(name, "storage.to_write") for name in ("bronze", "columns", "derived", "merge", "quarantine")}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

@@ -59,7 +59,7 @@ def add_columns(spark: SparkSession, path: Address, rows: DataFrame, tag: str) -
         .mode("append")
         .option("mergeSchema", "true")
         .option("userMetadata", tag)
-        .save(str(path))
+        .save(storage.to_write(path))
     )
 
 
@@ -83,7 +83,7 @@ def widen_columns(
         .mode("overwrite")
         .option("overwriteSchema", "true")
         .option("userMetadata", tag)
-        .save(str(path))
+        .save(storage.to_write(path))
     )
 
 

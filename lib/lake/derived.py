@@ -79,11 +79,11 @@ def has_deletion_vectors(path: Address) -> bool:
 def overwrite(path: Address, rows: DataFrame, tag: str, *, new_columns: bool = False) -> Derived:
     """Write a derived table anew, as a whole; with `new_columns` it takes the columns of the rows and their types, too."""
     if tables.exists(path) and has_deletion_vectors(path):
-        table = DeltaTable.forPath(rows.sparkSession, str(path))
+        table = DeltaTable.forPath(rows.sparkSession, storage.to_write(path))
         # The versions before stay readable, with theirs.
         table.dropFeatureSupport("deletionVectors")
     whole = rows.write.format("delta").mode("overwrite").option("userMetadata", tag).options(**_FOR_EVERY_READER)
-    (whole.option("overwriteSchema", "true") if new_columns else whole).save(str(path))
+    (whole.option("overwriteSchema", "true") if new_columns else whole).save(storage.to_write(path))
     done = tables.newest(path)
     return Derived(done.version, int(done.metrics.get("numOutputRows", 0)), None, None)
 
@@ -146,7 +146,7 @@ def merge_changes(spark: SparkSession, path: Address, changes: DataFrame, *, key
     changes.count()
     with _tagged(spark, tag):
         (
-            DeltaTable.forPath(spark, str(path))
+            DeltaTable.forPath(spark, storage.to_write(path))
             .alias("held")
             .merge(changes.alias("new"), same_key)
             .whenMatchedDelete(is_deleted)

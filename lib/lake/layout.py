@@ -155,7 +155,9 @@ def check_owner(layout: Layout, source: str) -> None:
     """
     known = check_there(layout)
     if known is None:
-        if storage.names(layout.root) - {layout.lock.name, layout.key_file.name}:
+        # The lock's own, and what was asked of a store before it was taken.
+        lock = layout.lock.name
+        if any(name != layout.key_file.name and not name.startswith(lock) for name in storage.names(layout.root)):
             message = f"{layout.root}: the folder is not empty and holds no lake; give another one with --lake"
             raise ConfigError(message)
         return

@@ -92,7 +92,7 @@ class LocalFiles:
             raise
 
     @contextmanager
-    def lease(self, path: str, text: str, patience_s: float) -> Iterator[bool]:
+    def lease(self, path: str, text: str, patience_s: float, where: str) -> Iterator[bool]:
         """The kernel's lock on a file, which ends with the process. The text is what the file holds meanwhile."""
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         with Path(path).open("a+", encoding="utf-8") as file:
@@ -107,11 +107,14 @@ class LocalFiles:
             finally:
                 file.truncate(0)
 
-    def lease_text(self, path: str) -> str:
+    def lease_text(self, path: str, where: str) -> str:
         """What the file holds."""
         return Path(path).read_text("utf-8") if Path(path).exists() else ""
 
-    def is_leased(self, path: str) -> bool:
+    def lease_ends_at(self, path: str, where: str) -> None:
+        """Nothing: it ends when its process does."""
+
+    def is_leased(self, path: str, where: str) -> bool:
         """Whether the file is locked."""
         if not Path(path).exists():
             return False

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from platform import node
 
-from lib.errors import LakeError
+from lib.errors import LakeError, PagelakeError
 from lib.lake import storage
 from lib.lake.layout import Layout
 from lib.lake.storage import Address
@@ -55,13 +56,15 @@ def training(layout: Layout, version: str, now: datetime) -> Iterator[None]:
 
 @contextmanager
 def _alone(layout: Layout, lock: Address, who: str, now: datetime, so_far: str) -> Iterator[None]:
-    text = f"{who} (process {os.getpid()}, since {now:%Y-%m-%d %H:%M:%S} UTC)\n"
+    text = f"{who} (process {os.getpid()} on {node() or 'an unnamed host'}, since {now:%Y-%m-%d %H:%M:%S} UTC)\n"
     with storage.lease(lock, text, patience_s=_AN_INSTANT_S) as is_mine:
         if not is_mine:
             other = storage.lease_text(lock).strip() or f"another {who.partition(' ')[0]}"
             message = (
                 f"{layout.root}: {other} is at work on this lake. {so_far}; wait until it has ended, and start again"
             )
+            if ends_at := storage.lease_ends_at(lock):
+                message += f". If it was killed, its lease ends at {ends_at:%H:%M:%S} UTC"
             raise LakeError(message)
         yield
 
@@ -75,6 +78,6 @@ def alerting(layout: Layout, *, patience_s: float) -> Iterator[bool]:
     with ExitStack() as held:
         try:
             is_mine = held.enter_context(storage.lease(layout.alerts_lock, "", patience_s=patience_s))
-        except OSError:
+        except (OSError, PagelakeError):
             is_mine = True
         yield is_mine

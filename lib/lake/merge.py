@@ -9,7 +9,7 @@ from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lib.lake import tables
+from lib.lake import storage, tables
 from lib.lake.change import is_written
 from lib.lake.storage import Address
 
@@ -70,7 +70,7 @@ def merge(
         first = rows.withColumns(
             {"_run_id": run_id, "_first_seen_at": at, "_changed_at": at, "_deleted_at": F.lit(None).cast("timestamp")}
         )
-        first.write.format("delta").option("userMetadata", clock.run_id).save(str(path))
+        first.write.format("delta").option("userMetadata", clock.run_id).save(storage.to_write(path))
         made = tables.newest(path)
         return Merged(made.version, int(made.metrics.get("numOutputRows", 0)), 0, 0)
     held = spark.read.format("delta").load(str(path))
@@ -88,7 +88,7 @@ def merge(
     stamps = {"_run_id": run_id, "_changed_at": at}
     since = F.col(f"new.{DELETED_SINCE}") if DELETED_SINCE in rows.columns else F.lit(None)
     (
-        DeltaTable.forPath(spark, str(path))
+        DeltaTable.forPath(spark, storage.to_write(path))
         .alias("held")
         .merge(source.alias("new"), _same_key(key))
         .whenMatchedUpdate(F.col("new._is_deleted"), {**stamps, "_deleted_at": at})
@@ -145,6 +145,6 @@ def replace_rows(spark: SparkSession, new: Address, old: Address, tag: str) -> M
     """Put the rows and the columns of one table in the place of another's, in one commit. Its earlier versions stay readable."""
     rows = spark.read.format("delta").load(str(new))
     whole = rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
-    whole.option("userMetadata", tag).save(str(old))
+    whole.option("userMetadata", tag).save(storage.to_write(old))
     after = tables.newest(old)
     return Merged(after.version, int(after.metrics.get("numOutputRows", 0)), 0, 0)

@@ -7,12 +7,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lib.files import content_type
-from lib.lake.lease import Lease, said
+from lib.lake.conditions import check_conditions
+from lib.lake.lease import DURATION_S, Lease, find
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
@@ -20,13 +21,17 @@ if TYPE_CHECKING:
 
 # A reader who finds it finds all that it links to.
 _LAST = "index.html"
+# Between two looks at a lease that another one holds.
+_LOOK_S = 0.25
 
 
 class Objects:
     """The objects of one store. `lib.lake.storage` says what each method does.
 
-    `table_options` gives what delta-rs needs beside a URI to open a table in the same store.
+    `table_options` gives what delta-rs needs beside a URI to open a table in the same store. A lease in it lasts for `lease_s`.
     """
+
+    lease_s = DURATION_S
 
     def __init__(self, store: ObjectStore, table_options: Callable[[], dict[str, str]] | None = None) -> None:
         self._store, self._table_options = store, table_options
@@ -106,28 +111,42 @@ class Objects:
         shutil.rmtree(folder)
 
     @contextmanager
-    def lease(self, path: str, text: str, patience_s: float) -> Iterator[bool]:
-        """A lease that a thread renews."""
+    def lease(self, path: str, text: str, patience_s: float, where: str) -> Iterator[bool]:
+        """A lease that a thread renews. Whether the store keeps writers apart at all is asked before the first one."""
         deadline = time.monotonic() + patience_s
-        mine = Lease(self._store, _key(path), text)
+        mine = Lease(self._store, _key(path), text, where=where, duration_s=self.lease_s)
         with _as_os_errors(path):
-            while not (is_mine := mine.take()) and time.monotonic() < deadline:
-                time.sleep(0.1)
+            while True:
+                found = find(self._store, _key(path), where)
+                if found.version is None:
+                    check_conditions(self._store, _key(path), where)
+                if (is_mine := mine.take(found)) or time.monotonic() >= deadline:
+                    break
+                time.sleep(_LOOK_S)
+        if not is_mine:
+            yield False
+            return
+        mine.keep()
         try:
-            yield is_mine
+            yield True
         finally:
-            if is_mine:
-                mine.give_back()
+            mine.give_back()
 
-    def lease_text(self, path: str) -> str:
+    def lease_text(self, path: str, where: str) -> str:
         """What the lease says."""
         with _as_os_errors(path):
-            return said(self._store, _key(path))[0].text
+            return find(self._store, _key(path), where).said.text
 
-    def is_leased(self, path: str) -> bool:
-        """Whether the lease has not ended."""
+    def lease_ends_at(self, path: str, where: str) -> datetime | None:
+        """When the store says that it ends, by its own clock."""
         with _as_os_errors(path):
-            return said(self._store, _key(path))[0].until > time.time()
+            found = find(self._store, _key(path), where)
+        return found.ends_at if found.said.holder else None
+
+    def is_leased(self, path: str, where: str) -> bool:
+        """Whether the lease has not ended: by this machine's clock, as who only looks writes nothing to ask the store's."""
+        ends_at = self.lease_ends_at(path, where)
+        return ends_at is not None and ends_at > datetime.now(UTC)
 
     def _below(self, path: str) -> list[ObjectMeta]:
         return [one for some in self._store.list(_key(path)) for one in some]

@@ -18,7 +18,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lib.config import check_run_id
-from lib.lake import records, tables
+from lib.lake import records, storage, tables
 from lib.lake.columns import add_columns, held_columns
 from lib.lake.layout import Layout
 from lib.lake.merge import Clock
@@ -67,7 +67,7 @@ def write_quarantine(
         }
     )
     if not tables.exists(layout.quarantine):
-        whole.write.format("delta").partitionBy("run_id").save(str(layout.quarantine))
+        whole.write.format("delta").partitionBy("run_id").save(storage.to_write(layout.quarantine))
         return
     if "part" not in (held_columns(layout.quarantine) or {}):
         # Made by an earlier version, which had no parts.
@@ -75,7 +75,7 @@ def write_quarantine(
     others = (F.col("held.run_id") == clock.run_id) & F.col("held.table").isin(list(read))
     content: dict[str, str | Column] = {name: f"new.{name}" for name in whole.columns}
     merge = (
-        DeltaTable.forPath(spark, str(layout.quarantine))
+        DeltaTable.forPath(spark, storage.to_write(layout.quarantine))
         .alias("held")
         .merge(whole.alias("new"), f"{_SAME_PLACE} AND held.run_id = '{check_run_id(clock.run_id)}'")
         .whenMatchedUpdate("held.reason <> new.reason OR NOT (held.row <=> new.row)", content)
@@ -107,7 +107,7 @@ def resolve(
     known = found.join(held.select("table", "key_hash").distinct(), on=["table", "key_hash"], how="left_semi")
     same = (F.col("held.table") == F.col("new.table")) & (F.col("held.key_hash") == F.col("new.key_hash"))
     (
-        DeltaTable.forPath(spark, str(layout.quarantine))
+        DeltaTable.forPath(spark, storage.to_write(layout.quarantine))
         .alias("held")
         .merge(known.alias("new"), same & earlier)
         .whenMatchedUpdate(set=_resolved(F.col("new.resolution"), clock, by))
@@ -129,9 +129,9 @@ def replace_quarantine(spark: SparkSession, new: Layout, old: Layout, names: Seq
         listed = ", ".join(f"'{name}'" for name in names)
         rows = spark.read.format("delta").load(str(new.quarantine)).where(theirs)
         write = rows.write.format("delta").mode("overwrite").partitionBy("run_id").option("mergeSchema", "true")
-        write.option("replaceWhere", f"table IN ({listed})").save(str(old.quarantine))
+        write.option("replaceWhere", f"table IN ({listed})").save(storage.to_write(old.quarantine))
     elif tables.exists(old.quarantine):
-        DeltaTable.forPath(spark, str(old.quarantine)).delete(theirs)
+        DeltaTable.forPath(spark, storage.to_write(old.quarantine)).delete(theirs)
 
 
 def quarantined(spark: SparkSession, layout: Layout, table: str, run_id: str) -> DataFrame | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder, write_deltalake
 
+from lib.lake.lease import check_held
 from lib.lake.local_files import LocalFiles
 from lib.lake.objects import Objects
 from lib.stores import kind_of
@@ -115,6 +116,7 @@ def mode(at: Address) -> int | None:
 
 def replace_text(at: Address, text: str, *, is_secret: bool = False) -> None:
     """Write a file as a whole: readers see the old one or the new one. A secret is for its owner alone, where there are owners."""
+    check_held()
     _store(at.store).replace(at.path, text, is_secret=is_secret)
 
 
@@ -143,11 +145,13 @@ def remove(folder: Address, aside: Address | None = None) -> None:
 
     On a file system it is first moved `aside`, if that is given, so that no reader finds half of it.
     """
+    check_held()
     _store(folder.store).remove(folder.path, "" if aside is None else aside.path)
 
 
 def remove_older(folder: Address, before: datetime) -> None:
     """Remove what is in a folder and was last changed before that time."""
+    check_held()
     _store(folder.store).remove_older(folder.path, before)
 
 
@@ -165,6 +169,7 @@ def move_in(folder: Path, at: Address) -> None:
     Raises:
         OSError: FileExistsError where something is there already. Nothing was changed then.
     """
+    check_held()
     _store(at.store).move_in(folder, at.path)
 
 
@@ -172,18 +177,30 @@ def move_in(folder: Path, at: Address) -> None:
 def lease(at: Address, text: str, *, patience_s: float) -> Iterator[bool]:
     """Hold the lease at an address meanwhile; `text` tells others whose it is. False: another one held it for all of `patience_s`.
 
-    It ends with the process, however that ends: on this machine at once, in an object store a minute later.
+    It ends with the process, however that ends: on this machine at once, in an object store a minute later. There a process that
+    loses its lease ends by that, and writes nothing more before.
 
     Raises:
         OSError: the store cannot be written.
+        ConfigError: the store does not keep writers apart.
+        LakeError: there is something else than a lease.
     """
-    with _store(at.store).lease(at.path, text, patience_s) as is_mine:
+    with _store(at.store).lease(at.path, text, patience_s, str(at)) as is_mine:
         yield is_mine
 
 
 def lease_text(at: Address) -> str:
-    """Who holds the lease, or held it last and never gave it back; nothing where it was given back."""
-    return _store(at.store).lease_text(at.path)
+    """Who holds the lease, or held it last and never gave it back; nothing where it was given back.
+
+    Raises:
+        LakeError: there is something else than a lease.
+    """
+    return _store(at.store).lease_text(at.path, str(at))
+
+
+def lease_ends_at(at: Address) -> datetime | None:
+    """When a lease that was not given back ends, unless its holder renews it; None where it ends with its process."""
+    return _store(at.store).lease_ends_at(at.path, str(at))
 
 
 def is_leased(at: Address) -> bool:
@@ -191,7 +208,13 @@ def is_leased(at: Address) -> bool:
 
     On this machine it looks by taking it for an instant, for which another one should wait.
     """
-    return _store(at.store).is_leased(at.path)
+    return _store(at.store).is_leased(at.path, str(at))
+
+
+def to_write(at: Address) -> str:
+    """The text of an address for Spark, which is about to write a table there: all that it writes is asked for by this."""
+    check_held()
+    return str(at)
 
 
 def is_table(at: Address) -> bool:
@@ -210,6 +233,7 @@ def table(at: Address, version: int | None = None) -> DeltaTable:
 
 def create_table(at: Address, schema: pa.Schema, configuration: dict[str, str]) -> DeltaTable:
     """The table, made if it is not there."""
+    check_held()
     return DeltaTable.create(
         str(at), schema, mode="ignore", configuration=dict(configuration), storage_options=_store(at.store).options
     )
@@ -217,16 +241,19 @@ def create_table(at: Address, schema: pa.Schema, configuration: dict[str, str]) 
 
 def append_rows(to: DeltaTable, rows: pa.Table | pa.RecordBatchReader) -> None:
     """Add rows in one commit, and with them the columns that the table lacks."""
+    check_held()
     write_deltalake(to, rows, mode="append", schema_mode="merge")
 
 
 def replace_rows(to: DeltaTable, rows: pa.Table, which: str) -> None:
     """Put rows in the place of those for which the SQL condition `which` holds, in one commit."""
+    check_held()
     write_deltalake(to, rows, mode="overwrite", predicate=which, schema_mode="merge")
 
 
 def delete_rows(of: DeltaTable, which: str) -> None:
     """Delete the rows for which an SQL condition holds, in one commit."""
+    check_held()
     of.delete(which)
 
 

@@ -67,7 +67,7 @@ def land(pages: DataFrame, at: Address) -> None:
     """Write one wave of pages: one Spark job, one commit. This is the one action that fetches."""
     # A lake made by an earlier version may lack a column.
     write = pages.write.format("delta").mode("append").option("mergeSchema", "true")
-    write.partitionBy("run_id", "table").save(str(at))
+    write.partitionBy("run_id", "table").save(storage.to_write(at))
 
 
 def landed_pages(spark: SparkSession, at: Address, run_id: str, *, reread: bool) -> DataFrame:

@@ -260,7 +260,9 @@ def test_a_second_run_of_one_lake_says_that_the_first_is_at_work_and_touches_not
     thread.start()
     held.wait()
     try:
-        with pytest.raises(LakeError, match=r"run the-first \(process \d+, since 2026-01-01 08:00:00 UTC\) is at work"):
+        with pytest.raises(
+            LakeError, match=r"run the-first \(process \d+ on \S+, since 2026-01-01 08:00:00 UTC\) is at work"
+        ):
             things.run({"id": 1, "name": "b"})
     finally:
         done.set()
