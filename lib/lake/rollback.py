@@ -65,6 +65,8 @@ def _check_readable(layout: Layout, publication: Publication) -> None:
         unchanged = f"publication {publication.publication_id} was not made current again, and nothing was changed"
         try:
             rows = _count(storage.table(layout.root / table.path, table.version))
+        except StoreError:
+            raise
         except (DeltaError, pa.ArrowException, OSError) as error:
             message = f"{where} cannot be read any more; {unchanged}. Delta says: {str(error).splitlines()[0][:300]}"
             raise LakeError(message) from error
