@@ -19,7 +19,7 @@ from jobs import cli
 from lib.errors import PagelakeError
 from lib.logs import BAD, is_for_people, terminal
 from lib.reporting.traced import told, traced
-from lib.stores.failing import store_error
+from lib.stores.trouble import store_error
 
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM

@@ -21,7 +21,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 # Of this connection alone; the proxy has its own.
 _HOP = {"connection", "keep-alive", "expect", "transfer-encoding", "content-length"}
-_ERROR = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{text}</Message><RequestId>1</RequestId></Error>'
+_XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
+_ERROR = _XML + "<Error><Code>{code}</Code><Message>{text}</Message><RequestId>1</RequestId></Error>"
 
 
 class Harm(Enum):
@@ -228,5 +229,5 @@ class _Handler(BaseHTTPRequestHandler):
         with suppress(OSError, ValueError):
             super().finish()
 
-    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the name is that of the base class
+    def log_message(self, format: str, *arguments: object) -> None:
         pass

@@ -17,9 +17,11 @@ _OPENERS = ("lib/lake/read.py", "lib/lake/without_spark.py", "lib/failpoints.py"
 # Who opens what a lake holds.
 _STORAGE = {
     "lib/lake/storage.py",
+    "lib/lake/delta_tables.py",
     "lib/lake/local_files.py",
     "lib/lake/objects.py",
     "lib/lake/lease.py",
+    "lib/stores/s3.py",
     "lib/files.py",
 }
 # Who opens other files, all of this machine.
@@ -40,6 +42,7 @@ _NOT_OF_A_LAKE = {
     "lib/quality/suites.py": "expectations/",
     "lib/quality/trial.py": "docs that are thrown away, expectations/",
     "lib/quality/validate.py": "docs in the making",
+    "lib/stores/jars.py": "the jars of the set-up",
     "lib/reporting/kept_page.py": "docs in the making",
     "lib/reporting/mirror.py": "the copy of the site, which is in no lake",
     "lib/reporting/pages.py": "names the folder of the set-up's assets, and opens nothing",
@@ -66,14 +69,15 @@ _OF_TABLES = {"deltalake.DeltaTable", "deltalake.QueryBuilder", "deltalake.write
 # Functions of os that touch no file.
 _OF_OS = {"cpu_count", "environ", "environ.get", "environ.update", "getpid", "getuid", "kill", "path.join"}
 # What a package of lib may import of lib: those on the floors below its own. Packages of one floor are joined by a job.
-_GROUND = {"config", "console", "errors", "failpoints", "files", "jvm_says", "logs", "session"}
+_GROUND = {"config", "console", "errors", "failpoints", "files", "jvm_says", "logs", "session", "stores"}
 _FIRST = {"lake", "source", "tables"} | _GROUND
 _SECOND = {"gold", "landing", "observe", "quality", "recommend"} | _FIRST
 ALLOWED = {
     "errors": set(),
     "files": set(),
     "config": {"errors"},
-    "session": {"config", "errors", "jvm_says"},
+    "stores": {"errors"},
+    "session": {"config", "errors", "jvm_says", "stores"},
     "jvm_says": {"logs"},
     "console": {"logs"},
     "failpoints": set(),

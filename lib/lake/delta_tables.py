@@ -18,7 +18,7 @@ from deltalake import CommitProperties, DeltaTable, QueryBuilder, write_deltalak
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from lib.lake.objects import Objects
-from lib.stores.failing import is_cut_off, store_error
+from lib.stores.trouble import is_cut_off, store_error
 
 T = TypeVar("T")
 Rows = pa.Table | pa.RecordBatchReader
@@ -86,7 +86,8 @@ class DeltaTables:
         if self._held(at, None, options) is not None:
             return self.table(at, None)
         made = steadily(
-            lambda: DeltaTable.create(at, schema, mode="ignore", configuration=configuration, storage_options=options), at
+            lambda: DeltaTable.create(at, schema, mode="ignore", configuration=configuration, storage_options=options),
+            at,
         )
         assert made is not None
         return self._keep(at, None, made, options)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lib.files import content_type
 from lib.lake.lease import Lease, said
-from lib.stores.failing import store_error
+from lib.stores.trouble import store_error
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
@@ -103,7 +103,9 @@ class Objects:
         written = [file for file in folder.rglob("*") if file.is_file()]
         with self._as_os_errors(path):
             for file in sorted(written, key=lambda file: (file == folder / _LAST, file)):
-                self._store.put(f"{_key(path)}/{file.relative_to(folder).as_posix()}", file, attributes=_shown_as(file.name))
+                self._store.put(
+                    f"{_key(path)}/{file.relative_to(folder).as_posix()}", file, attributes=_shown_as(file.name)
+                )
         shutil.rmtree(folder)
 
     @contextmanager
@@ -135,7 +137,7 @@ class Objects:
 
     @contextmanager
     def _as_os_errors(self, path: str) -> Iterator[None]:
-        """What a store says goes on as an OSError, as that of a file system does, in a sentence. FileNotFoundError is one already."""
+        """What a store says goes on as an OSError, in a sentence. FileNotFoundError is one already."""
         from obstore.exceptions import BaseError
 
         where = f"{self._name}{path}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from deltalake.exceptions import DeltaError
 
-from lib.errors import ConfigError, LakeError
+from lib.errors import ConfigError, LakeError, StoreError
 from lib.lake import storage
 from lib.lake.layout import Layout
 from lib.lake.publications import Publication, all_publications

@@ -18,7 +18,7 @@ from lib.lake.states import RunState, TableState
 from lib.logs import WARNED
 from lib.observe.measure import Work
 from lib.reporting.observe import Watch, observe
-from lib.stores.failing import store_error
+from lib.stores.trouble import store_error
 
 
 @contextmanager
@@ -88,7 +88,7 @@ def _reason(error: BaseException) -> BaseException:
             return before
         before = before.__context__
     # What Spark says of a store is a page long.
-    return store_error(error) or error
+    return error if isinstance(error, PagelakeError) else store_error(error) or error
 
 
 def _status(reason: BaseException) -> tuple[int, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from lib.stores.failing import ANSWER_S, BACKOFF, CONNECT_S, PATIENCE, RETRIES, no_credentials
+from lib.stores.trouble import ANSWER_S, BACKOFF, CONNECT_S, PATIENCE, RETRIES, no_credentials
 
 if TYPE_CHECKING:
     from boto3 import Session
@@ -20,8 +20,8 @@ _REGION = "us-east-1"
 _CREDENTIALS = "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
 
 
-# Hadoop asks again in two layers, its own and the SDK's: so often that a store that asks for patience gets half a minute, and one that
-# is gone is said within a minute. Left alone, it would ask one that says SlowDown for hours.
+# Hadoop asks again in two layers, its own and the SDK's: so often that a store that asks for patience gets half a minute, and one
+# that is gone is said within a minute. Left alone, it would ask one that says SlowDown for hours.
 _PATIENCE = {
     "connection.establish.timeout": f"{CONNECT_S}s",
     "connection.timeout": f"{ANSWER_S}s",

@@ -25,17 +25,24 @@ _DRAWN = re.compile(r"(?:\x1b\[\d+m|↳|\s)+")
 _JAVA_ADDRESS = re.compile(r"s3a?://[A-Za-z0-9._-]+(?:/[A-Za-z0-9._=+-]+)*")
 _STATUS = re.compile(r"status code:? (\d{3}) |\(Service: [A-Za-z0-9]+, Status Code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w+)</Code>|AWSS3IOException: .*?:(\w+): ")
-_NO_CREDENTIALS = ("get_credentials", "Unable to load credentials", "No AWS Credentials provided", "NoAuthWithAWSException")
+_NO_CREDENTIALS = (
+    "Unable to load credentials",
+    "No AWS Credentials provided",
+    "NoAuthWithAWSException",
+)
 _OF_A_STORE = re.compile(
     r"Generic (?:S3|GCS|MicrosoftAzure) error|Error performing [A-Z]+ http|necessary privileges|valid authentication credentials"
-    r"|software\.amazon\.awssdk|org\.apache\.hadoop\.fs\.s3a|get_credentials"
+    r"|(?:software\.amazon\.awssdk|org\.apache\.hadoop\.fs\.s3a)[\w.]*\.\w+(?:Exception|Error)\b"
 )
 # Said once more, the request may succeed: it or its answer was cut off, and who sent it did not send it again.
-_CUT_OFF = re.compile(r"HTTP error|error sending request|body error|error decoding response body|connection (?:closed|reset)", re.IGNORECASE)
+_CUT_OFF = re.compile(
+    r"HTTP error|error sending request|body error|error decoding response body|connection (?:closed|reset)",
+    re.IGNORECASE,
+)
 
 
 def store_error(error: BaseException, where: str = "") -> StoreError | None:
-    """The sentence on an error that a store brought about; None where it is another one. `where` is the address that was asked for."""
+    """The sentence on an error that a store brought about; None where it is another one. `where` is what was asked for."""
     for one in _chain(error):
         if isinstance(one, StoreError):
             return one
@@ -53,7 +60,9 @@ def store_error(error: BaseException, where: str = "") -> StoreError | None:
     if any(sign in text for sign in _NO_CREDENTIALS):
         return no_credentials(at)
     if code == "NoSuchBucket" or (status == "404" and "list request" in text):
-        return StoreError(f"{at}: the store has no {store} (404 NoSuchBucket); make it, or give another address with --lake")
+        return StoreError(
+            f"{at}: the store has no {store} (404 NoSuchBucket); make it, or give another address with --lake"
+        )
     if status in ("401", "403"):
         return StoreError(
             f"{at}: the store refuses the credentials that are used ({said}); let them list, read, write and delete there, or use "
@@ -63,8 +72,8 @@ def store_error(error: BaseException, where: str = "") -> StoreError | None:
         return StoreError(f"{at}: the bucket is in another region (301); name it by AWS_REGION or in the profile")
     why = said or "no answer, or its connection was cut off"
     return StoreError(
-        f"{at}: the store failed ({why}) each time that it was asked; when it answers, run the same command again, or with --resume "
-        "to go on with a run"
+        f"{at}: the store failed ({why}) each time that it was asked; when it answers, run the same command again, or with "
+        "--resume to go on with a run"
     )
 
 
