@@ -193,8 +193,8 @@ def lake_record(layout: Layout) -> LakeRecord | None:
         raise
     except OSError as error:
         message = (
-            f"{layout.lake_json}: cannot be read ({error.strerror or error}), so nothing is known of the lake; let this user read it, "
-            "and start again"
+            f"{layout.lake_json}: cannot be read ({error.strerror or error}), so nothing is known of the lake; let this user read "
+            "it, and start again"
         )
         raise ConfigError(message) from error
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):

@@ -1,4 +1,4 @@
-"""Whole runs into a store that fails at one step after the other: each says so, and in the end the tables are those of a good run."""
+"""Whole runs into a store that fails at one step after the other: each says so, and in the end the tables are right."""
 
 from __future__ import annotations
 

@@ -216,7 +216,7 @@ def test_a_store_that_does_not_answer_is_not_a_damaged_lake(proxy: StoreProxy, l
 
 def test_a_lake_json_that_cannot_be_opened_is_not_a_damaged_one(tmp_path: Any) -> None:
     (tmp_path / "lake.json").mkdir()
-    said = r"lake\.json: cannot be read \(Is a directory\), so nothing is known of the lake; let this user read it, and start again$"
+    said = r"lake\.json: cannot be read \(Is a directory\), so nothing is known of the lake; let this user read it"
     with pytest.raises(ConfigError, match=said):
         check_owner(Layout(at(tmp_path)), "shop")
 
