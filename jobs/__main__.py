@@ -19,6 +19,7 @@ from jobs import cli
 from lib.errors import PagelakeError
 from lib.logs import BAD, is_for_people, terminal
 from lib.reporting.traced import told, traced
+from lib.stores.trouble import store_error
 
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
@@ -49,6 +50,9 @@ def main(arguments: Sequence[str]) -> int:
     except click.Abort as error:  # what click makes of Ctrl-C, and of an input that ends
         return INTERRUPTED if isinstance(error.__cause__, KeyboardInterrupt) else 1
     except Exception as error:  # noqa: BLE001 - the one place where the unforeseen becomes an exit status
+        if said := store_error(error):
+            _explain(error, f"{said}", arguments, said.exit_status)
+            return said.exit_status
         hint = "" if _wants_traceback(arguments) else " (run with --verbose for the traceback)"
         _explain(error, f"{told(error)}{hint}", arguments, 1)
         return 1

@@ -63,5 +63,13 @@ class LakeError(PagelakeError):
     """The lake is in a state that Pagelake does not understand or could not write."""
 
 
+class StoreError(LakeError, OSError):
+    """The object store of a lake refuses, is not there, or has no answer. It is an OSError, as a failure of a file system is."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the sentence, and no traceback."""
+        return [str(self)]
+
+
 class ExportError(PagelakeError):
     """A sink did not take the metrics of a run, or MLflow a training: it becomes a line of the log."""

@@ -18,6 +18,7 @@ _OPENERS = ("lib/lake/read.py", "lib/lake/without_spark.py", "lib/failpoints.py"
 # Who opens what a lake holds.
 _STORAGE = {
     "lib/lake/storage.py",
+    "lib/lake/delta_tables.py",
     "lib/lake/local_files.py",
     "lib/lake/objects.py",
     "lib/lake/lease.py",

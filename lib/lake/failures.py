@@ -47,7 +47,8 @@ def add_many(layout: Layout, rows: DataFrame) -> None:
 
     They go through the driver, `FEW` of them at a time: a table that two engines write is not safe in an object store.
     """
-    records.append_batches(layout.failures, SCHEMA, _batches(rows.select(*SCHEMA.names).orderBy(*ORDER)))
+    ordered = rows.select(*SCHEMA.names).orderBy(*ORDER)
+    records.append_batches(layout.failures, SCHEMA, lambda: _batches(ordered))
 
 
 def _batches(rows: DataFrame) -> Iterator[pa.RecordBatch]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lib.config import KEY_SECRET
-from lib.errors import ConfigError
+from lib.errors import ConfigError, StoreError
 from lib.lake import storage
 from lib.lake.place import address_of
 from lib.lake.secret import check_of, checked_secret, secret_in
@@ -181,7 +181,8 @@ def lake_record(layout: Layout) -> LakeRecord | None:
     """What the lake says of itself, None where there is no `lake.json`. Asked before anything else of a lake is read.
 
     Raises:
-        ConfigError: it cannot be read, or the lake's format is not the one that this version reads and writes.
+        ConfigError: it is damaged or may not be read, or the lake's format is not the one that this version reads and writes.
+        StoreError: the store refuses it, is not there, or has no answer.
     """
     try:
         known = json.loads(storage.read_text(layout.lake_json))
@@ -190,7 +191,15 @@ def lake_record(layout: Layout) -> LakeRecord | None:
         is_fit = is_fit and isinstance(check, str | None)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except StoreError:
+        raise
+    except OSError as error:
+        message = (
+            f"{layout.lake_json}: cannot be read ({error.strerror or error}), so nothing is known of the lake; let this user read "
+            "it, and start again"
+        )
+        raise ConfigError(message) from error
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         is_fit = False
     if not is_fit:
         message = (

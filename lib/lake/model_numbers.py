@@ -51,7 +51,7 @@ def save_numbers(layout: Layout, version: str, items: pa.Array, numbers: NDArray
                 schema=schema,
             )
 
-    records.append_batches(layout.model_numbers, schema, batches())
+    records.append_batches(layout.model_numbers, schema, batches)
     return numbers.size, _hash_of(items, numbers)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from lib.files import content_type
 from lib.lake.conditions import check_conditions
 from lib.lake.lease import DURATION_S, Lease, find
+from lib.stores.trouble import store_error
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
@@ -28,13 +29,16 @@ _LOOK_S = 0.25
 class Objects:
     """The objects of one store. `lib.lake.storage` says what each method does.
 
-    `table_options` gives what delta-rs needs beside a URI to open a table in the same store. A lease in it lasts for `lease_s`.
+    `table_options` gives what delta-rs needs beside a URI to open a table in the same store; `name` is what the store is called. A
+    lease in it lasts for `lease_s`.
     """
 
     lease_s = DURATION_S
 
-    def __init__(self, store: ObjectStore, table_options: Callable[[], dict[str, str]] | None = None) -> None:
-        self._store, self._table_options = store, table_options
+    def __init__(
+        self, store: ObjectStore, table_options: Callable[[], dict[str, str]] | None = None, name: str = ""
+    ) -> None:
+        self._store, self._table_options, self._name = store, table_options, name
 
     @property
     def options(self) -> dict[str, str] | None:
@@ -43,7 +47,7 @@ class Objects:
 
     def read(self, path: str) -> bytes:
         """What an object holds."""
-        with _as_os_errors(path):
+        with self._as_os_errors(path):
             return self._store.get(_key(path)).bytes().to_bytes()
 
     def mode(self, path: str) -> None:
@@ -51,13 +55,13 @@ class Objects:
 
     def replace(self, path: str, text: str, *, is_secret: bool) -> None:
         """Write an object."""
-        with _as_os_errors(path):
+        with self._as_os_errors(path):
             self._store.put(_key(path), text.encode("utf-8"), attributes=_shown_as(path))
 
     def is_file(self, path: str) -> bool:
         """Whether there is an object of that name."""
         try:
-            with _as_os_errors(path):
+            with self._as_os_errors(path):
                 self._store.head(_key(path))
         except FileNotFoundError:
             return False
@@ -65,31 +69,31 @@ class Objects:
 
     def is_folder(self, path: str) -> bool:
         """Whether an object's name begins so."""
-        with _as_os_errors(path):
+        with self._as_os_errors(path):
             return any(True for _ in self._store.list(_key(path), chunk_size=1))
 
     def names(self, path: str) -> set[str]:
         """The next part of all names that begin so."""
-        with _as_os_errors(path):
+        with self._as_os_errors(path):
             found = self._store.list_with_delimiter(_key(path))
         keys = [*found["common_prefixes"], *(one["path"] for one in found["objects"])]
         return {key.rstrip("/").rpartition("/")[2] for key in keys}
 
     def files(self, path: str) -> dict[str, int]:
         """The objects whose names begin so, with their sizes."""
-        with _as_os_errors(path):
+        with self._as_os_errors(path):
             return {one["path"][len(_key(path)) + 1 :]: one["size"] for one in self._below(path)}
 
     def remove(self, path: str, aside: str) -> None:
         """Delete them all, first the one that leads to the others."""
-        with _as_os_errors(path):
+        with self._as_os_errors(path):
             keys = [one["path"] for one in self._below(path)]
             for key in sorted(keys, key=lambda key: key != f"{_key(path)}/{_LAST}"):
                 self._store.delete(key)
 
     def remove_older(self, path: str, before: datetime) -> None:
         """Delete those that are older."""
-        with _as_os_errors(path):
+        with self._as_os_errors(path):
             for one in self._below(path):
                 if one["last_modified"] < before:
                     self._store.delete(one["path"])
@@ -103,7 +107,7 @@ class Objects:
         if self.is_folder(path):
             raise FileExistsError(path)
         written = [file for file in folder.rglob("*") if file.is_file()]
-        with _as_os_errors(path):
+        with self._as_os_errors(path):
             for file in sorted(written, key=lambda file: (file == folder / _LAST, file)):
                 self._store.put(
                     f"{_key(path)}/{file.relative_to(folder).as_posix()}", file, attributes=_shown_as(file.name)
@@ -115,7 +119,7 @@ class Objects:
         """A lease that a thread renews. Whether the store keeps writers apart at all is asked before the first one."""
         deadline = time.monotonic() + patience_s
         mine = Lease(self._store, _key(path), text, where=where, duration_s=self.lease_s)
-        with _as_os_errors(path):
+        with self._as_os_errors(path):
             while True:
                 found = find(self._store, _key(path), where)
                 if found.version is None:
@@ -134,12 +138,12 @@ class Objects:
 
     def lease_text(self, path: str, where: str) -> str:
         """What the lease says."""
-        with _as_os_errors(path):
+        with self._as_os_errors(path):
             return find(self._store, _key(path), where).said.text
 
     def lease_ends_at(self, path: str, where: str) -> datetime | None:
         """When the store says that it ends, by its own clock."""
-        with _as_os_errors(path):
+        with self._as_os_errors(path):
             found = find(self._store, _key(path), where)
         return found.ends_at if found.said.holder else None
 
@@ -151,6 +155,23 @@ class Objects:
     def _below(self, path: str) -> list[ObjectMeta]:
         return [one for some in self._store.list(_key(path)) for one in some]
 
+    @contextmanager
+    def _as_os_errors(self, path: str) -> Iterator[None]:
+        """What a store says goes on as an OSError, in a sentence. FileNotFoundError is one already."""
+        from obstore.exceptions import BaseError
+
+        where = f"{self._name}{path}"
+        try:
+            yield
+        except FileNotFoundError as error:
+            # An object is not there either where there is no bucket.
+            if "NoSuchBucket" in str(error) and (said := store_error(error, where)):
+                raise said from error
+            raise
+        except BaseError as error:
+            message = f"{where}: {str(error).splitlines()[0]}"
+            raise store_error(error, where) or OSError(message) from error
+
 
 def _shown_as(name: str) -> dict[str, str]:
     """What a browser takes the object for: the site may be served from the store."""
@@ -159,15 +180,3 @@ def _shown_as(name: str) -> dict[str, str]:
 
 def _key(path: str) -> str:
     return path.strip("/")
-
-
-@contextmanager
-def _as_os_errors(path: str) -> Iterator[None]:
-    """What a store says goes on as an OSError, as that of a file system does. FileNotFoundError is one already."""
-    from obstore.exceptions import BaseError
-
-    try:
-        yield
-    except BaseError as error:
-        message = f"{path}: {str(error).splitlines()[0]}"
-        raise OSError(message) from error

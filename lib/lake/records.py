@@ -6,7 +6,7 @@ docs/adr/0003-ops-tables-by-delta-rs.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -38,18 +38,21 @@ def make(path: Address, schema: pa.Schema) -> DeltaTable:
 
 def append(path: Address, schema: pa.Schema, records: Sequence[Record]) -> None:
     """Add the records in one commit; the table is made if it is not there."""
-    storage.append_rows(make(path, schema), _rows(schema, records))
+    storage.append_rows(path, make(path, schema), lambda: _rows(schema, records))
 
 
-def append_batches(path: Address, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
-    """Add records of any number in one commit, of which a few batches are in memory at a time."""
-    storage.append_rows(make(path, schema), pa.RecordBatchReader.from_batches(schema, batches))
+def append_batches(path: Address, schema: pa.Schema, batches: Callable[[], Iterator[pa.RecordBatch]]) -> None:
+    """Add records of any number in one commit, of which a few batches are in memory at a time.
+
+    `batches` gives them from the first on, again where an attempt to write them was cut off.
+    """
+    storage.append_rows(path, make(path, schema), lambda: pa.RecordBatchReader.from_batches(schema, batches()))
 
 
 @_again
 def replace(path: Address, schema: pa.Schema, records: Sequence[Record], which: str) -> None:
     """Put the records in the place of those for which the SQL condition `which` holds, in one commit."""
-    storage.replace_rows(make(path, schema), _rows(schema, records), which)
+    storage.replace_rows(path, make(path, schema), _rows(schema, records), which)
 
 
 def read(path: Address) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from deltalake.exceptions import DeltaError
 
-from lib.errors import ConfigError, LakeError
+from lib.errors import ConfigError, LakeError, StoreError
 from lib.lake import storage
 from lib.lake.layout import Layout
 from lib.lake.publications import Publication, all_publications
@@ -65,6 +65,8 @@ def _check_readable(layout: Layout, publication: Publication) -> None:
         unchanged = f"publication {publication.publication_id} was not made current again, and nothing was changed"
         try:
             rows = _count(storage.table(layout.root / table.path, table.version))
+        except StoreError:
+            raise
         except (DeltaError, pa.ArrowException, OSError) as error:
             message = f"{where} cannot be read any more; {unchanged}. Delta says: {str(error).splitlines()[0][:300]}"
             raise LakeError(message) from error

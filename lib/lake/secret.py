@@ -6,7 +6,7 @@ import hashlib
 import hmac
 
 from lib.config import KEY_SECRET
-from lib.errors import ConfigError
+from lib.errors import ConfigError, StoreError
 from lib.lake import storage
 from lib.lake.storage import Address
 
@@ -49,6 +49,8 @@ def secret_in(path: Address) -> str:
             f"lake came from, or give it by {KEY_SECRET}"
         )
         raise ConfigError(message) from None
+    except StoreError:
+        raise
     except OSError as error:
         why = error.strerror or error
         message = (

@@ -6,7 +6,7 @@ way is in `local_files` (this machine) and `objects` (object stores), method by 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder, write_deltalake
 
+from lib.lake.delta_tables import DeltaTables, Query, Rows, steadily
 from lib.lake.lease import check_held
 from lib.lake.local_files import LocalFiles
 from lib.lake.objects import Objects
@@ -85,7 +86,7 @@ def _store(name: str) -> LocalFiles | Objects:
         return Objects(MemoryStore())
     kind = kind_of(name)
     if kind is not None:
-        return Objects(kind.objects(), kind.table_options)
+        return Objects(kind.objects(), kind.table_options, name)
     message = f"{name}: lakes are not kept in stores of this kind"
     raise ValueError(message)
 
@@ -147,6 +148,8 @@ def remove(folder: Address, aside: Address | None = None) -> None:
     """
     check_held()
     _store(folder.store).remove(folder.path, "" if aside is None else aside.path)
+    if (tables := _tables(folder.store)) is not None:
+        tables.forget(str(folder))
 
 
 def remove_older(folder: Address, before: datetime) -> None:
@@ -217,9 +220,18 @@ def to_write(at: Address) -> str:
     return str(at)
 
 
+@cache
+def _tables(name: str) -> DeltaTables | None:
+    """The tables of a store that is asked over a network; None where tables are opened anew each time."""
+    store = _store(name)
+    return DeltaTables(store) if isinstance(store, Objects) and store.options is not None else None
+
+
 def is_table(at: Address) -> bool:
     """Whether there is a Delta table at the address."""
-    return DeltaTable.is_deltatable(str(at), storage_options=_store(at.store).options)
+    if (tables := _tables(at.store)) is not None:
+        return tables.is_table(str(at), at.path)
+    return DeltaTable.is_deltatable(str(at))
 
 
 def table(at: Address, version: int | None = None) -> DeltaTable:
@@ -228,35 +240,43 @@ def table(at: Address, version: int | None = None) -> DeltaTable:
     Raises:
         TableNotFoundError: there is none.
     """
-    return DeltaTable(str(at), version=version, storage_options=_store(at.store).options)
+    if (tables := _tables(at.store)) is not None:
+        return tables.table(str(at), version)
+    return DeltaTable(str(at), version=version)
 
 
 def create_table(at: Address, schema: pa.Schema, configuration: dict[str, str]) -> DeltaTable:
     """The table, made if it is not there."""
     check_held()
-    return DeltaTable.create(
-        str(at), schema, mode="ignore", configuration=dict(configuration), storage_options=_store(at.store).options
-    )
+    if (tables := _tables(at.store)) is not None:
+        return tables.create(str(at), schema, dict(configuration))
+    return DeltaTable.create(str(at), schema, mode="ignore", configuration=dict(configuration))
 
 
-def append_rows(to: DeltaTable, rows: pa.Table | pa.RecordBatchReader) -> None:
-    """Add rows in one commit, and with them the columns that the table lacks."""
+def append_rows(at: Address, to: DeltaTable, rows: Callable[[], Rows]) -> None:
+    """Add rows to the table at the address in one commit, and with them the columns that it lacks.
+
+    `rows` gives them, again where the store cut off the attempt before.
+    """
     check_held()
-    write_deltalake(to, rows, mode="append", schema_mode="merge")
+    if (tables := _tables(at.store)) is not None:
+        tables.append(str(at), at.path, to, rows)
+        return
+    write_deltalake(to, rows(), mode="append", schema_mode="merge")
 
 
-def replace_rows(to: DeltaTable, rows: pa.Table, which: str) -> None:
-    """Put rows in the place of those for which the SQL condition `which` holds, in one commit."""
+def replace_rows(at: Address, to: DeltaTable, rows: pa.Table, which: str) -> None:
+    """Put rows in the place of those for which the SQL condition `which` holds, in one commit. Done twice, it is as done once."""
     check_held()
-    write_deltalake(to, rows, mode="overwrite", predicate=which, schema_mode="merge")
+    steadily(lambda: write_deltalake(to, rows, mode="overwrite", predicate=which, schema_mode="merge"), str(at))
 
 
-def delete_rows(of: DeltaTable, which: str) -> None:
-    """Delete the rows for which an SQL condition holds, in one commit."""
+def delete_rows(at: Address, which: str) -> None:
+    """Delete the rows of a table for which an SQL condition holds, in one commit."""
     check_held()
-    of.delete(which)
+    steadily(lambda: table(at).delete(which), str(at))
 
 
-def asking(name: str, of: DeltaTable) -> QueryBuilder:
+def asking(name: str, of: DeltaTable) -> QueryBuilder | Query:
     """What answers SQL on a table, which it calls `name`. It knows deletion vectors, which `to_pyarrow_table` refuses."""
-    return QueryBuilder().register(name, of)
+    return (Query() if "://" in of.table_uri else QueryBuilder()).register(name, of)

@@ -105,7 +105,7 @@ def _forget(landing: Landing, due: Sequence[Table]) -> None:
     names = ", ".join(f"'{keys_of(table.name)}'" for table in due)
     for at in (landing.copy.lake.pages, landing.copy.lake.sweeps):
         if storage.is_table(at):
-            storage.delete_rows(storage.table(at), f"run_id = '{landing.copy.run.run_id}' AND \"table\" IN ({names})")
+            storage.delete_rows(at, f"run_id = '{landing.copy.run.run_id}' AND \"table\" IN ({names})")
 
 
 def _why_not(walk: TableRun, parsed: Parsed | None) -> str | None:

@@ -18,6 +18,7 @@ from lib.lake.states import RunState, TableState
 from lib.logs import WARNED
 from lib.observe.measure import Work
 from lib.reporting.observe import Watch, observe
+from lib.stores.trouble import store_error
 
 
 @contextmanager
@@ -86,7 +87,8 @@ def _reason(error: BaseException) -> BaseException:
         if isinstance(before, KeyboardInterrupt | SystemExit):
             return before
         before = before.__context__
-    return error
+    # What Spark says of a store is a page long.
+    return error if isinstance(error, PagelakeError) else store_error(error) or error
 
 
 def _status(reason: BaseException) -> tuple[int, str]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from lib.stores.trouble import ANSWER_S, BACKOFF, CONNECT_S, PATIENCE, RETRIES, no_credentials
+
 if TYPE_CHECKING:
     from boto3 import Session
     from obstore.store import ObjectStore
@@ -16,6 +18,19 @@ if TYPE_CHECKING:
 _REGION = "us-east-1"
 # The SDK's own chain: environment, web identity, profile, container, machine.
 _CREDENTIALS = "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
+
+
+# Hadoop asks again in two layers, its own and the SDK's: so often that a store that asks for patience gets half a minute, and one
+# that is gone is said within a minute. Left alone, it would ask one that says SlowDown for hours.
+_PATIENCE = {
+    "connection.establish.timeout": f"{CONNECT_S}s",
+    "connection.timeout": f"{ANSWER_S}s",
+    "attempts.maximum": "3",
+    "retry.limit": "5",
+    "retry.interval": "500ms",
+    "retry.throttle.limit": "7",
+    "retry.throttle.interval": "200ms",
+}
 
 
 class S3:
@@ -54,12 +69,19 @@ class S3:
         from obstore.store import S3Store
 
         where: dict[str, Any] = {} if self._endpoint is None else {"endpoint": self._endpoint}
+        if self._session.get_credentials() is None:
+            raise no_credentials(f"s3://{self._bucket}")
         return S3Store(
             self._bucket,
             region=self._region,
             virtual_hosted_style_request=self._endpoint is None,
             credential_provider=Boto3CredentialProvider(self._session),
-            client_options={"allow_http": self._is_plain},
+            client_options={
+                "allow_http": self._is_plain,
+                "connect_timeout": f"{CONNECT_S}s",
+                "timeout": f"{ANSWER_S}s",
+            },
+            retry_config={"max_retries": RETRIES, "retry_timeout": PATIENCE, "backoff": {"max_backoff": BACKOFF}},
             **where,
         )
 
@@ -69,7 +91,14 @@ class S3:
 
     def table_options(self) -> dict[str, str]:
         """Region, endpoint, and the credentials as they are now."""
-        options = {"AWS_REGION": self._region, "AWS_ALLOW_HTTP": str(self._is_plain).lower()}
+        options = {
+            "AWS_REGION": self._region,
+            "AWS_ALLOW_HTTP": str(self._is_plain).lower(),
+            "connect_timeout": f"{CONNECT_S}s",
+            "max_retries": str(RETRIES),
+            "retry_timeout": f"{PATIENCE.seconds}s",
+            "backoff_config.max_backoff": f"{BACKOFF.seconds}s",
+        }
         if self._endpoint is not None:
             options |= {"AWS_ENDPOINT_URL": self._endpoint, "AWS_VIRTUAL_HOSTED_STYLE_REQUEST": "false"}
         found = self._session.get_credentials()
@@ -87,6 +116,7 @@ class S3:
             "spark.hadoop.fs.AbstractFileSystem.s3.impl": "org.apache.hadoop.fs.s3a.S3A",
             "spark.hadoop.fs.s3a.aws.credentials.provider": _CREDENTIALS,
             "spark.hadoop.fs.s3a.endpoint.region": self._region,
+            **{f"spark.hadoop.fs.s3a.{name}": value for name, value in _PATIENCE.items()},
         }
         if self._endpoint is not None:
             settings |= {
