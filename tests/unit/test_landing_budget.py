@@ -19,9 +19,12 @@ import pytest
 from lib.landing import budget_server
 from lib.landing.budget import Budget
 from lib.landing.budget_server import BudgetServer, RemoteGate
-from lib.landing.fetch import shared_out
+from lib.landing.fetch import FetchPages, parts_shared_out, shared_out
+from lib.landing.part_reader import PartSpan
 from lib.landing.plan import PageRange
+from lib.source.access import Access
 from lib.source.gate import Gate
+from lib.source.part import Part
 
 HOST = "127.0.0.1"
 SPAWN = multiprocessing.get_context("spawn")
@@ -377,3 +380,13 @@ def test_a_task_may_have_more_in_flight_than_its_share(
     ranges = (PageRange("t", "/t", 1, pages),) if pages else ()
     parts, most = shared_out(ranges, slots=slots, concurrency=concurrency)
     assert (len(parts), most) == (tasks, in_flight)
+
+
+def test_a_list_more_is_few_bytes_more_for_a_task() -> None:
+    def size_of(n_lists: int) -> int:
+        spans = [PartSpan("t", f"/of/{i}", Part.of({"rows.id": i}), 1000) for i in range(10_000, 10_000 + n_lists)]
+        shares, in_flight = parts_shared_out(spans, slots=2, concurrency=16)
+        return len(pickle.dumps(FetchPages(Access("http://127.0.0.1"), "run-1", shares, in_flight)))
+
+    # Its path and its key take 9 and 17 of them.
+    assert (size_of(2000) - size_of(1000)) / 1000 < 100
