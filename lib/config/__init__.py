@@ -35,6 +35,7 @@ from lib.config.derivations import (
 from lib.config.load import load_source
 from lib.config.metrics import CloudWatch, Metrics, Otlp, Pushgateway
 from lib.config.pagination import Pagination
+from lib.config.readers import Engine, Readers
 from lib.config.recommend import Grouped, Models, Plays, Recommend, Retrain
 from lib.config.runs import check_run_id, new_run_id
 from lib.config.runtime import KEY_SECRET, REPO, Runtime, lake_address
@@ -68,6 +69,7 @@ __all__ = [
     "Decimal",
     "Demo",
     "Derivation",
+    "Engine",
     "Faults",
     "Grouped",
     "HeaderAuth",
@@ -80,6 +82,7 @@ __all__ = [
     "Pagination",
     "Plays",
     "Pushgateway",
+    "Readers",
     "QueryAuth",
     "Recommend",
     "Reference",

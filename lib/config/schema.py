@@ -13,6 +13,7 @@ from lib.config.incremental import Incremental
 from lib.config.metrics import CloudWatch, Metrics, Otlp, Pushgateway
 from lib.config.model import Settings, YamlPath
 from lib.config.pagination import STYLES
+from lib.config.readers import Readers
 from lib.config.recommend import Grouped, Models, Plays, Recommend, Retrain
 from lib.config.slices import Slices
 from lib.config.source import Demo, Faults, Site, Source
@@ -57,6 +58,8 @@ def keys_at(path: YamlPath, data: Any = None) -> tuple[str, ...]:
             return _fields(Faults)
         case ("site",):
             return _fields(Site)
+        case ("readers",):
+            return _fields(Readers)
         case ("metrics",):
             return _fields(Metrics)
         case ("metrics", "otlp"):
