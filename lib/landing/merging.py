@@ -13,8 +13,8 @@ from lib.config import Source, Table
 from lib.console import number_of
 from lib.errors import ConfigError
 from lib.failpoints import reached
-from lib.lake import merge as lake
 from lib.lake import deletion_vectors, quarantine, results, runs
+from lib.lake import merge as lake
 from lib.lake.columns import add_columns, held_columns, widen_columns
 from lib.lake.conflicts import from_a_fresh_snapshot
 from lib.lake.key_hash import KeyHash
@@ -196,9 +196,7 @@ def _later(batch: Batch, name: str) -> list[TableRun]:
 
 
 def _fit(batch: Batch, table: Table, rows: DataFrame) -> None:
-    """Give the silver table the columns that the rows have and it has not, the types that are wider now, and the files that
-    readers are to find.
-    """
+    """Give the silver table what it lacks: the columns of the rows, types that are wider now, files that its readers take."""
     path = batch.layout.silver(table.name)
     held = held_columns(path)
     if held is None:
