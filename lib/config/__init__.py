@@ -32,10 +32,10 @@ from lib.config.derivations import (
     known_tables,
     recorded_derivations,
 )
+from lib.config.engines import Engine, Readers
 from lib.config.load import load_source
 from lib.config.metrics import CloudWatch, Metrics, Otlp, Pushgateway
 from lib.config.pagination import Pagination
-from lib.config.readers import Engine, Readers
 from lib.config.recommend import Grouped, Models, Plays, Recommend, Retrain
 from lib.config.runs import check_run_id, new_run_id
 from lib.config.runtime import KEY_SECRET, REPO, Runtime, lake_address

@@ -9,11 +9,11 @@ from lib.config.answer_rules import AnswerRule, BodyTest
 from lib.config.api import Api, Limits
 from lib.config.auth import AUTH_TYPES
 from lib.config.columns import Column, Reference
+from lib.config.engines import Readers
 from lib.config.incremental import Incremental
 from lib.config.metrics import CloudWatch, Metrics, Otlp, Pushgateway
 from lib.config.model import Settings, YamlPath
 from lib.config.pagination import STYLES
-from lib.config.readers import Readers
 from lib.config.recommend import Grouped, Models, Plays, Recommend, Retrain
 from lib.config.slices import Slices
 from lib.config.source import Demo, Faults, Site, Source

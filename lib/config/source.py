@@ -16,13 +16,13 @@ from lib.config.bodies import body_problems
 from lib.config.columns import Reference
 from lib.config.ddl import Array, DataType, comparable
 from lib.config.derivations import DERIVATIONS, derivations_of
+from lib.config.engines import Readers, unmasked_problems
 from lib.config.fixed import fixed_problems
 from lib.config.metrics import Metrics
 from lib.config.model import Problem, Settings, YamlPath, problems_error
 from lib.config.network import checked_url
 from lib.config.pagination import Pagination
 from lib.config.parts import part_problems
-from lib.config.readers import Readers, unmasked_problems
 from lib.config.reading import PARENT, Reading, reading_of, reading_problems
 from lib.config.recommend import Models, Recommend, Shape, recommend_problems
 from lib.config.suggest import did_you_mean, one_of

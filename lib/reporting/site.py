@@ -119,10 +119,20 @@ def _published_page(of: Site, published: Sequence[Publication]) -> pages.IndexPa
         published_at=checked.published_at,
         accepted=tuple(pages.AcceptedFailure(**vars(one)) for one in publication.accepted),
         restored=restored or None,
+        notes=(*page.notes, *_on_readers(of)),
         previous=_previous(of.layout, published),
         has_models=has_cards(of),
         has_notebooks=storage.is_file(of.layout.site / "notebooks" / "index.html"),
     )
+
+
+def _on_readers(of: Site) -> list[str]:
+    """Where those find what they need whose engine "How to read it" has no lines for."""
+    if not (engines := of.source.readers.sql):
+        return []
+    return [
+        f"SQL for {', '.join(engines)} is in {of.layout.readers.name}/ of the lake; in its views personal columns are masked."
+    ]
 
 
 def _previous(layout: Layout, published: Sequence[Publication]) -> dict[str, int | None] | None:

@@ -254,6 +254,7 @@ def said(lake: PublishedLake) -> tuple[str, int, int]:
 def test_each_publication_and_each_rollback_makes_them_anew(lake: PublishedLake) -> None:
     lake.published("one")
     assert said(lake) == ("one", 0, 1)
+    assert "<li>SQL for spark is in readers/ of the lake; in its views personal columns are masked.</li>" in lake.page()
     lake.published("two")
     lake.write()
     assert said(lake) == ("two", 1, 2)
