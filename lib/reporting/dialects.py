@@ -130,9 +130,9 @@ def _hive(lake: Lake) -> Iterator[str]:
 
 def _unity(lake: Lake) -> Iterator[str]:
     yield _comment(
-        "In the current catalog. These tables are at their newest version, with deleted rows, and with personal values"
+        "In the current catalog: tables at their newest version, with deleted rows, and personal values in clear."
     )
-    yield _comment("in clear; spark.sql has views of what is published.")
+    yield _comment("spark.sql has views of what is published.")
     yield from _registered(lake)
 
 
@@ -145,9 +145,9 @@ def _registered(lake: Lake) -> Iterator[str]:
 
 def _trino(lake: Lake) -> Iterator[str]:
     yield _comment(
-        "In a catalog that is called delta, with delta.register-table-procedure.enabled=true. To register a table again"
+        "In a catalog that is called delta, with delta.register-table-procedure.enabled=true. A table that is"
     )
-    yield _comment("is an error, which is passed over by: trino --ignore-errors --file trino.sql")
+    yield _comment("registered already is an error, which is passed over by: trino --ignore-errors --file trino.sql")
     for schema in (lake.files, lake.schema):
         yield f"CREATE SCHEMA IF NOT EXISTS delta.{_in_quotes(schema)};\n"
     for table in lake.tables:
@@ -201,7 +201,7 @@ def _redshift(lake: Lake) -> Iterator[str]:
         name = f"{_in_quotes(lake.files)}.{_in_quotes(table.name)}"
         if not table.manifest:
             yield _comment(
-                f"{table.name} is left out, as it may have deletion vectors: readers.deletion_vectors of the YAML.\n"
+                f"{table.name} is left out: it may have deletion vectors (readers.deletion_vectors of the YAML).\n"
             )
             continue
         yield f"DROP TABLE IF EXISTS {name};\n"
@@ -234,11 +234,9 @@ def _bigquery(lake: Lake) -> Iterator[str]:
 
 
 def _snowflake(lake: Lake) -> Iterator[str]:
+    yield _comment(f"With an external volume that is called PAGELAKE, at {lake.address}.")
     yield _comment(
-        f"With an external volume that is called PAGELAKE, at {lake.address}. REFRESH reads the newest version,"
-    )
-    yield _comment(
-        "which may be one that is not published: run this file after a publication, while no run is at work."
+        "REFRESH takes the newest version, which may be one that is not published: run this while no run is at work."
     )
     yield "CREATE CATALOG INTEGRATION IF NOT EXISTS PAGELAKE_DELTA"
     yield "CATALOG_SOURCE = OBJECT_STORE TABLE_FORMAT = DELTA ENABLED = TRUE;\n"

@@ -30,7 +30,7 @@ FROM "my_shop_files"."group"
 WHERE "_deleted_at" IS NULL
 WITH NO SCHEMA BINDING;
 
--- order is left out, as it may have deletion vectors: readers.deletion_vectors of the YAML.
+-- order is left out: it may have deletion vectors (readers.deletion_vectors of the YAML).
 
 DROP TABLE IF EXISTS "my_shop_files"."listens";
 

@@ -1,8 +1,8 @@
 -- Source my-shop, publication p1 of 2026-01-01 06:30 UTC.
 -- Pagelake replaces this file at each publication.
 
--- With an external volume that is called PAGELAKE, at s3://bucket/lake. REFRESH reads the newest version,
--- which may be one that is not published: run this file after a publication, while no run is at work.
+-- With an external volume that is called PAGELAKE, at s3://bucket/lake.
+-- REFRESH takes the newest version, which may be one that is not published: run this while no run is at work.
 CREATE CATALOG INTEGRATION IF NOT EXISTS PAGELAKE_DELTA
 CATALOG_SOURCE = OBJECT_STORE TABLE_FORMAT = DELTA ENABLED = TRUE;
 

@@ -1,8 +1,8 @@
 -- Source my-shop, publication p1 of 2026-01-01 06:30 UTC.
 -- Pagelake replaces this file at each publication.
 
--- In a catalog that is called delta, with delta.register-table-procedure.enabled=true. To register a table again
--- is an error, which is passed over by: trino --ignore-errors --file trino.sql
+-- In a catalog that is called delta, with delta.register-table-procedure.enabled=true. A table that is
+-- registered already is an error, which is passed over by: trino --ignore-errors --file trino.sql
 CREATE SCHEMA IF NOT EXISTS delta."my_shop_files";
 
 CREATE SCHEMA IF NOT EXISTS delta."my_shop";
