@@ -324,3 +324,14 @@ def test_settings_that_cannot_be_are_named_with_their_line(tmp_path: Path, reade
 def test_what_readers_are_given_does_not_stop_a_run_from_being_resumed(tmp_path: Path) -> None:
     one, other = source_of(tmp_path, "{}"), source_of(tmp_path, "{deletion_vectors: false, sql: [spark]}")
     assert one.settings_hash == other.settings_hash
+
+
+def test_the_docs_have_every_key_and_every_engine_and_an_example_that_is_taken(tmp_path: Path) -> None:
+    section = (
+        (REPO / "docs" / "configuration.md").read_text("utf-8").partition("\n## `readers`\n")[2].partition("\n## ")[0]
+    )
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(Readers.model_fields)
+    page = (REPO / "docs" / "reading.md").read_text("utf-8").partition("\n## Other engines\n")[2]
+    [example] = re.findall(r"^    readers: (.+)$", page, re.MULTILINE)
+    assert source_of(tmp_path, example).readers.sql == ("athena", "trino")
+    assert {f"{engine}.sql" for engine in get_args(Engine)} <= set(re.findall(r"`(\w+\.sql)`", page))
