@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lib.config import MASK, Array, DataType, Decimal, Engine, Struct
 
 _NEWEST = "{}: its newest version, which may be one that is not published."
+_LEFT_OUT = "{} is left out: it may have deletion vectors (readers.deletion_vectors of the YAML).\n"
 _MANIFEST = (
     "ROW FORMAT SERDE 'org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe'\n"
     "STORED AS INPUTFORMAT 'org.apache.hadoop.hive.ql.io.SymlinkTextInputFormat'\n"
@@ -182,14 +183,16 @@ def _athena(lake: Lake) -> Iterator[str]:
         yield f"CREATE DATABASE IF NOT EXISTS {_in_backticks(schema)};\n"
     for table in lake.tables:
         name = f"{_in_backticks(lake.files)}.{_in_backticks(table.name)}"
+        if table.files is None:
+            yield _comment(_LEFT_OUT.format(table.name))
+            continue
         yield f"DROP TABLE IF EXISTS {name};\n"
         if table.manifest:
             yield _over_manifest(name, table, _HIVE, _in_backticks)
-            continue
-        yield _comment(_NEWEST.format(table.name))
-        yield f"CREATE EXTERNAL TABLE {name}"
-        yield f"LOCATION {_text(table.address)} TBLPROPERTIES ('table_type' = 'DELTA');\n"
-    for table in lake.tables:
+        else:
+            yield _comment(_NEWEST.format(table.name))
+            yield f"CREATE EXTERNAL TABLE {name}"
+            yield f"LOCATION {_text(table.address)} TBLPROPERTIES ('table_type' = 'DELTA');\n"
         yield _view(table, *_named(lake, table, _in_quotes), _in_quotes)
 
 
@@ -200,9 +203,7 @@ def _redshift(lake: Lake) -> Iterator[str]:
     for table in lake.tables:
         name = f"{_in_quotes(lake.files)}.{_in_quotes(table.name)}"
         if not table.manifest:
-            yield _comment(
-                f"{table.name} is left out: it may have deletion vectors (readers.deletion_vectors of the YAML).\n"
-            )
+            yield _comment(_LEFT_OUT.format(table.name))
             continue
         yield f"DROP TABLE IF EXISTS {name};\n"
         yield _over_manifest(name, table, _REDSHIFT, _in_quotes)

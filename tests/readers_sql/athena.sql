@@ -24,11 +24,12 @@ STORED AS INPUTFORMAT 'org.apache.hadoop.hive.ql.io.SymlinkTextInputFormat'
 OUTPUTFORMAT 'org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat'
 LOCATION 's3://bucket/lake/readers/group/_symlink_format_manifest/';
 
-DROP TABLE IF EXISTS `my_shop_files`.`order`;
+CREATE OR REPLACE VIEW "my_shop"."group" AS
+SELECT "id", "select", CASE WHEN "email" IS NOT NULL THEN '***' END AS "email", "price", "size", "at", "tags", "_deleted_at"
+FROM "my_shop_files"."group"
+WHERE "_deleted_at" IS NULL;
 
--- order: its newest version, which may be one that is not published.
-CREATE EXTERNAL TABLE `my_shop_files`.`order`
-LOCATION 's3://bucket/lake/silver/order' TBLPROPERTIES ('table_type' = 'DELTA');
+-- order is left out: it may have deletion vectors (readers.deletion_vectors of the YAML).
 
 DROP TABLE IF EXISTS `my_shop_files`.`listens`;
 
@@ -40,16 +41,6 @@ ROW FORMAT SERDE 'org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe'
 STORED AS INPUTFORMAT 'org.apache.hadoop.hive.ql.io.SymlinkTextInputFormat'
 OUTPUTFORMAT 'org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat'
 LOCATION 's3://bucket/lake/readers/listens/_symlink_format_manifest/';
-
-CREATE OR REPLACE VIEW "my_shop"."group" AS
-SELECT "id", "select", CASE WHEN "email" IS NOT NULL THEN '***' END AS "email", "price", "size", "at", "tags", "_deleted_at"
-FROM "my_shop_files"."group"
-WHERE "_deleted_at" IS NULL;
-
-CREATE OR REPLACE VIEW "my_shop"."order" AS
-SELECT "id", "_deleted_at"
-FROM "my_shop_files"."order"
-WHERE "_deleted_at" IS NULL;
 
 CREATE OR REPLACE VIEW "my_shop"."listens" AS
 SELECT "user_id", "track_id"

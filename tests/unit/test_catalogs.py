@@ -132,6 +132,15 @@ def test_the_sql_of_each_engine_has_names_addresses_versions_and_masks_as_it_tak
     assert "secret.example" not in "".join(made.values())
 
 
+def test_without_manifests_athena_and_bigquery_read_the_newest_version_and_say_so(shop: Shop) -> None:
+    athena = shop.written("{sql: [athena], address: 's3://b/lake'}")["athena.sql"]
+    assert athena.count("its newest version, which may be one that is not published") == 2
+    assert "LOCATION 's3://b/lake/silver/group' TBLPROPERTIES ('table_type' = 'DELTA');\n" in athena
+    bigquery = shop.written("{sql: [bigquery], address: 'gs://b/lake'}")["bigquery.sql"]
+    assert bigquery.count("-- group: its newest version, which may be one that is not published.\n") == 1
+    assert "OPTIONS (format = 'DELTA_LAKE', uris = ['gs://b/lake/silver/group']);\n" in bigquery
+
+
 def test_manifests_list_the_files_of_the_published_versions_of_tables_without_deletion_vectors(shop: Shop) -> None:
     made = shop.written("{manifests: true}")
     folder = "_symlink_format_manifest/manifest"
