@@ -60,19 +60,26 @@ def as_sql(table: DeltaTable) -> list[tuple[Any, ...]]:
 KNOWING, NOT_KNOWING = (as_polars, as_sql), (as_pandas, as_arrow, as_duckdb)
 
 
-def test_a_table_that_is_made_without_has_none_after_inserts_updates_and_deletes(things: Served) -> None:
+def test_a_table_that_is_made_without_has_none_after_inserts_updates_deletes_and_new_columns(things: Served) -> None:
     things.blocks = WITHOUT
-    nights = {
-        0: (rows("a", "b", "c"), [(1, "a", False), (2, "b", False), (3, "c", False)]),
-        1: (rows("a", "B", None, "d"), [(1, "a", False), (2, "B", False), (3, "c", True), (4, "d", False)]),
-        2: (rows(None, "B", "c", "d"), [(1, "a", True), (2, "B", False), (3, "c", False), (4, "d", False)]),
-    }
-    for version, (given, held) in nights.items():
-        assert things.run(*given).tables["things"].version == version
+    things.columns["id"] = "int!"
+    nights = [
+        (rows("a", "b", "c"), [(1, "a", False), (2, "b", False), (3, "c", False)]),
+        (rows("a", "B", None, "d"), [(1, "a", False), (2, "B", False), (3, "c", True), (4, "d", False)]),
+        (rows(None, "B", "c", "d"), [(1, "a", True), (2, "B", False), (3, "c", False), (4, "d", False)]),
+    ]
+    published = []
+    for given, held in nights:
+        if len(published) == 2:
+            # The whole table is written anew with the wider type, and gets a column.
+            things.columns |= {"id": "bigint!", "new": "string"}
+            things.settings["on_missing_column"] = '"null"'
+        version = things.run(*given).tables["things"].version
+        published.append((version, held))
         for reader in (*KNOWING, *NOT_KNOWING):
             assert reader(DeltaTable(path_of(things))) == held, reader.__name__
     # Also the versions that a rollback would publish again.
-    for version, (_, held) in nights.items():
+    for version, held in published:
         assert [reader(DeltaTable(path_of(things), version=version)) for reader in NOT_KNOWING] == [held] * 3
     assert DeltaTable(path_of(things)).protocol().min_reader_version == 1
 
