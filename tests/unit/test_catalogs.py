@@ -17,11 +17,11 @@ from deltalake import DeltaTable, write_deltalake
 from lib.config import Engine, Readers, Source, load_source
 from lib.config.runtime import REPO
 from lib.errors import ConfigError
-from lib.lake import publications, runs
+from lib.lake import publications, runs, storage
 from lib.lake.layout import Layout, lake_at
+from lib.lake.personal import Personal
 from lib.lake.publications import Publication, PublishedTable
 from lib.lake.runs import Run
-from lib.reporting import catalogs
 from lib.reporting import site as pages_of
 from lib.reporting.catalogs import write_catalogs
 from tests.on_disk import on_disk
@@ -96,8 +96,12 @@ class Shop:
         kept = {"delta.enableDeletionVectors": "true"}
         DeltaTable.create(str(order), pa.schema({"id": pa.int64(), "_deleted_at": TIME}), configuration=kept)
         write_deltalake(str(listens), pa.table({"user_id": [1], "track_id": [2]}))
-        tables = [("group", "silver/group", 1, 3), ("order", "silver/order", 0, 0), ("listens", "gold/listens", 0, 1)]
-        self.publication = Publication("p1", "r1", AT, {name: PublishedTable(name, *rest) for name, *rest in tables})
+        tables = [
+            PublishedTable("group", "silver/group", 1, 3),
+            PublishedTable("order", "silver/order", 0, 0),
+            PublishedTable("listens", "gold/listens", 0, 1),
+        ]
+        self.publication = Publication("p1", "r1", AT, {table.table: table for table in tables})
 
     def written(self, readers: str) -> dict[str, str]:
         """What is in `readers/`, with data files called by their numbers."""
@@ -203,7 +207,7 @@ def test_unmasked_columns_are_shown_and_a_table_of_nothing_else_has_no_view(
 ) -> None:
     readers = "{sql: [trino], unmasked: [group.email, group.born]}"
     assert 'SELECT "id", "select", "email", "born", "price",' in shop.written(readers)["trino.sql"]
-    monkeypatch.setattr(catalogs.Personal, "among", lambda _self, _table, columns: tuple(columns))
+    monkeypatch.setattr(Personal, "among", lambda _self, _table, columns: tuple(columns))
     made = shop.written("{sql: [trino], unmasked: [group.email]}")["trino.sql"]
     assert 'SELECT CASE WHEN "select" IS NOT NULL THEN \'***\' END AS "select", "email"\n' in made
     assert (
@@ -271,7 +275,7 @@ def test_each_publication_and_each_rollback_makes_them_anew(lake: PublishedLake)
     assert said(lake) == ("one.rollback1", 0, 1)
 
 
-@pytest.mark.parametrize("module_and_name", [(pages_of, "write_catalogs"), (catalogs.storage, "replace_text")])
+@pytest.mark.parametrize("module_and_name", [(pages_of, "write_catalogs"), (storage, "replace_text")])
 def test_a_run_that_is_killed_before_they_are_written_leaves_them_to_the_next(
     lake: PublishedLake, monkeypatch: pytest.MonkeyPatch, module_and_name: tuple[Any, str]
 ) -> None:
