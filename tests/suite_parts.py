@@ -32,6 +32,7 @@ LONGEST_FIRST = (
     "spark/test_als_beside_implicit.py",
     "e2e/test_service.py",
     "e2e/test_servers.py",
+    "spark/test_deletion_vectors.py",
     "spark/test_listens.py",
     "e2e/test_readme.py",
     "e2e/test_tutorial.py",

@@ -32,6 +32,7 @@ from lib.config.derivations import (
     known_tables,
     recorded_derivations,
 )
+from lib.config.engines import Engine, Readers
 from lib.config.load import load_source
 from lib.config.metrics import CloudWatch, Metrics, Otlp, Pushgateway
 from lib.config.pagination import Pagination
@@ -68,6 +69,7 @@ __all__ = [
     "Decimal",
     "Demo",
     "Derivation",
+    "Engine",
     "Faults",
     "Grouped",
     "HeaderAuth",
@@ -81,6 +83,7 @@ __all__ = [
     "Plays",
     "Pushgateway",
     "QueryAuth",
+    "Readers",
     "Recommend",
     "Reference",
     "RefreshTokenAuth",

@@ -9,6 +9,7 @@ from lib.config.answer_rules import AnswerRule, BodyTest
 from lib.config.api import Api, Limits
 from lib.config.auth import AUTH_TYPES
 from lib.config.columns import Column, Reference
+from lib.config.engines import Readers
 from lib.config.incremental import Incremental
 from lib.config.metrics import CloudWatch, Metrics, Otlp, Pushgateway
 from lib.config.model import Settings, YamlPath
@@ -57,6 +58,8 @@ def keys_at(path: YamlPath, data: Any = None) -> tuple[str, ...]:
             return _fields(Faults)
         case ("site",):
             return _fields(Site)
+        case ("readers",):
+            return _fields(Readers)
         case ("metrics",):
             return _fields(Metrics)
         case ("metrics", "otlp"):

@@ -15,7 +15,8 @@ from lib.config.api import Api, Proof
 from lib.config.bodies import body_problems
 from lib.config.columns import Reference
 from lib.config.ddl import Array, DataType, comparable
-from lib.config.derivations import DERIVATIONS
+from lib.config.derivations import DERIVATIONS, derivations_of
+from lib.config.engines import Readers, unmasked_problems
 from lib.config.fixed import fixed_problems
 from lib.config.metrics import Metrics
 from lib.config.model import Problem, Settings, YamlPath, problems_error
@@ -128,6 +129,7 @@ class Source(Settings):
     """Names of the tables, each with its settings."""
     demo: Demo | None = None
     site: Site = Site()
+    readers: Readers = Readers()
     metrics: Metrics = Metrics()
     recommend: Recommend | None = None
     models: Models | None = None
@@ -188,6 +190,7 @@ class Source(Settings):
         content = self.public()
         del content["api"]["limits"]  # they decide how fast and how patiently, not what
         del content["site"], content["metrics"]  # nor does what tells of it
+        del content["readers"]  # nor how readers find the same rows
         del content["recommend"], content["models"]  # nor what another job makes of the copy
         if self.demo is not None:
             del content["api"]["url"]  # its port is another one at each start
@@ -256,6 +259,10 @@ class Source(Settings):
             problems.append(
                 Problem(("models",), "says where trainings are recorded, and without a block recommend: there are none")
             )
+        if self.readers.unmasked and not problems:
+            columns = {table.name: {column.name: column for column in table.columns} for table in self.tables}
+            derived = {name: one.columns for name, one in derivations_of(self).items()}
+            problems.extend(unmasked_problems(self.readers, {**columns, **derived}))
         if problems:
             raise problems_error(problems)
         return self

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from lib.config import Derivation, Source, derivations_of
 from lib.config.derivations import GENERATED_AT, RECOMMENDATIONS
-from lib.lake import derived, tables
+from lib.lake import deletion_vectors, derived, tables
 from lib.lake.derived import Base, Derived
 from lib.lake.layout import Layout
 from lib.lake.storage import Address
@@ -81,7 +81,7 @@ def _hold(
     """Make the table hold exactly these rows, by what differs from its newest version in other columns than the ignored ones."""
     held = spark.read.format("delta").load(str(path))
     # The source YAML names an id otherwise now, or gives it another type; or an earlier version made the table.
-    if sorted(held.dtypes) != sorted(rows.dtypes) or derived.has_deletion_vectors(path):
+    if sorted(held.dtypes) != sorted(rows.dtypes) or deletion_vectors.may_have_some(path):
         return derived.overwrite(path, rows, tag, new_columns=True)
     changes = derived.changes_to(held, rows, key, ignored)
     return derived.merge_changes(spark, path, changes, key=key, tag=tag)

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from lib.config import Source
 from lib.gold.table import DerivedTable, Feed
-from lib.lake import derived
+from lib.lake import deletion_vectors, derived
 from lib.lake.derived import Base, Derived
 from lib.lake.layout import Layout
 from lib.lake.read import at_version
@@ -31,7 +31,7 @@ def refresh(spark: SparkSession, layout: Layout, source: Source, table: DerivedT
     if before == {name: base.version for name, base in now.items()}:
         return derived.unchanged(path)
     rows = {base.name: at_version(spark, layout, layout.relative(base.path), base.version) for base in bases}
-    feed = None if before is None or derived.has_deletion_vectors(path) else table.feed
+    feed = None if before is None or deletion_vectors.may_have_some(path) else table.feed
     touched = None
     if feed is not None and before is not None and feed.applies_to(source) and _moved_on(feed, before, now):
         touched = _touched(spark, feed, now[feed.base], before[feed.base], rows[feed.base])

@@ -26,8 +26,13 @@ def held_columns(path: Address, version: int | None = None) -> dict[str, str] | 
     """
     if not tables.exists(path):
         return None
+    return {name: ddl for name, ddl in all_columns(path, version).items() if name not in SYSTEM_COLUMNS}
+
+
+def all_columns(path: Address, version: int | None = None) -> dict[str, str]:
+    """Names and Spark DDL of all columns of a table that is there, now or in a version. Needs no Spark."""
     fields = json.loads(storage.table(path, version).schema().to_json())["fields"]
-    return {field["name"]: _ddl(field["type"]) for field in fields if field["name"] not in SYSTEM_COLUMNS}
+    return {field["name"]: _ddl(field["type"]) for field in fields}
 
 
 def key_types(layout: Layout, table: str) -> tuple[tuple[str, ...], dict[str, str]]:

@@ -13,13 +13,11 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lib.lake import storage, tables
+from lib.lake import deletion_vectors, tables
 from lib.lake.storage import Address
 
 IS_DELETED = "is_deleted"
 _TAG = "spark.databricks.delta.commitInfo.userMetadata"
-# No deletion vectors: pandas and Arrow datasets refuse a table that may have some (docs/adr/0020-live-rows-by-default.md).
-_FOR_EVERY_READER = {"delta.enableDeletionVectors": "false"}
 # What Delta says of a feed that begins later, was off for a while, or has lost files; some of it without a class of its own.
 _OUT_OF_REACH = re.compile(r"\[(DELTA_\w+|FAILED_READ_FILE\.FILE_NOT_EXIST)\]")
 
@@ -71,18 +69,14 @@ def unchanged(path: Address) -> Derived:
     return Derived(tables.newest(path).version, 0, 0, 0)
 
 
-def has_deletion_vectors(path: Address) -> bool:
-    """Whether the table may have deletion vectors, as those that earlier versions made. `overwrite` ends that."""
-    return "deletionVectors" in (storage.table(path).protocol().reader_features or ())
-
-
 def overwrite(path: Address, rows: DataFrame, tag: str, *, new_columns: bool = False) -> Derived:
-    """Write a derived table anew, as a whole; with `new_columns` it takes the columns of the rows and their types, too."""
-    if tables.exists(path) and has_deletion_vectors(path):
-        table = DeltaTable.forPath(rows.sparkSession, storage.to_write(path))
-        # The versions before stay readable, with theirs.
-        table.dropFeatureSupport("deletionVectors")
-    whole = rows.write.format("delta").mode("overwrite").option("userMetadata", tag).options(**_FOR_EVERY_READER)
+    """Write a derived table anew, as a whole; with `new_columns` it takes the columns of the rows and their types, too.
+
+    It has no deletion vectors from then on, as those that earlier versions made (docs/adr/0020-live-rows-by-default.md).
+    """
+    if tables.exists(path):
+        deletion_vectors.settle(rows.sparkSession, path, wanted=False)
+    whole = rows.write.format("delta").mode("overwrite").option("userMetadata", tag).options(**deletion_vectors.WITHOUT)
     (whole.option("overwriteSchema", "true") if new_columns else whole).save(storage.to_write(path))
     done = tables.newest(path)
     return Derived(done.version, int(done.metrics.get("numOutputRows", 0)), None, None)

@@ -92,6 +92,11 @@ class Layout:
         return self.root / "published.json"
 
     @property
+    def readers(self) -> Address:
+        """SQL and manifests for engines that open the published tables by themselves."""
+        return self.root / "readers"
+
+    @property
     def lake_json(self) -> Address:
         """The lake's source and format."""
         return self.root / "lake.json"

@@ -9,7 +9,7 @@ from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lib.lake import storage, tables
+from lib.lake import deletion_vectors, storage, tables
 from lib.lake.change import is_written
 from lib.lake.storage import Address
 
@@ -57,20 +57,23 @@ def merge(
     deleted_rows: DataFrame | None,
     n_deleted: int,
     clock: Clock,
+    has_deletion_vectors: bool = True,
 ) -> Merged:
     """Merge `rows` (one per key, with `_row_hash`) and mark the `n_deleted` keys of `deleted_rows` as deleted.
 
     The table's columns are those of `rows` and `_run_id`, `_first_seen_at`, `_changed_at`, `_deleted_at`. An older row never
     replaces a newer one: one that is older by `newest_by`, nor one of a run that is behind unless it is newer by `newest_by`. A
     run that is behind marks nothing as deleted and lets nothing return. Of its rows that the table does not know, those with a
-    time in `_deleted_since` (a column that `rows` may have) are inserted as deleted then.
+    time in `_deleted_since` (a column that `rows` may have) are inserted as deleted then. A table that is made has deletion
+    vectors or not; one that is there has or has not them as before.
     """
     at, run_id = F.lit(clock.at).cast("timestamp"), F.lit(clock.run_id)
     if not tables.exists(path):
         first = rows.withColumns(
             {"_run_id": run_id, "_first_seen_at": at, "_changed_at": at, "_deleted_at": F.lit(None).cast("timestamp")}
         )
-        first.write.format("delta").option("userMetadata", clock.run_id).save(storage.to_write(path))
+        options = {} if has_deletion_vectors else deletion_vectors.WITHOUT
+        first.write.format("delta").option("userMetadata", clock.run_id).options(**options).save(storage.to_write(path))
         made = tables.newest(path)
         return Merged(made.version, int(made.metrics.get("numOutputRows", 0)), 0, 0)
     held = spark.read.format("delta").load(str(path))

@@ -72,6 +72,15 @@ def _commit(entry: dict[str, Any], newest: int) -> Commit:
     return Commit(version, int(entry["timestamp"]), entry.get("userMetadata"), metrics)
 
 
+def data_files(path: Address, version: int) -> tuple[str, ...]:
+    """The data files of a version, each by its path from the table's folder.
+
+    They hold its rows and no others only if the table has no deletion vectors.
+    """
+    found = pa.table(storage.table(path, version).get_add_actions(flatten=True))
+    return tuple(sorted(found.column("path").to_pylist()))
+
+
 @dataclass(frozen=True)
 class Files:
     """The data files of one version, their bytes, and how many the commit of that version added and removed."""

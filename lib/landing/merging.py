@@ -13,8 +13,8 @@ from lib.config import Source, Table
 from lib.console import number_of
 from lib.errors import ConfigError
 from lib.failpoints import reached
+from lib.lake import deletion_vectors, quarantine, results, runs
 from lib.lake import merge as lake
-from lib.lake import quarantine, results, runs
 from lib.lake.columns import add_columns, held_columns, widen_columns
 from lib.lake.conflicts import from_a_fresh_snapshot
 from lib.lake.key_hash import KeyHash
@@ -177,6 +177,7 @@ def _merged(batch: Batch, one: Parsed) -> lake.Merged:
         deleted_rows=deleted_rows,
         n_deleted=n_deleted,
         clock=clock,
+        has_deletion_vectors=batch.copy.source.readers.deletion_vectors,
     )
 
 
@@ -195,11 +196,12 @@ def _later(batch: Batch, name: str) -> list[TableRun]:
 
 
 def _fit(batch: Batch, table: Table, rows: DataFrame) -> None:
-    """Give the silver table the columns that the rows have and it has not, and the types that are wider now."""
+    """Give the silver table what it lacks: the columns of the rows, types that are wider now, files that its readers take."""
     path = batch.layout.silver(table.name)
     held = held_columns(path)
     if held is None:
         return
+    deletion_vectors.settle(batch.copy.spark, path, wanted=batch.copy.source.readers.deletion_vectors)
     fitted = fit(table, held)
     if fitted.widened:
         hashed = rehashed((*(column.name for column in table.columns if column.name in held),))

@@ -9,7 +9,7 @@ from lib.config import Source
 from lib.console import number_of
 from lib.errors import ConfigError
 from lib.failpoints import reached
-from lib.lake import results, runs
+from lib.lake import deletion_vectors, results, runs
 from lib.lake.copying import Copy
 from lib.lake.layout import Layout, remove_rebuilds
 from lib.lake.merge import Clock, replace_rows
@@ -118,6 +118,7 @@ def _replace_tables(copy: Copy, last: dict[str, tuple[Run, TableRun]]) -> None:
     run, old = copy.run, copy.lake
     new = old.rebuilt(run.run_id)
     for name, (source, record) in last.items():
+        deletion_vectors.settle(copy.spark, old.silver(name), wanted=copy.source.readers.deletion_vectors)
         done = replace_rows(copy.spark, new.silver(name), old.silver(name), run.run_id)
         held = TableRun(
             name, TableState.MERGED, proof=record.proof, path=old.relative(old.silver(name)), version=done.version

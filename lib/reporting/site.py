@@ -18,6 +18,7 @@ from lib.lake.states import TableState
 from lib.observe.outcome import Outcome, RunSummary
 from lib.quality.validate import Findings
 from lib.reporting import pages
+from lib.reporting.catalogs import write_catalogs
 from lib.reporting.kept_page import kept_page
 from lib.reporting.model_cards import has_cards, write_cards
 from lib.reporting.pages import Site
@@ -27,21 +28,24 @@ from lib.reporting.runs_page import write_report
 def write_site(of: Site) -> None:
     """Write the pages on models, runs.html, and index.html if it would say something else. Docs that are no longer kept go last.
 
-    index.html comes last of the pages: where it shows that publication, all else was written before.
+    index.html comes last, also after `readers/` of the lake: where it shows that publication, all else was written before.
     """
     published = publications.all_publications(of.layout)
     there = site.docs_kept(of.layout.site)
     kept = there & _kept(of, published)
     serving = write_cards(of)
     latest = write_report(of, kept, serving)
+    if published:
+        write_catalogs(of.source, of.layout, published[-1])
     site.write_changed(of.layout.site, "index.html", _index(of, published, latest))
     site.remove_docs(of.layout.site, there - kept)
 
 
 def write_index(of: Site) -> None:
-    """Write index.html, unless it shows the current publication. How the run at work ends `write_site` says."""
+    """Write `readers/` and index.html, unless that shows the current publication. How the run at work ends `write_site` says."""
     published = publications.all_publications(of.layout)
     if published and not _is_shown(of, published[-1]):
+        write_catalogs(of.source, of.layout, published[-1])
         site.write_page(of.layout.site, "index.html", _index(of, published, None))
 
 
@@ -115,10 +119,20 @@ def _published_page(of: Site, published: Sequence[Publication]) -> pages.IndexPa
         published_at=checked.published_at,
         accepted=tuple(pages.AcceptedFailure(**vars(one)) for one in publication.accepted),
         restored=restored or None,
+        notes=(*page.notes, *_on_readers(of)),
         previous=_previous(of.layout, published),
         has_models=has_cards(of),
         has_notebooks=storage.is_file(of.layout.site / "notebooks" / "index.html"),
     )
+
+
+def _on_readers(of: Site) -> list[str]:
+    """Where those find what they need whose engine "How to read it" has no lines for."""
+    if not (engines := of.source.readers.sql):
+        return []
+    return [
+        f"SQL for {', '.join(engines)} is in {of.layout.readers.name}/ of the lake; in its views personal columns are masked."
+    ]
 
 
 def _previous(layout: Layout, published: Sequence[Publication]) -> dict[str, int | None] | None:

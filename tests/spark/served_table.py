@@ -74,7 +74,10 @@ def copied(job: Job, *, resume: str | None = None, allow_deletes: bool = False, 
 
 @dataclass
 class Served:
-    """One table `things` of one lake. `settings` and `columns` are its YAML; run n is called run-n and starts on day n."""
+    """One table `things` of one lake. `settings` and `columns` are its YAML; run n is called run-n and starts on day n.
+
+    `blocks` are further lines of the YAML.
+    """
 
     spark: SparkSession
     folder: Path
@@ -82,6 +85,7 @@ class Served:
     columns: dict[str, str] = field(default_factory=lambda: {"id": "bigint!", "name": "string"})
     settings: dict[str, Any] = field(default_factory=lambda: {"deletes": "soft", "max_delete_fraction": 1.0})
     n_runs: int = 0
+    blocks: str = ""
 
     @property
     def layout(self) -> Layout:
@@ -101,7 +105,7 @@ class Served:
         path = self.folder / "shop.yml"
         path.write_text(
             f"source: shop\napi: {{url: '{self.server.url}', pagination: {{size: 3}}, limits: {{concurrency: 2}}}}\n"
-            f"tables:\n  things:\n    path: /things\n    key: [id]\n{settings}    columns:\n{columns}",
+            f"tables:\n  things:\n    path: /things\n    key: [id]\n{settings}    columns:\n{columns}{self.blocks}",
             "utf-8",
         )
         return job_of(path, self.n_runs)

@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 
 from lib.config import Runtime
 from lib.errors import ConfigError
-from lib.lake import derived, read_masked, read_published, tables
+from lib.lake import deletion_vectors, derived, read_masked, read_published, tables
 from lib.lake.publications import Publication, PublishedTable, publish
 from lib.lake.read import Lake
 from lib.lake.runs import all_runs
@@ -220,14 +220,14 @@ def test_pandas_and_arrow_datasets_read_gold_and_a_table_of_an_earlier_version_o
     rows.write.format("delta").options(**earlier).save(str(gold))
     changes = spark.createDataFrame([(2, "B", False), (3, None, True)], "id bigint, name string, is_deleted boolean")
     derived.merge_changes(spark, gold, changes, key=("id",), tag="merged")
-    assert derived.has_deletion_vectors(gold)
+    assert deletion_vectors.may_have_some(gold)
     with pytest.raises(DeltaProtocolError):
         DeltaTable(str(gold)).to_pandas()
 
     now = [{"id": 1, "name": "a"}, {"id": 2, "name": "B"}]
     made = derived.overwrite(gold, spark.createDataFrame([(1, "a"), (2, "B")], "id bigint, name string"), "anew")
     assert tables.newest(gold).tag == "anew"
-    assert not derived.has_deletion_vectors(gold)
+    assert not deletion_vectors.may_have_some(gold)
     changes = spark.createDataFrame([(1, "A", False)], "id bigint, name string, is_deleted boolean")
     after = derived.merge_changes(spark, gold, changes, key=("id",), tag="again")
     assert (after.version, after.updated) == (made.version + 1, 1)
