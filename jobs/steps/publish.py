@@ -118,7 +118,8 @@ def _check_and_publish(
         if not broken:
             # When readers see it, which a long run's start is not: `Lake.as_of` goes by this.
             in_spite = (accepted,) if accepted else ()
-            publish(job.layout, whole.publication(docs_id, datetime.now(UTC), findings.rows, in_spite))
+            counts = findings.rows, findings.live_rows
+            publish(job.layout, whole.publication(docs_id, datetime.now(UTC), *counts, in_spite))
             reached("published")
         run.to(RunState.CHECKS_FAILED if broken else RunState.PUBLISHED)
         add_check(job.layout, check_record(run, docs_id, job.now, findings, None if broken else accepted))

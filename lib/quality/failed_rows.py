@@ -59,7 +59,7 @@ class Listed:
     def with_keys(self) -> Findings:
         """The findings with some keys of the rows that fail each, where no part of them is personal."""
         shown = (replace(one, keys=self._keys_of(one)) if one.name in self.about else one for one in self.findings.all)
-        return Findings(tuple(shown), self.findings.rows)
+        return replace(self.findings, all=tuple(shown))
 
     def write(self, spark: SparkSession, layout: Layout) -> None:
         """Write all of them to `ops/failures`. Nothing failed: nothing is written, and no Spark job."""

@@ -202,6 +202,7 @@ def as_json(status: Status) -> str:
             one.table: {
                 "version": one.version,
                 "rows": one.rows,
+                "live_rows": one.live_rows,
                 "proof": status.proofs.get(one.table),
                 "increment": status.increments.get(one.table),
             }
@@ -323,8 +324,10 @@ def _published(
     for one in publication.tables.values():
         proof = proofs.get(one.table)
         proof = f"{increments[one.table]}: {proof}" if proof and one.table in increments else proof
+        deleted = f" + {one.rows - one.shown_rows:,} deleted" if one.rows > one.shown_rows else ""
         lines.append(
-            f"           {one.table}: {amount(one.rows, '{row}')}, version {one.version}{f', {proof}' if proof else ''}"
+            f"           {one.table}: {amount(one.shown_rows, '{row}')}{deleted}, version {one.version}"
+            f"{f', {proof}' if proof else ''}"
         )
     return lines
 
