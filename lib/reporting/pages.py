@@ -108,12 +108,16 @@ class Restored:
 
 @dataclass(frozen=True)
 class LatestRun:
-    """The latest run, where it did not publish: what is published is older. `docs_id` is None where there are no docs of it."""
+    """The latest run, where it did not publish: what is published is older. `docs_id` is None where there are no docs of it.
+
+    `reasons` are the tables that failed, a line each.
+    """
 
     run_id: str
     started_at: datetime
     outcome: str
     docs_id: str | None
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,7 @@ class IndexPage:
 class RunLine:
     """One checked run, or a rollback (`ROLLED_BACK`), or a run that was not checked: it has no counts, and the time of its start.
 
-    No docs: an empty `docs_id`. `failures` are lines.
+    No docs: an empty `docs_id`. `failures` are lines: expectations of a check, or tables of a run without one.
     """
 
     run_id: str

@@ -77,7 +77,17 @@ def _lines(layout: Layout, runs: Sequence[RunSummary], first: int, kept: Collect
         for check in checks
     ]
     lines += [
-        pages.RunLine(run.run_id, "", run.started_at, run.outcome.value, None, None, run.message, (run.number, 0))
+        pages.RunLine(
+            run_id=run.run_id,
+            docs_id="",
+            checked_at=run.started_at,
+            outcome=run.outcome.value,
+            counts=None,
+            rows=None,
+            message=run.headline if run.reasons else run.message,
+            place=(run.number, 0),
+            failures=run.first_reasons,
+        )
         for run in runs
         if run.run_id not in checked
     ]

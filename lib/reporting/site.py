@@ -49,7 +49,9 @@ def _index(of: Site, published: Sequence[Publication], latest: RunSummary | None
     """What is published, below a line on the latest run if that one did not publish. Its link needs runs.html."""
     line = None
     if latest is not None and latest.outcome not in (Outcome.PUBLISHED, Outcome.RUNNING):
-        line = pages.LatestRun(latest.run_id, latest.started_at, latest.outcome.value, latest.docs_id)
+        line = pages.LatestRun(
+            latest.run_id, latest.started_at, latest.outcome.value, latest.docs_id, latest.first_reasons
+        )
     if not published:
         # So that no link of runs.html leads nowhere.
         return pages.render_nothing_published(of.source.source, line)

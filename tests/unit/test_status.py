@@ -275,6 +275,28 @@ def test_a_channel_that_is_off_is_said_once_at_the_start(
     json.loads(lake.status("--format", "json").stdout)
 
 
+GONE = "no connection (is the server running, and the address right?)"
+
+
+def failed_tables(number: int) -> dict[str, TableRun]:
+    """So many tables that failed, and one that did not."""
+    names = [f"t{place}" for place in range(1, number + 1)]
+    failed = {name: TableRun(name, TableState.FAILED, f"{name} page 1: {GONE}\n  more") for name in names}
+    return {**failed, "good": TableRun("good", TableState.MERGED)}
+
+
+@pytest.mark.parametrize(("number", "shown", "more"), [(1, 1, []), (5, 5, []), (7, 5, ["and 2 more"])])
+def test_why_tables_failed_is_told_for_five_of_them_and_to_programs_for_all(
+    lake: Lake, number: int, shown: int, more: list[str]
+) -> None:
+    said = f"{number} of {number + 1} tables failed; nothing is published."
+    lake.ran("a", "failed", exit_status=4, message=f"{said}\n  t1 page 1: {GONE}", tables=failed_tables(number))
+    lines = [f"t{place} page 1: {GONE}" for place in range(1, number + 1)]
+    assert lake.said()["failing"]["lines"] == lines
+    told = [f"run a: source failed: {said}", *lines[:shown], *more]
+    assert "Failing:   " + "\n           ".join(told) + "\nNext:      fix the cause" in lake.status().stdout
+
+
 def test_what_a_good_run_has_put_right_fails_no_more(lake: Lake) -> None:
     lake.ran("a", "failed", exit_status=1, message="ZeroDivisionError")
     assert lake.said()["failing"]["message"] == "ZeroDivisionError"
