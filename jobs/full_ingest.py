@@ -57,11 +57,12 @@ def command(*, dry_run: bool, from_landed: str | None, choices: Choices, **optio
         with served(job.source) as source:
             access, budget = Access.of(source.api, source.tables), Budget.of(source.api)
             if dry_run:
-                say_plan(run, plan_run(job.source, job.layout, access, budget, run, job.steps, choices.wanted).plan)
+                planned = plan_run(job.source, job.layout, access, budget, run, job.steps, choices.wanted)
+                say_plan(run, planned.plan, job.source)
                 return
             with record.recorded(job, run, NAME):
                 ingest(job, access, budget, run, choices)
-    say_done(job.layout, run, job.named)
+    say_done(job.layout, run, job.named, job.source)
 
 
 def ingest(job: Job, access: Access, budget: Budget, run: Run, choices: Choices) -> None:
