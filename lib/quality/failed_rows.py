@@ -34,6 +34,7 @@ _LITERALS = {
     "version": "bigint",
     "expectation": "string",
     "severity": "string",
+    "rule": "string",
 }
 
 
@@ -153,7 +154,7 @@ def key_of(source: Source, table: str) -> tuple[tuple[str, ...], tuple[str, ...]
 
 def _about(check: CheckOf, finding: Finding) -> dict[str, Any]:
     run, version = check.run, check.run.tables[finding.table].version
-    values = check.docs_id, run.run_id, check.at, finding.table, version, finding.name, finding.severity
+    values = check.docs_id, run.run_id, check.at, finding.table, version, finding.name, finding.severity, finding.rule
     return dict(zip(_LITERALS, values, strict=True))
 
 
