@@ -22,6 +22,7 @@ from lib.lake import publications
 from lib.lake.checks import all_checks
 from lib.lake.publications import current
 from lib.lake.runs import Run
+from lib.lineage.explain import Asked, explain
 from lib.quality import checking
 from lib.quality import validate as validation
 from lib.quality.checking import prepare_checks
@@ -98,6 +99,24 @@ def test_a_deleted_row_is_not_counted_on_the_site_and_stands_apart_in_the_public
     publication = current(things.layout)
     assert publication is not None
     assert (publication.tables["things"].rows, publication.tables["things"].live_rows) == (2, 1)
+
+
+def test_a_row_is_explained_with_the_expectations_that_it_failed(things: Served) -> None:
+    run = things.run({"id": 1, "name": "a"}, {"id": 2, "name": None})
+    job = job_of(things, WARNS)
+    check(things, run, job)
+    table = job.source.table("things")
+
+    def failed(number: int, key_secret: str | None = None) -> list[str]:
+        asked = Asked(things.spark, job.source, job.layout, table, {"id": number}, key_secret)
+        return [line for line in explain(asked) if line.startswith("check ")]
+
+    at = f"{job.now:%Y-%m-%d %H:%M} UTC"
+    name = "things.column_values_to_not_be_null.name"
+    assert failed(1) == []
+    assert failed(2) == [f"check run-1 ({at}): failed: warning: things.name must not be null [{name}]"]
+    [other] = failed(2, "another secret of at least 32 characters")
+    assert other.startswith(f"check run-1 ({at}): whether the row failed it cannot be found out: ")
 
 
 def files(folder: Path) -> dict[str, bytes]:
