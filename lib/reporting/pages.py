@@ -219,10 +219,12 @@ def render_runs(
     *,
     has_models: bool = False,
     serving: Sequence[Serving] = (),
+    lake: str = "",
 ) -> str:
     """`runs.html`: a line for every check, rollback and run without a check, newest first; and the report of the runs.
 
     Charts are drawn where the report names the folder of the scripts that draw; otherwise the page says that it is plainer.
+    `lake` is the address of the lake, for the commands.
     """
     newest_first = sorted(lines, key=lambda line: (line.place, _utc(line.checked_at), line.docs_id), reverse=True)
     checked: dict[str, list[RunLine]] = {}
@@ -237,6 +239,7 @@ def render_runs(
         .get_template("runs.html")
         .render(
             source=source,
+            lake=lake,
             has_models=has_models,
             serving=serving,
             lines=newest_first,

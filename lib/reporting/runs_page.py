@@ -50,7 +50,8 @@ def write_report(of: Site, kept: Collection[str], serving: Sequence[Serving] = (
     measured = measurements(of.layout, runs)
     report = _report(of.layout, of.assets, runs, measured)
     lines = _lines(of.layout, runs, first, kept)
-    text = pages.render_runs(of.source.source, lines, report, has_models=has_cards(of), serving=serving)
+    lake = str(of.layout.root)
+    text = pages.render_runs(of.source.source, lines, report, has_models=has_cards(of), serving=serving, lake=lake)
     site.write_page(of.layout.site, "runs.html", text)
     return runs[-1] if runs else None
 
