@@ -105,7 +105,7 @@ class Steps:
             if is_for_people():
                 _show(name, step, whole)
         if not is_for_people():
-            log.info(name, extra={"seconds": round(whole, 1)})
+            log.info(name, extra={"seconds": round(whole, 1), **({"result": step.result} if step.result else {})})
 
 
 def _show(name: str, step: Step, seconds: float) -> None:

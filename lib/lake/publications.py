@@ -155,7 +155,13 @@ def write_published_json(layout: Layout, publication: Publication) -> None:
 def for_readers(publication: Publication) -> dict[str, Any]:
     """What `published.json` says of a publication."""
     tables = {
-        name: {key: getattr(table, key) for key in ("path", "version", "rows", "live_rows", "live")}
+        name: {
+            "path": table.path,
+            "version": table.version,
+            "rows": table.rows,
+            "live_rows": table.live_rows,
+            "live": table.live,
+        }
         for name, table in publication.tables.items()
     }
     content: dict[str, Any] = {
