@@ -64,8 +64,8 @@ def _undeletable(plan: Plan, source: Source | None) -> list[str]:
 
 def _cure(source: Source | None, table: str) -> str:
     """What to write so that the deleted rows of a table are found; empty where there is nothing to write, or no rows are wanted."""
-    found = source and source.proof_for_deletes(table)
-    return "" if not found else f"Write prove: {found[1]} in {found[0]}: a second walk then proves the copy."
+    found = None if source is None else source.proof_for_deletes(table)
+    return "" if found is None else f"Write prove: {found[1]} in {found[0]}: a second walk then proves the copy."
 
 
 def say_done(layout: Layout, run: Run, named: str | None = None, source: Source | None = None) -> None:
