@@ -16,8 +16,9 @@ from lib.session import start_session
 
 @click.command(
     "explain-row",
-    help="Say on which page of which run a row came, whether it was taken, rejected, a duplicate or replaced and why, and its "
-    "state in silver and in what is published. Reads the lake only: nothing is written, and the API is not asked.",
+    help="Say on which page of which run a row came, whether it was taken, rejected, a duplicate or replaced and why, its "
+    "state in silver and in what is published, and which expectations it failed in the last check. Starts Spark: it "
+    "takes a minute or so. Reads the lake only: nothing is written, and the API is not asked.",
 )
 @reading_options
 @click.option("--table", required=True, metavar="NAME", help="The table of the row.")
@@ -38,5 +39,5 @@ def command(*, table: str, key_options: tuple[str, ...], **options: Any) -> None
     with job.steps.step("start Spark"):
         spark = start_session(f"pagelake explain-row {table}", job.runtime, rows=0)
     with job.steps.step("look"):
-        lines = explain(Asked(spark, job.source, job.layout, asked_table, key))
+        lines = explain(Asked(spark, job.source, job.layout, asked_table, key, job.runtime.key_secret))
     say(lines)

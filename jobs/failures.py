@@ -36,4 +36,5 @@ def command(*, run: str | None, expectation: str | None, shape: str, **options: 
     if shape == "json":
         click.echo(as_json(found))
     else:
-        say_failures(found)
+        tables = {table.name for table in job.source.tables}
+        say_failures(found, tables, ("--source", job.named, "--lake", str(job.layout.root)))

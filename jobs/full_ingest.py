@@ -57,11 +57,12 @@ def command(*, dry_run: bool, from_landed: str | None, choices: Choices, **optio
         with served(job.source) as source:
             access, budget = Access.of(source.api, source.tables), Budget.of(source.api)
             if dry_run:
-                say_plan(run, plan_run(job.source, job.layout, access, budget, run, job.steps, choices.wanted).plan)
+                plan = plan_run(job.source, job.layout, access, budget, run, job.steps, choices.wanted).plan
+                say_plan(run, plan, job.source)
                 return
             with record.recorded(job, run, NAME):
                 ingest(job, access, budget, run, choices)
-    say_done(job.layout, run, job.named)
+    say_done(job.layout, run, job.named, job.source)
 
 
 def ingest(job: Job, access: Access, budget: Budget, run: Run, choices: Choices) -> None:
@@ -94,9 +95,8 @@ def ingest(job: Job, access: Access, budget: Budget, run: Run, choices: Choices)
 
 def take_landed(job: Job, run: Run, landed: list[Run], choices: Choices) -> None:
     """Merge pages that have landed before, check, publish. The source is not asked for anything."""
-    spark, suites = start(
-        job, NAME, run, sum(table.rows_landed or 0 for one in landed for table in one.tables.values())
-    )
+    n_rows = sum(table.rows_landed or 0 for one in landed for table in one.tables.values())
+    spark, suites = start(job, NAME, run, n_rows)
     copy = job.copy(spark, run)
     if run.replay_of == runs.ALL:
         rebuild(copy, landed, allow_deletes=choices.allow_deletes)

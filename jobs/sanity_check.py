@@ -54,7 +54,7 @@ def check(job: Job, accepted: Accepted | None) -> None:
     with record.recorded(job, run, NAME):
         spark, suites = start(job, NAME, run, sum(table.rows_landed or 0 for table in run.tables.values()))
         check_and_publish(spark, job, run, suites, accepted)
-    say_done(job.layout, run, job.named)
+    say_done(job.layout, run, job.named, job.source)
 
 
 def _run_to_check(job: Job) -> Run:

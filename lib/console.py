@@ -105,7 +105,7 @@ class Steps:
             if is_for_people():
                 _show(name, step, whole)
         if not is_for_people():
-            log.info(name, extra={"seconds": round(whole, 1)})
+            log.info(name, extra={"seconds": round(whole, 1), **({"result": step.result} if step.result else {})})
 
 
 def _show(name: str, step: Step, seconds: float) -> None:
@@ -142,7 +142,12 @@ def show_table(
         cells = [[*row, printable(last)] for row, last in zip(cells, optional[1], strict=True)]
     for row in cells:
         table.add_row(*map(Text, row))
-    console.print(table)
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as plain:
+        console.print(table)
+    say([line.rstrip() for line in plain.get().splitlines()])
 
 
 def number_of(number: int, thing: str) -> str:

@@ -44,8 +44,8 @@ PACKAGES = {
 PYTHON = os.path.join(ready.VENV, "bin", "python")
 SITE_ASSETS = os.path.join(ready.VENV, "site-assets")
 ON_TOP = {
-    ready.NOTEBOOKS: ("what notebooks need", "requirements-notebooks.txt"),
-    ready.DEV: ("what tests and linters need", "requirements-dev.txt"),
+    ready.NOTEBOOKS: ("what notebooks need (some 3 minutes at the first time)", "requirements-notebooks.txt"),
+    ready.DEV: ("what tests and linters need (a few minutes at the first time)", "requirements-dev.txt"),
 }
 # There while .venv is being changed. A set-up that finds it makes .venv anew.
 UNFINISHED = os.path.join(ready.VENV, ".pagelake-unfinished")

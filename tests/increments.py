@@ -221,9 +221,10 @@ class Increments:
         if not self.passes:
             run.to(RunState.CHECKS_FAILED)
             raise ChecksFailedError("a check failed")
-        n_rows = len(self.rows(with_deleted=True))
+        n_rows, n_live = len(self.rows(with_deleted=True)), len(self.rows())
+        whole = complete(job.source, run)
         publications.publish(
-            job.layout, complete(job.source, run).publication(run.run_id, job.now, {"changes": n_rows})
+            job.layout, whole.publication(run.run_id, job.now, {"changes": n_rows}, {"changes": n_live})
         )
         run.to(RunState.PUBLISHED)
 

@@ -50,7 +50,7 @@ class PublishedLake:
     def published(self, name: str, accepted: tuple[Accepted, ...] = ()) -> None:
         """Publish a run as check_and_publish does."""
         at, version = DAY_0 + timedelta(days=self.days), self.write()
-        table = PublishedTable("tracks", "silver/tracks", version, self.days + 1)
+        table = PublishedTable("tracks", "silver/tracks", version, self.days + 1, self.days + 1)
         docs = f"runs/{name}/index.html"
         line = TableLine(
             "tracks", table.rows, version, 1, table.rows, 0, 0, 1, 0, 0, "counted", Counts(0, 0, 0, 9), docs

@@ -20,7 +20,6 @@ from lib.logs import BAD, GOOD, WARNED
 from lib.quality.accept import not_accepted
 from lib.quality.checking import Looking, Suites, check, check_record, look, prepare_checks
 from lib.quality.docs import Docs, copy_assets
-from lib.quality.names import failures_command
 from lib.reporting.kept_page import keep_page
 from lib.reporting.observe import copy_site
 from lib.reporting.site import checked_page, write_index
@@ -29,7 +28,7 @@ from lib.session import start_session
 
 # By the shape of the counts of a check.
 _SIGNS = {"good": GOOD, "open": WARNED, "bad": BAD}
-ROWS_NOTE = "Some expectations only warn, and failed. To list the rows, with the --source and --lake of the run:"
+ROWS_NOTE = "Some expectations only warn, and failed. To list the rows:"
 
 
 def start(job: Job, name: str, run: Run, rows: int) -> tuple[SparkSession, Suites]:
@@ -94,7 +93,8 @@ def _check_and_publish(
         looking = looking or look(copy, suites, background)
         assets = job.runtime.site_assets
         href = copy_assets(assets, job.layout.site) if assets else ""
-        docs = Docs(docs_id, site.staging_folder(job.layout.site, docs_id), job.source.source, href)
+        staged, lake = site.staging_folder(job.layout.site, docs_id), str(job.layout.root)
+        docs = Docs(docs_id, staged, job.source.source, href, lake=lake)
         found = check(copy, looking, whole.tables, suites, docs=docs, at=job.now)
         findings, notes = found.findings, found.notes
         if carried is not None and carried.expectation in {finding.name for finding in findings.gating}:
@@ -105,7 +105,7 @@ def _check_and_publish(
     with job.steps.step("publish") as step:
         if findings.failed:
             notes += map(str, findings.warnings)
-            notes.append(f"{ROWS_NOTE} {failures_command(docs_id)}")
+            notes.append(f"{ROWS_NOTE} {docs.command}")
         if not broken:
             keep_page(docs.folder, checked_page(job.layout, job.source.source, run, docs_id, job.now, findings, notes))
         site.publish_run_docs(docs.folder, job.layout.site, docs_id)
@@ -118,7 +118,8 @@ def _check_and_publish(
         if not broken:
             # When readers see it, which a long run's start is not: `Lake.as_of` goes by this.
             in_spite = (accepted,) if accepted else ()
-            publish(job.layout, whole.publication(docs_id, datetime.now(UTC), findings.rows, in_spite))
+            counts = findings.rows, findings.live_rows
+            publish(job.layout, whole.publication(docs_id, datetime.now(UTC), *counts, in_spite))
             reached("published")
         run.to(RunState.CHECKS_FAILED if broken else RunState.PUBLISHED)
         add_check(job.layout, check_record(run, docs_id, job.now, findings, None if broken else accepted))

@@ -160,6 +160,21 @@ class Source(Settings):
         """How the copy of a table is proved."""
         return table.prove or self.api.prove
 
+    def proof_for_deletes(self, name: str) -> tuple[str, str] | None:
+        """Where to write which `prove` for a table of the source whose deleted rows are wanted, of a source that gives no total.
+
+        None where no deleted rows are wanted, where that is written already, and for a derived table.
+        """
+        tables = {table.name: table for table in self.tables}
+        table = tables.get(name)
+        if table is None or table.deletes != "soft":
+            return None
+        while table.parent is not None:
+            table = tables[table.parent.table]
+        if self.proof_of(table) != "counted":
+            return None
+        return f"tables.{table.name}", "reread" if table.in_parts else "swept"
+
     def recommended(self) -> Recommend:
         """What is recommended to whom.
 

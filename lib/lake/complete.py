@@ -21,11 +21,17 @@ class CompleteSet:
     tables: Mapping[str, tuple[str, int]]
 
     def publication(
-        self, publication_id: str, at: datetime, rows: Mapping[str, int], accepted: Sequence[Accepted] = ()
+        self,
+        publication_id: str,
+        at: datetime,
+        rows: Mapping[str, int],
+        live_rows: Mapping[str, int],
+        accepted: Sequence[Accepted] = (),
     ) -> Publication:
-        """The publication of all of them. `rows` are those that a reader finds in each."""
+        """The publication of all of them. `rows` are all of each version, `live_rows` those that a reader finds in it."""
         tables = {
-            name: PublishedTable(name, path, version, rows[name]) for name, (path, version) in self.tables.items()
+            name: PublishedTable(name, path, version, rows[name], live_rows[name])
+            for name, (path, version) in self.tables.items()
         }
         return Publication(publication_id, self.run_id, at, tables, accepted=tuple(accepted))
 

@@ -24,6 +24,7 @@ SCHEMA = pa.schema(
         "key_hash": pa.string(),
         "note": pa.string(),
         "pointer": pa.string(),
+        "rule": pa.string(),
     }
 )
 ORDER = ("table", "expectation", "key", "pointer", "key_hash")
@@ -35,7 +36,8 @@ def add_few(layout: Layout, rows: Sequence[records.Record]) -> None:
     """Add the failures of one check, of at most `FEW` rows, in one commit.
 
     Grain: one row per failing row and expectation. `key` is a JSON object of the table's key columns, `***` for a personal
-    value; `pointer` is the value of a reference that meets no row, null for other expectations. A row
+    value; `pointer` is the value of a reference that meets no row, null for other expectations.
+    `rule` is what must hold, in words. A row
     without `key` has a `note`: why rows of that expectation are not listed, or not all.
     """
     ordered = sorted(rows, key=lambda row: tuple(row[name] or "" for name in ORDER))

@@ -26,6 +26,7 @@ SCHEMA = pa.schema(
         "restores": pa.string(),
         "accepted": pa.list_(pa.struct({"expectation": pa.string(), "reason": pa.string(), "by": pa.string()})),
         "number": pa.int64(),
+        "live_rows": pa.int64(),
     }
 )
 
@@ -34,12 +35,22 @@ LIVE = "_deleted_at IS NULL"
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """One table of a publication: its path below the lake, the version that was checked, and its rows, deleted ones included."""
+    """One table of a publication: its path below the lake, and the version that was checked.
+
+    `rows` are all rows of the version, `live_rows` those of them that are not deleted: None where an earlier version of Pagelake
+    published it.
+    """
 
     table: str
     path: str
     version: int
     rows: int
+    live_rows: int | None = None
+
+    @property
+    def shown_rows(self) -> int:
+        """What people are told: the live rows; where they are not known, all rows."""
+        return self.rows if self.live_rows is None else self.live_rows
 
     @property
     def live(self) -> str:
@@ -144,7 +155,13 @@ def write_published_json(layout: Layout, publication: Publication) -> None:
 def for_readers(publication: Publication) -> dict[str, Any]:
     """What `published.json` says of a publication."""
     tables = {
-        name: {"path": table.path, "version": table.version, "rows": table.rows, "live": table.live}
+        name: {
+            "path": table.path,
+            "version": table.version,
+            "rows": table.rows,
+            "live_rows": table.live_rows,
+            "live": table.live,
+        }
         for name, table in publication.tables.items()
     }
     content: dict[str, Any] = {
@@ -162,7 +179,9 @@ def for_readers(publication: Publication) -> dict[str, Any]:
 
 def _publication(rows: Sequence[dict[str, Any]]) -> Publication:
     tables = {
-        str(row["table"]): PublishedTable(str(row["table"]), str(row["path"]), row["version"], row["rows"])
+        str(row["table"]): PublishedTable(
+            str(row["table"]), str(row["path"]), row["version"], row["rows"], row.get("live_rows")
+        )
         for row in rows
     }
     first = rows[0]

@@ -155,9 +155,9 @@ def count_rejected(layout: Layout, run_id: str) -> dict[str, int]:
     return {row["table"]: row["n"] for row in rows}
 
 
-def count_resolved(layout: Layout, by: str) -> dict[str, int]:
-    """Rows that a run resolved, by table."""
-    where = f"resolved_by = '{check_run_id(by)}'"
+def count_left(layout: Layout, by: str) -> dict[str, int]:
+    """Rows that left quarantine by a run, by table. One that it rejected again is not among them: it is there under that run."""
+    where = f"resolved_by = '{check_run_id(by)}' AND resolution <> '{AGAIN}'"
     rows = _query(layout, f'SELECT "table", count(*) AS n FROM rejected WHERE {where} GROUP BY "table"')
     return {row["table"]: row["n"] for row in rows}
 

@@ -233,6 +233,11 @@ class Run:
         """The tables that failed, with the reason."""
         return {name: table.error for name, table in self.tables.items() if table.error is not None}
 
+    @property
+    def reasons(self) -> list[str]:
+        """The same as lines that each begin with the table."""
+        return [error if error.startswith(name) else f"{name}: {error}" for name, error in self.failed.items()]
+
     def fail(self, table: str, error: str) -> None:
         """Record that a table failed. It takes no other with it."""
         self.tables[table].to(TableState.FAILED)

@@ -88,6 +88,7 @@ class Landing:
         limits = self.copy.source.api.limits
         n_pages = sum(span.n_pages for span in ranges) + len(here)
         n_landed = 0
+        tables = _named({one.table for one in (*ranges, *here, *walks)})
         with self.copy.progress.counted("fetch and land", 0 if walks else n_pages, "pages") as step:
             self.budget.on_page = step.advance
             step.advance(len(here))
@@ -101,7 +102,7 @@ class Landing:
                 step.reach(n_landed)
                 here, walks = (), ()
                 reached("wave landed")
-            step.result = number_of(step.done, "page")
+            step.result = f"{number_of(step.done, 'page')} of {tables}"
 
     def land_parts(self, parts: Sequence[PartSpan], round_: int) -> None:
         """Land these parts of a table in waves, each part by one task.
@@ -123,4 +124,10 @@ class Landing:
                 n_done += len(wave)
                 self.answer_s = self.answer_s or self.bronze.answer_s()
                 reached("wave landed")
-            step.result = f"{number_of(step.done, 'page')} of {number_of(len(parts), 'part')}"
+            where = f"{number_of(len(parts), 'part')} of {_named({part.table for part in parts})}"
+            step.result = f"{number_of(step.done, 'page')} of {where}"
+
+
+def _named(tables: set[str]) -> str:
+    """A table by its name, several by their number."""
+    return next(iter(tables)) if len(tables) == 1 else number_of(len(tables), "table")

@@ -60,8 +60,8 @@ def merge_parsed(batch: Batch, parsed: dict[str, Parsed]) -> None:
         with batch.copy.progress.step("resolve") as step:
             _resolve(batch, [one for one in merged if one.table.name in still_open])
             reached("resolved")
-            resolved = quarantine.count_resolved(batch.layout, run.run_id)
-            step.result = f"{number_of(sum(resolved.values()), 'row')} left quarantine"
+            left = quarantine.count_left(batch.layout, run.run_id)
+            step.result = f"{number_of(sum(left.values()), 'row')} left quarantine"
     if batch.layout == batch.copy.lake:
         behind = [one.table.name for one in merged if _later(batch, one.table.name)]
         bronze = Bronze(batch.copy.lake.pages, batch.clock.run_id)
@@ -74,7 +74,7 @@ def merge_parsed(batch: Batch, parsed: dict[str, Parsed]) -> None:
         note_watermarks(batch.copy.source, batch.layout, run, greatest, behind, batch.copy.progress.note)
     for one in parsed.values():
         one.rows.unpersist()
-    for name, number in quarantine.count_resolved(batch.layout, run.run_id).items():
+    for name, number in quarantine.count_left(batch.layout, run.run_id).items():
         run.tables[name].rows_resolved = number
 
 

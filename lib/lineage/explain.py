@@ -11,7 +11,10 @@ from pyspark.sql import Column, Row, SparkSession
 from pyspark.sql import functions as F
 
 from lib.config import Source, Table
-from lib.lake import keys, publications, quarantine, runs, tables
+from lib.errors import ConfigError
+from lib.lake import keys, publications, quarantine, records, runs, storage, tables
+from lib.lake.checks import ROLLED_BACK, all_checks
+from lib.lake.key_hash import key_hash_of
 from lib.lake.keys import KeyValue
 from lib.lake.layout import Layout
 from lib.lake.publications import Publication
@@ -29,21 +32,27 @@ from lib.tables.find import rows_with_key
 
 @dataclass(frozen=True)
 class Asked:
-    """The row that is asked for."""
+    """The row that is asked for. `key_secret` is the lake's, where the environment has it."""
 
     spark: SparkSession
     source: Source
     layout: Layout
     table: Table
     key: Mapping[str, KeyValue]
+    key_secret: str | None = None
+
+    @property
+    def types(self) -> dict[str, str]:
+        """The types of the key's columns."""
+        return {name: self.table.column(name).type for name in self.table.key}
 
     def is_row(self, within: str = "") -> Column:
         """Whether a row is this one. `within` is the struct that holds its columns; empty: they are at the top."""
-        return keys.is_row(self.key, {name: self.table.column(name).type for name in self.table.key}, within)
+        return keys.is_row(self.key, self.types, within)
 
 
 def explain(asked: Asked) -> list[str]:
-    """The answer, a line each: the runs, oldest first, then silver and the publication."""
+    """The answer, a line each: the runs, oldest first, then silver, the publication, and the checks that the row failed."""
     layout, table = asked.layout, asked.table
     known = runs.all_runs(layout)
     landed = landed_by_run(layout.pages, asked.source.reading_of(table).pages_of)
@@ -59,6 +68,7 @@ def explain(asked: Asked) -> list[str]:
         where = "quarantine/rows, silver and the publication"
         return [f"{head}: not found. Looked at {looked}, {where}."]
     lines = [f"{head}:", *lines, _in_silver(asked, silver), _in_publication(asked, publication, silver, published)]
+    lines += _failed(asked)
     lines += [f"Looked at {looked}."]
     if changed := [run.run_id for run in known if run.run_id in landed and _is_read_otherwise(asked, run)]:
         lines.append(
@@ -150,6 +160,28 @@ def _in_publication(asked: Asked, publication: Publication | None, silver: Row |
     if silver is not None and row != silver:
         return f"{head}: present, as run {row['_run_id']} left it; silver has changed since"
     return f"{head}: present"
+
+
+def _failed(asked: Asked) -> list[str]:
+    """The expectations that the row failed in the last check, a line each."""
+    layout = asked.layout
+    check = next((one for one in all_checks(layout) if one.outcome != ROLLED_BACK), None)
+    if check is None or not storage.is_table(layout.failures):
+        return []
+    which = f"""docs_id = {records.text(check.docs_id)} AND "table" = {records.text(asked.table.name)}"""
+    rows = records.query(layout.failures, "failures", f"SELECT * FROM failures WHERE {which} AND key_hash IS NOT NULL")
+    if not rows:
+        return []
+    head = f"check {check.docs_id} ({minute(check.checked_at)})"
+    try:
+        hashed = key_hash_of(asked.spark, layout, asked.key_secret)(keys.columns_of(asked.key, asked.types))
+    except ConfigError as error:
+        return [f"{head}: whether the row failed it cannot be found out: {error}"]
+    [[mine]] = asked.spark.range(1).select(hashed).collect()
+    failed = dict.fromkeys(
+        (row["severity"], row["expectation"], row.get("rule")) for row in rows if row["key_hash"] == mine
+    )
+    return [f"{head}: failed: {severity}: {f'{rule} ' if rule else ''}[{name}]" for severity, name, rule in failed]
 
 
 def _looked_at(known: Sequence[Run], landed: Mapping[str, LandedOf]) -> str:

@@ -31,7 +31,7 @@ log = logging.getLogger(LOGGER)
 # How long another process may take to evaluate, on top of the time its channels have.
 _PATIENCE_S = 30
 # So many characters of an alert are in the log, as the job's summary says the rest.
-_LOGGED = 160
+_LOGGED = 600
 # What a table that is damaged, or a disk that is full, raises.
 _TROUBLE = (DeltaError, pa.ArrowException, OSError)
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+# So many tables that failed are named, where there is a page or a record that has all.
+_MOST_REASONS = 5
+
 
 class Outcome(StrEnum):
     """How a run ended. Only `PUBLISHED` and `MERGED` are what was asked for; `MERGED` was not checked yet, by choice."""
@@ -31,7 +34,7 @@ class RunSummary:
     """One run for people. `message` is what the job said of its end, without any value of the data; None for nothing.
 
     `docs_id` is the folder of its last check's docs below `site/runs`, None where there are none. `number` is the run's place
-    in the order of runs.
+    in the order of runs. `reasons` are the tables that failed in it and why, a line each.
     """
 
     run_id: str
@@ -43,6 +46,18 @@ class RunSummary:
     message: str | None
     docs_id: str | None = None
     number: int = field(default=0, compare=False)
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def headline(self) -> str:
+        """The first line of the message; empty for none."""
+        return (self.message or "").partition("\n")[0].rstrip(":")
+
+    @property
+    def first_reasons(self) -> tuple[str, ...]:
+        """The first of the reasons, and how many more there are."""
+        more = len(self.reasons) - _MOST_REASONS
+        return (*self.reasons[:_MOST_REASONS], *[f"and {more:,} more"] * (more > 0))
 
 
 def outcome_of(state: str, exit_status: int | None, *, ended: bool) -> Outcome:

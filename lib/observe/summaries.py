@@ -87,4 +87,6 @@ def _summary(run: Run, docs_id: str | None, *, is_at_work: bool) -> RunSummary:
         message=run.message,
         docs_id=docs_id,
         number=run.number,
+        # A reason of several lines has all of them in the run's message.
+        reasons=tuple(reason.partition("\n")[0] for reason in run.reasons),
     )

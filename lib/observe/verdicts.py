@@ -93,11 +93,18 @@ def _verdicts(rule: Rule, seen: Seen, now: datetime) -> Iterator[tuple[Key, Verd
 def _of_outcome(name: str, outcomes: Sequence[str], run: RunSummary) -> Iterator[tuple[Key, Verdict]]:
     key = Key(name)
     if run.outcome in outcomes:
-        said = f": {clean(run.message)}" if run.message else ""
+        said = _said(run)
         status = "" if run.exit_status is None else f" (exit {run.exit_status})"
         yield key, _holds(f"run {run.run_id} ended as '{run.outcome}'{status}{said}")
     elif _ends(run.outcome, outcomes):
         yield key, _is_over(f"run {run.run_id} ended as '{run.outcome}'")
+
+
+def _said(run: RunSummary) -> str:
+    """Why it ended, behind a colon; of tables that failed, the first few and why."""
+    lines = (run.headline, *run.first_reasons) if run.reasons else (run.message,)
+    words = "; ".join(clean(line) for line in lines if line)
+    return f": {words}" if words else ""
 
 
 def _ends(now: Outcome, outcomes: Sequence[str]) -> bool:

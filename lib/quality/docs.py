@@ -19,6 +19,7 @@ from lib.errors import LakeError
 from lib.lake import storage
 from lib.lake.site_folder import STAGING
 from lib.lake.storage import Address
+from lib.quality.names import failures_command
 
 if TYPE_CHECKING:
     from great_expectations.data_context import EphemeralDataContext
@@ -35,7 +36,7 @@ class Docs:
 
     `folder` will be moved to `site/runs/<docs_id>`. `assets_href` is what `copy_assets` gave; where there are no assets ("") the
     pages have a sentence in place of each graph. Pages that are to stand `alone` say nothing at their top, and do not lead to the
-    site.
+    site. `lake` is the address of the lake, for the command that lists the rows.
     """
 
     docs_id: str
@@ -43,6 +44,12 @@ class Docs:
     title: str
     assets_href: str = ""
     alone: bool = False
+    lake: str = ""
+
+    @property
+    def command(self) -> str:
+        """What lists the rows that failed in this check."""
+        return failures_command(self.docs_id, lake=self.lake)
 
 
 def write_docs(context: EphemeralDataContext, docs: Docs, findings: Findings) -> None:

@@ -19,7 +19,6 @@ from lib.quality import docs as pages
 from lib.quality.docs import Docs, policy, text_of
 from lib.quality.docs_renderer import ICONS
 from lib.quality.inert import inert
-from lib.quality.names import failures_command
 from lib.quality.validate import MOST_KEYS, Findings
 
 _TRACEBACK = "Show exception traceback..."
@@ -55,7 +54,6 @@ class OwnPages(DefaultJinjaPageView):
             "findings": findings,
             "most_keys": MOST_KEYS,
             "pages": pages,
-            "failures_command": failures_command,
             "icons": ICONS,
         }
         safe = {"policy": Markup(policy(script)), "script": Markup(script), "style": Markup(text_of("docs.css"))}

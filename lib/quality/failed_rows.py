@@ -34,6 +34,7 @@ _LITERALS = {
     "version": "bigint",
     "expectation": "string",
     "severity": "string",
+    "rule": "string",
 }
 
 
@@ -59,7 +60,7 @@ class Listed:
     def with_keys(self) -> Findings:
         """The findings with some keys of the rows that fail each, where no part of them is personal."""
         shown = (replace(one, keys=self._keys_of(one)) if one.name in self.about else one for one in self.findings.all)
-        return Findings(tuple(shown), self.findings.rows)
+        return replace(self.findings, all=tuple(shown))
 
     def write(self, spark: SparkSession, layout: Layout) -> None:
         """Write all of them to `ops/failures`. Nothing failed: nothing is written, and no Spark job."""
@@ -153,7 +154,7 @@ def key_of(source: Source, table: str) -> tuple[tuple[str, ...], tuple[str, ...]
 
 def _about(check: CheckOf, finding: Finding) -> dict[str, Any]:
     run, version = check.run, check.run.tables[finding.table].version
-    values = check.docs_id, run.run_id, check.at, finding.table, version, finding.name, finding.severity
+    values = check.docs_id, run.run_id, check.at, finding.table, version, finding.name, finding.severity, finding.rule
     return dict(zip(_LITERALS, values, strict=True))
 
 

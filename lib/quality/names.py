@@ -37,8 +37,12 @@ def columns_of(kwargs: Mapping[str, Any]) -> list[str]:
     return [str(column) for column in columns if column]
 
 
-def failures_command(docs_id: str, *options: str, name: str | None = None) -> str:
-    """What lists the rows that failed in one check: of every expectation, or of the one of that name."""
+def failures_command(docs_id: str, *options: str, name: str | None = None, lake: str = "") -> str:
+    """What lists the rows that failed in one check: of every expectation, or of the one of that name.
+
+    `options` say where, or `lake` alone, which knows its source.
+    """
+    options = (*options, "--lake", lake) if lake else options
     own = ["--run", docs_id, *(["--expectation", name] if name else [])]
     return shlex.join(["./spark-submit.sh", "failures", *options, *own])
 

@@ -93,7 +93,7 @@ class Finding:
     def line(self, most: int) -> str:
         """The same with up to so many keys."""
         keys = f" ({self.keys.shown(most)})" if self.keys else ""
-        return f"{self._rule}: {self._count}{keys} [{self.name}]"
+        return f"{self.rule}: {self._count}{keys} [{self.name}]"
 
     @property
     def is_of_reference(self) -> bool:
@@ -101,7 +101,8 @@ class Finding:
         return {"reference", "refers_to", "meets"} <= self.meta.keys()
 
     @property
-    def _rule(self) -> str:
+    def rule(self) -> str:
+        """What must hold, in words: `tracks.updated_at must be at least created_at`; of a reference, what refers to what."""
         if self.is_of_reference:
             return f"{self.table}.{self.meta['reference']} -> {self.meta['refers_to']}"
         if self.expectation == "unexpected_rows_expectation":

@@ -108,12 +108,16 @@ class Restored:
 
 @dataclass(frozen=True)
 class LatestRun:
-    """The latest run, where it did not publish: what is published is older. `docs_id` is None where there are no docs of it."""
+    """The latest run, where it did not publish: what is published is older. `docs_id` is None where there are no docs of it.
+
+    `reasons` are the tables that failed, a line each.
+    """
 
     run_id: str
     started_at: datetime
     outcome: str
     docs_id: str | None
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,7 @@ class IndexPage:
 class RunLine:
     """One checked run, or a rollback (`ROLLED_BACK`), or a run that was not checked: it has no counts, and the time of its start.
 
-    No docs: an empty `docs_id`. `failures` are lines.
+    No docs: an empty `docs_id`. `failures` are lines: expectations of a check, or tables of a run without one.
     """
 
     run_id: str
@@ -215,10 +219,12 @@ def render_runs(
     *,
     has_models: bool = False,
     serving: Sequence[Serving] = (),
+    lake: str = "",
 ) -> str:
     """`runs.html`: a line for every check, rollback and run without a check, newest first; and the report of the runs.
 
     Charts are drawn where the report names the folder of the scripts that draw; otherwise the page says that it is plainer.
+    `lake` is the address of the lake, for the commands.
     """
     newest_first = sorted(lines, key=lambda line: (line.place, _utc(line.checked_at), line.docs_id), reverse=True)
     checked: dict[str, list[RunLine]] = {}
@@ -233,6 +239,7 @@ def render_runs(
         .get_template("runs.html")
         .render(
             source=source,
+            lake=lake,
             has_models=has_models,
             serving=serving,
             lines=newest_first,

@@ -57,7 +57,7 @@ def _name(publication_id: str | None) -> str:
 
 def _say_done(layout: Layout, publication: Publication) -> None:
     tables = publication.tables.values()
-    rows = [("table", "version", "rows"), *((one.table, str(one.version), f"{one.rows:,}") for one in tables)]
+    rows = [("table", "version", "rows"), *((one.table, str(one.version), f"{one.shown_rows:,}") for one in tables)]
     say(
         [
             "",

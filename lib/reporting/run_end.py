@@ -112,7 +112,7 @@ def stop_on_failed_tables(run: Run) -> None:
     if run.failed:
         merged = [name for name, table in run.tables.items() if table.state == TableState.MERGED]
         lines = [f"{len(run.failed)} of {len(run.tables)} tables failed; nothing is published."]
-        lines += [f"  {error if error.startswith(name) else f'{name}: {error}'}" for name, error in run.failed.items()]
+        lines += [f"  {reason}" for reason in run.reasons]
         lines += [f"Merged anyway: {', '.join(merged)}." if merged else "No table was changed."]
         lines += [f"Next:    fix the cause, then run the same command again, or with --resume {run.run_id}"]
         raise SourceIncompleteError("\n".join(lines))

@@ -50,7 +50,8 @@ def write_report(of: Site, kept: Collection[str], serving: Sequence[Serving] = (
     measured = measurements(of.layout, runs)
     report = _report(of.layout, of.assets, runs, measured)
     lines = _lines(of.layout, runs, first, kept)
-    text = pages.render_runs(of.source.source, lines, report, has_models=has_cards(of), serving=serving)
+    lake = str(of.layout.root)
+    text = pages.render_runs(of.source.source, lines, report, has_models=has_cards(of), serving=serving, lake=lake)
     site.write_page(of.layout.site, "runs.html", text)
     return runs[-1] if runs else None
 
@@ -77,7 +78,17 @@ def _lines(layout: Layout, runs: Sequence[RunSummary], first: int, kept: Collect
         for check in checks
     ]
     lines += [
-        pages.RunLine(run.run_id, "", run.started_at, run.outcome.value, None, None, run.message, (run.number, 0))
+        pages.RunLine(
+            run_id=run.run_id,
+            docs_id="",
+            checked_at=run.started_at,
+            outcome=run.outcome.value,
+            counts=None,
+            rows=None,
+            message=run.headline if run.reasons else run.message,
+            place=(run.number, 0),
+            failures=run.first_reasons,
+        )
         for run in runs
         if run.run_id not in checked
     ]

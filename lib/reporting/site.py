@@ -53,7 +53,9 @@ def _index(of: Site, published: Sequence[Publication], latest: RunSummary | None
     """What is published, below a line on the latest run if that one did not publish. Its link needs runs.html."""
     line = None
     if latest is not None and latest.outcome not in (Outcome.PUBLISHED, Outcome.RUNNING):
-        line = pages.LatestRun(latest.run_id, latest.started_at, latest.outcome.value, latest.docs_id)
+        line = pages.LatestRun(
+            latest.run_id, latest.started_at, latest.outcome.value, latest.docs_id, latest.first_reasons
+        )
     if not published:
         # So that no link of runs.html leads nowhere.
         return pages.render_nothing_published(of.source.source, line)
@@ -96,7 +98,7 @@ def note_rollback(of: Site, publication: Publication) -> None:
         failed=then.failed if then else 0,
         warnings=then.warnings if then else 0,
         unchecked=then.unchecked if then else 0,
-        rows=then.rows if then else sum(table.rows for table in publication.tables.values()),
+        rows=then.rows if then else sum(table.shown_rows for table in publication.tables.values()),
         message=f"publication {publication.restores} is current again, in place of {publication.replaces}",
     )
     add_check(of.layout, check)
@@ -120,7 +122,7 @@ def _published_page(of: Site, published: Sequence[Publication]) -> pages.IndexPa
         accepted=tuple(pages.AcceptedFailure(**vars(one)) for one in publication.accepted),
         restored=restored or None,
         notes=(*page.notes, *_on_readers(of)),
-        previous=_previous(of.layout, published),
+        previous=_previous(published),
         has_models=has_cards(of),
         has_notebooks=storage.is_file(of.layout.site / "notebooks" / "index.html"),
     )
@@ -135,15 +137,13 @@ def _on_readers(of: Site) -> list[str]:
     ]
 
 
-def _previous(layout: Layout, published: Sequence[Publication]) -> dict[str, int | None] | None:
+def _previous(published: Sequence[Publication]) -> dict[str, int | None] | None:
     """The live rows of each table in the publication before the last one, None where that is not known; None for the first."""
     by_id = {one.publication_id: one for one in published}
     before = by_id.get(published[-1].replaces or "")
     if before is None:
         return None
-    page = kept_page(layout.site / "runs" / before.checked_as)
-    live = {line.table: line.live for line in page.tables} if page else {}
-    return {table: live.get(table) for table in before.tables}
+    return {name: table.live_rows for name, table in before.tables.items()}
 
 
 def _plain_page(of: Site, publication: Publication) -> pages.IndexPage:
@@ -156,7 +156,7 @@ def _plain_page(of: Site, publication: Publication) -> pages.IndexPage:
         published_at=publication.published_at,
         docs_href=docs,
         tables=tuple(
-            pages.TableLine(one.table, one.rows, one.version, docs_href=docs, path=one.path)
+            pages.TableLine(one.table, one.rows, one.version, docs_href=docs, path=one.path, live=one.live_rows)
             for one in publication.tables.values()
         ),
         rejected_reasons=(),

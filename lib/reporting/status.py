@@ -48,7 +48,8 @@ class RunStatus:
 class Failing:
     """The last run that has ended, where it did not do what it was asked to.
 
-    `expectations` are the critical ones that failed in it, or could not be checked; `lines` says of each failure what failed.
+    `expectations` are the critical ones that failed in it, or could not be checked; `lines` says of each failure what failed, and
+    of each table that failed why it did. `shown` are those of them that people get.
     """
 
     run_id: str
@@ -56,6 +57,7 @@ class Failing:
     message: str | None
     expectations: tuple[str, ...]
     lines: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -159,8 +161,9 @@ def _failing(layout: Layout, run: RunSummary) -> Failing:
     checks = checks_since(layout, run.number)
     last = next((one for one in checks if one.run_id == run.run_id and one.outcome != ROLLED_BACK), None)
     if last is None or not last.message or run.outcome not in (Outcome.CHECKS_FAILED, Outcome.COULD_NOT_CHECK):
-        return Failing(run.run_id, run.outcome, run.message, ())
-    return Failing(run.run_id, run.outcome, run.message, tuple(last.message.split("; ")), tuple(last.lines or ()))
+        return Failing(run.run_id, run.outcome, run.message, (), run.reasons, run.first_reasons)
+    names, lines = tuple(last.message.split("; ")), tuple(last.lines or ())
+    return Failing(run.run_id, run.outcome, run.message, names, lines, lines or names)
 
 
 def _next(
@@ -202,6 +205,7 @@ def as_json(status: Status) -> str:
             one.table: {
                 "version": one.version,
                 "rows": one.rows,
+                "live_rows": one.live_rows,
                 "proof": status.proofs.get(one.table),
                 "increment": status.increments.get(one.table),
             }
@@ -323,8 +327,10 @@ def _published(
     for one in publication.tables.values():
         proof = proofs.get(one.table)
         proof = f"{increments[one.table]}: {proof}" if proof and one.table in increments else proof
+        deleted = f" + {one.rows - one.shown_rows:,} deleted" if one.rows > one.shown_rows else ""
         lines.append(
-            f"           {one.table}: {amount(one.rows, '{row}')}, version {one.version}{f', {proof}' if proof else ''}"
+            f"           {one.table}: {amount(one.shown_rows, '{row}')}{deleted}, version {one.version}"
+            f"{f', {proof}' if proof else ''}"
         )
     return lines
 
@@ -356,6 +362,6 @@ def _failed(failing: Failing | None, tasks: Sequence[FailingTask]) -> list[str]:
     if failing is not None:
         said = (failing.message or "").partition("\n")[0].rstrip(":")
         run = f"run {failing.run_id}: {failing.outcome.value}{f': {said}' if said else ''}"
-        lines = [run, *(failing.lines or failing.expectations), *lines]
+        lines = [run, *failing.shown, *lines]
     first, *more = lines or ["nothing"]
     return [f"Failing:   {first}", *(f"           {line}" for line in more)]

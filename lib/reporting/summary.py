@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from shlex import join
 
-from lib.config import is_column_name
+from lib.config import Source, is_column_name
 from lib.console import columns, number_of, say
 from lib.errors import SourceIncompleteError
 from lib.lake import publications, runs
@@ -21,8 +21,10 @@ from lib.quality.names import failures_command
 from lib.quality.validate import Finding, Findings
 
 
-def say_plan(run: Run, plan: Plan) -> None:
+def say_plan(run: Run, plan: Plan, source: Source | None = None) -> None:
     """What a dry run prints. What tables are asked for is said where it is not all rows.
+
+    Of the `source` it says what keeps deleted rows from being found, as far as the plan shows it.
 
     Raises:
         SourceIncompleteError: a table could not be planned.
@@ -39,15 +41,38 @@ def say_plan(run: Run, plan: Plan) -> None:
     records = [run.tables[table.table] for table in plan.tables]
     asked = [f"{record.table}: {record.asked_for}." for record in records if record.is_increment]
     parts = [f"{table.table}: {table.parts_in_words}." for table in plan.tables if table.in_parts]
-    say([f"Plan for {run.source}; nothing was written, not published.", *columns(rows), *parts, *asked])
+    say(
+        [
+            f"Plan for {run.source}; nothing was written, not published.",
+            *columns(rows),
+            *parts,
+            *asked,
+            *_undeletable(plan, source),
+        ]
+    )
     if plan.failed:
         raise SourceIncompleteError("\n".join(f"{name}: {error}" for name, error in plan.failed.items()))
 
 
-def say_done(layout: Layout, run: Run, named: str | None = None) -> None:
+def _undeletable(plan: Plan, source: Source | None) -> list[str]:
+    return [
+        f"{table.table}: the source gives no total, so that deletes: soft will mark no row as deleted. {_cure(source, table.table)}"
+        for table in plan.tables
+        # A part says what it has when it is read.
+        if table.total is None and not table.in_parts and _cure(source, table.table)
+    ]
+
+
+def _cure(source: Source | None, table: str) -> str:
+    """What to write so that the deleted rows of a table are found; empty where there is nothing to write, or no rows are wanted."""
+    found = None if source is None else source.proof_for_deletes(table)
+    return "" if found is None else f"Write prove: {found[1]} in {found[0]}: a second walk then proves the copy."
+
+
+def say_done(layout: Layout, run: Run, named: str | None = None, source: Source | None = None) -> None:
     """The summary of a run that went well: what happened, what to do next, where the docs are.
 
-    `named` is what to type for its source, where that is not its name.
+    `named` is what to type for its source, where that is not its name. Of the `source` it says how deleted rows are found.
     """
     if run.state == runs.PUBLISHED and all(table.state == TableState.KEPT for table in run.tables.values()):
         say(_nothing_new(layout, run), GOOD)
@@ -65,7 +90,7 @@ def say_done(layout: Layout, run: Run, named: str | None = None) -> None:
     ]
     lines += [
         f"Read to the end that its source declares, and not counted: {table.table} ({table.proof}{_because(table)}); none of its "
-        "rows was marked as deleted."
+        f"rows was marked as deleted. {_cure(source, table.table)}".rstrip()
         for table in run.tables.values()
         if table.proof == ENDED
     ]

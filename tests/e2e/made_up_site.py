@@ -19,6 +19,7 @@ from tests.made_up_models import made_up
 from tests.on_disk import at
 
 ROOT = Path(__file__).parents[2]
+LAKE = "/srv/a lake"
 DOCS_ID = "2026-03-05T01:30:00Z nightly#1"
 EVIL = "<script>alert(1)</script>"
 IMAGE = '"><img src=https://foreign.example/x.png onerror=alert(2)>'
@@ -81,14 +82,14 @@ def make_site(folder: Path, context: Any, assets: Path | None) -> Path:
     folder = folder / "lake" / "site"
     href = docs.copy_assets(assets, at(folder)) if assets else ""
     staged = site.staging_folder(at(folder), DOCS_ID)
-    docs.write_docs(context, docs.Docs(DOCS_ID, staged, "demo", href), FINDINGS)
+    docs.write_docs(context, docs.Docs(DOCS_ID, staged, "demo", href, lake=LAKE), FINDINGS)
     site.publish_run_docs(staged, at(folder), DOCS_ID)
     docs_href = f"runs/{quote(DOCS_ID, safe='')}/index.html"
     line = TableLine("users", 3, 1, 1, 3, 0, 0, 3, 0, 0, "counted", Counts(1, 0, 0, 1), docs_href)
     page = IndexPage("demo", "p1", "r1", AT, docs_href, (line,), (), (EVIL,), has_models=True)
     site.write_page(at(folder), "index.html", render_index(page))
     run = RunLine("r1", DOCS_ID, AT, "checks failed", Counts(1, 0, 0, 1), 3, EVIL)
-    site.write_page(at(folder), "runs.html", render_runs("demo", [run], has_models=True))
+    site.write_page(at(folder), "runs.html", render_runs("demo", [run], has_models=True, lake=LAKE))
     layout = lake_at(str(folder.parent))
     made_up(layout)
     write_cards(Site(load_source("demo", conf_dir=ROOT / "conf", env={}), layout, assets))

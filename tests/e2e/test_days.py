@@ -186,7 +186,10 @@ def test_one_publication_names_all_tables_at_versions_that_exist(first: Step, ro
     assert (published["publication_id"], published["run_id"]) == ("first", "first")
     live = {name: "true" if name == "listens" else "_deleted_at IS NULL" for name in published["tables"]}
     entries = {
-        row["table"]: {**{name: row[name] for name in ("path", "version", "rows")}, "live": live[row["table"]]}
+        row["table"]: {
+            **{name: row[name] for name in ("path", "version", "rows", "live_rows")},
+            "live": live[row["table"]],
+        }
         for row in rows
     }
     assert published["tables"] == entries
@@ -347,7 +350,15 @@ def test_what_is_published_a_day_later_was_checked_at_that_version(next_day: Ste
     published = next_day.lake.published["tables"]
     assert published["listens"]["rows"] == len(exploded(DAY_1.rows["listen_history"]))
     for entry in published.values():
-        assert entry["rows"] == len(read(next_day.lake.root / entry["path"], entry["version"])), entry
+        rows = read(next_day.lake.root / entry["path"], entry["version"])
+        assert (entry["rows"], entry["live_rows"]) == (len(rows), sum(not row.get("_deleted_at") for row in rows)), (
+            entry
+        )
+    tracks = published["tracks"]
+    assert tracks["live_rows"] < tracks["rows"]
+    page = next_day.lake.files["site/index.html"].decode()
+    assert f'<p class="rows">{tracks["live_rows"]:,} <span>rows</span></p>' in page
+    assert f'<p class="soft">And {tracks["rows"] - tracks["live_rows"]:,} deleted</p>' in page
 
 
 def test_a_check_of_its_own_publishes_what_was_merged(unchecked: Step, checked: Step, root: Path) -> None:

@@ -196,13 +196,21 @@ def test_polars_and_duckdb_read_the_live_rows(ran: list[Ran], clone: Path) -> No
     assert rows == {"held": 2_000, "live": 1_999}
     for engine in ("Polars", "DuckDB"):
         assert answer(ran, f"live tracks by {engine}").splitlines()[0] == f"1999 live tracks by {engine}"
+    alone = answer(ran, "live tracks without Pagelake").splitlines()
+    assert alone[0] == "1999 live tracks without Pagelake, 1999 published"
 
 
 def test_with_spark_and_without_the_answer_is_the_same(ran: list[Ran]) -> None:
     first = answer(ran, "from lib.lake import open_lake")
     by_spark = [(name, int(n)) for name, n in re.findall(r"^\| *(\S[^|]*?) *\| *(\d+) *\|$", first, re.MULTILINE)]
     assert len(by_spark) == 3
-    for words in ("live tracks by Polars", "live tracks by DuckDB", "import DeltaTable, QueryBuilder"):
+    ways = (
+        "live tracks by Polars",
+        "live tracks by DuckDB",
+        "import DeltaTable, QueryBuilder",
+        "tracks without Pagelake",
+    )
+    for words in ways:
         rows = [ast.literal_eval(line) for line in answer(ran, words).splitlines() if line.startswith("{")]
         assert by_spark == [(row["artist"], row["plays"]) for row in rows], words
 

@@ -191,7 +191,7 @@ def test_what_notebooks_need_comes_when_it_is_asked_for_and_once(tree: Tree) -> 
     assert (asked.returncode, asked.stdout.split()) == (0, [".pagelake-setup", ".pagelake-setup-notebooks"]), (
         asked.stderr
     )
-    assert asked.stderr == "Pagelake set-up: what notebooks need\n"
+    assert asked.stderr == "Pagelake set-up: what notebooks need (some 3 minutes at the first time)\n"
     assert source(tree, "--notebooks").stderr == ""
 
 

@@ -22,7 +22,7 @@ from playwright.sync_api import Browser
 from lib.quality import docs
 from lib.quality.docs_view import OwnPages
 from lib.quality.names import failures_command
-from tests.e2e.made_up_site import AT, DOCS_ID, EVIL, FAILED, FINDINGS, ROOT, make_site
+from tests.e2e.made_up_site import AT, DOCS_ID, EVIL, FAILED, FINDINGS, LAKE, ROOT, make_site
 from tests.e2e.watched_page import Watched, pages_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.quick]
@@ -172,7 +172,7 @@ def test_what_failed_of_a_table_is_at_the_top_of_its_pages_and_all_of_it_on_the_
             }[tuple(one.table for _, one in own)]
         )
         assert block.locator("li").all_inner_texts() == [f"{kind} {one}" for kind, one in own]
-        assert block.locator("code").first.inner_text() == failures_command(DOCS_ID)
+        assert block.locator("code").first.inner_text() == failures_command(DOCS_ID, lake=LAKE)
         block.locator("summary").click()
         block.locator("li").first.wait_for(state="hidden")
     page.goto(f"{base}/index.html")

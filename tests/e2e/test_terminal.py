@@ -15,7 +15,7 @@ pytestmark = pytest.mark.e2e
 STEPS = [
     ("✓", "plan", "3 tables with 481 rows"),
     ("✓", "start Spark", ""),
-    ("✓", "fetch and land", "50 pages"),
+    ("✓", "fetch and land", "50 pages of 3 tables"),
     ("✓", "prove", "3 of 3 tables complete"),
     ("✓", "parse", r"481 rows(, \d+ rejected)?(, \d+ duplicate)?"),
     ("✓", "quarantine", r"\d+ rows?"),

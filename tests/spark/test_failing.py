@@ -400,14 +400,15 @@ def test_a_failed_check_is_a_line_in_its_summary_in_the_docs_and_in_runs_html(th
     assert sorted(failures(things.layout.failures, keys_of("run-1", name))) == [('{"id":2}',), ('{"id":4}',)]
     other = keys_of("run-1", "things.column_value_lengths_to_equal.name")
     assert failures(things.layout.failures, other) == [('{"id":3}',)]
+    on_the_site = failures_command("run-1", lake=str(things.layout.root))
     pages = list((on_disk(things.layout.site) / "runs" / "run-1").rglob("*.html"))
     assert pages
-    for said in (f"<strong>critical</strong> {line}", f"<strong>warning</strong> {warning}", failures_command("run-1")):
+    for said in (f"<strong>critical</strong> {line}", f"<strong>warning</strong> {warning}", on_the_site):
         assert all(said in unescape(page.read_text("utf-8")) for page in pages)
     write_site(job.site)
     report = unescape((on_disk(things.layout.site) / "runs.html").read_text("utf-8"))
     # In the list of checks, and below the run.
-    shown = [f"critical: {line}", f"warning: {warning}", failures_command("run-1")]
+    shown = [f"critical: {line}", f"warning: {warning}", on_the_site]
     assert [report.count(f">{said}<") for said in shown] == [2, 2, 2]
     [check] = [one for one in all_checks(things.layout) if one.docs_id == "run-1"]
     assert check.lines == shown[:2]

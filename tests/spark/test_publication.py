@@ -22,6 +22,7 @@ from lib.lake import publications
 from lib.lake.checks import all_checks
 from lib.lake.publications import current
 from lib.lake.runs import Run
+from lib.lineage.explain import Asked, explain
 from lib.quality import checking
 from lib.quality import validate as validation
 from lib.quality.checking import prepare_checks
@@ -29,6 +30,7 @@ from lib.quality.failed_rows import Listed
 from lib.reporting import site as pages_of
 from lib.reporting.pages import publication_of, render_runs
 from tests.on_disk import on_disk
+from tests.page_text import Text
 from tests.spark.served_table import Killed, Served
 
 NOT_NULL = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "name"}}
@@ -84,6 +86,37 @@ def test_duplicates_and_missing_values_are_told_as_they_arrived_and_as_they_were
     ]
     [line] = all_checks(things.layout)
     assert (line.outcome, line.failed, line.warnings) == ("published", 0, 1)
+
+
+def test_a_deleted_row_is_not_counted_on_the_site_and_stands_apart_in_the_publication(things: Served) -> None:
+    things.settings |= {"deletes": "soft", "max_delete_fraction": 1.0}
+    check(things, things.run({"id": 1, "name": "a"}, {"id": 2, "name": "b"}), job_of(things, WARNS))
+    check(things, things.run({"id": 1, "name": "a"}), job_of(things, WARNS))
+    index = " ".join(Text(page(things)).words.split())
+    assert "shop: 1 row in 1 table " in index
+    assert " things 1 row 1 fewer than in the previous publication And 1 deleted Complete: counted " in index
+    assert [one.rows for one in all_checks(things.layout)] == [1, 2]
+    publication = current(things.layout)
+    assert publication is not None
+    assert (publication.tables["things"].rows, publication.tables["things"].live_rows) == (2, 1)
+
+
+def test_a_row_is_explained_with_the_expectations_that_it_failed(things: Served) -> None:
+    run = things.run({"id": 1, "name": "a"}, {"id": 2, "name": None})
+    job = job_of(things, WARNS)
+    check(things, run, job)
+    table = job.source.table("things")
+
+    def failed(number: int, key_secret: str | None = None) -> list[str]:
+        asked = Asked(things.spark, job.source, job.layout, table, {"id": number}, key_secret)
+        return [line for line in explain(asked) if line.startswith("check ")]
+
+    at = f"{job.now:%Y-%m-%d %H:%M} UTC"
+    name = "things.column_values_to_not_be_null.name"
+    assert failed(1) == []
+    assert failed(2) == [f"check run-1 ({at}): failed: warning: things.name must not be null [{name}]"]
+    [other] = failed(2, "another secret of at least 32 characters")
+    assert other.startswith(f"check run-1 ({at}): whether the row failed it cannot be found out: ")
 
 
 def files(folder: Path) -> dict[str, bytes]:

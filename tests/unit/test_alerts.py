@@ -360,6 +360,16 @@ def test_many_series_of_one_rule_are_one_message() -> None:
             "run r1 ended as 'source failed' (exit 4): orders: the API answers 503",
         ),
         (
+            rule(outcome=("source failed",)),
+            seen(
+                replace(
+                    run(Outcome.SOURCE_FAILED, "2 of 3 tables failed\n  orders"), reasons=("orders: 503", "users: gone")
+                )
+            ),
+            HOUR,
+            "run r1 ended as 'source failed' (exit 4): 2 of 3 tables failed; orders: 503; users: gone",
+        ),
+        (
             rule(no_success_for="26h"),
             seen(),
             30 * HOUR,

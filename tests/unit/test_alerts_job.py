@@ -143,13 +143,14 @@ def test_channels_that_are_off_are_said_to_be_and_the_log_has_the_alert(
 def test_the_log_has_the_start_of_a_long_alert_and_a_channel_more_of_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    failed = replace(ended(Outcome.FAILED), message=f"2 expectations failed:\n  {'x' * 80}: y\n  {'z' * 80}: y")
+    reasons = tuple(f"{letter * 250}: gone" for letter in "xyz")
+    failed = replace(ended(Outcome.FAILED), message="3 of 3 tables failed", reasons=reasons)
     with http_receiver() as ops:
         send_alerts(job(tmp_path, ops=ops).notifier, failed, [], START)
     [line] = [record.getMessage() for record in caplog.records if "alert [" in record.getMessage()]
-    head = f"run r1 ended as 'failed' (exit 1): 2 expectations failed: {'x' * 80}: y"
+    head = f"run r1 ended as 'failed' (exit 1): 3 of 3 tables failed; {'x' * 250}: gone; {'y' * 250}: gone;"
     assert line == f"alert [critical] demo: failed: {head} …"
-    assert ops.bodies[0]["message"].startswith(f"{head} {'z' * 80}: y\n")
+    assert ops.bodies[0]["message"].startswith(f"{head} {'z' * 250}: gone\n")
 
 
 def test_without_a_run_silence_and_reminders_are_told(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
@@ -19,6 +20,9 @@ from lib.lake import records
 from lib.lake.checks import ROLLED_BACK, Check, add_check
 from lib.lake.failures import SCHEMA, add_few
 from lib.lake.layout import Layout, claim, lake_at
+from lib.lake.lock import writing
+from lib.lake.runs import Run
+from lib.lake.states import RunState
 from lib.reporting import failures
 
 REPO = Path(__file__).parents[2]
@@ -43,6 +47,7 @@ def checked(layout: Layout, docs_id: str, run_id: str, *rows: dict[str, Any], ou
 def orphan(user_id: int, day: int) -> dict[str, Any]:
     key = json.dumps({"user_id": user_id, "created_at": f"2026-03-0{day}"})
     about = {"table": "listen_history", "version": 3, "expectation": ORPHANS, "severity": "critical"}
+    about["rule"] = "listen_history.user_id -> users"
     return {**about, "key": key, "pointer": str(user_id), "key_hash": f"hash of {user_id}"}
 
 
@@ -65,7 +70,24 @@ def said(layout: Layout, *options: str) -> str:
 
 
 def as_lines(printed: str) -> Sequence[str]:
-    return [line.rstrip() for line in printed.splitlines()]
+    """The lines without the commands: none ends in blanks."""
+    lines = printed.splitlines()
+    assert lines == [line.rstrip() for line in lines]
+    return [line for line in lines if "explain-row" not in line]
+
+
+def explained(layout: Layout, *options: str) -> list[str]:
+    """The commands that say where the first row of each expectation came from."""
+    found = [line for line in said(layout, *options).splitlines() if "explain-row" in line]
+    head = f"  Where the first one came from: ./spark-submit.sh explain-row --source demo --lake {layout.root} --table "
+    assert all(line.startswith(head) for line in found)
+    return [line.removeprefix(head) for line in found]
+
+
+def ran(layout: Layout, run_id: str, number: int, **changes: Any) -> None:
+    Run(run_id, "demo", AT, "", "{}", number=number, **{"state": RunState.FAILED, "ended_at": AT, **changes}).save(
+        layout
+    )
 
 
 def test_the_rows_of_the_last_check_are_tables_by_expectation(layout: Layout) -> None:
@@ -75,6 +97,7 @@ def test_the_rows_of_the_last_check_are_tables_by_expectation(layout: Layout) ->
         "Check two of 2026-03-05 14:30 UTC: checks failed; these rows failed.",
         "",
         f"{ORPHANS} (critical), 2 rows:",
+        "  listen_history.user_id -> users",
         "user_id  created_at  refers to",
         "900      2026-03-01        900",
         "901      2026-03-02        901",
@@ -111,12 +134,14 @@ def test_json_has_every_row_with_its_key_as_an_object(layout: Layout) -> None:
         "checked_at": "2026-03-05T14:30:00+00:00",
         "outcome": "checks failed",
         "lines": ["the line of two"],
+        "newest_run": None,
         "rows": [
             {
                 "table": "listen_history",
                 "version": 3,
                 "expectation": ORPHANS,
                 "severity": "critical",
+                "rule": "listen_history.user_id -> users",
                 "key": {"user_id": 900, "created_at": "2026-03-01"},
                 "pointer": "900",
                 "key_hash": "hash of 900",
@@ -124,6 +149,69 @@ def test_json_has_every_row_with_its_key_as_an_object(layout: Layout) -> None:
             }
         ],
     }
+
+
+def test_keys_are_listed_by_their_number_and_texts_by_their_letters(layout: Layout) -> None:
+    checked(layout, "two", "two", *(orphan(number, 1) for number in (100, 20, 3)), null("b"), null("a"), null("B"))
+    found = json.loads(said(layout, "--format", "json"))
+    keys = [next(iter(row["key"].values())) for row in found["rows"]]
+    assert keys == [3, 20, 100, "B", "a", "b"]
+
+
+def test_the_command_for_the_first_row_has_its_whole_key(layout: Layout) -> None:
+    checked(layout, "two", "two", orphan(100, 1), orphan(20, 2), null("it's"))
+    assert explained(layout) == [
+        "listen_history --key user_id=20 --key created_at=2026-03-02",
+        "users --key 'name=it'\"'\"'s'",
+    ]
+
+
+def test_there_is_no_such_command_for_a_personal_key_nor_for_a_derived_table(layout: Layout) -> None:
+    checked(layout, "two", "two", {**orphan(1, 1), "table": "listens"}, null("***"), NOTED)
+    assert explained(layout) == []
+
+
+def test_that_the_newest_run_was_not_checked_is_said_above_an_older_check(layout: Layout) -> None:
+    ran(layout, "one", 1)
+    checked(layout, "one", "one", orphan(7, 1))
+    assert said(layout).startswith("Check one of ")
+    assert json.loads(said(layout, "--format", "json"))["newest_run"] is None
+    ran(layout, "two", 2, exit_status=4)
+    assert as_lines(said(layout))[:3] == [
+        "The newest run, two, was not checked: it ended as 'source failed'. ./spark-submit.sh status --source demo "
+        f"--lake {layout.root} says why. An older check:",
+        "",
+        "Check one of 2026-03-05 14:30 UTC: checks failed; these rows failed.",
+    ]
+    assert json.loads(said(layout, "--format", "json"))["newest_run"] == {"run_id": "two", "outcome": "source failed"}
+    # Whoever asks for a check by name gets that one.
+    assert said(layout, "--run", "one").startswith("Check one of ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "how"),
+    [
+        ({"exit_status": 4}, "it ended as 'source failed'"),
+        ({"exit_status": None, "ended_at": None, "state": RunState.RUNNING}, "it ended as 'killed'"),
+        ({"exit_status": 0, "state": RunState.MERGED}, "it ended as 'merged, not published'"),
+    ],
+)
+def test_a_run_that_was_never_checked_is_known_and_says_how_it_ended(
+    layout: Layout, changes: dict[str, Any], how: str
+) -> None:
+    checked(layout, "one", "one", orphan(7, 1))
+    ran(layout, "two", 2, **changes)
+    with pytest.raises(ConfigError) as refused:
+        said(layout, "--run", "two")
+    assert str(refused.value) == (
+        f"--run two: that run was not checked: {how}; ./spark-submit.sh status says how the last runs ended"
+    )
+
+
+def test_a_run_that_is_at_work_was_not_checked_yet(layout: Layout) -> None:
+    ran(layout, "two", 2, exit_status=None, ended_at=None, state=RunState.RUNNING)
+    with writing(layout, "two", AT), pytest.raises(ConfigError, match="that run was not checked: it is still running;"):
+        said(layout, "--run", "two")
 
 
 def test_people_get_the_first_rows_and_are_told_of_the_others(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,8 +239,9 @@ def test_text_of_a_key_moves_no_cursor(layout: Layout) -> None:
 
 def test_rows_of_a_lake_from_before_references_had_their_values_are_listed(layout: Layout) -> None:
     add_check(layout, Check("old", "old", AT, "checks failed", 34, 1, 0, 10, ORPHANS))
-    schema = SCHEMA.remove(SCHEMA.get_field_index("pointer"))
-    row = {name: value for name, value in orphan(7, 1).items() if name != "pointer"}
+    added = ("pointer", "rule")
+    schema = pa.schema([field for field in SCHEMA if field.name not in added])
+    row = {name: value for name, value in orphan(7, 1).items() if name not in added}
     records.append(layout.failures, schema, [{**dict.fromkeys(schema.names), "docs_id": "old", **row}])
     assert "7        2026-03-01" in as_lines(said(layout))
 

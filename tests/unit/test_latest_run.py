@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lib.lake.checks import Check, add_check
-from lib.lake.runs import Run
+from lib.lake.runs import Run, TableRun
+from lib.lake.states import TableState
 from lib.reporting import site as pages_of
 from tests.on_disk import on_disk
 from tests.page_text import Text
@@ -21,9 +23,11 @@ def lake(tmp_path: Path) -> PublishedLake:
     return PublishedLake(tmp_path)
 
 
-def ran(lake: PublishedLake, run_id: str, state: str, status: int | None, *, ended: bool = True) -> None:
+def ran(
+    lake: PublishedLake, run_id: str, state: str, status: int | None, *, ended: bool = True, **changes: Any
+) -> None:
     at = DAY_0 + timedelta(days=lake.days, hours=1)
-    run = Run(run_id, "demo", at, "", "{}", state=state, number=lake.days + 1, exit_status=status)
+    run = Run(run_id, "demo", at, "", "{}", state=state, number=lake.days + 1, exit_status=status, **changes)
     run.ended_at = at + timedelta(minutes=1) if ended else None
     run.save(lake.layout)
     lake.days += 1
@@ -58,6 +62,23 @@ def test_a_latest_run_that_did_not_publish_is_told_above_what_is_published(
     assert 'href="runs.html#run-bad"' in html
     assert html.index('id="latest"') < html.index("All 9 checks passed")
     assert 'id="run-bad"' in lake.page("runs.html")
+
+
+def test_why_its_tables_failed_is_told_there_and_in_the_table_of_all_runs(lake: PublishedLake) -> None:
+    lake.published("good")
+    why = "http://127.0.0.1:9/t: no connection (is the server running, and the address right?)"
+    tables = {
+        name: TableRun(name, TableState.FAILED, f"{name}: {why}") for name in ("t1", "t2", "t3", "t4", "t5", "t6")
+    }
+    first = "6 of 6 tables failed; nothing is published."
+    ran(lake, "bad", "failed", 4, tables=tables, message=f"{first}\n  t1: {why}")
+    words = str(said(lake))
+    assert words.startswith(
+        f"The latest run did not publish: source failed bad, started on 2026-01-02 01:00 UTCt1: {why}"
+    )
+    assert words.endswith(f"t5: {why}and 1 more")
+    cell = Text(lake.page("runs.html")).rows["runs"][1][2]
+    assert cell == f"bad{first}" + "".join(f"t{number}: {why}" for number in range(1, 6)) + "and 1 more"
 
 
 def test_its_docs_are_linked_where_it_has_some(lake: PublishedLake) -> None:

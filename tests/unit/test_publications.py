@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.lake import publications
+from lib.lake import publications, records
 from lib.lake.history import publication_at
 from lib.lake.layout import Layout, lake_at
 from lib.lake.publications import (
@@ -78,6 +78,36 @@ def test_a_publication_names_the_one_that_it_replaces(tmp_path: Path) -> None:
         ("second", "first", None),
         ("third", "second", None),
     ]
+
+
+def test_the_file_says_how_many_rows_a_table_has_and_how_many_of_them_are_live(tmp_path: Path) -> None:
+    layout = lake_at(str(tmp_path))
+    tables = {
+        "tracks": PublishedTable("tracks", "silver/tracks", 3, 10, 9),
+        "listens": PublishedTable("listens", "gold/listens", 4, 7, 7),
+    }
+    publish(layout, replace(publication("first", 1, 3), tables=tables))
+    assert json.loads(on_disk(layout.published_json).read_text("utf-8"))["tables"] == {
+        "tracks": {"path": "silver/tracks", "version": 3, "rows": 10, "live_rows": 9, "live": "_deleted_at IS NULL"},
+        "listens": {"path": "gold/listens", "version": 4, "rows": 7, "live_rows": 7, "live": "true"},
+    }
+    held = current(layout)
+    assert held is not None
+    assert held.tables == tables
+
+
+def test_live_rows_are_recorded_beside_publications_of_a_version_that_did_not_count_them(tmp_path: Path) -> None:
+    layout = lake_at(str(tmp_path))
+    schema = publications.SCHEMA.remove(publications.SCHEMA.get_field_index("live_rows"))
+    [table] = publication("old", 1, 3).tables.values()
+    head = {"publication_id": "old", "run_id": "old", "published_at": datetime(2026, 1, 1, tzinfo=UTC), "number": 1}
+    records.append(layout.publications, schema, [{**dict.fromkeys(schema.names), **vars(table), **head}])
+    held = current(layout)
+    assert held is not None
+    assert (held.tables["tracks"].live_rows, held.tables["tracks"].shown_rows) == (None, 10)
+    tables = {"tracks": PublishedTable("tracks", "silver/tracks", 5, 10, 8)}
+    publish(layout, replace(publication("new", 2, 5), tables=tables))
+    assert [one.tables["tracks"].live_rows for one in all_publications(layout)] == [None, 8]
 
 
 def test_who_accepted_what_and_why_is_in_the_record_and_in_the_file(tmp_path: Path) -> None:

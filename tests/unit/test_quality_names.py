@@ -104,6 +104,7 @@ def test_a_suite_keeps_what_its_file_says_beside_the_name(demo: Source) -> None:
 
 def test_the_command_that_lists_failing_rows_can_be_typed_whatever_the_names_are() -> None:
     assert failures_command("r1.check2") == "./spark-submit.sh failures --run r1.check2"
+    assert failures_command("r1", lake="/srv/a lake") == "./spark-submit.sh failures --lake '/srv/a lake' --run r1"
     assert (
         failures_command("r1", "--lake", "a lake", name="listen_history.orphans.items[]")
         == "./spark-submit.sh failures --lake 'a lake' --run r1 --expectation 'listen_history.orphans.items[]'"

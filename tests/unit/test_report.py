@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -119,7 +120,8 @@ def test_a_section_says_how_a_run_ended_its_whole_message_its_checks_and_what_fa
         "checks failed 2026-01-01 01:30 UTC bad 24 s 1 expectation failed: tracks.x: observed 2 "
         "published on 2026-01-02 01:30 UTC: 9 passed ; its data docs tracks.x, accepted by ann: why "
         "checks failed on 2026-01-01 01:30 UTC: 1 critical failed , 9 passed ; its data docs "
-        "critical: tracks.a -&gt; users: 1 orphan (a 9) [tracks.x] ./spark-submit.sh failures --run bad "
+        "critical: tracks.a -&gt; users: 1 orphan (a 9) [tracks.x] "
+        f"./spark-submit.sh failures --lake {shlex.quote(str(job.layout.root))} --run bad "
         "Nothing was measured of it."
     )
     assert "1 expectation failed:\n  tracks.x: observed 2" in html

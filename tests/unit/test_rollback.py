@@ -57,7 +57,9 @@ def test_a_rollback_puts_the_tables_back_that_the_current_publication_has_replac
         "publication_id": "first.rollback1",
         "run_id": "first",
         "published_at": newest.published_at.isoformat(),
-        "tables": {"tracks": {"path": "silver/tracks", "version": 0, "rows": 1, "live": "_deleted_at IS NULL"}},
+        "tables": {
+            "tracks": {"path": "silver/tracks", "version": 0, "rows": 1, "live_rows": 1, "live": "_deleted_at IS NULL"}
+        },
         "restores": "first",
     }
 

@@ -24,7 +24,7 @@ from tests.on_disk import at
 from tests.page_text import Text
 
 RESULTS, SUITE, INDEX = "ValidationResultsPageRenderer", "ExpectationSuitePageRenderer", "SiteIndexPageRenderer"
-RICH = Docs("r1", Path("unused"), "demo", "assets/abc")
+RICH = Docs("r1", Path("unused"), "demo", "assets/abc", lake="/srv/lake")
 PLAIN = replace(RICH, assets_href="")
 ALONE = replace(PLAIN, alone=True)
 NOTHING = Findings((), {})
@@ -168,7 +168,7 @@ def test_what_failed_of_a_table_is_at_the_top_of_its_pages_as_text_and_all_of_it
     findings = Findings((failed, broken, *passed), {"things": 3, "others": 3})
     first = "<li><strong>critical</strong> things (&lt;b&gt;): 3 rows [things.x]</li>"
     second = "<li><strong>could not be checked</strong> others (kind): could not be checked: no column [others.y]</li>"
-    command = "<code>./spark-submit.sh failures --run r1</code>"
+    command = "<code>./spark-submit.sh failures --lake /srv/lake --run r1</code>"
     html = a_page(kind=INDEX, suite="", docs=PLAIN, findings=findings)
     assert "<summary>1 critical failed, 1 could not be checked, 6 of 8 checks passed</summary>" in html
     assert f"{first}\n{second}" in html

@@ -161,8 +161,8 @@ def test_no_missing_value_is_said_only_where_they_were_counted() -> None:
 
 def test_a_run_with_failures_comes_with_a_line_of_each_and_the_command_that_lists_their_rows() -> None:
     lines = ("a.b -> c: 1 orphan (b <9>) [a.orphans.b]", "a.d must not be null: 2 of 3 rows [a.x]")
-    command = "./spark-submit.sh failures --run r1.check2"
-    failed = Text(render_runs("demo", [run(docs_id="r1.check2", failures=lines)]))
+    command = "./spark-submit.sh failures --lake '/srv/a lake' --run r1.check2"
+    failed = Text(render_runs("demo", [run(docs_id="r1.check2", failures=lines)], lake="/srv/a lake"))
     assert all(said in failed.words for said in (*lines, command))
     # Docs that are no longer kept: the rows are.
     gone = Text(render_runs("demo", [run(docs_id="", failures=lines)]))

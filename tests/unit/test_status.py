@@ -50,8 +50,8 @@ class Lake:
         at = DAY_0 + timedelta(days=self.days - 1)
         add_check(self.layout, Check(run_id, run_id, at, outcome, 34, 2, 0, 10, message))
 
-    def published(self, name: str) -> None:
-        tables = {"tracks": PublishedTable("tracks", "silver/tracks", 3, 2000)}
+    def published(self, name: str, live_rows: int | None = 2000) -> None:
+        tables = {"tracks": PublishedTable("tracks", "silver/tracks", 3, 2000, live_rows)}
         at = DAY_0 + timedelta(days=self.days - 1, minutes=1)
         publications.publish(self.layout, Publication(name, name, at, tables))
 
@@ -156,7 +156,7 @@ def test_what_is_published_and_since_when(lake: Lake) -> None:
         "run_id": "a",
         "published_at": "2026-01-01T01:31:00+00:00",
         "restores": None,
-        "tables": {"tracks": {"version": 3, "rows": 2000, "proof": None, "increment": None}},
+        "tables": {"tracks": {"version": 3, "rows": 2000, "live_rows": 2000, "proof": None, "increment": None}},
     }
 
 
@@ -165,8 +165,19 @@ def test_how_the_copy_of_what_is_published_is_proved(lake: Lake) -> None:
     lake.published("a")
     assert "           tracks: 2,000 rows, version 3, ended\n" in lake.status().stdout
     assert lake.said()["published"]["tables"] == {
-        "tracks": {"version": 3, "rows": 2000, "proof": "ended", "increment": None}
+        "tracks": {"version": 3, "rows": 2000, "live_rows": 2000, "proof": "ended", "increment": None}
     }
+
+
+def test_the_rows_of_what_is_published_are_live_and_deleted_ones_stand_apart(lake: Lake) -> None:
+    lake.ran("a")
+    lake.published("a", live_rows=1999)
+    assert "           tracks: 1,999 rows + 1 deleted, version 3\n" in lake.status().stdout
+    [table] = lake.said()["published"]["tables"].values()
+    assert (table["rows"], table["live_rows"]) == (2000, 1999)
+    # An earlier version did not record them.
+    lake.published("b", live_rows=None)
+    assert "           tracks: 2,000 rows, version 3\n" in lake.status().stdout
 
 
 def test_who_serves_the_lists_and_why_a_candidate_does_not(lake: Lake) -> None:
@@ -262,6 +273,28 @@ def test_a_channel_that_is_off_is_said_once_at_the_start(
     assert is_said == (url is None)
     assert not [line for line in others if "is off" in line]
     json.loads(lake.status("--format", "json").stdout)
+
+
+GONE = "no connection (is the server running, and the address right?)"
+
+
+def failed_tables(number: int) -> dict[str, TableRun]:
+    """So many tables that failed, and one that did not."""
+    names = [f"t{place}" for place in range(1, number + 1)]
+    failed = {name: TableRun(name, TableState.FAILED, f"{name} page 1: {GONE}\n  more") for name in names}
+    return {**failed, "good": TableRun("good", TableState.MERGED)}
+
+
+@pytest.mark.parametrize(("number", "shown", "more"), [(1, 1, []), (5, 5, []), (7, 5, ["and 2 more"])])
+def test_why_tables_failed_is_told_for_five_of_them_and_to_programs_for_all(
+    lake: Lake, number: int, shown: int, more: list[str]
+) -> None:
+    said = f"{number} of {number + 1} tables failed; nothing is published."
+    lake.ran("a", "failed", exit_status=4, message=f"{said}\n  t1 page 1: {GONE}", tables=failed_tables(number))
+    lines = [f"t{place} page 1: {GONE}" for place in range(1, number + 1)]
+    assert lake.said()["failing"]["lines"] == lines
+    told = [f"run a: source failed: {said}", *lines[:shown], *more]
+    assert "Failing:   " + "\n           ".join(told) + "\nNext:      fix the cause" in lake.status().stdout
 
 
 def test_what_a_good_run_has_put_right_fails_no_more(lake: Lake) -> None:

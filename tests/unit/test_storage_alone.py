@@ -76,7 +76,7 @@ def test_published_json_is_replaced(layout: Layout) -> None:
         publications.write_published_json(layout, Publication(f"p{number}", "r1", NOW, tables))
     assert publications._told(layout) == "p2"
     assert json.loads(storage.read_text(layout.published_json))["tables"] == {
-        "tracks": {"path": "silver/tracks", "version": 2, "rows": 10, "live": "_deleted_at IS NULL"}
+        "tracks": {"path": "silver/tracks", "version": 2, "rows": 10, "live_rows": None, "live": "_deleted_at IS NULL"}
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from great_expectations.data_context import FileDataContext
 
 from lib.config import load_source
 from lib.errors import ConfigError
+from lib.quality.names import name_expectations
 from lib.quality.suites import build_suite, read_suite_files
 
 REPO = Path(__file__).parents[2]
@@ -85,3 +87,12 @@ def test_a_parameter_that_no_run_gives_is_a_mistake_in_the_suite() -> None:
         "expectations/demo/tracks.json: expectation 1 (expect_column_values_to_be_between): "
         "unknown $PARAMETER 'tomorow'; there is a_day_after_the_check"
     )
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_each_expectation_that_ships_has_a_short_name(path: Path) -> None:
+    entries = json.loads(path.read_text("utf-8"))["expectations"]
+    names = name_expectations(path.stem, entries)
+    assert [name for name in names if not re.fullmatch(rf"{path.stem}\.[a-z_]{{1,20}}", name)] == []
+    pairs = [name for name, entry in zip(names, entries, strict=True) if "pair_values" in entry["type"]]
+    assert pairs == ([] if path.stem == "listens" else [f"{path.stem}.updated"])

@@ -113,9 +113,9 @@ def test_a_pipe_gets_lines_of_a_log_as_before_and_no_sign() -> None:
     ]
     times = re.sub(r"(?m)^\d\d:\d\d:\d\d ", "", re.sub(r"seconds=\d+\.\d", "seconds=S", done.stderr))
     assert times.splitlines()[-3:] == [
-        "INFO fetch and land seconds=S",
+        "INFO fetch and land seconds=S result=4 pages",
         "INFO copy site seconds=S",
-        "INFO publish seconds=S",
+        "INFO publish seconds=S result=nothing new is published",
     ]
     assert "✓" not in done.stderr
 
