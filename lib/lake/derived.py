@@ -13,7 +13,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from lib.lake import deletion_vectors, tables
+from lib.lake import deletion_vectors, storage, tables
 from lib.lake.storage import Address
 
 IS_DELETED = "is_deleted"
