@@ -88,7 +88,8 @@ class Landing:
         limits = self.copy.source.api.limits
         n_pages = sum(span.n_pages for span in ranges) + len(here)
         n_landed = 0
-        tables = _named({one.table for one in (*ranges, *walks)} | {page.table for page in here})
+        asked = {span.table for span in ranges} | {walk.table for walk in walks}
+        tables = _named(asked | {page.table for page in here})
         with self.copy.progress.counted("fetch and land", 0 if walks else n_pages, "pages") as step:
             self.budget.on_page = step.advance
             step.advance(len(here))
