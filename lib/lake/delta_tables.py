@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from uuid import uuid4
 
 import pyarrow as pa
@@ -21,7 +21,7 @@ from lib.lake.objects import Objects
 from lib.stores.trouble import is_cut_off, store_error
 
 T = TypeVar("T")
-Rows = pa.Table | pa.RecordBatchReader
+Rows: TypeAlias = pa.Table | pa.RecordBatchReader
 ATTEMPTS = 4
 _WAIT_S = 0.2
 # Tables that are kept open; each holds the list of its files.

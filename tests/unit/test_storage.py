@@ -118,7 +118,7 @@ def test_an_object_store_has_what_leads_to_the_rest_last(monkeypatch: pytest.Mon
     folder = storage.work_folder(lake, "x")
     for name in ("zebra.html", "index.html", "a.html"):
         (folder / name).write_text(name)
-    monkeypatch.setattr(MemoryStore, "put", lambda _store, key, _file: put.append(key))
+    monkeypatch.setattr(MemoryStore, "put", lambda _store, key, _file, **_: put.append(key))
     storage.move_in(folder, lake / "docs")
     assert put == ["lake/docs/a.html", "lake/docs/zebra.html", "lake/docs/index.html"]
 
