@@ -55,7 +55,7 @@ def ended(layout: Layout, run: Run) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        reason = _reason(error)
+        reason = _reason(error, f"{layout.root}")
         status, message = _status(reason)
         if isinstance(reason, KeyboardInterrupt | SystemExit):
             say(
@@ -80,7 +80,7 @@ def ended(layout: Layout, run: Run) -> Iterator[None]:
         run.save(layout)
 
 
-def _reason(error: BaseException) -> BaseException:
+def _reason(error: BaseException, lake: str) -> BaseException:
     """The stop that an error came of, if it came of one: what a stop breaks on its way out, as Spark is halted, is no reason."""
     before: BaseException | None = error
     while before is not None:
@@ -88,7 +88,7 @@ def _reason(error: BaseException) -> BaseException:
             return before
         before = before.__context__
     # What Spark says of a store is a page long.
-    return error if isinstance(error, PagelakeError) else store_error(error) or error
+    return error if isinstance(error, PagelakeError) else store_error(error, lake) or error
 
 
 def _status(reason: BaseException) -> tuple[int, str]:

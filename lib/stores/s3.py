@@ -23,7 +23,7 @@ _CREDENTIALS = "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvid
 # Hadoop asks again in two layers, its own and the SDK's: so often that a store that asks for patience gets half a minute, and one
 # that is gone is said within a minute. Left alone, it would ask one that says SlowDown for hours.
 _PATIENCE = {
-    "connection.establish.timeout": f"{CONNECT_S}s",
+    "connection.establish.timeout": "15s",  # it takes no less
     "connection.timeout": f"{ANSWER_S}s",
     "attempts.maximum": "3",
     "retry.limit": "5",

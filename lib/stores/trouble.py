@@ -22,7 +22,7 @@ CONNECT_S = 5
 ANSWER_S = 20
 # delta-rs draws a tree of causes, in colours.
 _DRAWN = re.compile(r"(?:\x1b\[\d+m|↳|\s)+")
-_JAVA_ADDRESS = re.compile(r"s3a?://[A-Za-z0-9._-]+(?:/[A-Za-z0-9._=+-]+)*")
+_JAVA_ADDRESS = re.compile(r"s3a?://[A-Za-z0-9._-]+(?:/[A-Za-z0-9._=+-]*[A-Za-z0-9_=+-])*")
 _STATUS = re.compile(r"status code:? (\d{3}) |\(Service: [A-Za-z0-9]+, Status Code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w+)</Code>|AWSS3IOException: .*?:(\w+): ")
 _NO_CREDENTIALS = (

@@ -110,6 +110,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     server.stop()
 
 
+# What was measured, and some twenty more: a run that asks for each file of a log again, or for a table at each step, is above.
+FIRST = {"GET": 430, "LIST": 340, "HEAD": 225, "PUT": 120, "POST": 10, "DELETE": 15}
+UNCHANGED = {"GET": 635, "LIST": 245, "HEAD": 165, "PUT": 75, "POST": 10, "DELETE": 15}
+
+
 def night(store: Store, day: int, run_id: str) -> dict[str, int]:
     """A run that ends well: how many requests it sent, by method and folder of the lake."""
     store.proxy.requests.clear()
@@ -139,7 +144,8 @@ def says_it(ended: Ended) -> str:
 
 
 def most(asked: dict[str, int], method: str) -> int:
-    return sum(number for kind, number in asked.items() if kind.split()[0] == method)
+    # The lease is renewed by the clock.
+    return sum(number for kind, number in asked.items() if kind.split()[0] == method and kind != f"{method} .lock")
 
 
 def test_the_first_night_asks_the_store_no_more_than_it_needs(store: Store, first: dict[str, int]) -> None:
@@ -149,13 +155,11 @@ def test_the_first_night_asks_the_store_no_more_than_it_needs(store: Store, firs
     )
 
 
-def test_a_night_that_finds_nothing_new_asks_for_less(first: dict[str, int], unchanged: dict[str, int]) -> None:
+def test_an_unchanged_night_asks_the_store_no_more_than_it_needs(
+    first: dict[str, int], unchanged: dict[str, int]
+) -> None:
     good_bounds = dict.fromkeys(UNCHANGED, True)
     assert {method: most(unchanged, method) <= bound for method, bound in UNCHANGED.items()} == good_bounds, unchanged
-
-
-FIRST = {"GET": 700, "LIST": 500, "HEAD": 700, "PUT": 250, "POST": 60, "DELETE": 60}
-UNCHANGED = {"GET": 700, "LIST": 500, "HEAD": 700, "PUT": 200, "POST": 60, "DELETE": 60}
 
 
 def passing(folder: str) -> tuple[Fault, ...]:
@@ -198,7 +202,7 @@ def test_a_run_that_fails_at_each_step_and_is_resumed_ends_as_a_good_one(
         assert fault.met, step
         said = says_it(ended)
         assert "the store refuses the credentials that are used (403" in said, step
-        assert said.startswith(f"{store.lake}/"), step
+        assert said.startswith(store.lake), step
         assert store.published == before, step
     for place in PLACES:
         ended = store.ingest(2, "--resume-or-start", "chained", PAGELAKE_FAILPOINT=f"raise:{place}")

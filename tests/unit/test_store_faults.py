@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -12,13 +14,18 @@ import boto3
 import pyarrow as pa
 import pytest
 
+from jobs.steps.options import Job
 from lib.errors import ConfigError, StoreError
-from lib.lake import layout, publications, records, storage
+from lib.lake import layout, publications, records, runs, storage
 from lib.lake.layout import Layout, check_owner
 from lib.lake.publications import Publication, PublishedTable
 from lib.lake.storage import Address
+from lib.landing import landing
+from lib.landing.fetch import FetchPages
 from lib.stores import kind_of, s3, trouble
 from tests.moto_server import SECRET, aws, credentials
+from tests.moving_copies import Landings
+from tests.moving_server import MovingServer
 from tests.on_disk import at
 from tests.store_proxy import Fault, Harm, StoreProxy
 
@@ -214,7 +221,7 @@ def test_a_store_that_does_not_answer_is_not_a_damaged_lake(proxy: StoreProxy, l
         check_owner(Layout(lake), "shop")
 
 
-def test_a_lake_json_that_cannot_be_opened_is_not_a_damaged_one(tmp_path: Any) -> None:
+def test_a_lake_json_that_cannot_be_opened_is_not_a_damaged_one(tmp_path: Path) -> None:
     (tmp_path / "lake.json").mkdir()
     said = r"lake\.json: cannot be read \(Is a directory\), so nothing is known of the lake; let this user read it"
     with pytest.raises(ConfigError, match=said):
@@ -282,3 +289,107 @@ def test_a_table_that_was_removed_is_not_kept_open(proxy: StoreProxy, lake: Addr
     assert not storage.is_table(lake / "ops" / "runs")
     add(lake, 2)
     assert numbers(lake) == [2]
+
+
+class LandingsInStore(Landings):
+    """Runs whose lake is in the store."""
+
+    lake: Address
+
+    def job(self) -> Job:
+        job = super().job()
+        job.layout = Layout(self.lake)
+        return job
+
+
+@pytest.fixture
+def landings(lake: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LandingsInStore]:
+    """A source of seven rows, three a page."""
+
+    def write(fetch: FetchPages, to: Address) -> None:
+        tasks = pa.RecordBatch.from_pydict({"id": list(range(len(fetch.parts)))})
+        pages = pa.Table.from_batches(fetch([tasks]))
+        records.append(to, pages.schema, pages.to_pylist())
+
+    with MovingServer({}) as server:
+        found = LandingsInStore.without_spark(tmp_path, server, monkeypatch)
+        assert isinstance(found, LandingsInStore)
+        monkeypatch.setattr(landing, "land", write)
+        found.lake = lake
+        found.serve(range(1, 8))
+        yield found
+
+
+def pages(lake: Address) -> list[int]:
+    return sorted(row["page"] for row in records.read(lake / "bronze" / "pages"))
+
+
+FOLDERS = ("lake.json", ".key", ".lock", "ops/runs", "bronze/pages")
+
+
+@pytest.mark.parametrize(
+    "folder", [FOLDERS[-1], *(pytest.param(one, marks=pytest.mark.thorough) for one in FOLDERS[:-1])]
+)
+def test_a_landing_survives_each_fault_that_passes(proxy: StoreProxy, landings: LandingsInStore, folder: str) -> None:
+    key = f"*/{folder}*"
+    faults = (
+        Fault(Harm.SLOW_DOWN, "*", key, times=1),
+        Fault(Harm.LOST, "PUT", key, times=1 if folder != ".lock" else 0),
+        Fault(Harm.CUT, "*", key, after=2, times=1 if folder != ".lock" else 0),
+        Fault(Harm.CUT_DOWNLOAD, "GET", f"{key}?*", after=3, times=1),
+    )
+    with proxy.failing(*faults):
+        run = landings.run()
+    assert landings.proved(run) == ("counted", 0)
+    assert faults[0].met
+    assert pages(landings.lake) == [1, 2, 3]
+    assert [row["exit_status"] for row in records.read(landings.lake / "ops" / "runs")] == [0]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("method", ["PUT", "GET", "LIST"])
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_landing_that_is_refused_anywhere_says_so_and_goes_on_later(
+    proxy: StoreProxy, landings: LandingsInStore, folder: str, method: str
+) -> None:
+    fault = Fault(Harm.REFUSED, method, f"*/{folder}*")
+    said = ""
+    with proxy.failing(fault):
+        try:
+            landings.run()
+        except StoreError as error:
+            said = str(error)
+    assert (REFUSED in said) == fault.met
+    known = [run.run_id for run in runs.all_runs(Layout(landings.lake))]
+    run = landings.run(resume=known[-1] if known else None)
+    assert landings.proved(run) == ("counted", 0)
+    assert pages(landings.lake) == [1, 2, 3]
+
+
+def test_a_landing_asks_the_store_for_little(proxy: StoreProxy, landings: LandingsInStore) -> None:
+    for _ in range(2):
+        proxy.requests.clear()
+        landings.run()
+        asked = proxy.count(2)
+        assert sum(asked.values()) <= 180, asked
+        assert {kind for kind, number in asked.items() if number > 10} <= {
+            *("LIST ops/runs", "GET ops/runs"),
+            "GET bronze/pages",
+        }
+        of_log = Counter(request.key for request in proxy.requests if "_delta_log/0" in request.key)
+        assert max(of_log.values()) <= 10, of_log
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("after", [5, 25, 50, 75, 100, 125, 145])
+def test_a_landing_whose_store_goes_at_any_request_is_resumed_to_a_good_end(
+    proxy: StoreProxy, landings: LandingsInStore, after: int
+) -> None:
+    with proxy.failing(Fault(Harm.REFUSED, after=after)), pytest.raises(StoreError, match=REFUSED):
+        landings.run()
+    known = [run.run_id for run in runs.all_runs(Layout(landings.lake))]
+    # What holds the lease may not have been able to give it back.
+    storage.replace_text(landings.lake / ".lock", "{}")
+    run = landings.run(resume=known[-1] if known else None)
+    assert landings.proved(run) == ("counted", 0)
+    assert pages(landings.lake) == [1, 2, 3]
