@@ -47,19 +47,20 @@ def say_plan(run: Run, plan: Plan, source: Source | None = None) -> None:
             *columns(rows),
             *parts,
             *asked,
-            *_undeletable(plan, source),
+            *_undeletable(run, plan, source),
         ]
     )
     if plan.failed:
         raise SourceIncompleteError("\n".join(f"{name}: {error}" for name, error in plan.failed.items()))
 
 
-def _undeletable(plan: Plan, source: Source | None) -> list[str]:
+def _undeletable(run: Run, plan: Plan, source: Source | None) -> list[str]:
     return [
         f"{table.table}: the source gives no total, so that deletes: soft will mark no row as deleted. {_cure(source, table.table)}"
         for table in plan.tables
-        # A part says what it has when it is read.
-        if table.total is None and not table.in_parts and _cure(source, table.table)
+        # A part says what it has when it is read, and of an increment it is said how deleted rows are found.
+        if table.total is None and not table.in_parts and not run.tables[table.table].is_increment
+        if _cure(source, table.table)
     ]
 
 

@@ -69,6 +69,9 @@ def test_a_dry_run_says_so_of_a_source_that_gives_no_total(source: Source, capsy
     ]
     say_plan(run, Plan((TablePlan("wanted", "/wanted", 1, 1, 10, 10),), {}), source)
     assert "delete" not in capsys.readouterr().out
+    run.tables["wanted"].since = "17"
+    say_plan(run, Plan(tuple(plans), {}), source)
+    assert "delete" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
