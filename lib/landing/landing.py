@@ -88,7 +88,7 @@ class Landing:
         limits = self.copy.source.api.limits
         n_pages = sum(span.n_pages for span in ranges) + len(here)
         n_landed = 0
-        tables = _named({one.table for one in (*ranges, *here, *walks)})
+        tables = _named({*(one.table for one in ranges), *(one.table for one in here), *(one.table for one in walks)})
         with self.copy.progress.counted("fetch and land", 0 if walks else n_pages, "pages") as step:
             self.budget.on_page = step.advance
             step.advance(len(here))
