@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from tests.e2e.jobs_and_lakes import ROOT, SMALL, TABLES, Ended, Row, content, g
 from tests.e2e.warm_process import UNCOMPILED, WarmProcess
 from tests.moto_server import SECRET, aws
 
-pytestmark = [pytest.mark.e2e, pytest.mark.quick]
+pytestmark = pytest.mark.e2e
 __all__ = ["aws"]
 
 BUCKET, LAKE = "lakes", "s3://lakes/of/demo"
@@ -208,8 +209,6 @@ def test_notebooks_open_it_with_spark(second: Ended, bucket: Bucket, tmp_path: P
 
 
 def run(command: str, env: dict[str, str]) -> str:
-    import subprocess
-
     done = subprocess.run(
         ["bash", "-c", command],
         cwd=ROOT,
