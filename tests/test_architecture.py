@@ -151,6 +151,9 @@ def test_what_a_lake_holds_is_opened_by_storage_alone(path: Path) -> None:
     assert bool(opened) == (name in _NOT_OF_A_LAKE), opened
 
 
+_WRITERS = ("bronze", "columns", "deletion_vectors", "derived", "key_sweep", "merge", "quarantine")
+
+
 def test_spark_writes_a_table_only_where_it_was_asked_whether_the_lease_is_still_held() -> None:
     writes = set()
     for path in MODULES:
@@ -161,7 +164,7 @@ def test_spark_writes_a_table_only_where_it_was_asked_whether_the_lease_is_still
                 # A record saves itself into a layout.
                 if node.func.attr == "forPath" or (node.func.attr == "save" and not re.search(r"\blayout$|^\[", where)):
                     writes.add((path.stem, where.partition("(")[0]))
-    assert writes == {(name, "storage.to_write") for name in ("bronze", "columns", "derived", "merge", "quarantine")}
+    assert writes == {(name, "storage.to_write") for name in _WRITERS}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

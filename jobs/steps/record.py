@@ -71,6 +71,8 @@ def recorded(job: Job, run: Run, name: str) -> Iterator[None]:
         publications.heal(job.layout)
         heal_site(job.site)
         close_killed(job.watch, run)
+        if run.state == RunState.RUNNING:
+            opening.keep_current(job.layout, run)
         runs.begin(job.layout, run)
         with observed(job.watch, run, name, job.now), ended(job.layout, run):
             yield

@@ -15,7 +15,7 @@ Engine: TypeAlias = Literal["athena", "bigquery", "duckdb", "hive", "redshift", 
 
 _PLACES = ("s3", "gs", "abfss", "hdfs", "file")
 # What a path of a lake may not hold either (lib/lake/place.py), and quotes, which no dialect would have to escape then.
-_ADDRESS = re.compile(r"([a-z0-9]+)://([^/\s]*)(/[^\s%$#?\\\[\]|^'\"`]*)?")
+_ADDRESS = re.compile(r"([a-z0-9]+)://([A-Za-z0-9._@:-]*)(/[^\s%$#?\\\[\]|^'\"`]*)?")
 
 
 class Readers(Settings):
@@ -48,7 +48,9 @@ class Readers(Settings):
         if uri is None:
             return None
         found = _ADDRESS.fullmatch(uri)
-        if found and found[1] in _PLACES and found[2].count("@") > (1 if found[1] == "abfss" else 0):
+        # Of Azure's addresses the part before the @ is a container. Anywhere else: a key may hold a slash.
+        n_known = 1 if uri.startswith("abfss://") and found and "@" in found[2] else 0
+        if uri.count("@") > n_known:
             raise ValueError("must not hold a key or a password: each engine has its own")
         if not found or found[1] not in _PLACES or not (found[2] if found[1] != "file" else found[3]):
             raise ValueError(

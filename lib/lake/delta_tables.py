@@ -14,9 +14,10 @@ from typing import Any, TypeAlias, TypeVar
 from uuid import uuid4
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, QueryBuilder, write_deltalake
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
+from lib.lake.lease import check_held
 from lib.lake.objects import Objects
 from lib.stores.trouble import is_cut_off, store_error
 
@@ -28,6 +29,8 @@ _WAIT_S = 0.2
 _MOST = 64
 # Of a commit: which write it is, by which one whose answer was lost is known again.
 _WRITE = "pagelake.write"
+# What every append says that it does. Of two from one version delta-rs refuses the later one, in place of putting it behind.
+_TRANSACTION = Transaction("pagelake", 1)
 
 
 def steadily(work: Callable[[], T], where: str = "", done: Callable[[], bool] = lambda: False) -> T | None:
@@ -95,10 +98,24 @@ class DeltaTables:
     def append(self, at: str, path: str, to: DeltaTable, rows: Callable[[], Rows]) -> None:
         """Add rows in one commit. One whose answer was lost is looked for in the log, so that none is made twice."""
         mark, before = uuid4().hex, to.version()
-        properties = CommitProperties(custom_metadata={_WRITE: mark})
+        properties = CommitProperties(custom_metadata={_WRITE: mark}, app_transactions=[_TRANSACTION])
 
         def write() -> None:
-            write_deltalake(to, rows(), mode="append", schema_mode="merge", commit_properties=properties)
+            for _ in range(ATTEMPTS):
+                check_held()
+                try:
+                    write_deltalake(to, rows(), mode="append", schema_mode="merge", commit_properties=properties)
+                except CommitFailedError as error:
+                    if "Concurrent transaction" not in str(error):
+                        raise
+                    failure = error
+                else:
+                    return
+                # Another append came first: of another process, or this one's own, which arrived after it had been given up.
+                if is_there():
+                    return
+                to.update_incremental()
+            raise failure
 
         def is_there() -> bool:
             for version in count(before + 1):
@@ -113,9 +130,9 @@ class DeltaTables:
         steadily(write, at, is_there)
 
     def forget(self, below: str) -> None:
-        """Keep no table open that is below this address."""
+        """Keep no table open that is at this address or below it."""
         with self._lock:
-            for key in [key for key in self._open if key[0].startswith(f"{below}/")]:
+            for key in [key for key in self._open if f"{key[0]}/".startswith(f"{below}/")]:
                 del self._open[key]
 
     def _held(self, at: str, version: int | None, options: dict[str, str] | None) -> DeltaTable | None:

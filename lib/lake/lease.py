@@ -145,9 +145,10 @@ class Lease:
 
     def left_s(self) -> float:
         """For how long the holder may still write. The clock that saw more time pass counts: not all of them go on in a sleep."""
-        if self._sent is None:
+        times = self._sent  # another thread may set it to None meanwhile
+        if times is None:
             return 0.0
-        passed = max(clock() - sent for clock, sent in zip(self._clocks, self._sent, strict=True))
+        passed = max(clock() - sent for clock, sent in zip(self._clocks, times, strict=True))
         return self._said.duration_s * (1 - _MARGIN) - passed
 
     def keep(self) -> None:

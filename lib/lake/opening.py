@@ -131,6 +131,12 @@ def with_current(layout: Layout, source: Source, run: Run) -> Run:
     return run
 
 
+def keep_current(layout: Layout, run: Run) -> None:
+    """Keep the tables that a run leaves out as they are published now: another run may have published since this one was opened."""
+    left_out = [name for name, table in run.tables.items() if table.state == TableState.KEPT]
+    run.tables |= kept(publications.current(layout), left_out)
+
+
 def keep_published(layout: Layout, run: Run) -> None:
     """Let a run end for which the source has nothing new: all of its tables stay as they are published."""
     planned = {name: record for name, record in run.tables.items() if record.state == TableState.PLANNED}

@@ -38,16 +38,18 @@ def address_of(text: str, name: str = "--lake") -> Address:
     """
     found = _SCHEME.fullmatch(text)
     scheme = found[1].lower() if found else ""
+    is_uri = found is not None and (found[1].isalnum() or found[2].startswith("//"))
+    if found and is_uri and "@" in found[2] and scheme != "file":
+        # Anywhere: a key may hold a slash.
+        message = (
+            f"{name} {scheme}:...: no user and no password in an address; credentials are found where the store's own tools have "
+            "them"
+        )
+        raise ConfigError(message)
     scheme = SAME.get(scheme, scheme)
     if found is None or scheme not in schemes() or not found[2].startswith("//"):
         return Address("", str(place_of(text, name)))
     bucket, _, path = found[2].removeprefix("//").partition("/")
-    if "@" in bucket:
-        message = (
-            f"{name} {scheme}://...: no user and no password in an address; credentials are found where the store's own tools have "
-            "them"
-        )
-        raise ConfigError(message)
     where, path = f"{name} {_shown(text)}", path.rstrip("/")
     if not _BUCKET.fullmatch(bucket):
         message = f"{where}: names no bucket; write such as {scheme}://bucket/lake"

@@ -6,12 +6,14 @@ way is in `local_files` (this machine) and `objects` (object stores), method by 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder, write_deltalake
@@ -245,6 +247,21 @@ def table(at: Address, version: int | None = None) -> DeltaTable:
     return DeltaTable(str(at), version=version)
 
 
+def commit_info(at: Address, version: int) -> dict[str, Any]:
+    """What the commit of one version says of itself: when it was made, by which operation, with which metrics.
+
+    delta-rs' own history would keep all threads of Python waiting while a store is asked, and with them who renews a lease.
+
+    Raises:
+        OSError: FileNotFoundError where the log goes no longer so far back.
+    """
+    for line in read(at / "_delta_log" / f"{version:020}.json").splitlines():
+        if line.startswith(b'{"commitInfo"'):
+            found: dict[str, Any] = json.loads(line)["commitInfo"]
+            return found
+    return {}
+
+
 def create_table(at: Address, schema: pa.Schema, configuration: dict[str, str]) -> DeltaTable:
     """The table, made if it is not there."""
     check_held()
@@ -267,14 +284,12 @@ def append_rows(at: Address, to: DeltaTable, rows: Callable[[], Rows]) -> None:
 
 def replace_rows(at: Address, to: DeltaTable, rows: pa.Table, which: str) -> None:
     """Put rows in the place of those for which the SQL condition `which` holds, in one commit. Done twice, it is as done once."""
-    check_held()
-    steadily(lambda: write_deltalake(to, rows, mode="overwrite", predicate=which, schema_mode="merge"), str(at))
 
+    def replace() -> None:
+        check_held()
+        write_deltalake(to, rows, mode="overwrite", predicate=which, schema_mode="merge")
 
-def delete_rows(at: Address, which: str) -> None:
-    """Delete the rows of a table for which an SQL condition holds, in one commit."""
-    check_held()
-    steadily(lambda: table(at).delete(which), str(at))
+    steadily(replace, str(at))
 
 
 def asking(name: str, of: DeltaTable) -> QueryBuilder | Query:

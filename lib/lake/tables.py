@@ -30,18 +30,17 @@ def exists(path: Address) -> bool:
 
 def merged_since(path: Address, version: int) -> Commit | None:
     """The last merge after this version, or None if there was none. A clean-up by another writer may have come after it."""
-    table = storage.table(path)
-    for entry in table.history(max(1, table.version() - version)):
-        commit = _commit(entry, table.version())
-        if commit.version > version and entry.get("operation") == "MERGE":
-            return commit
+    for later in range(storage.table(path).version(), version, -1):
+        entry = storage.commit_info(path, later)
+        if entry.get("operation") == "MERGE":
+            return _commit(entry, later)
     return None
 
 
 def newest(path: Address) -> Commit:
     """The newest version of a table that is there."""
-    table = storage.table(path)
-    return _commit(table.history(1)[0], table.version())
+    version = storage.table(path).version()
+    return _commit(storage.commit_info(path, version), version)
 
 
 def latest(path: Address) -> Commit | None:
@@ -67,9 +66,10 @@ def table_id(path: Address) -> str:
     return str(storage.table(path).metadata().id)
 
 
-def _commit(entry: dict[str, Any], newest: int) -> Commit:
-    version, metrics = int(entry.get("version", newest)), dict(entry.get("operationMetrics") or {})
-    return Commit(version, int(entry["timestamp"]), entry.get("userMetadata"), metrics)
+def _commit(entry: dict[str, Any], version: int) -> Commit:
+    return Commit(
+        version, int(entry["timestamp"]), entry.get("userMetadata"), dict(entry.get("operationMetrics") or {})
+    )
 
 
 def data_files(path: Address, version: int) -> tuple[str, ...]:
@@ -95,7 +95,7 @@ def files_at(path: Address, version: int) -> Files:
     """The files of a version."""
     table = storage.table(path, version)
     sizes = pa.table(table.get_add_actions(flatten=True)).column("size_bytes").to_pylist()
-    told = _commit(table.history(1)[0], version).metrics
+    told = _commit(storage.commit_info(path, version), version).metrics
     added = int(told.get("numTargetFilesAdded", told.get("numFiles", 0)))
     removed = int(told.get("numTargetFilesRemoved", told.get("numRemovedFiles", 0)))
     return Files(len(sizes), sum(sizes), added, removed)

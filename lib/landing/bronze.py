@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 from lib.config import check_run_id
 from lib.lake import storage
+from lib.lake.records import text
 from lib.lake.storage import Address
 from lib.landing.plan import TablePlan
 from lib.source.rules import FAILED_BY_RULE
@@ -321,6 +322,13 @@ class Bronze:
 
     def _rows(self, query: str) -> list[dict[str, Any]]:
         return _query(self._at, query)
+
+
+def has_landed(at: Address, run_id: str, tables: Sequence[str]) -> bool:
+    """Whether a run has landed anything of these tables."""
+    names = ", ".join(map(text, tables))
+    found = _query(at, f'SELECT 1 AS one FROM pages WHERE run_id = {text(run_id)} AND "table" IN ({names}) LIMIT 1')
+    return bool(found)
 
 
 def _query(at: Address, sql: str) -> list[dict[str, Any]]:

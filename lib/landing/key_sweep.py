@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from delta.tables import DeltaTable
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -18,7 +19,7 @@ from lib.lake import storage
 from lib.lake.layout import Layout
 from lib.lake.runs import Run, TableRun
 from lib.lake.states import PROVED, UNPROVED
-from lib.landing.bronze import landed_pages
+from lib.landing.bronze import has_landed, landed_pages
 from lib.landing.land import land_complete
 from lib.landing.landing import Landing
 from lib.landing.parsed import Batch, Parsed
@@ -102,10 +103,11 @@ def key_table(source: Source, table: Table) -> Table:
 
 def _forget(landing: Landing, due: Sequence[Table]) -> None:
     """Let nothing count that an earlier start of the run walked: since then rows may have gone."""
-    names = ", ".join(f"'{keys_of(table.name)}'" for table in due)
+    names, run_id = [keys_of(table.name) for table in due], landing.copy.run.run_id
     for at in (landing.copy.lake.pages, landing.copy.lake.sweeps):
-        if storage.is_table(at):
-            storage.delete_rows(at, f"run_id = '{landing.copy.run.run_id}' AND \"table\" IN ({names})")
+        if storage.is_table(at) and has_landed(at, run_id, names):
+            walked = (F.col("run_id") == run_id) & F.col("table").isin(names)
+            DeltaTable.forPath(landing.copy.spark, storage.to_write(at)).delete(walked)
 
 
 def _why_not(walk: TableRun, parsed: Parsed | None) -> str | None:

@@ -73,11 +73,4 @@ def _shown(source: Source, layout: Layout, root: str, personal: Personal, table:
 
 def _uri(layout: Layout) -> str:
     """The address of the lake as most engines write it."""
-    root = str(layout.root)
-    return (
-        f"s3://{root.removeprefix('s3a://')}"
-        if root.startswith("s3a://")
-        else root
-        if layout.root.store
-        else f"file://{root}"
-    )
+    return str(layout.root) if layout.root.store else f"file://{layout.root}"

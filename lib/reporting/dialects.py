@@ -87,8 +87,8 @@ def _text(value: str) -> str:
 
 
 def _escaped(value: str) -> str:
-    """A text of Spark, Hive and BigQuery. No path of a lake has a backslash."""
-    return "'" + value.replace("'", "\\'") + "'"
+    """A text of Spark, Hive and BigQuery."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _view(

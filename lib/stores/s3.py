@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from lib.errors import ConfigError
 from lib.stores.trouble import ANSWER_S, BACKOFF, CONNECT_S, PATIENCE, RETRIES, no_credentials
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 _REGION = "us-east-1"
 # The SDK's own chain: environment, web identity, profile, container, machine.
 _CREDENTIALS = "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
-
-
 # Hadoop asks again in two layers, its own and the SDK's: so often that a store that asks for patience gets half a minute, and one
 # that is gone is said within a minute. Left alone, it would ask one that says SlowDown for hours.
 _PATIENCE = {
@@ -61,6 +60,10 @@ class S3:
         given: str | None = ConfiguredEndpointProvider(
             full_config=session.full_config, scoped_config=session.get_scoped_config(), client_name="s3"
         ).provide()
+        if given is not None and "@" in given:
+            raise ConfigError(
+                "AWS_ENDPOINT_URL, or endpoint_url of the profile, holds a user or a password; leave them out"
+            )
         return given and given.rstrip("/")
 
     def objects(self) -> ObjectStore:

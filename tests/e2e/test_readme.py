@@ -84,6 +84,13 @@ RUN_ELSEWHERE = {
     "SHOP_TOKEN=... ./spark-submit.sh new-source shop --openapi https://shop.example/openapi.json --bearer-env SHOP_TOKEN": (
         "unit/test_new_source.py::test_the_yaml_of_a_document_runs_unedited_and_lands_every_row"
     ),
+    "./spark-submit.sh full-ingest --lake s3://bucket/lakes/demo": "e2e/test_lake_in_s3.py::first",
+    "source scripts/environment.sh --s3": (
+        "e2e/test_setup.py::test_the_jars_of_a_store_are_got_when_they_are_asked_for_and_once"
+    ),
+    'readers: {sql: [athena, trino], manifests: true, deletion_vectors: false, address: "s3://bucket/lake"}': (
+        "unit/test_catalogs.py::test_the_docs_have_every_key_and_every_engine_and_an_example_that_is_taken"
+    ),
     "channels:": "unit/test_alerts_config.py::test_the_examples_of_the_docs_are_good",
     '{"master": "local[4]", "conf": {"spark.sql.shuffle.partitions": 8}, "options": ["--driver-memory", "4g"]}': (
         "unit/test_dags.py::test_the_variable_becomes_options_of_spark_submit"

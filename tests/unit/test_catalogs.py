@@ -311,6 +311,12 @@ def test_a_run_that_is_killed_before_they_are_written_leaves_them_to_the_next(
         ("{manifests: true, address: 'file://'}", "readers.address: must be a URI of a folder: 's3://...'"),
         ('{manifests: true, address: "s3://b/o\'brien"}', "readers.address: must be a URI of a folder: 's3://...'"),
         ("{manifests: true, address: 's3://key:secret@b/x'}", "readers.address: must not hold a key or a password"),
+        ("{manifests: true, address: 's3://key:se/cret@b/x'}", "readers.address: must not hold a key or a password"),
+        (
+            "{manifests: true, address: 'abfss://box@host:se/cret@b/x'}",
+            "readers.address: must not hold a key or a password",
+        ),
+        ("{manifests: true, address: 's3://b`c/x'}", "readers.address: must be a URI of a folder"),
         ("{manifests: true, unmasked: [group.email]}", "readers.unmasked: is only for the views of sql; add sql"),
         (
             "{sql: [spark], unmasked: [grup.email]}",

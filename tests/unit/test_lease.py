@@ -332,7 +332,7 @@ def test_nothing_is_written_once_the_lease_is_lost(store: ClockedStore, world: W
     storage.replace_text(lake / "a" / "file", "old")
     rows = pa.table({"id": [1]})
     table = storage.create_table(lake / "table", rows.schema, {})
-    storage.append_rows(table, rows)
+    storage.append_rows(lake / "table", table, lambda: rows)
     mine = lease(store, "mine", world, lambda _where: None)
     mine._threads = []
     assert mine.take(there(store))
@@ -346,9 +346,8 @@ def test_nothing_is_written_once_the_lease_is_lost(store: ClockedStore, world: W
         lambda: storage.remove_older(lake, datetime.now(UTC) + timedelta(days=1)),
         lambda: storage.move_in(made, lake / "b"),
         lambda: storage.create_table(lake / "other", rows.schema, {}),
-        lambda: storage.append_rows(table, rows),
-        lambda: storage.replace_rows(table, rows, "id = 1"),
-        lambda: storage.delete_rows(table, "id = 1"),
+        lambda: storage.append_rows(lake / "table", table, lambda: rows),
+        lambda: storage.replace_rows(lake / "table", table, rows, "id = 1"),
         lambda: storage.to_write(lake / "silver"),
     ]
     for write in writes:

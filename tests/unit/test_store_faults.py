@@ -13,10 +13,11 @@ from uuid import uuid4
 import boto3
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable, write_deltalake
 
 from jobs.steps.options import Job
 from lib.errors import ConfigError, StoreError
-from lib.lake import layout, publications, records, runs, storage
+from lib.lake import delta_tables, layout, publications, records, runs, storage
 from lib.lake.layout import Layout, check_owner
 from lib.lake.publications import Publication, PublishedTable
 from lib.lake.storage import Address
@@ -60,6 +61,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def lake(proxy: StoreProxy) -> Address:
     return Address.of(f"s3://lakes/{uuid4().hex}")
+
+
+def options() -> dict[str, str]:
+    kind = kind_of("s3://lakes")
+    assert kind is not None
+    return kind.table_options()
 
 
 def numbers(lake: Address) -> list[int]:
@@ -111,6 +118,37 @@ def test_a_fault_that_passes_is_survived_and_each_write_is_there_once(
     forget_stores()
     assert numbers(lake) == [1, 2, 3]
     assert storage.read_text(lake / "published.json") == "a text"
+
+
+def test_a_commit_that_arrives_after_it_was_given_up_is_there_once(
+    proxy: StoreProxy, lake: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(lake, 1)
+    given_up: list[dict[str, Any]] = []
+
+    def write(to: DeltaTable, rows: pa.Table, **settings: Any) -> None:
+        if not given_up:
+            given_up.append(settings)
+            raise OSError("Generic S3 error: error sending request")
+        # The first one comes in while the second one is being made.
+        first = DeltaTable(to.table_uri, storage_options=options())
+        write_deltalake(first, rows, **given_up[0])
+        monkeypatch.undo()
+        write_deltalake(to, rows, **settings)
+
+    monkeypatch.setattr(delta_tables, "write_deltalake", write)
+    add(lake, 2)
+    assert numbers(lake) == [1, 2]
+    assert storage.table(lake / "ops" / "runs").version() == 2
+
+
+def test_two_appends_from_one_version_are_both_there(proxy: StoreProxy, lake: Address) -> None:
+    add(lake, 1)
+    at = lake / "ops" / "runs"
+    stale = DeltaTable(str(at), storage_options=options())
+    add(lake, 2)
+    storage.append_rows(at, stale, lambda: pa.Table.from_pylist([{"number": 3}], NUMBERS))
+    assert numbers(lake) == [1, 2, 3]
 
 
 def test_a_table_whose_first_commit_got_no_answer_is_made_once(proxy: StoreProxy, lake: Address) -> None:
