@@ -1,7 +1,7 @@
 """A lease on an object of a store: its holder renews it until it is given back, and one that nobody renews ends by itself.
 
-Each step is a conditional put, so of two who try only one succeeds. No clock is held against that of another machine: the holder
-measures on its own clocks how long ago it sent its last renewal, and who wants to take over a lease that was not given back
+Each step is a conditional put, so of two who try only one succeeds. No clock of a writer is held against that of another machine: the
+holder measures on its own clocks how long ago it sent its last renewal, and who wants to take over a lease that was not given back
 compares two times that the store wrote. The holder's count ends a quarter of the lease before the store's.
 
 `check_held` is asked before everything that is written into a lake.

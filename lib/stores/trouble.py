@@ -63,7 +63,7 @@ def store_error(error: BaseException, where: str = "") -> StoreError | None:
         return StoreError(
             f"{at}: the store has no {store} (404 NoSuchBucket); make it, or give another address with --lake"
         )
-    if status in ("401", "403"):
+    if status in ("401", "403") or code in ("ExpiredToken", "InvalidToken"):
         return StoreError(
             f"{at}: the store refuses the credentials that are used ({said}); let them list, read, write and delete there, or use "
             "others, such as by AWS_PROFILE"
