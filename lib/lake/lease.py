@@ -1,6 +1,6 @@
 """A lease on an object of a store: its holder renews it until it is given back, and one that nobody renews ends by itself.
 
-Each step is a conditional put, so of two who try only one succeeds. No clock of a writer is held against that of another machine: the
+Each step is a conditional put, so of two who try only one succeeds. No writer's clock is held against that of another machine: the
 holder measures on its own clocks how long ago it sent its last renewal, and who wants to take over a lease that was not given back
 compares two times that the store wrote. The holder's count ends a quarter of the lease before the store's.
 
