@@ -18,6 +18,8 @@ FEW_EXAMPLES = PART == "quick"
 # By measured time, the longest first: pytest-xdist gives whole files to its processes in this order, so that none of them is left
 # with a long one at the end. A file that is not named here comes after these.
 LONGEST_FIRST = (
+    "e2e/test_store_faults.py",
+    "e2e/test_lake_in_s3.py",
     "e2e/test_airflow.py",
     "e2e/test_mlflow.py",
     "e2e/test_notebooks.py",
