@@ -6,7 +6,7 @@ Planning, requests, landing, proof, watermarks, publications and records are tho
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -28,6 +28,7 @@ from lib.lake.complete import complete
 from lib.lake.opening import open_run
 from lib.lake.runs import Run
 from lib.lake.states import RunState, Step, TableState
+from lib.lake.storage import Address
 from lib.lake.watermarks import Watermark, all_watermarks, held
 from lib.landing import key_sweep
 from lib.landing import landing as landing_room
@@ -146,6 +147,7 @@ class Increments:
             patch.setattr(full_ingest, "start", start)
             patch.setattr(full_ingest, "land_complete", self._land)
             patch.setattr(key_sweep, "land_complete", self._walk_keys)
+            patch.setattr(key_sweep, "forget", _forget_without_spark)
             patch.setattr(full_ingest, "merge_parsed", self._merge)
             patch.setattr(full_ingest, "_finish", self._finish)
             patch.setattr(full_ingest, "reached", reached)
@@ -302,3 +304,8 @@ def last_run(increments: Increments) -> Run:
     layout = increments.job().layout
     increments.n_runs -= 1
     return runs.all_runs(layout)[-1]
+
+
+def _forget_without_spark(_spark: object, at: Address, run_id: str, tables: Sequence[str]) -> None:
+    names = ", ".join(f"'{name}'" for name in tables)
+    DeltaTable(str(at)).delete(f"run_id = '{run_id}' AND \"table\" IN ({names})")

@@ -151,7 +151,7 @@ def test_what_a_lake_holds_is_opened_by_storage_alone(path: Path) -> None:
     assert bool(opened) == (name in _NOT_OF_A_LAKE), opened
 
 
-_WRITERS = ("bronze", "columns", "deletion_vectors", "derived", "key_sweep", "merge", "quarantine")
+_WRITERS = ("bronze", "columns", "deletion_vectors", "derived", "merge", "quarantine")
 
 
 def test_spark_writes_a_table_only_where_it_was_asked_whether_the_lease_is_still_held() -> None:

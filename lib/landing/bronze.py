@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
+from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -329,6 +330,12 @@ def has_landed(at: Address, run_id: str, tables: Sequence[str]) -> bool:
     names = ", ".join(map(text, tables))
     found = _query(at, f'SELECT 1 AS one FROM pages WHERE run_id = {text(run_id)} AND "table" IN ({names}) LIMIT 1')
     return bool(found)
+
+
+def forget(spark: SparkSession, at: Address, run_id: str, tables: Sequence[str]) -> None:
+    """Delete what a run has landed of these tables."""
+    landed = (F.col("run_id") == run_id) & F.col("table").isin(list(tables))
+    DeltaTable.forPath(spark, storage.to_write(at)).delete(landed)
 
 
 def _query(at: Address, sql: str) -> list[dict[str, Any]]:

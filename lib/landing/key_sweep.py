@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from delta.tables import DeltaTable
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -19,7 +18,7 @@ from lib.lake import storage
 from lib.lake.layout import Layout
 from lib.lake.runs import Run, TableRun
 from lib.lake.states import PROVED, UNPROVED
-from lib.landing.bronze import has_landed, landed_pages
+from lib.landing.bronze import forget, has_landed, landed_pages
 from lib.landing.land import land_complete
 from lib.landing.landing import Landing
 from lib.landing.parsed import Batch, Parsed
@@ -106,8 +105,7 @@ def _forget(landing: Landing, due: Sequence[Table]) -> None:
     names, run_id = [keys_of(table.name) for table in due], landing.copy.run.run_id
     for at in (landing.copy.lake.pages, landing.copy.lake.sweeps):
         if storage.is_table(at) and has_landed(at, run_id, names):
-            walked = (F.col("run_id") == run_id) & F.col("table").isin(names)
-            DeltaTable.forPath(landing.copy.spark, storage.to_write(at)).delete(walked)
+            forget(landing.copy.spark, at, run_id, names)
 
 
 def _why_not(walk: TableRun, parsed: Parsed | None) -> str | None:

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -384,7 +385,7 @@ def test_damage_anywhere_in_a_document_is_a_sentence_or_nothing(data: st.DataObj
             if isinstance(at[key], dict | list) and data.draw(st.integers(0, 3)):
                 at = at[key]
                 continue
-            at[key] = data.draw(JUNK)
+            at[key] = deepcopy(data.draw(JUNK))  # the next one may go into it
             break
     damaged = Document(found, "doc", "https://docs.example/openapi.json")
     with suppress(ConfigError):

@@ -51,7 +51,7 @@ def test_an_expectation_of_the_same_name_is_replaced(folder: Path) -> None:
         suite = with_expectation(folder, "demo", "tracks", has_album(column=column))
         write_suite(folder, "demo", "tracks", suite)
     entries = json.loads((folder / "demo" / "tracks.json").read_text("utf-8"))["expectations"]
-    named = [entry["kwargs"] for entry in entries if entry.get("meta")]
+    named = [entry["kwargs"] for entry in entries if entry.get("meta") == NEW["meta"]]
     assert named == [{"column": "genres"}]
     # Those without a name are all kept, and so is another one without.
     nameless = gxe.ExpectColumnValuesToNotBeNull(column="album", id="8f2b6d0e-5a71-4c39-9f0e-1d2c3b4a5968")
