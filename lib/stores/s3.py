@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 _REGION = "us-east-1"
+# Said to both clients, as a variable of the environment (AWS_CONDITIONAL_PUT) could turn off what leases and commits rest on.
+_CONDITIONAL = "etag"
 # The SDK's own chain: environment, web identity, profile, container, machine.
 _CREDENTIALS = "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
 # Hadoop asks again in two layers, its own and the SDK's: so often that a store that asks for patience gets half a minute, and one
@@ -78,6 +80,7 @@ class S3:
             self._bucket,
             region=self._region,
             virtual_hosted_style_request=self._endpoint is None,
+            conditional_put=_CONDITIONAL,
             credential_provider=Boto3CredentialProvider(self._session),
             client_options={
                 "allow_http": self._is_plain,
@@ -97,6 +100,7 @@ class S3:
         options = {
             "AWS_REGION": self._region,
             "AWS_ALLOW_HTTP": str(self._is_plain).lower(),
+            "aws_conditional_put": _CONDITIONAL,
             "connect_timeout": f"{CONNECT_S}s",
             "max_retries": str(RETRIES),
             "retry_timeout": f"{PATIENCE.seconds}s",

@@ -142,6 +142,23 @@ def test_a_commit_that_arrives_after_it_was_given_up_is_there_once(
     assert storage.table(lake / "ops" / "runs").version() == 2
 
 
+@pytest.mark.parametrize("said", ["disabled", "etag"])
+def test_the_environment_cannot_turn_conditions_off(
+    proxy: StoreProxy, lake: Address, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setenv("AWS_CONDITIONAL_PUT", said)
+    forget_stores()
+    with storage.lease(lake / ".lock", "mine", patience_s=0) as is_mine:
+        assert is_mine
+        with storage.lease(lake / ".lock", "another's", patience_s=0) as is_another:
+            assert not is_another
+    add(lake, 1)
+    stale = DeltaTable(str(lake / "ops" / "runs"), storage_options=options())
+    add(lake, 2)
+    write_deltalake(stale, pa.Table.from_pylist([{"number": 3}], NUMBERS), mode="append")
+    assert numbers(lake) == [1, 2, 3]
+
+
 def test_two_appends_from_one_version_are_both_there(proxy: StoreProxy, lake: Address) -> None:
     add(lake, 1)
     at = lake / "ops" / "runs"

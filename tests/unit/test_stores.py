@@ -18,8 +18,9 @@ from lib.stores.s3 import S3
 KEY, SECRET, TOKEN = "AKIAEXAMPLE", "hunter2-planted", "token-planted"
 
 
-# Each connection and each retry of delta-rs.
-PATIENCE = {
+# How delta-rs commits, and how long it tries.
+ALWAYS = {
+    "aws_conditional_put": "etag",
     "connect_timeout": "5s",
     "max_retries": "1000",
     "retry_timeout": "45s",
@@ -55,7 +56,7 @@ def test_the_environment_says_who_asks_and_where(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv(name, value)
     store = S3("lakes")
     assert store.table_options() == {
-        **PATIENCE,
+        **ALWAYS,
         "AWS_REGION": "eu-west-3",
         "AWS_ALLOW_HTTP": "true",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:9000",
@@ -90,7 +91,7 @@ def test_a_profile_says_it_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         f"[night]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n", "utf-8"
     )
     assert S3("lakes").table_options() == {
-        **PATIENCE,
+        **ALWAYS,
         "AWS_REGION": "eu-north-1",
         "AWS_ALLOW_HTTP": "false",
         "AWS_ENDPOINT_URL": "https://store.example",
@@ -102,7 +103,7 @@ def test_a_profile_says_it_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 def test_amazon_is_asked_by_the_name_of_the_bucket_where_no_endpoint_is_given() -> None:
     store = S3("lakes")
-    assert store.table_options() == {**PATIENCE, "AWS_REGION": "us-east-1", "AWS_ALLOW_HTTP": "false"}
+    assert store.table_options() == {**ALWAYS, "AWS_REGION": "us-east-1", "AWS_ALLOW_HTTP": "false"}
     assert "spark.hadoop.fs.s3a.endpoint" not in store.spark_settings()
     assert "spark.hadoop.fs.s3a.path.style.access" not in store.spark_settings()
 
