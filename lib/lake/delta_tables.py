@@ -6,7 +6,6 @@ What was cut off is tried again here, as delta-rs does not do that for commits a
 from __future__ import annotations
 
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from itertools import count
@@ -16,6 +15,7 @@ from uuid import uuid4
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, QueryBuilder, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from lib.lake.lease import check_held
 from lib.lake.objects import Objects
@@ -24,7 +24,7 @@ from lib.stores.trouble import is_cut_off, store_error
 T = TypeVar("T")
 Rows: TypeAlias = pa.Table | pa.RecordBatchReader
 ATTEMPTS = 4
-_WAIT_S = 0.2
+_FAILURES = (OSError, DeltaError, pa.ArrowException)
 # Tables that are kept open; each holds the list of its files.
 _MOST = 64
 # Of a commit: which write it is, by which one whose answer was lost is known again.
@@ -33,27 +33,34 @@ _WRITE = "pagelake.write"
 _TRANSACTION = Transaction("pagelake", 1)
 
 
-def steadily(work: Callable[[], T], where: str = "", done: Callable[[], bool] = lambda: False) -> T | None:
+def with_retries(work: Callable[[], T], where: str = "", done: Callable[[], bool] = lambda: False) -> T | None:
     """Do it, and again where the store cut it off; None where it was cut off, and is `done` all the same.
 
     Raises:
         StoreError: the store failed in another way, or more often.
     """
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return work()
-        except TableNotFoundError:
+    try:
+        for attempt in _attempts():
+            with attempt:
+                is_again = attempt.retry_state.attempt_number > 1
+                return None if is_again and done() else work()
+    except TableNotFoundError:
+        raise
+    except _FAILURES as error:
+        said = store_error(error, where)
+        if said is None or said is error:
             raise
-        except (OSError, DeltaError, pa.ArrowException) as error:
-            if attempt == ATTEMPTS or not is_cut_off(error):
-                said = store_error(error, where)
-                if said is None or said is error:
-                    raise
-                raise said from error
-        time.sleep(_WAIT_S * 2**attempt)
-        if done():
-            return None
-    return None
+        raise said from error
+    raise AssertionError  # the last attempt raises what it failed by
+
+
+def _attempts() -> Retrying:
+    return Retrying(
+        retry=retry_if_exception(lambda error: isinstance(error, _FAILURES) and is_cut_off(error)),
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_exponential(multiplier=0.4),
+        reraise=True,
+    )
 
 
 class DeltaTables:
@@ -77,9 +84,9 @@ class DeltaTables:
         held = self._held(at, version, options)
         if held is not None:
             if version is None:
-                steadily(held.update_incremental, at)
+                with_retries(held.update_incremental, at)
             return held
-        opened = steadily(lambda: DeltaTable(at, version=version, storage_options=options), at)
+        opened = with_retries(lambda: DeltaTable(at, version=version, storage_options=options), at)
         assert opened is not None
         return self._keep(at, version, opened, options)
 
@@ -88,7 +95,7 @@ class DeltaTables:
         options = self._store.options
         if self._held(at, None, options) is not None:
             return self.table(at, None)
-        made = steadily(
+        made = with_retries(
             lambda: DeltaTable.create(at, schema, mode="ignore", configuration=configuration, storage_options=options),
             at,
         )
@@ -127,7 +134,7 @@ class DeltaTables:
                     return True
             raise AssertionError
 
-        steadily(write, at, is_there)
+        with_retries(write, at, is_there)
 
     def forget(self, below: str) -> None:
         """Keep no table open that is at this address or below it."""
@@ -171,5 +178,5 @@ class Query:
                 asked.register(name, table)
             return pa.table(asked.execute(sql))
 
-        found: Any = steadily(ask, next(iter(self._tables.values())).table_uri)
+        found: Any = with_retries(ask, next(iter(self._tables.values())).table_uri)
         return found.to_reader()

@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 from deltalake import DeltaTable, QueryBuilder, write_deltalake
 
-from lib.lake.delta_tables import DeltaTables, Query, Rows, steadily
+from lib.lake.delta_tables import DeltaTables, Query, Rows, with_retries
 from lib.lake.lease import check_held
 from lib.lake.local_files import LocalFiles
 from lib.lake.objects import Objects
@@ -289,7 +289,7 @@ def replace_rows(at: Address, to: DeltaTable, rows: pa.Table, which: str) -> Non
         check_held()
         write_deltalake(to, rows, mode="overwrite", predicate=which, schema_mode="merge")
 
-    steadily(replace, str(at))
+    with_retries(replace, str(at))
 
 
 def asking(name: str, of: DeltaTable) -> QueryBuilder | Query:
