@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
-from typing import Self
 
 from lib.observe.metrics import Measurement, Metric, Series
 from lib.observe.outcome import Outcome, RunSummary
+from tests.loopback_server import LoopbackServer
 
 STARTED = datetime(2026, 3, 5, 1, 30, tzinfo=UTC)
 ENDED = datetime(2026, 3, 5, 1, 32, 30, 250_000, tzinfo=UTC)
@@ -42,7 +42,7 @@ class Request:
         return gzip.decompress(self.body) if self.headers.get("content-encoding") == "gzip" else self.body
 
 
-class SinkServer:
+class SinkServer(LoopbackServer):
     """Listens on a free port of 127.0.0.1.
 
     With `silent` nothing is answered, with `trickling` a byte of an endless header every 50 ms, both until `release` is called;
@@ -97,20 +97,13 @@ class SinkServer:
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        super().__init__(Handler)
 
     def release(self) -> None:
         self._released.set()
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
-        self._server.shutdown()
-        self._server.server_close()
+        super().__exit__(kind, error, trace)

@@ -7,16 +7,17 @@ import re
 import threading
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self, cast
+from http.server import BaseHTTPRequestHandler
+from typing import Any, cast
 
 from obstore.store import S3Store
+
+from tests.loopback_server import LoopbackServer
 
 BUCKET = "bucket"
 
 
-class S3Server:
+class S3Server(LoopbackServer):
     """`ignored` are headers that it takes no notice of. The next `refused` requests get status 503; the next `lost` puts are done,
     and get no answer.
     """
@@ -26,20 +27,8 @@ class S3Server:
         self.objects: dict[str, tuple[bytes, datetime]] = {}
         self.asked: list[str] = []
         self.lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._server.daemon_threads = True
+        super().__init__(_Handler)
         cast(Any, self._server).s3 = self
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
     def store(self) -> S3Store:
         return store_at(self.url)

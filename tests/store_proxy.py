@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from fnmatch import fnmatchcase
 from http.client import HTTPConnection, HTTPResponse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.loopback_server import LoopbackServer
 
 # Of this connection alone; the proxy has its own.
 _HOP = {"connection", "keep-alive", "expect", "transfer-encoding", "content-length"}
@@ -89,27 +89,15 @@ class Request:
     harm: Harm | None
 
 
-class StoreProxy:
-    """Listens on loopback while it is entered. A bucket is the first part of a path, and no part of a key."""
+class StoreProxy(LoopbackServer):
+    """Stands before a server of S3. A bucket is the first part of a path, and no part of a key."""
 
     def __init__(self, server: str) -> None:
         self.host = server.removeprefix("http://")
         self.requests: list[Request] = []
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
-
-    def __enter__(self) -> Self:
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"proxy": self}))
-        self._http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
+        super().__init__(type("Handler", (_Handler,), {"proxy": self}))
 
     @contextmanager
     def failing(self, *faults: Fault) -> Iterator[None]:

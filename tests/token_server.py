@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.loopback_server import LoopbackServer
 
 ENDLESS = 10**9
 PAGES = 40
 
 
-class TokenServer:
+class TokenServer(LoopbackServer):
     """Gives `tok-1`, `tok-2` and so on at /token and a page of one row at /items for the newest of them.
 
     `lives` says for how many pages each token is good, in order, the last one for all that follow. `answer` is what stands in an
@@ -57,22 +58,7 @@ class TokenServer:
             def log_message(self, *_: Any) -> None:
                 """Nothing is logged."""
 
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 128
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)
 
     @property
     def statuses(self) -> list[int]:
