@@ -12,6 +12,7 @@ from platform import node
 from lib.errors import LakeError, PagelakeError
 from lib.lake import storage
 from lib.lake.layout import Layout
+from lib.lake.lease import DURATION_S
 from lib.lake.storage import Address
 
 # Longer than `run_at_work` holds the lock.
@@ -75,6 +76,8 @@ def alerting(layout: Layout, *, patience_s: float) -> Iterator[bool]:
 
     A lake that takes no lock, as on a full disk, is no reason to keep alerts back: then it is True.
     """
+    if layout.root.store:
+        patience_s += DURATION_S  # so long a lease may last whose holder was killed
     with ExitStack() as held:
         try:
             is_mine = held.enter_context(storage.lease(layout.alerts_lock, "", patience_s=patience_s))

@@ -430,6 +430,16 @@ class Forgetful(ClockedStore):
         return super().put(key, body, mode="overwrite" if kind == self.ignored else mode)
 
 
+def test_who_sends_alerts_waits_for_the_end_of_a_lease_whose_holder_was_killed() -> None:
+    layout = Layout(Address.of(f"memory://{uuid4()}/lake"))
+    store = storage._store(layout.root.store)._store
+    key = layout.alerts_lock.path.removeprefix("/")
+    killed = Lease(store, key, "", where=str(layout.alerts_lock), duration_s=0.5)
+    assert killed.take(find(store, key, str(layout.alerts_lock)))
+    with alerting(layout, patience_s=0) as is_mine:
+        assert is_mine
+
+
 @pytest.mark.parametrize(
     ("ignored", "why"),
     [
