@@ -18,19 +18,15 @@ def may_have_some(path: Address, version: int | None = None) -> bool:
     return _FEATURE in (storage.table(path, version).protocol().reader_features or ())
 
 
-def drop(spark: SparkSession, path: Address) -> None:
-    """Take them from a table. Files that have some are written anew; versions before that stay readable, with theirs.
-
-    It is several commits: a table on which a kill came between them still may have some, and is taken up again.
-    """
-    DeltaTable.forPath(spark, storage.to_write(path)).dropFeatureSupport(_FEATURE)
-
-
 def settle(spark: SparkSession, path: Address, *, wanted: bool) -> None:
-    """Give a table deletion vectors or take them from it; nothing is written where it has what is wanted."""
+    """Give a table deletion vectors or take them from it; nothing is written where it has what is wanted.
+
+    Where they are taken, files that have some are written anew; versions before that stay readable, with theirs. It is several
+    commits: a table on which a kill came between them still may have some, and is taken up again.
+    """
     if not wanted:
         if may_have_some(path):
-            drop(spark, path)
+            DeltaTable.forPath(spark, storage.to_write(path)).dropFeatureSupport(_FEATURE)
     elif storage.table(path).metadata().configuration.get(_ENABLED) != "true":
         name = storage.to_write(path).replace("`", "``")
         spark.sql(f"ALTER TABLE delta.`{name}` SET TBLPROPERTIES ('{_ENABLED}' = 'true')")
